@@ -1,0 +1,107 @@
+# Builds, installs and tests pllua_bg with PGXS.
+#   make [PG_CONFIG=...] [CXX=clang++] [WERROR=1] [FAULTS=1]      make install      make installcheck
+#   make check | demo | lint | deps                               these need no PGXS and install what is missing
+#   make sanitize-longjmp | check-assert | check-valgrind         long checks, outside of `make check`
+
+TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-assert check-valgrind
+
+ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
+# The tools find out themselves what they need, so they run before PGXS or a compiler is there.
+.PHONY: $(TOOL_GOALS)
+check:            ; +@tools/check
+demo:             ; +@tools/demo
+lint:             ; +@tools/check lint
+deps:             ; @tools/deps
+unit:             ; +@tools/check unit
+lua-test:         ; +@tools/check lua
+format:           ; @tools/format
+sanitize-longjmp: ; +@tools/longjmp-sanitizer
+check-assert:     ; +@tools/check-assert
+check-valgrind:   ; +@tools/check-valgrind
+
+OTHER_GOALS := $(filter-out $(TOOL_GOALS),$(MAKECMDGOALS))
+ifneq ($(OTHER_GOALS),)
+.PHONY: $(OTHER_GOALS)
+$(OTHER_GOALS): ; @$(MAKE) $@
+endif
+
+else
+
+PG_CONFIG ?= pg_config
+BUILD := build
+
+MODULE_big := pllua_bg
+EXTENSION := pllua_bg pllua_bgu pllua_pg_background
+DATA := $(wildcard sql/*--*.sql)
+
+SOURCES := $(sort $(wildcard src/*.cpp src/*/*.cpp))
+LUA_SOURCES := $(sort $(wildcard lua/*.lua lua/*/*.lua lua/*/*/*.lua))
+OBJS := $(SOURCES:src/%.cpp=$(BUILD)/obj/%.o) $(BUILD)/obj/embedded_lua.o
+EXTRA_CLEAN := $(BUILD) results output_iso
+
+# Tests: sql/<area>/*.sql in this order of areas, then any area not named here.
+AREAS := pl types api session lua jobs security compat
+AREAS += $(filter-out $(AREAS),$(sort $(patsubst sql/%/,%,$(wildcard sql/*/))))
+REGRESS := $(foreach area,$(AREAS),$(sort $(patsubst sql/%.sql,%,$(wildcard sql/$(area)/*.sql))))
+REGRESS_OPTS := $(foreach e,$(EXTENSION),$(if $(wildcard sql/$(e)--*.sql),--load-extension=$(e)))
+REGRESS_PREP := result-folders
+ISOLATION := $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS := --inputdir=test/isolation --load-extension=pllua_bg
+TAP_TESTS := $(if $(wildcard test/tap/*.pl),1)
+PROVE_TESTS ?= test/tap/*.pl
+
+LUA := lua5.4
+IS_CLANG = $(findstring clang,$(shell $(CXX) --version))
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -isystem $(shell $(PG_CONFIG) --includedir) \
+	$(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(LUA))) $(if $(FAULTS),-DPLLUA_BG_FAULTS) \
+	-D'PGDLLEXPORT=__attribute__((visibility("default")))'
+PG_CXXFLAGS = -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -fvisibility-inlines-hidden \
+	-fno-threadsafe-statics -Wall -Wextra -Wno-missing-field-initializers \
+	$(if $(IS_CLANG),-Wno-unknown-warning-option -Wno-deprecated-volatile) \
+	$(if $(WERROR),-Werror) $(EXTRA_CXXFLAGS)
+# libstdc++ is named for its few out-of-line helpers; it becomes a dependency only if one is used.
+SHLIB_LINK = $(shell pkg-config --libs $(LUA)) -L$(shell $(PG_CONFIG) --libdir) -lpq \
+	-Wl,--as-needed -lstdc++ -Wl,--version-script=tools/exports.map $(EXTRA_LDFLAGS)
+
+# Bitcode for the server's JIT would be built with clang and without the flags above.
+override with_llvm = no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(PGXS),)
+$(error $(PG_CONFIG) not found: run tools/deps, or set PG_CONFIG)
+endif
+include $(PGXS)
+
+# A change of compiler, flags or server rebuilds everything.
+BUILD_FLAGS = PostgreSQL $(VERSION): $(CXX) $(CXXFLAGS) $(CPPFLAGS)
+
+$(BUILD)/flags: FORCE | build-folders
+	@$(file >$@.new,$(BUILD_FLAGS))
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/embedded_lua.cpp: $(BUILD)/flags tools/embed $(LUA_SOURCES) FORCE
+	@tools/embed $(LUA_SOURCES) >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/obj/embedded_lua.o: $(BUILD)/embedded_lua.cpp
+	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: src/%.cpp $(BUILD)/flags
+	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+$(shlib): tools/exports.map
+
+result-folders:
+	@mkdir -p $(addprefix results/,$(AREAS)) output_iso/results
+
+build-folders:
+	@mkdir -p $(sort $(dir $(OBJS)))
+
+# What the tools need to know of the build.
+print-%:
+	@:$(info $($*))
+
+.PHONY: FORCE result-folders build-folders
+-include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d)
+
+endif

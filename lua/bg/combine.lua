@@ -1,0 +1,111 @@
+-- Waiting for several: of anything that can be waited for, in any mixture.
+
+local check = require 'bg.check'
+local wait = require 'bg.wait'
+
+local combine = {}
+
+-- The outcome of a settled waitable: true and its value, or false and its error.
+local function outcome(object)
+    if not object.try then return true, object end
+    local value, err = object:try(0)
+    if value == nil and err ~= nil then return false, err end
+    return true, value
+end
+
+-- Takes settled ones out of the list one by one, in the order of settling: object, index. nil,
+-- 'timeout' at the limit, nil when none is left.
+local function in_order(list, timeout)
+    local left, indexes = {}, {}
+    for i = 1, #list do left[i], indexes[i] = list[i], i end
+    local limit = timeout and wait.now() + timeout
+    return function()
+        if #left == 0 then return nil end
+        local at = wait.first(left, limit and math.max(0, limit - wait.now()))
+        if not at then return nil, 'timeout' end
+        return table.remove(left, at), table.remove(indexes, at)
+    end
+end
+
+local function cancel_all(list)
+    for i = 1, #list do
+        if type(list[i].cancel) == 'function' and list[i]:pending() then list[i]:cancel() end
+    end
+end
+
+-- The first of the list that settles and its index; nil, 'timeout' after the timeout.
+function combine.wait(list, timeout)
+    wait.check_list(list, 'bg.wait')
+    if #list == 0 then check.fail('bg.wait: the list is empty') end
+    local index = wait.first(list, check.timeout(timeout, 'timeout'))
+    if not index then return nil, 'timeout' end
+    return list[index], index
+end
+
+-- The results of all, in the order of the list. The first error cancels the rest and is raised.
+function combine.all(list, timeout)
+    wait.check_list(list, 'bg.all')
+    local results = {n = #list}
+    local next_settled = in_order(list, check.timeout(timeout, 'timeout'))
+    for _ = 1, #list do
+        local object, index = next_settled()
+        if not object then return nil, 'timeout' end
+        local ok, value = outcome(object)
+        if not ok then
+            cancel_all(list)
+            if value == 'closed' then return nil, 'closed' end
+            error(value, 0)
+        end
+        results[index] = value
+    end
+    return results
+end
+
+-- The first result and its index. When all have failed, the error that came first is raised.
+function combine.any(list, timeout)
+    wait.check_list(list, 'bg.any')
+    if #list == 0 then check.fail('bg.any: the list is empty') end
+    local next_settled = in_order(list, check.timeout(timeout, 'timeout'))
+    local first_error
+    while true do
+        local object, index = next_settled()
+        if not object then
+            if index == 'timeout' then return nil, 'timeout' end
+            if first_error == 'closed' then return nil, 'closed' end
+            error(first_error, 0)
+        end
+        local ok, value = outcome(object)
+        if ok then return value, index end
+        if first_error == nil or first_error == 'closed' then first_error = value end
+    end
+end
+
+-- What became of each: {ok = true, value = result} or {ok = false, error = error}. Never raises
+-- what they raised.
+function combine.settled(list, timeout)
+    wait.check_list(list, 'bg.settled')
+    local outcomes = {n = #list}
+    for object, index in in_order(list, check.timeout(timeout, 'timeout')) do
+        local ok, value = outcome(object)
+        outcomes[index] = ok and {ok = true, value = value} or {ok = false, error = value}
+    end
+    for i = 1, #list do
+        outcomes[i] = outcomes[i] or {ok = false, error = 'timeout'}
+    end
+    return outcomes
+end
+
+-- Iterates over the list as its members settle: member, result, error.
+function combine.completed(list, timeout)
+    wait.check_list(list, 'bg.completed')
+    local next_settled = in_order(list, check.timeout(timeout, 'timeout'))
+    return function()
+        local object = next_settled()
+        if not object then return nil end
+        local ok, value = outcome(object)
+        if ok then return object, value end
+        return object, nil, value
+    end
+end
+
+return combine

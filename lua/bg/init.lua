@@ -1,0 +1,57 @@
+-- The object `bg`: background sessions for Lua code. Called once per interpreter, with the table to
+-- fill.
+
+local core = require 'bg.core'
+local check = require 'bg.check'
+local combine = require 'bg.combine'
+local rowset = require 'bg.rowset'
+local session = require 'bg.session'
+local timer = require 'bg.timer'
+local transaction = require 'bg.transaction'
+local wait = require 'bg.wait'
+
+local _, target = ...
+local bg = type(target) == 'table' and target or {}
+
+for name, method in pairs(transaction) do session.methods[name] = method end
+for name, fn in pairs(combine) do bg[name] = fn end
+
+bg.launch = session.launch
+bg.session = session.find
+bg.sessions = session.list
+bg.give = rowset.give
+bg.now = wait.now
+bg.sleep = timer.sleep
+bg.timer = timer.new
+
+-- Methods as functions of a session or its pid.
+for _, name in ipairs {'run', 'result', 'results', 'exec', 'detach', 'cancel', 'close'} do
+    local method = session.methods[name]
+    bg[name] = function(object, ...) return method(session.resolve(object), ...) end
+end
+
+-- Never raises for a pid that is unknown.
+function bg.status(object)
+    if math.type(object) == 'integer' then
+        local found = session.find(object)
+        if not found then return {pid = object, state = 'gone', queued = 0} end
+        object = found
+    end
+    return core.status(session.resolve(object))
+end
+
+-- Runs sql in a session of its own after this transaction has committed.
+function bg.on_commit(sql, ...)
+    core.on_commit(check.text(sql, 'the statement'), ...)
+end
+
+-- Runs one statement in a transaction of its own and returns its result.
+function bg.autonomous(sql, ...)
+    check.text(sql, 'the statement')
+    local own <close> = session.launch()
+    local result = own:exec(sql, ...)
+    own:detach()
+    return result
+end
+
+return bg

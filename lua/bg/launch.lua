@@ -1,0 +1,81 @@
+-- The options of bg.launch: checks them and brings them into the form that core.launch takes.
+
+local core = require 'bg.core'
+local check = require 'bg.check'
+
+local function duration(value, what)
+    if type(value) ~= 'number' or value ~= value or value < 0 or value > 2147483 then
+        check.fail(what .. ' must be a number of seconds up to 2147483, not ' .. check.describe(value))
+    end
+    return value
+end
+
+local function size(value, what)
+    if type(value) == 'string' then return value end -- with its unit; the server reads it
+    if math.type(value) ~= 'integer' and not (type(value) == 'number' and value % 1 == 0) then
+        check.fail(string.format("%s must be a number of bytes or a string such as '1MB', not %s",
+            what, check.describe(value)))
+    end
+    return math.tointeger(value)
+end
+
+local function setting_text(name, value)
+    local kind = type(value)
+    if kind == 'boolean' then return value and 'on' or 'off' end
+    if kind == 'number' then return tostring(math.tointeger(value) or value) end
+    if kind == 'string' then return value end
+    check.fail(string.format('setting %s must be a string, a number or a boolean, not %s',
+        name, check.describe(value)))
+end
+
+-- Settings are applied in the order of their names.
+local function settings(value, what)
+    if type(value) ~= 'table' then
+        check.fail(what .. ' must be a table of settings, not ' .. check.describe(value))
+    end
+    local names, values = {}, {}
+    for name in pairs(value) do
+        if type(name) ~= 'string' then
+            check.fail('the names of settings must be strings, not ' .. check.describe(name))
+        end
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for i, name in ipairs(names) do values[i] = setting_text(name, value[name]) end
+    return {names = names, values = values}
+end
+
+local function unsupported(_, what)
+    core.raise('0A000', what .. ' is not supported yet')
+end
+
+local known = {
+    name = check.text,
+    settings = settings,
+    queue_size = size,
+    wait = duration,
+    idle_timeout = duration,
+    on_notice = check.callback,
+    on_exit = function(value, what) return check.one_of(value, {'finish', 'cancel'}, what) end,
+    snapshot = unsupported,
+    server = unsupported,
+}
+
+-- Starts a session; its handle.
+return function(options)
+    local checked = check.options(options, known, 'bg.launch')
+    local replayed = checked.settings or {}
+    if checked.idle_timeout then
+        checked.idle_timeout = math.ceil(checked.idle_timeout * 1000)
+    end
+    return core.launch({
+        name = checked.name,
+        queue_size = checked.queue_size,
+        wait = checked.wait,
+        idle_timeout = checked.idle_timeout,
+        cancel_on_exit = checked.on_exit == 'cancel',
+        names = replayed.names,
+        values = replayed.values,
+        on_notice = checked.on_notice,
+    })
+end

@@ -1,0 +1,121 @@
+-- Sessions as Lua code sees them. A handle is made by C++ and holds the session's number, never a
+-- pointer; this file gives it its methods. A session lives until it is closed or detached, or until
+-- its backend ends, whether a handle is held or not: bg.session(pid) finds it again.
+
+local core = require 'bg.core'
+local check = require 'bg.check'
+local future = require 'bg.future'
+local launch = require 'bg.launch'
+
+local methods = {
+    exec = core.exec,
+    cancel = core.cancel,
+    status = core.status,
+    detach = core.detach,
+    close = core.close,
+}
+local session = {methods = methods}
+
+-- Handles by session number, so that a session has one handle only. Those of ended sessions are
+-- swept out.
+local handles = {}
+
+local function sweep()
+    for number, handle in pairs(handles) do
+        if not core.is_alive(handle) then handles[number] = nil end
+    end
+end
+
+local function handle_of(number)
+    local handle = handles[number]
+    if not handle then
+        handle = core.handle(number)
+        handles[number] = handle
+    end
+    return handle
+end
+
+function session.launch(options)
+    local handle = launch(options)
+    sweep()
+    handles[core.number(handle)] = handle
+    return handle
+end
+
+-- The session of this backend with that pid, or nil.
+function session.find(pid)
+    if math.type(pid) ~= 'integer' then
+        check.fail('a pid must be an integer, not ' .. check.describe(pid))
+    end
+    local number = core.find(pid)
+    return number and handle_of(number)
+end
+
+-- The sessions of this backend, oldest first.
+function session.list()
+    sweep()
+    local list = core.numbers()
+    table.sort(list)
+    for i, number in ipairs(list) do list[i] = handle_of(number) end
+    return list
+end
+
+-- The session meant by a handle or a pid; raises when there is none.
+function session.resolve(object)
+    if core.is_session(object) then return object end
+    if math.type(object) == 'integer' then
+        local found = session.find(object)
+        if found then return found end
+        core.raise('42704', string.format('PID %d is not attached to this session', object))
+    end
+    check.fail('a session or its pid is expected, not ' .. check.describe(object))
+end
+
+function methods.run(self, sql, ...)
+    return future.new(self, core.send(self, sql, ...))
+end
+
+-- The result of the newest command nobody has fetched; nil when there is none.
+function methods.result(self, timeout)
+    timeout = check.timeout(timeout, 'timeout')
+    if not core.is_alive(self) then return nil, 'closed' end
+    local id = core.newest(self)
+    if not id then return nil end
+    return future.of(self, id):get(timeout)
+end
+
+-- Iterates over the results nobody has fetched, oldest first.
+function methods.results(self)
+    return function()
+        local id = core.is_alive(self) and core.oldest(self)
+        if not id then return nil end
+        return (future.of(self, id):get())
+    end
+end
+
+-- A session has settled when all that was sent is done.
+function methods.pending(self)
+    local id = core.last(self)
+    if id and core.state(self, id) == 'pending' then return self, id end
+end
+
+local metatable = core.session_metatable
+
+function metatable.__index(self, name)
+    local method = methods[name]
+    if method ~= nil then return method end
+    if name == 'pid' then return core.pid(self) end
+    if name == 'name' then return core.name(self) end
+    return nil
+end
+
+metatable.__close = core.close_scope
+
+function metatable.__tostring(self)
+    local status = core.status(self)
+    local name = status.name and string.format(' %q', status.name) or ''
+    local pid = status.pid and status.pid > 0 and ' with pid ' .. status.pid or ''
+    return 'bg.session' .. name .. pid .. ' (' .. status.state .. ')'
+end
+
+return session

@@ -1,0 +1,56 @@
+-- Waiting for time: timers that can be waited for together with futures, and an interruptible
+-- sleep.
+
+local check = require 'bg.check'
+local wait = require 'bg.wait'
+
+local Timer = {}
+Timer.__index = Timer
+Timer.__name = 'bg.timer'
+
+local timer = {}
+
+local function seconds(value, what)
+    if type(value) ~= 'number' or value ~= value or value < 0 then
+        check.fail(what .. ' takes a number of seconds, not ' .. check.describe(value))
+    end
+    return value
+end
+
+-- A waitable that settles after that many seconds; its value is true.
+function timer.new(after)
+    return setmetatable({deadline = wait.now() + seconds(after, 'bg.timer')}, Timer)
+end
+
+function timer.sleep(duration)
+    wait.first({timer.new(seconds(duration, 'bg.sleep'))})
+end
+
+function Timer:pending()
+    if not self.cancelled and wait.now() < self.deadline then return nil, nil, self.deadline end
+end
+
+function Timer:done()
+    local _, _, deadline = self:pending()
+    return deadline == nil
+end
+
+function Timer:wait(timeout)
+    return wait.first({self}, check.timeout(timeout, 'timeout')) ~= nil
+end
+
+function Timer:try(timeout)
+    if not self:wait(timeout) then return nil, 'timeout' end
+    if self.cancelled then return nil, 'cancelled' end
+    return true
+end
+
+Timer.get = Timer.try
+
+function Timer:cancel()
+    local was_pending = not self:done()
+    self.cancelled = true
+    return was_pending
+end
+
+return timer

@@ -1,0 +1,77 @@
+-- The one place where Lua code of bg waits. Everything that can be waited for has a method
+-- pending(), which returns
+--     nothing            when it has settled
+--     session, id        while a command of a session is awaited
+--     nil, nil, deadline while a time (of wait.now) is awaited
+-- Whoever schedules coroutines replaces wait.one and wait.any; all waits go through these two.
+
+local core = require 'bg.core'
+local check = require 'bg.check'
+
+local wait = {
+    now = core.now,
+    -- one(session, id, timeout): true when that command has settled, false after timeout seconds
+    -- (nil: no limit).
+    one = core.wait_one,
+    -- any(sessions, ids, n, timeout): the index of one that has settled; nil after the timeout.
+    any = core.wait_any,
+}
+
+function wait.is_waitable(object)
+    local kind = type(object)
+    return (kind == 'table' or kind == 'userdata') and type(object.pending) == 'function'
+end
+
+-- The list of waitables, checked. `caller` is named in the message.
+function wait.check_list(list, caller)
+    if type(list) ~= 'table' then
+        check.fail(caller .. ' takes a list of futures, not ' .. check.describe(list))
+    end
+    for i = 1, #list do
+        if not wait.is_waitable(list[i]) then
+            check.fail(string.format('%s: element %d cannot be waited for: %s',
+                caller, i, check.describe(list[i])))
+        end
+    end
+    return list
+end
+
+-- The index of the first in the list that has settled, or else what to wait for: sessions, ids,
+-- their indexes in the list, and the earliest deadline with its index.
+local function survey(list)
+    local sessions, ids, indexes, n = {}, {}, {}, 0
+    local earliest, earliest_index
+    for i = 1, #list do
+        local session, id, deadline = list[i]:pending()
+        if session then
+            n = n + 1
+            sessions[n], ids[n], indexes[n] = session, id, i
+        elseif not deadline then
+            return i
+        elseif not earliest or deadline < earliest then
+            earliest, earliest_index = deadline, i
+        end
+    end
+    return nil, {sessions = sessions, ids = ids, indexes = indexes, n = n,
+        deadline = earliest, timer = earliest_index}
+end
+
+-- Waits until one of the list settles; its index, or nil after timeout seconds.
+function wait.first(list, timeout)
+    local limit = timeout and wait.now() + timeout
+    while true do
+        local settled, plan = survey(list)
+        if settled then return settled end
+        local until_time = limit
+        if plan.deadline and (not limit or plan.deadline < limit) then
+            until_time = plan.deadline
+        end
+        local left = until_time and math.max(0, until_time - wait.now())
+        local index = wait.any(plan.sessions, plan.ids, plan.n, left)
+        if index then return plan.indexes[index] end
+        if plan.deadline and wait.now() >= plan.deadline then return plan.timer end
+        if limit and wait.now() >= limit then return nil end
+    end
+end
+
+return wait

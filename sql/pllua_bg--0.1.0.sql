@@ -1,0 +1,89 @@
+-- The extension pllua_bg: the trusted language, and background sessions in schema bg.
+
+\echo Use "CREATE EXTENSION pllua_bg" to load this file. \quit
+
+-- The language. Its functions are in pg_catalog: schema bg is not for everybody, the language is.
+
+CREATE FUNCTION pg_catalog.pllua_bg_call_handler() RETURNS language_handler
+    LANGUAGE c AS 'MODULE_PATHNAME', 'pllua_bg_call_handler';
+
+CREATE FUNCTION pg_catalog.pllua_bg_inline_handler(internal) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'pllua_bg_inline_handler';
+
+CREATE FUNCTION pg_catalog.pllua_bg_validator(oid) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'pllua_bg_validator';
+
+CREATE TRUSTED LANGUAGE pllua_bg
+    HANDLER pg_catalog.pllua_bg_call_handler
+    INLINE pg_catalog.pllua_bg_inline_handler
+    VALIDATOR pg_catalog.pllua_bg_validator;
+
+COMMENT ON LANGUAGE pllua_bg IS 'Lua 5.4 as a trusted procedural language';
+
+-- Sessions. Who has USAGE on schema bg may use them; a session runs as whoever launches it.
+
+CREATE FUNCTION bg.launch(
+    name text DEFAULT NULL, settings text[] DEFAULT NULL, queue_size int DEFAULT NULL, wait float8 DEFAULT NULL,
+    idle_timeout float8 DEFAULT NULL, on_exit text DEFAULT 'finish') RETURNS int
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_launch';
+
+COMMENT ON FUNCTION bg.launch(text, text[], int, float8, float8, text)
+    IS 'starts a background session as the current user and returns its pid';
+
+CREATE FUNCTION bg.run(pid int, sql text) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_run';
+
+CREATE FUNCTION bg.run(pid int, sql text, VARIADIC arguments "any") RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_run';
+
+COMMENT ON FUNCTION bg.run(int, text) IS 'sends a command to a background session without waiting for it';
+COMMENT ON FUNCTION bg.run(int, text, "any") IS 'sends a command with parameters to a background session';
+
+CREATE FUNCTION bg.result(pid int, timeout float8 DEFAULT NULL) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1000 AS 'MODULE_PATHNAME', 'pllua_bg_sql_result';
+
+COMMENT ON FUNCTION bg.result(int, float8)
+    IS 'waits for the newest command that was not fetched and returns its rows, or its command tag';
+
+CREATE FUNCTION bg.wait(pid int, timeout float8 DEFAULT NULL) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_wait';
+
+COMMENT ON FUNCTION bg.wait(int, float8)
+    IS 'waits until all commands of a background session have ended; false after the timeout';
+
+CREATE FUNCTION bg.cancel(pid int) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_cancel';
+
+CREATE FUNCTION bg.detach(pid int) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_detach';
+
+CREATE FUNCTION bg.close(pid int) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_close';
+
+COMMENT ON FUNCTION bg.cancel(int) IS 'cancels the running command of a background session';
+COMMENT ON FUNCTION bg.detach(int) IS 'lets a background session finish what was sent, and forgets it';
+COMMENT ON FUNCTION bg.close(int) IS 'ends a background session now';
+
+CREATE FUNCTION bg.on_commit(sql text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_on_commit';
+
+CREATE FUNCTION bg.on_commit(sql text, VARIADIC arguments "any") RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_on_commit';
+
+COMMENT ON FUNCTION bg.on_commit(text) IS 'runs a command in a background session once this transaction has committed';
+COMMENT ON FUNCTION bg.on_commit(text, "any")
+    IS 'runs a command with parameters in a background session once this transaction has committed';
+
+CREATE FUNCTION bg.backend_sessions(
+    OUT pid int, OUT name text, OUT role regrole, OUT state text, OUT transaction text, OUT queued int, OUT sql text,
+    OUT error text) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_sessions';
+
+CREATE VIEW bg.sessions AS SELECT * FROM bg.backend_sessions();
+
+COMMENT ON VIEW bg.sessions IS 'the background sessions of this backend';
+
+CREATE FUNCTION bg.notifications(pid int, OUT sender int, OUT channel text, OUT payload text) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_notifications';
+
+COMMENT ON FUNCTION bg.notifications(int) IS 'what the LISTENs of a background session have brought so far';

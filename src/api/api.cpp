@@ -1,0 +1,68 @@
+// Puts together what Lua code sees of us. See api.h for the contracts.
+#include "api/api.h"
+
+#include "api/errors.h"
+#include "api/protect.h"
+#include "lua/error.h"
+#include "lua/sandbox.h"
+#include "types/types.h"
+
+namespace pllua_bg::api {
+
+namespace {
+
+// The module 'pllua.error' also has the functions that catch errors.
+void open_error_module(lua_State *L) {
+    // pllua has the names with an s for "pcall in a subtransaction".
+    const char *const names[][2] = {
+        {"pcall", "pcall"}, {"xpcall", "xpcall"},  {"lpcall", "lpcall"},
+        {"spcall", "pcall"}, {"sxpcall", "xpcall"},
+        {"subtransaction", "pcall"},
+    };
+    lua::open_error(L);
+    for (const auto &name : names) {
+        lua_getglobal(L, name[1]);
+        lua_setfield(L, -2, name[0]);
+    }
+    lua::set_module(L, "pllua.error");
+}
+
+void open_type_modules(lua_State *L) {
+    types::open_pgtype(L);
+    lua_pushvalue(L, -1);
+    lua::set_module(L, "pllua.pgtype");
+    lua::set_global(L, "pgtype");
+    types::open_numeric(L);
+    lua::set_module(L, "pllua.numeric");
+    types::open_jsonb(L);
+    lua::set_module(L, "pllua.jsonb");
+    types::open_time(L);
+    lua::set_module(L, "pllua.time");
+}
+
+// Not for trusted code: only the administrator's start-up code reaches it.
+void open_trusted_module(lua_State *L) {
+    lua::open_trusted(L);
+    lua::set_private_module(L, "pllua.trusted");
+}
+
+} // namespace
+
+void open(lua_State *L) {
+    open_protect(L);
+    open_coroutine(L);
+    open_error_module(L);
+    open_elog(L);
+    open_type_modules(L);
+    open_spi(L);
+    open_bg(L);
+    open_trusted_module(L);
+    lua_settop(L, 0);
+}
+
+void initialize() {
+    install_error_raiser();
+    install_interrupt_hook();
+}
+
+} // namespace pllua_bg::api

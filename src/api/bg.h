@@ -1,0 +1,78 @@
+// What the files of the module bg share. Owns nothing; sessions belong to src/session, handles to
+// Lua.
+#pragma once
+
+#include "pg/server.h"
+
+#include "lua/lua_api.h"
+#include "session/session.h"
+
+namespace pllua_bg::api {
+
+// Key and name of the metatable of session handles (lua/userdata.h).
+inline constexpr char kSessionHandle[] = "bg.session";
+
+// A session in Lua: its number, never a pointer, because the session may end at any time.
+struct SessionHandle {
+    uint64 number;
+    session::CommandId last; // the newest command sent through this handle; 0: none
+};
+
+// User values of a handle.
+constexpr int kHandleNotice = 1; // the on_notice function, or nil
+constexpr int kHandleFrames = 2; // frames of results (result.h) by the fingerprint of their columns
+constexpr int kHandleValues = 2;
+
+SessionHandle *check_handle(lua_State *L, int idx);
+// Pushes a new handle. Errors: lua (memory).
+SessionHandle *push_handle(lua_State *L, uint64 number);
+
+// The session of a handle, the current user's right to it checked; nullptr when it has ended.
+// Errors: pg 42501.
+session::Session *open_session(const SessionHandle *handle);
+// The same, for uses that need a living session. Errors: pg 08003 too.
+session::Session *require_session(const SessionHandle *handle);
+
+// A statement text and its parameters, ready to be sent. Trivially destructible; all it points at
+// belongs to Lua values on the stack.
+struct Outgoing {
+    const char *sql;
+    size_t length;
+    int nparams;
+    session::Param *params;
+    int execution; // stack index of what holds the parameters (spi_execution.h); 0: there are none
+};
+// Collects the string at idx and the values above it. Pushes values that must stay on the stack
+// until discard(). Errors: lua.
+void collect(lua_State *L, int idx, Outgoing *outgoing);
+// Checks the text for the database encoding and NUL. Inside pg::call. Errors: pg 22021.
+void verify_text(const char *text, size_t length);
+// Frees the parameters. Errors: lua (memory).
+void discard(lua_State *L, Outgoing *outgoing);
+
+// A timeout in seconds at idx as session::wait_any takes it: nil or none is no limit.
+double timeout_at(lua_State *L, int idx);
+
+// Pushes what a settled command left behind, lets its notices out and frees it (session::take_out
+// made it ours: Lua code that runs meanwhile may close the session). Returns true with the result
+// of its last statement pushed, and above it a list of all results when there are several, else
+// nil; false with the error object pushed. Errors: lua.
+bool push_outcome(lua_State *L, int handle_idx, session::Command *command);
+
+// Functions of bg_command.cpp and bg_session.cpp, for the table in bg.cpp. Errors: lua.
+int bg_exec(lua_State *L);
+int bg_send(lua_State *L);
+int bg_post(lua_State *L);
+int bg_wait_one(lua_State *L);
+int bg_wait_any(lua_State *L);
+int bg_state(lua_State *L);
+int bg_fetch(lua_State *L);
+int bg_newest(lua_State *L);
+int bg_oldest(lua_State *L);
+int bg_last(lua_State *L);
+int bg_cancel_command(lua_State *L);
+int bg_on_commit(lua_State *L);
+int bg_cooperate(lua_State *L);
+extern const luaL_Reg kSessionFunctions[];
+
+} // namespace pllua_bg::api

@@ -1,0 +1,321 @@
+// Primitives of bg that concern single commands: send, wait, state, fetch, and exec, which is all
+// three at once.
+#include "api/bg.h"
+
+#include "api/spi_execution.h"
+#include "lua/entry.h"
+#include "lua/error.h"
+#include "lua/userdata.h"
+#include "pg/guard.h"
+#include "types/types.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
+namespace pllua_bg::api {
+
+namespace {
+
+// Registry key of the function that takes the place of exec while coroutines are scheduled.
+constexpr char kCooperative = 0;
+
+// Waits on the stack up to this many without allocating.
+constexpr int kFewWaits = 8;
+
+// Makes the parameters of the values from idx on. Errors: lua.
+void convert_params(lua_State *L, int idx, Execution *execution, Outgoing *outgoing) {
+    const int n = outgoing->nparams;
+    session::Param *params = outgoing->params;
+    const auto **plans = static_cast<const types::Type **>(
+        lua_newuserdatauv(L, sizeof(types::Type *) * static_cast<size_t>(n), 0));
+    for (int i = 0; i < n; i++) {
+        params[i].value = 0;
+        params[i].isnull = lua_isnil(L, idx + i);
+        params[i].type = types::natural_type(L, idx + i, &params[i].weak);
+    }
+    pg::call_pure(L, [&] {
+        for (int i = 0; i < n; i++)
+            if (!params[i].isnull) plans[i] = types::lookup(params[i].type, -1);
+    });
+    execution->previous = MemoryContextSwitchTo(execution->context);
+    for (int i = 0; i < n; i++) {
+        if (!params[i].isnull)
+            params[i].value = types::to_datum(L, idx + i, plans[i], &params[i].isnull);
+    }
+    MemoryContextSwitchTo(execution->previous);
+}
+
+session::CommandId to_id(lua_State *L, int idx) {
+    return static_cast<session::CommandId>(luaL_checkinteger(L, idx));
+}
+
+int push_id(lua_State *L, const session::Command *command) {
+    if (command == nullptr) return 0;
+    lua_pushinteger(L, static_cast<lua_Integer>(command->id));
+    return 1;
+}
+
+// Waits for a command that nobody else can ask for and takes it. When the wait is broken off, the
+// command is cancelled and forgotten. Errors: pg.
+session::Command *finish_or_cancel(session::Session *session, session::CommandId id) {
+    const session::WaitFor wait = {session, id};
+    ErrorData *error = pg::attempt([&] { session::wait_any(&wait, 1, -1); });
+    if (error == nullptr) return session::take_out(session, id);
+    session::cancel_command(session, id);
+    session::release(session, id);
+    pg::rethrow(error);
+}
+
+// True when a wait for the command would end at once: it has settled, or is no more.
+bool is_settled(session::Session *session, session::CommandId id) {
+    if (session == nullptr) return true;
+    const session::Command *command = session::command(session, id);
+    return command == nullptr || command->state != session::CommandState::kPending;
+}
+
+session::CommandId send(lua_State *L, SessionHandle *handle, Outgoing *outgoing) {
+    session::CommandId id = 0;
+    pg::call_pure(L, [&] {
+        session::Session *session = require_session(handle);
+        verify_text(outgoing->sql, outgoing->length);
+        id = session::send(session, outgoing->sql, outgoing->nparams, outgoing->params);
+    });
+    handle->last = id;
+    return id;
+}
+
+} // namespace
+
+void verify_text(const char *text, size_t length) {
+    (void)pg_verifymbstr(text, static_cast<int>(length), false);
+}
+
+void collect(lua_State *L, int idx, Outgoing *outgoing) {
+    if (lua_type(L, idx) != LUA_TSTRING)
+        lua::raise(L, "22023", "the statement must be a string, not a %s", luaL_typename(L, idx));
+    outgoing->sql = lua_tolstring(L, idx, &outgoing->length);
+    if (outgoing->length > MaxAllocSize / 2) lua::raise(L, "54000", "the statement is too long");
+    outgoing->nparams = lua_gettop(L) - idx;
+    outgoing->params = nullptr;
+    outgoing->execution = 0;
+    if (outgoing->nparams == 0) return;
+    luaL_checkstack(L, 8, nullptr);
+    outgoing->params = static_cast<session::Param *>(
+        lua_newuserdatauv(L, sizeof(session::Param) * static_cast<size_t>(outgoing->nparams), 0));
+    Execution *execution = take_execution(L);
+    outgoing->execution = lua_gettop(L);
+    convert_params(L, idx + 1, execution, outgoing);
+}
+
+void discard(lua_State *L, Outgoing *outgoing) {
+    if (outgoing->execution != 0) return_execution(L, outgoing->execution);
+    outgoing->execution = 0;
+}
+
+double timeout_at(lua_State *L, int idx) { return luaL_optnumber(L, idx, -1); }
+
+// exec(handle, sql, ...): the result of the command, or its error raised.
+int bg_exec(lua_State *L) {
+    SessionHandle *handle = check_handle(L, 1);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kCooperative) == LUA_TFUNCTION) {
+        lua_insert(L, 1);
+        lua_call(L, lua_gettop(L) - 1, 1);
+        return 1;
+    }
+    lua_pop(L, 1);
+    Outgoing outgoing;
+    luaL_checkany(L, 2);
+    collect(L, 2, &outgoing);
+    session::Command *command = nullptr;
+    pg::call_pure(L, [&] {
+        session::Session *session = require_session(handle);
+        verify_text(outgoing.sql, outgoing.length);
+        handle->last = session::send(session, outgoing.sql, outgoing.nparams, outgoing.params);
+        command = finish_or_cancel(session, handle->last);
+    });
+    discard(L, &outgoing);
+    if (!push_outcome(L, 1, command)) return lua_error(L);
+    lua_pop(L, 1);
+    return 1;
+}
+
+// send(handle, sql, ...): the number of the command.
+int bg_send(lua_State *L) {
+    SessionHandle *handle = check_handle(L, 1);
+    luaL_checkany(L, 2);
+    Outgoing outgoing;
+    collect(L, 2, &outgoing);
+    const session::CommandId id = send(L, handle, &outgoing);
+    discard(L, &outgoing);
+    lua_pushinteger(L, static_cast<lua_Integer>(id));
+    return 1;
+}
+
+// post(handle, sql): sends without interest in the result. For cleanup; does nothing when the
+// session has ended.
+int bg_post(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const char *sql = luaL_checkstring(L, 2);
+    pg::call_cleanup(L, [&] {
+        session::Session *session = session::by_number(handle->number);
+        if (session == nullptr || session::status(session).state == session::State::kGone) return;
+        session::release(session, session::send(session, sql, 0, nullptr));
+    });
+    return 0;
+}
+
+// wait_one(handle, id, timeout): true when the command has settled, false after the timeout.
+int bg_wait_one(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const session::CommandId id = to_id(L, 2);
+    const double timeout = timeout_at(L, 3);
+    bool settled = false;
+    pg::call_pure(L, [&] {
+        const session::WaitFor wait = {open_session(handle), id};
+        settled = is_settled(wait.session, id) || session::wait_any(&wait, 1, timeout) >= 0;
+    });
+    lua_pushboolean(L, settled);
+    return 1;
+}
+
+// wait_any(handles, ids, n, timeout): the index of one that has settled; nil after the timeout.
+int bg_wait_any(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    const int n = static_cast<int>(luaL_checkinteger(L, 3));
+    const double timeout = timeout_at(L, 4);
+    lua_settop(L, 4);
+    session::WaitFor few[kFewWaits];
+    session::WaitFor *waits = few;
+    if (n > kFewWaits)
+        waits = static_cast<session::WaitFor *>(
+            lua_newuserdatauv(L, sizeof(session::WaitFor) * static_cast<size_t>(n), 0));
+    auto **handles = static_cast<SessionHandle **>(
+        lua_newuserdatauv(L, sizeof(SessionHandle *) * static_cast<size_t>(n + 1), 0));
+    for (int i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, i + 1);
+        handles[i] = check_handle(L, -1); // the table holds it
+        lua_rawgeti(L, 2, i + 1);
+        waits[i].id = to_id(L, -1);
+        lua_pop(L, 2);
+    }
+    int index = -1;
+    pg::call_pure(L, [&] {
+        for (int i = 0; i < n && index < 0; i++) {
+            waits[i].session = open_session(handles[i]);
+            if (is_settled(waits[i].session, waits[i].id)) index = i;
+        }
+        if (index < 0) index = session::wait_any(waits, n, timeout);
+    });
+    if (index < 0) return 0;
+    lua_pushinteger(L, index + 1);
+    return 1;
+}
+
+// state(handle, id): 'pending', 'complete', 'failed', or 'gone' when the session has ended or the
+// command was fetched.
+int bg_state(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const session::CommandId id = to_id(L, 2);
+    const char *state = "gone";
+    pg::call_pure(L, [&] {
+        session::Session *session = open_session(handle);
+        if (session == nullptr) return;
+        session::pump(session);
+        const session::Command *command = session::command(session, id);
+        if (command == nullptr) return;
+        state = command->state == session::CommandState::kPending    ? "pending"
+                : command->state == session::CommandState::kComplete ? "complete"
+                                                                     : "failed";
+    });
+    lua_pushstring(L, state);
+    return 1;
+}
+
+// fetch(handle, id): true, the last result, and a list of all when there are several; false and the
+// error; nothing when the session has ended or the command is no more. The command is forgotten.
+int bg_fetch(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const session::CommandId id = to_id(L, 2);
+    session::Command *command = nullptr;
+    pg::call_pure(L, [&] {
+        session::Session *session = open_session(handle);
+        if (session != nullptr && is_settled(session, id)) command = session::take_out(session, id);
+    });
+    if (command == nullptr) return 0;
+    lua_settop(L, 1);
+    const bool good = push_outcome(L, 1, command);
+    lua_pushboolean(L, good);
+    lua_insert(L, 2);
+    return good ? 3 : 2;
+}
+
+int bg_newest(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const session::Command *command = nullptr;
+    pg::call_pure(L, [&] {
+        session::Session *session = open_session(handle);
+        if (session != nullptr) command = session::newest_untaken(session);
+    });
+    return push_id(L, command);
+}
+
+int bg_oldest(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const session::Command *command = nullptr;
+    pg::call_pure(L, [&] {
+        session::Session *session = open_session(handle);
+        if (session != nullptr) command = session::oldest_untaken(session);
+    });
+    return push_id(L, command);
+}
+
+// last(handle): the number of the newest command sent through this handle, or else of the newest
+// nobody has fetched.
+int bg_last(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    if (handle->last == 0) return bg_newest(L);
+    lua_pushinteger(L, static_cast<lua_Integer>(handle->last));
+    return 1;
+}
+
+// cancel_command(handle, id): cancels the command if it has not settled; true when there was
+// something to cancel.
+int bg_cancel_command(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const session::CommandId id = to_id(L, 2);
+    bool pending = false;
+    pg::call_cleanup(L, [&] {
+        session::Session *session = open_session(handle);
+        if (session == nullptr) return;
+        session::pump(session);
+        if (is_settled(session, id)) return;
+        pending = true;
+        session::cancel_command(session, id);
+    });
+    lua_pushboolean(L, pending);
+    return 1;
+}
+
+// on_commit(sql, ...)
+int bg_on_commit(lua_State *L) {
+    luaL_checkany(L, 1);
+    Outgoing outgoing;
+    collect(L, 1, &outgoing);
+    pg::call(L, [&] {
+        verify_text(outgoing.sql, outgoing.length);
+        session::on_commit(outgoing.sql, outgoing.nparams, outgoing.params);
+    });
+    discard(L, &outgoing);
+    return 0;
+}
+
+// cooperate(fn | nil): makes exec call fn instead, or exec itself again.
+int bg_cooperate(lua_State *L) {
+    lua_settop(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kCooperative);
+    return 0;
+}
+
+} // namespace pllua_bg::api

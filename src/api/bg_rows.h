@@ -1,0 +1,44 @@
+// Reading the rows of a statement of a session, one after the other, as values for Lua. Owns
+// nothing; a RowSource lives in its owner's frame or Lua object and keeps what it needs in a memory
+// context.
+#pragma once
+
+#include "pg/server.h"
+
+#include "lua/lua_api.h"
+#include "session/session.h"
+
+namespace pllua_bg::api {
+
+// How to make the value of a column that came as text.
+struct TextColumn {
+    bool convert;
+    FmgrInfo input;
+    Oid io_param;
+};
+
+struct RowSource {
+    session::TupleReader *reader;
+    MemoryContext memory; // below the one that was current at open_source()
+    MemoryContext row;    // of the values of a row with columns sent as text
+    int ncolumns;
+    const session::Column *info;
+    TupleDesc sent;       // what the tuples are formed with
+    TupleDesc descriptor; // of the values
+    TextColumn *columns;  // nullptr when no column came as text
+    Datum *values;        // of a row with columns sent as text
+    bool *nulls;
+};
+
+// keep: the source shall not depend on the statement's memory, but for its reader. Errors: pg.
+void open_source(RowSource *source, session::Statement *statement, bool keep);
+// Makes values and nulls of a tuple with columns sent as text. Errors: pg (what the types' input
+// functions raise).
+void convert_tuple(RowSource *source, MinimalTuple tuple);
+// Errors: none.
+void close_source(RowSource *source);
+
+// Pushes the frame (result.h) of the statement's rows. Errors: lua.
+void push_source_frame(lua_State *L, int handle_idx, const RowSource *source);
+
+} // namespace pllua_bg::api

@@ -1,0 +1,217 @@
+// Plans behind spi.execute. See spi_cache.h for the contracts.
+//
+// Two tables by command text. What is looked up moves to the young one; when that is full it becomes the old one, and the
+// former old one is left to the collector. Statements of one text with different types of values are chained.
+#include "api/spi_cache.h"
+
+#include "lua/error.h"
+#include "pg/guard.h"
+#include "types/types.h"
+#include "types/values.h"
+
+extern "C" {
+#include "catalog/namespace.h"
+#include "nodes/params.h"
+}
+
+namespace pllua_bg::api {
+
+namespace {
+
+// Registry key of the cache: its address. The cache is a sequence of these.
+constexpr char kCache = 0;
+constexpr int kYoung = 1;
+constexpr int kOld = 2;
+constexpr int kYoungCount = 3;
+
+constexpr int kGeneration = 256; // texts in one table
+constexpr int kMaxChain = 8;     // statements of one text
+
+// What a statement is wanted for.
+struct Wanted {
+    int first; // stack index of the first value
+    int nargs;
+    int cursor_options;
+};
+
+// Values whose own type is weak, whatever it is.
+bool is_plain(lua_State *L, int idx) {
+    switch (lua_type(L, idx)) {
+    case LUA_TNIL:
+    case LUA_TBOOLEAN:
+    case LUA_TNUMBER:
+    case LUA_TSTRING:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool value_fits(lua_State *L, int idx, ParamOrigin origin, Oid type) {
+    if (origin == ParamOrigin::kInferred && is_plain(L, idx)) return true;
+    bool weak;
+    const Oid own = types::natural_type(L, idx, &weak);
+    if (!weak) return origin == ParamOrigin::kGiven && own == type;
+    if (origin == ParamOrigin::kNatural) return (own == UNKNOWNOID ? TEXTOID : own) == type;
+    return origin == ParamOrigin::kInferred;
+}
+
+bool statement_fits(lua_State *L, const Statement *statement, const Wanted &wanted) {
+    if (statement->nargs != wanted.nargs || statement->cursor_options != wanted.cursor_options)
+        return false;
+    for (int i = 0; i < wanted.nargs; i++)
+        if (!value_fits(L, wanted.first + i, statement->origin[i], statement->types[i])) return false;
+    return true;
+}
+
+// False when the server would analyse the text again, and might infer other types.
+bool is_fresh(const Statement *statement) {
+    if (!statement->inferred) return true;
+    return SPI_plan_is_valid(statement->plan) &&
+           strcmp(statement->search_path, namespace_search_path) == 0;
+}
+
+// Makes the value on top, which is popped, what is kept for the command at idx.
+void keep_chain(lua_State *L, int idx) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kCache);
+    lua_rawgeti(L, -1, kYoung);
+    lua_pushvalue(L, idx);
+    const bool known = lua_rawget(L, -2) != LUA_TNIL;
+    lua_pop(L, 1);
+    lua_pushvalue(L, idx);
+    lua_pushvalue(L, -4);
+    lua_rawset(L, -3);
+    if (!known) {
+        lua_rawgeti(L, -2, kYoungCount);
+        lua_Integer count = lua_tointeger(L, -1) + 1;
+        lua_pop(L, 1);
+        if (count >= kGeneration) {
+            lua_pushvalue(L, -1);
+            lua_rawseti(L, -3, kOld);
+            lua_newtable(L);
+            lua_rawseti(L, -3, kYoung);
+            count = 0;
+        }
+        lua_pushinteger(L, count);
+        lua_rawseti(L, -3, kYoungCount);
+    }
+    lua_pop(L, 3);
+}
+
+// Pushes the first statement of the command at idx, or nil; makes its text young.
+void push_chain(lua_State *L, int idx) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kCache);
+    const int cache = lua_gettop(L);
+    lua_rawgeti(L, cache, kYoung);
+    lua_pushvalue(L, idx);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        lua_settop(L, cache);
+        lua_rawgeti(L, cache, kOld);
+        lua_pushvalue(L, idx);
+        if (lua_rawget(L, -2) != LUA_TNIL) {
+            lua_pushvalue(L, -1);
+            keep_chain(L, idx);
+        }
+    }
+    lua_replace(L, cache);
+    lua_settop(L, cache);
+}
+
+// Walks the chain on top of the stack; leaves the statement that fits in its place, or pops it.
+bool find_in_chain(lua_State *L, const Wanted &wanted) {
+    for (int n = 0; n < kMaxChain && !lua_isnil(L, -1); n++) {
+        const auto *statement = static_cast<const Statement *>(lua_touserdata(L, -1));
+        if (!is_fresh(statement)) break;
+        if (statement_fits(L, statement, wanted)) return true;
+        lua_getiuservalue(L, -1, kStatementNext);
+        lua_remove(L, -2);
+    }
+    lua_pop(L, 1);
+    return false;
+}
+
+// How many statements of the chain at idx are still usable: all or none.
+bool chain_is_usable(lua_State *L, int idx) {
+    if (lua_isnil(L, idx)) return false;
+    int length = 0;
+    lua_pushvalue(L, idx);
+    while (!lua_isnil(L, -1)) {
+        if (!is_fresh(static_cast<const Statement *>(lua_touserdata(L, -1)))) length = kMaxChain;
+        length++;
+        lua_getiuservalue(L, -1, kStatementNext);
+        lua_remove(L, -2);
+    }
+    lua_pop(L, 1);
+    return length < kMaxChain;
+}
+
+// Prepares the command with what is known of the values. The arrays live in a Lua userdata.
+void push_new_statement(lua_State *L, int idx, const Wanted &wanted) {
+    const int nargs = wanted.nargs;
+    size_t length;
+    StatementRequest request = {};
+    request.sql = types::checked_string(L, idx, &length);
+    request.count = nargs;
+    auto *types = static_cast<Oid *>(
+        lua_newuserdatauv(L, sizeof(Oid) * 2 * static_cast<size_t>(nargs) + 1, 0));
+    Oid *natural = types + nargs;
+    for (int i = 0; i < nargs; i++) {
+        bool weak;
+        natural[i] = types::natural_type(L, wanted.first + i, &weak);
+        types[i] = weak ? InvalidOid : natural[i];
+    }
+    request.types = types;
+    request.natural = natural;
+    request.cursor_options = wanted.cursor_options;
+    push_statement(L, request);
+    lua_remove(L, -2);
+}
+
+} // namespace
+
+void push_cached_statement(lua_State *L, int idx, int first, int nargs, int cursor_options) {
+    const Wanted wanted = {first, nargs, cursor_options};
+    luaL_checkstack(L, 10, nullptr);
+    if (nargs > 65535) lua::raise(L, "54000", "too many parameters");
+    push_chain(L, idx);
+    const int chain = lua_gettop(L);
+    lua_pushvalue(L, chain);
+    if (find_in_chain(L, wanted)) {
+        lua_replace(L, chain);
+        return;
+    }
+    lua_settop(L, chain);
+    push_new_statement(L, idx, wanted);
+    if (chain_is_usable(L, chain)) {
+        lua_pushvalue(L, chain);
+        lua_setiuservalue(L, -2, kStatementNext);
+    }
+    // With the wrong number of values it is of no use to anybody else.
+    if (static_cast<const Statement *>(lua_touserdata(L, -1))->nargs == nargs) {
+        lua_pushvalue(L, -1);
+        keep_chain(L, idx);
+    }
+    lua_replace(L, chain);
+}
+
+void replace_command(lua_State *L, int idx, int first, int nargs, int cursor_options,
+                     const char *function) {
+    if (to_statement(L, idx) != nullptr) return;
+    if (!lua_isstring(L, idx))
+        lua::raise(L, "22023", "incorrect argument type for %s, string or statement expected", function);
+    push_cached_statement(L, idx, first, nargs, cursor_options);
+    lua_replace(L, idx);
+}
+
+void initialize_statement_cache(lua_State *L) {
+    lua_createtable(L, 3, 0);
+    lua_newtable(L);
+    lua_rawseti(L, -2, kYoung);
+    lua_newtable(L);
+    lua_rawseti(L, -2, kOld);
+    lua_pushinteger(L, 0);
+    lua_rawseti(L, -2, kYoungCount);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kCache);
+}
+
+} // namespace pllua_bg::api

@@ -1,0 +1,342 @@
+// Cursor objects and the portals behind them. See spi_cursor.h for the contracts.
+#include "api/spi_cursor.h"
+
+#include "api/result.h"
+#include "api/spi_cache.h"
+#include "lua/entry.h"
+#include "lua/error.h"
+#include "lua/userdata.h"
+#include "pg/activation.h"
+#include "pg/guard.h"
+#include "pg/subxact.h"
+
+extern "C" {
+#include "tcop/pquery.h"
+}
+
+namespace pllua_bg::api {
+
+// Allocated in the portal's memory: the server calls us when that goes, at whatever time.
+struct CursorLink {
+    MemoryContextCallback callback;
+    Portal portal;
+    Cursor *cursor; // null when the object has gone before the portal
+};
+
+namespace {
+
+// Registry key of the table of cursor objects by portal, with weak values: its address.
+constexpr char kPortals = 0;
+
+Cursor *private_cursors;
+
+void portal_is_gone(void *argument) {
+    auto *link = static_cast<CursorLink *>(argument);
+    if (link->cursor != nullptr) link->cursor->link = nullptr;
+}
+
+// Ties the object to the portal. Inside pg::call.
+void attach(Cursor *cursor, Portal portal) {
+    auto *link = static_cast<CursorLink *>(
+        MemoryContextAllocZero(portal->portalContext, sizeof(CursorLink)));
+    link->callback.func = portal_is_gone;
+    link->callback.arg = link;
+    link->portal = portal;
+    link->cursor = cursor;
+    MemoryContextRegisterResetCallback(portal->portalContext, &link->callback);
+    cursor->link = link;
+}
+
+void link_private(Cursor *cursor) {
+    cursor->is_private = true;
+    cursor->previous = nullptr;
+    cursor->next = private_cursors;
+    if (private_cursors != nullptr) private_cursors->previous = cursor;
+    private_cursors = cursor;
+}
+
+// Remembers the object at idx as that of its portal.
+void register_cursor(lua_State *L, int idx, Portal portal) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kPortals);
+    lua_pushvalue(L, idx);
+    lua_rawsetp(L, -2, portal);
+    lua_pop(L, 1);
+}
+
+void set_name(lua_State *L, int idx, const char *name) {
+    lua_pushstring(L, name);
+    lua_setiuservalue(L, idx, kCursorName);
+}
+
+int collect_cursor(lua_State *L) {
+    auto *cursor = static_cast<Cursor *>(lua_touserdata(L, 1));
+    CursorLink *link = cursor->link;
+    cursor->link = nullptr;
+    if (link != nullptr) link->cursor = nullptr;
+    if (!cursor->is_private) return 0;
+    unlink_private(cursor);
+    // While an error is pending the portal may not be touched; it goes with the transaction.
+    if (link == nullptr || pg::pending_error() != nullptr) return 0;
+    Portal portal = link->portal;
+    pg::call_cleanup(L, [portal] { SPI_cursor_close(portal); });
+    return 0;
+}
+
+// The portal for a call of the server's; the cursor may have been closed by whatever ran before. Inside pg::call.
+Portal require_portal(const Cursor *cursor) {
+    Portal portal = cursor_portal(cursor);
+    if (portal == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE),
+                        errmsg("attempting to fetch from a closed cursor")));
+    return portal;
+}
+
+FetchDirection check_direction(lua_State *L, int idx) {
+    if (lua_isnoneornil(L, idx)) return FETCH_FORWARD;
+    const char *name = luaL_checkstring(L, idx);
+    if (strcmp(name, "forward") == 0 || strcmp(name, "next") == 0) return FETCH_FORWARD;
+    if (strcmp(name, "backward") == 0 || strcmp(name, "prior") == 0) return FETCH_BACKWARD;
+    if (strcmp(name, "absolute") == 0) return FETCH_ABSOLUTE;
+    if (strcmp(name, "relative") == 0) return FETCH_RELATIVE;
+    lua::raise(L, "22023", "unknown fetch direction '%s'", name);
+}
+
+int cursor_fetch(lua_State *L) {
+    Cursor *cursor = check_cursor(L, 1);
+    const auto count = static_cast<long>(luaL_optinteger(L, 2, 1));
+    const FetchDirection direction = check_direction(L, 3);
+    lua_settop(L, 1);
+    if (cursor->link != nullptr) push_cursor_frame(L, 1);
+    Execution *execution = take_execution(L);
+    const int handle = lua_gettop(L);
+    RowStore *rows = &execution->rows;
+    prepare_store(rows, L, execution->context, nullptr);
+    pg::call(L, [=] {
+        (void) PortalRunFetch(require_portal(cursor), direction, count, &rows->receiver);
+    });
+    char tag[64];
+    pg_snprintf(tag, sizeof(tag), "FETCH " UINT64_FORMAT, rows->count);
+    ResultBuilder builder;
+    begin_result(L, &builder, 2, rows->count);
+    RowReader reader;
+    start_reading(&reader, rows);
+    while (next_row(&reader)) add_row(&builder, reader.values, reader.nulls);
+    finish_result(&builder, tag);
+    return_execution(L, handle);
+    return 1;
+}
+
+int cursor_move(lua_State *L) {
+    Cursor *cursor = check_cursor(L, 1);
+    const auto count = static_cast<long>(luaL_optinteger(L, 2, 1));
+    const FetchDirection direction = check_direction(L, 3);
+    uint64 moved = 0;
+    pg::call(L, [=, &moved] {
+        moved = PortalRunFetch(require_portal(cursor), direction, count, None_Receiver);
+    });
+    lua_pushinteger(L, static_cast<lua_Integer>(moved));
+    return 1;
+}
+
+int cursor_close(lua_State *L) {
+    close_cursor(L, check_cursor(L, 1));
+    return 0;
+}
+
+int cursor_isopen(lua_State *L) {
+    lua_pushboolean(L, check_cursor(L, 1)->link != nullptr);
+    return 1;
+}
+
+int cursor_name(lua_State *L) {
+    check_cursor(L, 1);
+    lua_getiuservalue(L, 1, kCursorName);
+    return 1;
+}
+
+int cursor_open(lua_State *L) {
+    check_cursor(L, 1);
+    replace_command(L, 2, 3, lua_gettop(L) - 2, 0, "cursor open");
+    open_cursor(L, 1, 2, 3, lua_gettop(L) - 2);
+    lua_settop(L, 1);
+    return 1;
+}
+
+int cursor_rows(lua_State *L) {
+    check_cursor(L, 1);
+    return push_iterator(L, 1);
+}
+
+} // namespace
+
+Cursor *check_cursor(lua_State *L, int idx) {
+    return lua::check_userdata<Cursor>(L, idx, kCursorType);
+}
+
+Portal cursor_portal(const Cursor *cursor) {
+    return cursor->link == nullptr ? nullptr : cursor->link->portal;
+}
+
+Cursor *push_cursor(lua_State *L) {
+    return lua::new_userdata<Cursor>(L, kCursorType, kCursorValues);
+}
+
+Cursor *push_portal(lua_State *L, Portal portal) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kPortals);
+    lua_rawgetp(L, -1, portal);
+    lua_remove(L, -2);
+    auto *known = lua::to_userdata<Cursor>(L, -1, kCursorType);
+    // Another portal may have come to live at the address of one that is gone.
+    if (known != nullptr && cursor_portal(known) == portal) return known;
+    lua_pop(L, 1);
+    Cursor *cursor = push_cursor(L);
+    const int idx = lua_gettop(L);
+    set_name(L, idx, portal->name);
+    pg::call_cleanup(L, [=] { attach(cursor, portal); });
+    register_cursor(L, idx, portal);
+    return cursor;
+}
+
+void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
+    auto *cursor = static_cast<Cursor *>(lua_touserdata(L, cursor_idx));
+    const auto *statement = static_cast<const Statement *>(lua_touserdata(L, idx));
+    if (cursor->link != nullptr) lua::raise(L, "24000", "cursor is already open");
+    check_argument_count(L, statement, nargs);
+    lua_getiuservalue(L, cursor_idx, kCursorName);
+    const char *name = lua_tostring(L, -1);
+    Execution *execution = take_execution(L);
+    const int handle = lua_gettop(L);
+    set_parameters(L, execution, first, nargs, statement->types);
+    TupleDesc descriptor = nullptr;
+    Portal portal = nullptr;
+    pg::call(L, [&] {
+        pg::ensure_spi();
+        portal = SPI_cursor_open_with_paramlist(name, statement->plan, execution->params,
+                                                pg::current_activation->read_only);
+        attach(cursor, portal);
+        // Lua code that runs while we make the frame could close the portal.
+        MemoryContextSwitchTo(execution->context);
+        descriptor = CreateTupleDescCopy(portal->tupDesc);
+        name = MemoryContextStrdup(execution->context, portal->name);
+    });
+    cursor->fetch_count = statement->fetch_count;
+    set_name(L, cursor_idx, name);
+    if (!cursor->is_private && cursor->link != nullptr) register_cursor(L, cursor_idx, portal);
+    push_statement_frame(L, idx, descriptor);
+    lua_setiuservalue(L, cursor_idx, kCursorFrame);
+    return_execution(L, handle);
+    lua_settop(L, handle - 2);
+}
+
+void push_private_cursor(lua_State *L, int idx, int first, int nargs) {
+    Cursor *cursor = push_cursor(L);
+    link_private(cursor);
+    open_cursor(L, lua_gettop(L), idx, first, nargs);
+}
+
+void close_cursor(lua_State *L, Cursor *cursor) {
+    if (cursor->link == nullptr) return;
+    pg::call(L, [cursor] {
+        Portal portal = cursor_portal(cursor);
+        if (portal != nullptr) SPI_cursor_close(portal);
+    });
+}
+
+void push_cursor_frame(lua_State *L, int cursor_idx) {
+    if (lua_getiuservalue(L, cursor_idx, kCursorFrame) != LUA_TNIL) return;
+    lua_pop(L, 1);
+    const auto *cursor = static_cast<const Cursor *>(lua_touserdata(L, cursor_idx));
+    Execution *execution = take_execution(L);
+    TupleDesc descriptor = nullptr;
+    pg::call(L, [=, &descriptor] {
+        Portal portal = require_portal(cursor);
+        if (portal->tupDesc == nullptr)
+            ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE),
+                            errmsg("cursor \"%s\" returns no rows", portal->name)));
+        MemoryContextSwitchTo(execution->context);
+        descriptor = CreateTupleDescCopy(portal->tupDesc);
+    });
+    push_frame(L, descriptor);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, cursor_idx, kCursorFrame);
+    return_execution(L, -2);
+    lua_remove(L, -2);
+}
+
+void unlink_private(Cursor *cursor) {
+    if (cursor->previous != nullptr)
+        cursor->previous->next = cursor->next;
+    else if (private_cursors == cursor)
+        private_cursors = cursor->next;
+    if (cursor->next != nullptr) cursor->next->previous = cursor->previous;
+    cursor->previous = cursor->next = nullptr;
+}
+
+void pin_private_cursors() {
+    for (Cursor *cursor = private_cursors; cursor != nullptr; cursor = cursor->next) {
+        Portal portal = cursor_portal(cursor);
+        if (portal != nullptr && !portal->portalPinned) PinPortal(portal);
+    }
+}
+
+void unpin_private_cursors() {
+    for (Cursor *cursor = private_cursors; cursor != nullptr; cursor = cursor->next) {
+        Portal portal = cursor_portal(cursor);
+        if (portal != nullptr && portal->portalPinned) UnpinPortal(portal);
+    }
+}
+
+int spi_findcursor(lua_State *L) {
+    Portal portal = SPI_cursor_find(luaL_checkstring(L, 1));
+    if (portal == nullptr)
+        lua_pushnil(L);
+    else
+        push_portal(L, portal);
+    return 1;
+}
+
+int spi_newcursor(lua_State *L) {
+    if (!lua_isnoneornil(L, 1)) {
+        luaL_checkstring(L, 1);
+        if (spi_findcursor(L) == 1 && !lua_isnil(L, -1)) return 1;
+    }
+    lua_settop(L, 1);
+    push_cursor(L);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, 2, kCursorName);
+    return 1;
+}
+
+int statement_getcursor(lua_State *L) {
+    check_statement(L, 1);
+    const int nargs = lua_gettop(L) - 1;
+    push_cursor(L);
+    open_cursor(L, nargs + 2, 1, 2, nargs);
+    return 1;
+}
+
+void initialize_cursors(lua_State *L) {
+    const luaL_Reg methods[] = {
+        {"fetch", lua::entry<cursor_fetch>},   {"move", lua::entry<cursor_move>},
+        {"close", lua::entry<cursor_close>},   {"isopen", lua::entry<cursor_isopen>},
+        {"name", lua::entry<cursor_name>},     {"open", lua::entry<cursor_open>},
+        {"rows", lua::entry<cursor_rows>},     {nullptr, nullptr},
+    };
+    lua::new_metatable(L, kCursorType);
+    lua_pushcfunction(L, lua::entry<collect_cursor>);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, lua::entry<cursor_close>);
+    lua_setfield(L, -2, "__close");
+    lua_newtable(L);
+    lua::set_functions(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kPortals);
+}
+
+} // namespace pllua_bg::api

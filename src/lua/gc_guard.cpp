@@ -1,0 +1,126 @@
+// setmetatable and getmetatable with shadows, and the finalizer that a shadow has.
+#include "lua/gc_guard.h"
+
+#include "lua/entry.h"
+#include "lua/interrupt.h"
+#include "lua/state.h"
+
+#include "lua/no_server.h"
+
+namespace pllua_bg::lua {
+
+namespace {
+
+constexpr char kShadows = 0; // registry key: weak table, metatable -> shadow
+constexpr char kOrigin = 0;  // key in a shadow: the metatable it stands for
+
+// __gc of every shadow. Upvalue 1: the user's metatable.
+int finalize(lua_State *L) {
+    lua_settop(L, 1);
+    lua_pushstring(L, "__gc");
+    if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) return 0;
+    lua_State *co = lua_newthread(L);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 1);
+    lua_xmove(L, co, 2);
+
+    Interp *owner = interp(L);
+    int results;
+    ++owner->finalizers;
+    int status = resume(co, L, 1, &results);
+    --owner->finalizers;
+    if (status == LUA_OK) return 0;
+    if (status == LUA_YIELD) return luaL_error(L, "attempt to yield from a finalizer");
+    lua_xmove(co, L, 1);
+    return lua_error(L); // Lua makes it a warning
+}
+
+// Makes the shadow at `shadow` equal to the metatable at `origin`, but for __gc.
+void refresh_shadow(lua_State *L, int origin, int shadow) {
+    lua_pushnil(L);
+    while (lua_next(L, shadow) != 0) {
+        lua_pop(L, 1);
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, origin) == LUA_TNIL) {
+            lua_pushvalue(L, -2);
+            lua_pushnil(L);
+            lua_rawset(L, shadow);
+        }
+        lua_pop(L, 1);
+    }
+    lua_pushnil(L);
+    while (lua_next(L, origin) != 0) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, shadow);
+    }
+    lua_pushstring(L, "__gc");
+    lua_pushvalue(L, origin);
+    lua_pushcclosure(L, entry<finalize>, 1);
+    lua_rawset(L, shadow);
+    lua_pushvalue(L, origin);
+    lua_rawsetp(L, shadow, &kOrigin);
+}
+
+// Replaces the metatable on top by its shadow.
+void push_shadow(lua_State *L) {
+    int origin = lua_gettop(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kShadows);
+    lua_pushvalue(L, origin);
+    if (lua_rawget(L, -2) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, origin);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -4);
+    }
+    refresh_shadow(L, origin, lua_gettop(L));
+    lua_replace(L, origin);
+    lua_settop(L, origin);
+}
+
+int set_metatable(lua_State *L) {
+    int kind = lua_type(L, 2);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_argexpected(L, kind == LUA_TNIL || kind == LUA_TTABLE, 2, "nil or table");
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) return luaL_error(L, "cannot change a protected metatable");
+    lua_settop(L, 2);
+    if (kind == LUA_TTABLE) {
+        lua_pushvalue(L, lua_upvalueindex(1)); // "__gc"
+        bool finalized = lua_rawget(L, 2) != LUA_TNIL;
+        lua_pop(L, 1);
+        if (finalized) push_shadow(L);
+    }
+    lua_setmetatable(L, 1);
+    return 1;
+}
+
+int get_metatable(lua_State *L) {
+    luaL_checkany(L, 1);
+    if (!lua_getmetatable(L, 1)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) return 1;
+    if (lua_rawgetp(L, -1, &kOrigin) == LUA_TNIL) lua_pop(L, 1);
+    return 1;
+}
+
+} // namespace
+
+void set_metatable_functions(lua_State *L) {
+    lua_pushstring(L, "__gc");
+    lua_pushcclosure(L, entry<set_metatable>, 1);
+    lua_setfield(L, -2, "setmetatable");
+    lua_pushcfunction(L, entry<get_metatable>);
+    lua_setfield(L, -2, "getmetatable");
+
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kShadows);
+}
+
+} // namespace pllua_bg::lua

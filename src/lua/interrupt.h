@@ -1,0 +1,32 @@
+// How a pending interrupt of the server reaches running Lua code, without a cost while there is none.
+// Owns the mark which thread runs now. A signal handler that finds an interrupt pending calls arm(running).
+#pragma once
+
+#include "lua/lua_api.h"
+
+namespace pllua_bg::lua {
+
+// The flag to test; points at a constant 0 until the floors above set it (InterruptPending).
+extern volatile int *interrupt_flag;
+// Serves the interrupt. May raise a Lua error. Must be ready for a call when there is nothing to do.
+extern void (*interrupt_hook)(lua_State *L);
+// The thread that runs Lua code now; null when none does. Written by resume() and call(), and where a thread is closed (src/api/protect.cpp).
+extern lua_State *volatile running;
+
+// Calls interrupt_hook when the flag is set. For loops in C++ code. Errors: lua.
+void serve_interrupt(lua_State *L);
+inline void check_interrupt(lua_State *L) {
+    if (*interrupt_flag != 0) [[unlikely]]
+        serve_interrupt(L);
+}
+
+// Makes the thread call serve_interrupt at its next instruction, call or return, once. L may be null. Takes the place of a
+// hook set by debug.sethook. Async-signal-safe. Errors: none.
+void arm(lua_State *L);
+
+// lua_resume and lua_pcall (with its message handler index) that keep `running` right and carry a pending interrupt over each
+// switch. The only way to run Lua code. Errors: none.
+int resume(lua_State *co, lua_State *from, int nargs, int *nres);
+int call(lua_State *L, int nargs, int nresults, int message_handler);
+
+} // namespace pllua_bg::lua

@@ -1,0 +1,166 @@
+// table.sort. Without a comparison function, arrays of one kind (integers, floats or strings) are sorted as plain C++ values:
+// several times faster than Lua's own, and with a look at interrupts between comparisons. All else goes to Lua's own, where
+// the comparison function is either the caller's (Lua code, so hooks run) or less() below.
+#include <algorithm>
+#include <climits>
+#include <cstring>
+
+#include "lua/entry.h"
+#include "lua/interrupt.h"
+#include "lua/stock.h"
+#include "lua/tablelib.h"
+
+#include "lua/no_server.h"
+
+namespace pllua_bg::lua {
+
+namespace {
+
+// Arrays up to this length are sorted in a buffer on the C stack.
+constexpr lua_Integer kSmall = 64;
+constexpr int kBudget = 1024; // comparisons between two looks at the interrupt flag
+
+struct TextRef {
+    const char *begin;
+    std::size_t size;
+    lua_Integer index; // where it was
+};
+
+enum class Kind { kMixed, kIntegers, kFloats, kTexts };
+
+Kind kind_of_value(lua_State *L, int idx) {
+    switch (lua_type(L, idx)) {
+    case LUA_TSTRING: return Kind::kTexts;
+    case LUA_TNUMBER:
+        if (lua_isinteger(L, idx)) return Kind::kIntegers;
+        // Not-a-number has no place in an order.
+        return lua_tonumber(L, idx) == lua_tonumber(L, idx) ? Kind::kFloats : Kind::kMixed;
+    default: return Kind::kMixed;
+    }
+}
+
+Kind kind_of_array(lua_State *L, lua_Integer n) {
+    Kind kind = Kind::kMixed;
+    for (lua_Integer i = 1; i <= n; ++i) {
+        lua_rawgeti(L, 1, i);
+        Kind here = kind_of_value(L, -1);
+        lua_pop(L, 1);
+        if (i == 1) kind = here;
+        if (here != kind || here == Kind::kMixed) return Kind::kMixed;
+        if ((i & (kBudget - 1)) == 0) check_interrupt(L);
+    }
+    return kind;
+}
+
+// Room for n values: the small buffer, or a userdata that stays on the stack.
+template <class T> T *room_for(lua_State *L, T *small, lua_Integer n) {
+    if (n <= kSmall) return small;
+    return static_cast<T *>(lua_newuserdatauv(L, static_cast<std::size_t>(n) * sizeof(T), 0));
+}
+
+template <class T> void sort_numbers(lua_State *L, lua_Integer n) {
+    T small[kSmall];
+    T *values = room_for(L, small, n);
+    for (lua_Integer i = 0; i < n; ++i) {
+        lua_rawgeti(L, 1, i + 1);
+        if constexpr (std::is_same_v<T, lua_Integer>)
+            values[i] = lua_tointeger(L, -1);
+        else
+            values[i] = lua_tonumber(L, -1);
+        lua_pop(L, 1);
+    }
+    int budget = kBudget;
+    std::sort(values, values + n, [L, &budget](T left, T right) {
+        if (--budget == 0) {
+            budget = kBudget;
+            check_interrupt(L);
+        }
+        return left < right;
+    });
+    for (lua_Integer i = 0; i < n; ++i) {
+        if constexpr (std::is_same_v<T, lua_Integer>)
+            lua_pushinteger(L, values[i]);
+        else
+            lua_pushnumber(L, values[i]);
+        lua_rawseti(L, 1, i + 1);
+    }
+}
+
+// The strings are held by a copy of the array while it is sorted: what an interrupt runs may change the array.
+void sort_texts(lua_State *L, lua_Integer n) {
+    TextRef small[kSmall];
+    lua_createtable(L, static_cast<int>(n), 0);
+    int copy = lua_gettop(L);
+    TextRef *texts = room_for(L, small, n);
+    for (lua_Integer i = 0; i < n; ++i) {
+        lua_rawgeti(L, 1, i + 1);
+        texts[i].begin = lua_tolstring(L, -1, &texts[i].size);
+        texts[i].index = i + 1;
+        lua_rawseti(L, copy, i + 1);
+    }
+    std::size_t budget = 1 << 16; // bytes compared
+    std::sort(texts, texts + n, [L, &budget](const TextRef &left, const TextRef &right) {
+        std::size_t cost = std::min(left.size, right.size) + 64;
+        if (cost >= budget) {
+            budget = 1 << 16;
+            check_interrupt(L);
+        } else {
+            budget -= cost;
+        }
+        return compare_texts(left.begin, left.size, right.begin, right.size) < 0;
+    });
+    for (lua_Integer i = 0; i < n; ++i) {
+        lua_rawgeti(L, copy, texts[i].index);
+        lua_rawseti(L, 1, i + 1);
+    }
+}
+
+// `a < b`, with a look at interrupts.
+int less(lua_State *L) {
+    check_interrupt(L);
+    lua_pushboolean(L, lua_compare(L, 1, 2, LUA_OPLT));
+    return 1;
+}
+
+int sort(lua_State *L) {
+    if (lua_type(L, 1) != LUA_TTABLE || !lua_isnoneornil(L, 2)) return run_guarded(L);
+    lua_settop(L, 1);
+    bool plain = !lua_getmetatable(L, 1);
+    lua_settop(L, 1);
+    auto n = static_cast<lua_Integer>(lua_rawlen(L, 1));
+    if (plain && n < 2) return 0;
+    Kind kind = plain && n < INT_MAX ? kind_of_array(L, n) : Kind::kMixed;
+    switch (kind) {
+    case Kind::kIntegers: sort_numbers<lua_Integer>(L, n); return 0;
+    case Kind::kFloats: sort_numbers<lua_Number>(L, n); return 0;
+    case Kind::kTexts: sort_texts(L, n); return 0;
+    case Kind::kMixed: break;
+    }
+    lua_pushcfunction(L, entry<less>);
+    return run_guarded(L);
+}
+
+} // namespace
+
+int compare_texts(const char *left, unsigned long left_size, const char *right, unsigned long right_size) {
+    if (left == right && left_size == right_size) return 0;
+    for (;;) {
+        int order = std::strcoll(left, right);
+        if (order != 0) return order;
+        // Equal up to a zero, which may be the end or a part of either.
+        unsigned long part = std::strlen(left);
+        if (part == right_size) return part == left_size ? 0 : 1;
+        if (part == left_size) return -1;
+        left += part + 1;
+        left_size -= part + 1;
+        right += part + 1;
+        right_size -= part + 1;
+    }
+}
+
+void set_sort_function(lua_State *L) {
+    static const luaL_Reg kGuards[] = {{"sort", entry<sort>}, {nullptr, nullptr}};
+    set_guards(L, kGuards);
+}
+
+} // namespace pllua_bg::lua

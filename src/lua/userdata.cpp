@@ -1,0 +1,43 @@
+// Metatables by the address of their type's name, and the checks that need them.
+#include "lua/userdata.h"
+
+#include "lua/no_server.h"
+
+namespace pllua_bg::lua {
+
+bool new_metatable(lua_State *L, const char *type, const char *shown) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, type) == LUA_TTABLE) return false;
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 8);
+    lua_pushstring(L, shown != nullptr ? shown : type);
+    lua_setfield(L, -2, "__name");
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "__metatable");
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, type);
+    return true;
+}
+
+void *test_userdata(lua_State *L, int idx, const char *type) {
+    void *block = lua_touserdata(L, idx);
+    if (block == nullptr || !lua_getmetatable(L, idx)) return nullptr;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, type);
+    if (!lua_rawequal(L, -1, -2)) block = nullptr;
+    lua_pop(L, 2);
+    return block;
+}
+
+void *require_userdata(lua_State *L, int idx, const char *type) {
+    void *block = test_userdata(L, idx, type);
+    if (block != nullptr) return block;
+    luaL_checkstack(L, 2, nullptr);
+    const char *shown = type;
+    int top = lua_gettop(L);
+    push_metatable(L, type);
+    if (lua_istable(L, -1) && lua_getfield(L, -1, "__name") == LUA_TSTRING) shown = lua_tostring(L, -1);
+    lua_settop(L, top); // the metatable keeps the name; an index with no value must stay without one
+    luaL_typeerror(L, idx, shown);
+    return nullptr;
+}
+
+} // namespace pllua_bg::lua

@@ -1,0 +1,66 @@
+// Entering and leaving the language. See activation.h for the contracts.
+#include "pg/activation.h"
+
+#include "pg/guard.h"
+#include "pg/subxact.h"
+
+namespace pllua_bg::pg {
+
+Activation *current_activation = nullptr;
+
+namespace {
+
+// Keeps the caller's memory context: SPI_finish returns to the one that was current when SPI was connected.
+ErrorData *release_spi() {
+    MemoryContext memory = CurrentMemoryContext;
+    ErrorData *error = attempt([] {
+        if (SPI_finish() != SPI_OK_FINISH) elog(ERROR, "SPI_finish failed");
+    });
+    MemoryContextSwitchTo(memory);
+    return error;
+}
+
+} // namespace
+
+void enter(Activation *activation, bool atomic, bool read_only, void *call) {
+    check_stack_depth();
+    activation->previous = current_activation;
+    activation->level_base = level_count();
+    activation->spi_connected = false;
+    activation->atomic = atomic;
+    activation->read_only = read_only;
+    activation->call = call;
+    activation->on_spi_connect = nullptr;
+    current_activation = activation;
+}
+
+ErrorData *leave(Activation *activation, bool failed) {
+    ErrorData *error = nullptr;
+    if (level_count() > activation->level_base) error = rollback_levels(activation->level_base);
+    if (!failed && error == nullptr && pending_error() != nullptr) error = copy_pending();
+    clear_pending();
+    if (activation->spi_connected) {
+        // After an error the end of the (sub)transaction releases SPI; doing it here too frees it early and is allowed.
+        ErrorData *spi_error = release_spi();
+        if (error == nullptr && !failed)
+            error = spi_error;
+        else
+            free_error(spi_error);
+    }
+    current_activation = activation->previous;
+    return error;
+}
+
+void ensure_spi() {
+    Activation *activation = current_activation;
+    if (activation == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("the database cannot be used outside a function call")));
+    if (activation->spi_connected) return;
+    const int options = activation->atomic ? 0 : SPI_OPT_NONATOMIC;
+    if (SPI_connect_ext(options) != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+    activation->spi_connected = true;
+    if (activation->on_spi_connect != nullptr) activation->on_spi_connect(activation);
+}
+
+} // namespace pllua_bg::pg

@@ -1,0 +1,180 @@
+// Differences between the server versions the project supports (15 to 18): the only place that asks PG_VERSION_NUM.
+// Owns nothing; small inline functions with one meaning on every version.
+#pragma once
+
+#include "pg/server.h"
+
+extern "C" {
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
+#include "postmaster/bgworker.h"
+#include "storage/buffile.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "tcop/cmdtag.h"
+#include "tcop/pquery.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/guc_tables.h"
+}
+
+// Marks what the server looks up in the library by name. PGDLLEXPORT is empty before 16.
+#define PLLUA_BG_EXPORT __attribute__((visibility("default")))
+
+// Declares, exports and describes a function that SQL can call.
+#define PLLUA_BG_SQL_FUNCTION(name)                                                                \
+    extern "C" {                                                                                   \
+    PLLUA_BG_EXPORT Datum name(PG_FUNCTION_ARGS);                                                  \
+    PG_FUNCTION_INFO_V1_EXPORTED(name)                                                             \
+    }
+
+// PG_FUNCTION_INFO_V1 with an exported info function.
+#define PG_FUNCTION_INFO_V1_EXPORTED(name)                                                         \
+    PLLUA_BG_EXPORT const Pg_finfo_record *CppConcat(pg_finfo_, name)(void);                       \
+    const Pg_finfo_record *CppConcat(pg_finfo_, name)(void) {                                      \
+        static const Pg_finfo_record info = {1};                                                   \
+        return &info;                                                                              \
+    }
+
+namespace pllua_bg::pg {
+
+// The server's settings. Errors: none.
+inline struct config_generic **all_settings(int *count) {
+#if PG_VERSION_NUM >= 160000
+    return get_guc_variables(count);
+#else
+    *count = GetNumConfigOptions();
+    return get_guc_variables();
+#endif
+}
+
+// Name of a setting. Errors: none.
+inline const char *setting_name(const struct config_generic *setting) { return setting->name; }
+
+// The present process's number in the array of PGPROCs, and the PGPROC that has a number. Errors: none.
+inline int my_proc_number() {
+#if PG_VERSION_NUM >= 170000
+    return MyProcNumber;
+#else
+    return MyProc->pgprocno;
+#endif
+}
+
+inline PGPROC *proc_by_number(int number) { return &ProcGlobal->allProcs[number]; }
+
+// True when this process holds the lock in this mode. Errors: none.
+inline bool holds_lock(const LOCKTAG *tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(tag, mode, false);
+#else
+    return LockHeldByMe(tag, mode);
+#endif
+}
+
+// True when the role may use the schema. Errors: pg (catalog access).
+inline bool may_use_schema(Oid schema, Oid role) {
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+    return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+// Flags for BackgroundWorkerInitializeConnectionByOid of a session, and whether a role without LOGIN may have one.
+#if PG_VERSION_NUM >= 170000
+inline constexpr uint32 kConnectFlags = BGWORKER_BYPASS_ROLELOGINCHECK;
+inline constexpr bool kNeedsLogin = false;
+#else
+inline constexpr uint32 kConnectFlags = 0;
+inline constexpr bool kNeedsLogin = true;
+#endif
+
+// Runs a portal to completion as a statement sent by a client. Errors: pg.
+inline void run_portal(Portal portal, DestReceiver *receiver, QueryCompletion *completion) {
+#if PG_VERSION_NUM >= 180000
+    (void) PortalRun(portal, FETCH_ALL, true, receiver, receiver, completion);
+#else
+    (void) PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion);
+#endif
+}
+
+// The command tag as a client sees it; `buffer` has COMPLETION_TAG_BUFSIZE bytes. Errors: none.
+inline void completion_text(char *buffer, const QueryCompletion *completion) {
+#if PG_VERSION_NUM >= 160000
+    (void) BuildQueryCompletionString(buffer, completion, false);
+#else
+    const char *name = GetCommandTagName(completion->commandTag);
+    if (!command_tag_display_rowcount(completion->commandTag))
+        pg_snprintf(buffer, COMPLETION_TAG_BUFSIZE, "%s", name);
+    else if (completion->commandTag == CMDTAG_INSERT)
+        pg_snprintf(buffer, COMPLETION_TAG_BUFSIZE, "%s 0 " UINT64_FORMAT, name,
+                    completion->nprocessed);
+    else
+        pg_snprintf(buffer, COMPLETION_TAG_BUFSIZE, "%s " UINT64_FORMAT, name,
+                    completion->nprocessed);
+#endif
+}
+
+// Reads exactly `size` bytes. Errors: pg.
+inline void read_file(BufFile *file, void *into, Size size) {
+#if PG_VERSION_NUM >= 160000
+    BufFileReadExact(file, into, size);
+#else
+    if (BufFileRead(file, into, size) != size)
+        ereport(ERROR, (errcode_for_file_access(), errmsg("could not read from temporary file")));
+#endif
+}
+
+inline void write_file(BufFile *file, const void *from, Size size) {
+    BufFileWrite(file, const_cast<void *>(from), size);
+}
+
+// Releases all cached plans that a resource owner still holds. Errors: none.
+inline void release_plan_references(ResourceOwner owner) {
+#if PG_VERSION_NUM >= 170000
+    ReleaseAllPlanCacheRefsInOwner(owner);
+#else
+    ResourceOwnerReleaseAllPlanCacheRefs(owner);
+#endif
+}
+
+// Analyses one statement with the parser hooks that `setup` installs. Errors: pg.
+inline List *analyze_with_hooks(RawStmt *statement, const char *sql, ParserSetupHook setup,
+                                void *argument) {
+    return pg_analyze_and_rewrite_withcb(statement, sql, setup, argument, nullptr);
+}
+
+// Gives a portal its plans. Errors: none.
+inline void define_portal(Portal portal, const char *sql, CommandTag tag, List *plans) {
+    PortalDefineQuery(portal, nullptr, sql, tag, plans, nullptr);
+}
+
+// Walk a tree; true as soon as the walker says so. Errors: pg (stack depth), those of the walker.
+using TreeWalker = bool (*)(Node *node, void *context);
+#if PG_VERSION_NUM >= 160000
+inline bool walk_expression(Node *node, TreeWalker walker, void *context) {
+    return expression_tree_walker(node, walker, context);
+}
+inline bool walk_query(Query *query, TreeWalker walker, void *context) {
+    return query_tree_walker(query, walker, context, 0);
+}
+#else
+using OldWalker = bool (*)();
+inline OldWalker old_walker(TreeWalker walker) {
+    return reinterpret_cast<OldWalker>(reinterpret_cast<void *>(walker));
+}
+inline bool walk_expression(Node *node, TreeWalker walker, void *context) {
+    return expression_tree_walker(node, old_walker(walker), context);
+}
+inline bool walk_query(Query *query, TreeWalker walker, void *context) {
+    return query_tree_walker(query, old_walker(walker), context, 0);
+}
+#endif
+
+// Largest length of the library name of a background worker, with its end.
+inline constexpr Size kLibraryNameSize = sizeof(((BackgroundWorker *) nullptr)->bgw_library_name);
+
+} // namespace pllua_bg::pg

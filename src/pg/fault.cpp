@@ -1,0 +1,53 @@
+// Fault points of test builds. Nothing of this is in a production library.
+// Owns the setting pllua_bg.fault.
+#include "pg/fault.h"
+
+#ifdef PLLUA_BG_FAULTS
+
+#include "pg/wait.h"
+
+extern "C" {
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "utils/wait_event.h"
+}
+
+namespace pllua_bg::pg {
+
+static char *fault_setting = nullptr;
+
+void define_fault_settings() {
+    DefineCustomStringVariable("pllua_bg.fault", "Test builds: what is to go wrong where.", nullptr,
+                               &fault_setting, "", PGC_USERSET, 0, nullptr, nullptr, nullptr);
+}
+
+// What the setting says about a point: the text after '='; nullptr when the point is not named.
+static const char *wanted(const char *point) {
+    Size length = strlen(point);
+    for (const char *at = fault_setting; at != nullptr && *at != '\0';) {
+        if (strncmp(at, point, length) == 0 && at[length] == '=') return at + length + 1;
+        at = strchr(at, ',');
+        if (at != nullptr) at++;
+    }
+    return nullptr;
+}
+
+void fault(const char *point) {
+    const char *action = wanted(point);
+    if (action == nullptr) return;
+    if (strncmp(action, "error", 5) == 0)
+        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("fault point \"%s\"", point)));
+    if (strncmp(action, "exit", 4) == 0) proc_exit(1);
+    while (action != nullptr && strncmp(action, "wait", 4) == 0) {
+        (void) wait_latch(100, PG_WAIT_EXTENSION);
+        if (ConfigReloadPending) {
+            ConfigReloadPending = false;
+            ProcessConfigFile(PGC_SIGHUP);
+        }
+        action = wanted(point);
+    }
+}
+
+} // namespace pllua_bg::pg
+
+#endif

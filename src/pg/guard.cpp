@@ -1,0 +1,116 @@
+// Catching server errors. See guard.h for the contracts.
+#include "pg/guard.h"
+
+#include "pg/activation.h"
+#include "pg/subxact.h"
+
+namespace pllua_bg::pg {
+
+LuaRaiser lua_raiser = nullptr;
+
+namespace {
+
+// Returned when there is no memory to copy an error; never freed.
+ErrorData out_of_memory_error;
+// An error whose memory is released at the next occasion, because its owner had to jump away from it.
+ErrorData *parked_error;
+
+ErrorData *prebuilt_out_of_memory() {
+    static char message[] = "out of memory";
+    out_of_memory_error = {};
+    out_of_memory_error.elevel = ERROR;
+    out_of_memory_error.output_to_server = true;
+    out_of_memory_error.output_to_client = true;
+    out_of_memory_error.sqlerrcode = ERRCODE_OUT_OF_MEMORY;
+    out_of_memory_error.message = message;
+    out_of_memory_error.assoc_context = ErrorContext;
+    return &out_of_memory_error;
+}
+
+void park(ErrorData *error) {
+    free_error(parked_error);
+    parked_error = error;
+}
+
+} // namespace
+
+void Landing::arm() {
+    exception_stack = PG_exception_stack;
+    context_stack = error_context_stack;
+    memory = CurrentMemoryContext;
+    activation = current_activation;
+}
+
+void Landing::rewind() {
+    PG_exception_stack = exception_stack;
+    error_context_stack = context_stack;
+    CurrentMemoryContext = memory;
+    current_activation = activation;
+}
+
+ErrorData *take_error() {
+    ErrorData *volatile copy = nullptr;
+    const bool copied = attempt_raw([&copy] {
+        MemoryContext context =
+            AllocSetContextCreate(TopMemoryContext, "pllua_bg error", ALLOCSET_SMALL_SIZES);
+        MemoryContextSwitchTo(context);
+        copy = CopyErrorData();
+    });
+    FlushErrorState();
+    return copied ? copy : prebuilt_out_of_memory();
+}
+
+void free_error(ErrorData *error) {
+    if (error == nullptr || error == &out_of_memory_error) return;
+    MemoryContextDelete(GetMemoryChunkContext(error));
+}
+
+void rethrow(ErrorData *error) {
+    park(error);
+    // An error is reported with the message contexts of its first raise; adding those around us again would name them twice.
+    ReThrowError(error);
+}
+
+void raise_fresh(ErrorData *error) {
+    park(error);
+    ThrowErrorData(error);
+    pg_unreachable();
+}
+
+void raise_in_lua(lua_State *L, ErrorData *error) {
+    park(error);
+    lua_raiser(L, error);
+    pg_unreachable();
+}
+
+ErrorData *before_call(Effect effect, CallState *state) {
+    state->own.open = false;
+    if (effect == Effect::kCleanup) return nullptr;
+    if (pending_error() != nullptr) return copy_pending();
+    if (current_activation == nullptr || level_count() == current_activation->level_base)
+        return nullptr;
+    if (effect == Effect::kDatabase) {
+        ErrorData *error = attempt([] { open_levels(); });
+        if (error != nullptr) note_pending(error);
+        return error;
+    }
+    if (levels_own_subtransaction(level_count() - 1) || IsInParallelMode()) return nullptr;
+    return attempt([state] { begin_subtransaction(&state->own); });
+}
+
+ErrorData *after_call(ErrorData *error, CallState *state) {
+    if (!state->own.open) {
+        if (error != nullptr) note_pending(error);
+        return error;
+    }
+    ErrorData *end_error = end_subtransaction(&state->own, error == nullptr);
+    if (end_error != nullptr) {
+        note_pending(end_error);
+        free_error(error);
+        return end_error;
+    }
+    if (error != nullptr && is_final(error)) note_pending(error);
+    return error;
+}
+
+} // namespace pllua_bg::pg

@@ -1,0 +1,48 @@
+// Signal handlers in front of the server's. See interrupt.h for the contracts.
+#include "pg/interrupt.h"
+
+#include <csignal>
+
+namespace pllua_bg::pg {
+
+namespace {
+
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGUSR1, SIGALRM};
+constexpr int kSignalCount = sizeof(kSignals) / sizeof(kSignals[0]);
+
+// The server's handlers, called first.
+struct sigaction server_actions[kSignalCount];
+InterruptNotice interrupt_notice;
+
+void on_signal(int number) {
+    const int saved_errno = errno;
+    for (int i = 0; i < kSignalCount; i++) {
+        if (kSignals[i] == number) server_actions[i].sa_handler(number);
+    }
+    if (InterruptPending) interrupt_notice();
+    errno = saved_errno;
+}
+
+bool has_plain_handler(const struct sigaction &action) {
+    return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler != SIG_DFL &&
+           action.sa_handler != SIG_IGN && action.sa_handler != on_signal;
+}
+
+} // namespace
+
+void watch_interrupts(InterruptNotice notice) {
+    static int watched_process;
+    if (watched_process == MyProcPid) return;
+    watched_process = MyProcPid;
+    interrupt_notice = notice;
+    for (int i = 0; i < kSignalCount; i++) {
+        struct sigaction present;
+        if (sigaction(kSignals[i], nullptr, &present) != 0 || !has_plain_handler(present)) continue;
+        struct sigaction ours = present;
+        ours.sa_handler = on_signal;
+        server_actions[i] = present;
+        sigaction(kSignals[i], &ours, nullptr);
+    }
+}
+
+} // namespace pllua_bg::pg

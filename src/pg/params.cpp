@@ -1,0 +1,209 @@
+// Statement parameters whose type the statement decides. See params.h; the rules of inference follow
+// src/backend/parser/parse_param.c (variable parameters).
+// Owns nothing.
+#include "pg/params.h"
+
+#include "pg/compat.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
+#include "utils/varlena.h"
+}
+
+namespace pllua_bg::pg {
+
+// The type a value has by itself when nothing else is known: a string of unknown nature is text.
+static Oid natural_type(Oid own) { return own == BYTEAOID || own == UNKNOWNOID ? TEXTOID : own; }
+
+void init_param_types(ParamTypes *types, int count, const ParamValue *params) {
+    types->count = count;
+    types->own = static_cast<Oid *>(palloc(sizeof(Oid) * count + 1));
+    types->weak = static_cast<bool *>(palloc(sizeof(bool) * count + 1));
+    types->resolved = static_cast<Oid *>(palloc(sizeof(Oid) * count + 1));
+    types->place = static_cast<ParseState **>(palloc0(sizeof(ParseState *) * count + 1));
+    types->again = false;
+    for (int i = 0; i < count; i++) {
+        types->own[i] = params[i].type;
+        types->weak[i] = params[i].weak;
+        types->resolved[i] = params[i].weak ? UNKNOWNOID : params[i].type;
+    }
+}
+
+static ParamTypes *types_of(ParseState *parse) {
+    return static_cast<ParamTypes *>(parse->p_ref_hook_state);
+}
+
+// $n becomes a Param of the type known so far.
+static Node *reference_param(ParseState *parse, ParamRef *reference) {
+    ParamTypes *types = types_of(parse);
+    int number = reference->number;
+    if (number < 1 || number > types->count)
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_PARAMETER), errmsg("there is no parameter $%d", number),
+                 parser_errposition(parse, reference->location)));
+    types->place[number - 1] = parse;
+    Param *param = makeNode(Param);
+    param->paramkind = PARAM_EXTERN;
+    param->paramid = number;
+    param->paramtype = types->resolved[number - 1];
+    param->paramtypmod = -1;
+    param->paramcollid = get_typcollation(param->paramtype);
+    param->location = reference->location;
+    return reinterpret_cast<Node *>(param);
+}
+
+// True when the parser asks for text only because a column of a result has to have some type. Such requests come after the
+// expressions of a query were transformed, and from no place in the text.
+static bool is_last_resort(ParseState *parse, const Param *param, Oid target, int location) {
+    return target == TEXTOID && location < 0 && parse->p_expr_kind == EXPR_KIND_NONE &&
+           types_of(parse)->place[param->paramid - 1] == parse;
+}
+
+// An undecided parameter takes the type its place asks for.
+static Node *coerce_param(ParseState *parse, Param *param, Oid target, int32, int location) {
+    if (param->paramkind != PARAM_EXTERN || param->paramtype != UNKNOWNOID) return nullptr;
+    ParamTypes *types = types_of(parse);
+    Oid *resolved = &types->resolved[param->paramid - 1];
+    if (is_last_resort(parse, param, target, location)) {
+        types->again = types->again || natural_type(types->own[param->paramid - 1]) != TEXTOID;
+    } else if (*resolved == UNKNOWNOID) {
+        *resolved = target;
+    } else if (*resolved != target) {
+        ereport(ERROR,
+                (errcode(ERRCODE_AMBIGUOUS_PARAMETER),
+                 errmsg("inconsistent types deduced for parameter $%d", param->paramid),
+                 errdetail("%s versus %s", format_type_be(*resolved), format_type_be(target)),
+                 parser_errposition(parse, param->location)));
+    }
+    param->paramtype = target;
+    param->paramtypmod = -1;
+    param->paramcollid = get_typcollation(target);
+    if (location >= 0 && (param->location < 0 || location < param->location))
+        param->location = location;
+    return reinterpret_cast<Node *>(param);
+}
+
+void setup_param_hooks(ParseState *parse, void *types) {
+    parse->p_ref_hook_state = types;
+    parse->p_paramref_hook = reference_param;
+    parse->p_coerce_param_hook = coerce_param;
+}
+
+// True when a Param of the tree has another type than was resolved in the end.
+static bool finds_mismatch(Node *node, void *context) {
+    if (node == nullptr) return false;
+    if (IsA(node, Param)) {
+        const Param *param = reinterpret_cast<Param *>(node);
+        const ParamTypes *types = static_cast<const ParamTypes *>(context);
+        if (param->paramkind != PARAM_EXTERN) return false;
+        return param->paramid < 1 || param->paramid > types->count ||
+               param->paramtype != types->resolved[param->paramid - 1] ||
+               param->paramtype == UNKNOWNOID;
+    }
+    if (IsA(node, Query)) return walk_query(reinterpret_cast<Query *>(node), finds_mismatch, context);
+    return walk_expression(node, finds_mismatch, context);
+}
+
+bool needs_second_pass(ParamTypes *types, List *queries) {
+    bool undecided = false;
+    for (int i = 0; i < types->count; i++)
+        undecided = undecided || types->resolved[i] == UNKNOWNOID;
+    bool again = types->again;
+    types->again = false;
+    // A parameter that occurs twice, once where nothing asks for a type, has two types in the tree.
+    if (!again) {
+        ListCell *cell;
+        foreach (cell, queries)
+            again = again || finds_mismatch(static_cast<Node *>(lfirst(cell)), types);
+    }
+    if (undecided)
+        for (int i = 0; i < types->count; i++)
+            if (types->resolved[i] == UNKNOWNOID) types->resolved[i] = natural_type(types->own[i]);
+    return again;
+}
+
+List *analyze_with_params(RawStmt *statement, const char *sql, ParamTypes *types) {
+    bool any_weak = false;
+    for (int i = 0; i < types->count; i++)
+        any_weak = any_weak || types->weak[i];
+    RawStmt *spare = any_weak ? static_cast<RawStmt *>(copyObjectImpl(statement)) : nullptr;
+    List *queries = analyze_with_hooks(statement, sql, setup_param_hooks, types);
+    if (any_weak && needs_second_pass(types, queries))
+        queries = analyze_with_hooks(spare, sql, setup_param_hooks, types);
+    return queries;
+}
+
+// The bytes of a string of unknown nature as text.
+static Datum bytes_as_text(Datum value) {
+    struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
+    pg_verifymbstr(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), false);
+    return PointerGetDatum(bytes);
+}
+
+static Datum call_cast(Oid function, Datum value) {
+    switch (get_func_nargs(function)) {
+    case 1:
+        return OidFunctionCall1(function, value);
+    case 2:
+        return OidFunctionCall2(function, value, Int32GetDatum(-1));
+    default:
+        return OidFunctionCall3(function, value, Int32GetDatum(-1), BoolGetDatum(false));
+    }
+}
+
+static Datum by_text_form(Datum value, Oid from, Oid to) {
+    Oid function;
+    Oid element;
+    bool is_varlena;
+    char *text;
+    if (from == UNKNOWNOID) {
+        text = DatumGetCString(value);
+    } else {
+        getTypeOutputInfo(from, &function, &is_varlena);
+        text = OidOutputFunctionCall(function, value);
+    }
+    getTypeInputInfo(to, &function, &element);
+    return OidInputFunctionCall(function, text, element, -1);
+}
+
+Datum convert_param(const ParamValue *param, Oid type) {
+    if (param->isnull || !param->weak || param->type == type) return param->value;
+    Datum value = param->value;
+    Oid from = param->type;
+    if (from == BYTEAOID) {
+        value = bytes_as_text(value);
+        from = TEXTOID;
+        if (type == TEXTOID) return value;
+    }
+    if (from == UNKNOWNOID || type == RECORDOID) return by_text_form(value, from, type);
+    Oid function = InvalidOid;
+    switch (find_coercion_pathway(type, from, COERCION_ASSIGNMENT, &function)) {
+    case COERCION_PATH_RELABELTYPE:
+        // A domain is binary compatible with its base, but its constraints are not checked by the relabelling.
+        if (getBaseType(type) != type) return by_text_form(value, from, type);
+        return value;
+    case COERCION_PATH_FUNC:
+        return call_cast(function, value);
+    default:
+        return by_text_form(value, from, type);
+    }
+}
+
+ParamListInfo bind_params(const ParamTypes *types, const ParamValue *params) {
+    if (types->count == 0) return nullptr;
+    ParamListInfo list = makeParamList(types->count);
+    for (int i = 0; i < types->count; i++) {
+        ParamExternData *bound = &list->params[i];
+        bound->ptype = types->resolved[i] == UNKNOWNOID ? natural_type(types->own[i])
+                                                        : types->resolved[i];
+        bound->value = convert_param(&params[i], bound->ptype);
+        bound->isnull = params[i].isnull;
+        bound->pflags = PARAM_FLAG_CONST;
+    }
+    return list;
+}
+
+} // namespace pllua_bg::pg

@@ -1,0 +1,32 @@
+// The settings pllua_bg.*: their C variables and their definition.
+// Owns the variables; everybody else reads them.
+#pragma once
+
+#include "pg/server.h"
+
+struct config_generic;
+
+namespace pllua_bg::pg {
+
+extern int setting_max_sessions; // sessions one backend may have at a time
+extern int setting_queue_size;   // kB of each of the two queues of a session
+extern int setting_launch_wait;  // milliseconds launch waits for a free worker slot
+extern int setting_memory_limit; // kB for each interpreter; 0: none
+
+// Lua code run when an interpreter starts, in this order; null or empty: none.
+extern char *setting_on_init;           // in every interpreter, with its real globals
+extern char *setting_on_trusted_init;   // the same, trusted ones only
+extern char *setting_on_untrusted_init; // the same, untrusted ones only
+extern char *setting_on_common_init;    // in every interpreter, with the globals user code has
+
+// Least and largest size of a queue, in kB.
+inline constexpr int kQueueSizeMin = 4;
+inline constexpr int kQueueSizeMax = 256 * 1024;
+
+// Defines all settings and reserves the prefix. Called once from _PG_init. Errors: pg.
+void define_settings();
+
+// The server's setting of this name; nullptr when there is none. Errors: none.
+struct config_generic *find_setting(const char *name);
+
+} // namespace pllua_bg::pg

@@ -1,0 +1,148 @@
+// Levels of pcall, their lazy subtransactions and the pending error. See subxact.h for the contracts.
+#include "pg/subxact.h"
+
+#include "pg/activation.h"
+#include "pg/guard.h"
+
+namespace pllua_bg::pg {
+
+namespace {
+
+Subtransaction *levels;
+int count;
+int capacity;
+
+ErrorData *pending;
+int pending_depth; // levels that were open when the pending error was raised
+
+// Keeps the first of two errors.
+ErrorData *first_of(ErrorData *first, ErrorData *second) {
+    if (first == nullptr) return second;
+    free_error(second);
+    return first;
+}
+
+ErrorData *end_levels(int index, bool commit) {
+    ErrorData *error = nullptr;
+    while (count > index) {
+        Subtransaction *level = &levels[--count];
+        if (level->open) error = first_of(error, end_subtransaction(level, commit));
+    }
+    return error;
+}
+
+ErrorData *copy_error(const ErrorData *error) {
+    return attempt([error] {
+        // The only way to have the server copy an ErrorData is to let it throw it.
+        ReThrowError(const_cast<ErrorData *>(error));
+    });
+}
+
+void forget_at_transaction_end(XactEvent event, void *) {
+    if (event != XACT_EVENT_ABORT && event != XACT_EVENT_COMMIT) return;
+    if (current_activation != nullptr) return;
+    count = 0;
+    clear_pending();
+}
+
+} // namespace
+
+int push_level(ErrorData **error) {
+    *error = nullptr;
+    if (count == capacity) {
+        const int wanted = capacity == 0 ? 16 : capacity * 2;
+        *error = attempt([wanted] {
+            const Size size = sizeof(Subtransaction) * static_cast<Size>(wanted);
+            void *grown = levels == nullptr ? MemoryContextAlloc(TopMemoryContext, size)
+                                            : repalloc(levels, size);
+            levels = static_cast<Subtransaction *>(grown);
+            capacity = wanted;
+        });
+        if (*error != nullptr) return -1;
+    }
+    levels[count].open = false;
+    return count++;
+}
+
+int level_count() { return count; }
+
+bool levels_own_subtransaction(int base) {
+    for (int i = base; i < count; i++)
+        if (levels[i].open) return true;
+    return false;
+}
+
+ErrorData *release_levels(int index) { return end_levels(index, true); }
+
+ErrorData *rollback_levels(int index) {
+    ErrorData *error = end_levels(index, false);
+    if (error != nullptr) {
+        note_pending(error);
+    } else if (pending != nullptr && pending_depth > index && !is_final(pending)) {
+        clear_pending();
+    }
+    return error;
+}
+
+void open_levels() {
+    // Connected outside the subtransactions: the end of one would close a connection made inside it.
+    ensure_spi();
+    for (int i = current_activation->level_base; i < count; i++)
+        if (!levels[i].open) begin_subtransaction(&levels[i]);
+}
+
+void begin_subtransaction(Subtransaction *level) {
+    level->memory = CurrentMemoryContext;
+    level->owner = CurrentResourceOwner;
+    BeginInternalSubTransaction(nullptr);
+    MemoryContextSwitchTo(level->memory);
+    level->open = true;
+}
+
+ErrorData *end_subtransaction(Subtransaction *level, bool commit) {
+    level->open = false;
+    ErrorData *error = attempt([commit] {
+        if (commit)
+            ReleaseCurrentSubTransaction();
+        else
+            RollbackAndReleaseCurrentSubTransaction();
+    });
+    MemoryContextSwitchTo(level->memory);
+    CurrentResourceOwner = level->owner;
+    return error;
+}
+
+bool is_final(const ErrorData *error) {
+    switch (error->sqlerrcode) {
+    case ERRCODE_QUERY_CANCELED:
+    case ERRCODE_ADMIN_SHUTDOWN:
+    case ERRCODE_CRASH_SHUTDOWN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+const ErrorData *pending_error() { return pending; }
+
+bool pending_is_final() { return pending != nullptr && is_final(pending); }
+
+void note_pending(const ErrorData *error) {
+    if (pending != nullptr) {
+        if (is_final(pending) || !is_final(error)) return;
+        clear_pending();
+    }
+    pending = copy_error(error);
+    pending_depth = count;
+}
+
+void clear_pending() {
+    free_error(pending);
+    pending = nullptr;
+}
+
+ErrorData *copy_pending() { return copy_error(pending); }
+
+void initialize_subxact() { RegisterXactCallback(forget_at_transaction_end, nullptr); }
+
+} // namespace pllua_bg::pg

@@ -1,0 +1,141 @@
+// Calls of plain functions. See call.h for the contracts.
+#include "pl/call.h"
+
+#include "lua/entry.h"
+
+extern "C" {
+#include "catalog/pg_proc.h"
+}
+
+namespace pllua_bg::pl {
+
+namespace {
+
+Oid actual_type(FmgrInfo *flinfo, Oid declared, int index) {
+    if (!IsPolymorphicType(declared) && declared != ANYOID) return declared;
+    const Oid actual = get_fn_expr_argtype(flinfo, index);
+    if (!OidIsValid(actual))
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("could not determine actual type of argument %d of function \"%s\"",
+                               index + 1, get_func_name(flinfo->fn_oid))));
+    // A literal whose type nobody decided is passed as a C string.
+    return actual;
+}
+
+// Finds the types of arguments and result of this call. Allocates in the site's memory.
+void resolve_types(Site *site, FunctionCallInfo fcinfo) {
+    const Function *function = site->function;
+    if (function->kind != FunctionKind::kPlain)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("trigger functions can only be called as triggers")));
+    MemoryContext outer = MemoryContextSwitchTo(site->memory);
+    site->nargs = function->variadic_any ? fcinfo->nargs : function->nargs;
+    site->arguments = static_cast<Argument *>(
+        palloc0(sizeof(Argument) * (static_cast<size_t>(site->nargs) + 1)));
+    for (int i = 0; i < site->nargs; i++) {
+        const bool declared = i < function->nargs;
+        const int index = declared ? function->order[i] : i;
+        const Oid type = declared ? function->argument_types[index] : ANYOID;
+        site->arguments[i].index = index;
+        site->arguments[i].type = types::lookup(actual_type(fcinfo->flinfo, type, index), -1);
+    }
+    MemoryContextSwitchTo(outer);
+    resolve_result(fcinfo, &site->result, site->memory);
+    site->result.by_position = function->result == RECORDOID && !function->has_output;
+}
+
+// The type of argument n of the function that is running, of its result when n is 0.
+Oid argument_type(lua_State *, int n) {
+    const Entry *entry = current_entry();
+    if (entry == nullptr || entry->site == nullptr) return InvalidOid;
+    const Site *site = entry->site;
+    if (n == 0) return site->function->kind == FunctionKind::kPlain ? site->result.type_oid : InvalidOid;
+    for (int i = 0; i < site->nargs; i++)
+        if (site->arguments[i].index == n - 1) return types::type_oid(site->arguments[i].type);
+    return InvalidOid;
+}
+
+struct ScalarCall {
+    Site *site;
+    FunctionCallInfo fcinfo;
+    Datum value;
+};
+
+int call_body(lua_State *L) {
+    auto *call = static_cast<ScalarCall *>(lua_touserdata(L, 1));
+    const int nargs = push_call(L, call->site, call->fcinfo);
+    // Without a continuation: what is no coroutine and no set has nothing to yield to.
+    lua_call(L, nargs, LUA_MULTRET);
+    call->value = take_result(L, 2, lua_gettop(L) - 1, &call->site->result, &call->fcinfo->isnull);
+    return 0;
+}
+
+Datum call_plain(FunctionCallInfo fcinfo, Site *site) {
+    ScalarCall call = {site, fcinfo, 0};
+    EntryOptions options;
+    options.function = site->function;
+    options.site = site;
+    options.atomic = is_atomic(fcinfo);
+    options.read_only = site->function->read_only;
+    Entry entry;
+    open_entry(&entry, site->interpreter, NameStr(site->function->name), options);
+    run_entry(&entry, lua::entry<call_body>, &call);
+    close_entry(&entry);
+    return call.value;
+}
+
+} // namespace
+
+Datum call_function(FunctionCallInfo fcinfo, bool trusted) {
+    auto *site = static_cast<Site *>(fcinfo->flinfo->fn_extra);
+    if ((site == nullptr || !is_fresh(site)) && !is_suspended(site)) [[unlikely]]
+        site = find_site(fcinfo, trusted, resolve_types);
+    return site->function->returns_set ? call_set(fcinfo, site) : call_plain(fcinfo, site);
+}
+
+Site *find_site(FunctionCallInfo fcinfo, bool trusted, SiteResolver resolve) {
+    FmgrInfo *flinfo = fcinfo->flinfo;
+    auto *site = static_cast<Site *>(flinfo->fn_extra);
+    if (site == nullptr) {
+        site = static_cast<Site *>(MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(Site)));
+        site->memory = flinfo->fn_mcxt;
+        site->trusted = trusted;
+        flinfo->fn_extra = site;
+    }
+    site->user = GetUserId();
+    site->interpreter = find_interpreter(trusted);
+    // Read before: what changes while the function is compiled is seen at the next call.
+    const uint64 generation = function_generation;
+    Function *function = find_function(site->interpreter, flinfo->fn_oid);
+    if (site->function != function || site->generation == 0) {
+        site->generation = 0; // stays so when the rest fails
+        site->function = function;
+        resolve(site, fcinfo);
+    }
+    site->generation = generation;
+    return site;
+}
+
+bool is_atomic(FunctionCallInfo fcinfo) {
+    return fcinfo->context == nullptr || !IsA(fcinfo->context, CallContext) ||
+           castNode(CallContext, fcinfo->context)->atomic;
+}
+
+int push_call(lua_State *L, const Site *site, FunctionCallInfo fcinfo) {
+    const int nargs = site->nargs;
+    luaL_checkstack(L, nargs + 4, nullptr);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, site->function->reference);
+    for (int i = 0; i < nargs; i++) {
+        const Argument *argument = &site->arguments[i];
+        const NullableDatum *value = &fcinfo->args[argument->index];
+        types::push(L, argument->type, value->value, value->isnull);
+    }
+    return nargs;
+}
+
+void initialize() {
+    initialize_function_cache();
+    types::argument_type = argument_type;
+}
+
+} // namespace pllua_bg::pl

@@ -1,0 +1,114 @@
+// From the text of a function to a Lua function. See compile.h for the contracts.
+#include "pl/compile.h"
+
+extern "C" {
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+}
+
+#include "lua/error.h"
+#include "lua/state.h"
+
+namespace pllua_bg::pl {
+
+namespace {
+
+// Registry key of the metatable that all environments share.
+char environment_key;
+
+const char *const kKeywords[] = {"and",    "break", "do",   "else", "elseif", "end",   "false", "for",
+                                 "function", "goto",  "if",   "in",   "local",  "nil",   "not",   "or",
+                                 "repeat", "return", "then", "true", "until",  "while", "_ENV"};
+
+// A function whose name cannot be written still needs one, that its text is unlikely to use.
+constexpr char kNoName[] = "this_function_";
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+// The line number in Lua's message "name:line: ..."; 0 when there is none.
+int line_of_message(const char *message, const char *name) {
+    const size_t length = strlen(name);
+    if (strncmp(message, name, length) != 0 || message[length] != ':') return 0;
+    return atoi(message + length + 1);
+}
+
+// The position, in characters from 1, of a line of the text.
+int position_of_line(const char *text, int line) {
+    const char *start = text;
+    for (; line > 1; line--) {
+        const char *end = strchr(start, '\n');
+        if (end == nullptr) break;
+        start = end + 1;
+    }
+    while (*start == ' ' || *start == '\t') start++;
+    // A newline cannot be pointed at.
+    while (start > text && (*start == '\0' || *start == '\n')) start--;
+    return pg_mbstrlen_with_len(text, static_cast<int>(start - text)) + 1;
+}
+
+[[noreturn]] void raise_syntax_error(lua_State *L, const char *text, const char *name) {
+    const char *message = lua_tostring(L, -1);
+    lua::ErrorFields fields = {};
+    fields.sqlstate = "42601";
+    fields.message = message;
+    const int line = line_of_message(message, name);
+    if (line > 0) {
+        fields.internal_query = text;
+        fields.internal_position = position_of_line(text, line);
+    }
+    lua::raise_fields(L, fields);
+}
+
+void load_chunk(lua_State *L, const char *chunk, const char *text, const char *name) {
+    const char *chunk_name = lua_pushfstring(L, "=%s", name);
+    const int status = luaL_loadbufferx(L, chunk, strlen(chunk), chunk_name, "t");
+    if (status == LUA_ERRSYNTAX) raise_syntax_error(L, text, name);
+    if (status != LUA_OK) lua_error(L);
+    lua_remove(L, -2);
+}
+
+} // namespace
+
+bool is_identifier(const char *name) {
+    if (!is_letter(name[0])) return false;
+    for (const char *c = name; *c != '\0'; c++)
+        if (!is_letter(*c) && (*c < '0' || *c > '9')) return false;
+    for (const char *keyword : kKeywords)
+        if (strcmp(name, keyword) == 0) return false;
+    return true;
+}
+
+void prepare_environments(lua_State *L) {
+    lua_createtable(L, 0, 1);
+    lua::push_user_globals(L);
+    lua_setfield(L, -2, "__index");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &environment_key);
+}
+
+void load_text(lua_State *L, const char *text, const char *name) { load_chunk(L, text, text, name); }
+
+void load_source(lua_State *L, const char *chunk, const Source &source) {
+    load_chunk(L, chunk, source.text, source.name);
+}
+
+void push_environment(lua_State *L) {
+    lua_newtable(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &environment_key);
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_setupvalue(L, -3, 1);
+}
+
+char *generate_chunk(const Source &source) {
+    const char *name = is_identifier(source.name) ? source.name : kNoName;
+    StringInfoData chunk;
+    initStringInfo(&chunk);
+    appendStringInfo(&chunk, "local self = ... local function %s(", name);
+    for (int i = 0; i < source.nparameters; i++)
+        appendStringInfo(&chunk, "%s%s", i == 0 ? "" : ", ", source.parameters[i]);
+    if (source.vararg) appendStringInfoString(&chunk, source.nparameters == 0 ? "..." : ", ...");
+    appendStringInfo(&chunk, ") %s\nend return %s", source.text, name);
+    return chunk.data;
+}
+
+} // namespace pllua_bg::pl

@@ -1,0 +1,90 @@
+// What the CONTEXT of an error says about running Lua code. See enter.h for the contracts.
+#include "pl/enter.h"
+
+extern "C" {
+#include "common/string.h"
+}
+
+#include "lua/interrupt.h"
+
+namespace pllua_bg::pl {
+
+namespace {
+
+constexpr size_t kContextSize = 4096;
+constexpr int kInnermostLevels = 12; // shown of a deep stack, with as many of the outermost
+constexpr int kOutermostLevels = 8;
+
+struct Writer {
+    char *buffer;
+    size_t size;
+    size_t used;
+};
+
+void write(Writer *writer, const char *format, ...) pg_attribute_printf(2, 3);
+
+void write(Writer *writer, const char *format, ...) {
+    if (writer->used >= writer->size) return;
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = pg_vsnprintf(writer->buffer + writer->used, writer->size - writer->used, format,
+                                    arguments);
+    va_end(arguments);
+    writer->used += static_cast<size_t>(length);
+    if (writer->used >= writer->size) writer->used = writer->size - 1;
+}
+
+int stack_depth(lua_State *L) {
+    lua_Debug frame;
+    int depth = 0;
+    while (lua_getstack(L, depth, &frame) != 0) depth++;
+    return depth;
+}
+
+void write_frame(Writer *writer, lua_State *L, lua_Debug *frame) {
+    lua_getinfo(L, "Sln", frame);
+    if (frame->currentline < 0) return; // a function in C
+    if (writer->used > 0) write(writer, "\n");
+    if (frame->source[0] == '=')
+        write(writer, "Lua function \"%s\" line %d", frame->source + 1, frame->currentline);
+    else
+        write(writer, "Lua %s line %d", frame->short_src, frame->currentline);
+    if (frame->name != nullptr && strcmp(frame->name, "?") != 0) write(writer, ", in %s", frame->name);
+}
+
+} // namespace
+
+size_t describe_stack(lua_State *L, char *buffer, size_t size) {
+    Writer writer = {buffer, size, 0};
+    const int depth = stack_depth(L);
+    lua_Debug frame;
+    for (int level = 0; lua_getstack(L, level, &frame) != 0; level++) {
+        if (level == kInnermostLevels && depth > kInnermostLevels + kOutermostLevels) {
+            write(&writer, "\n...");
+            level = depth - kOutermostLevels;
+            if (lua_getstack(L, level, &frame) == 0) break;
+        }
+        write_frame(&writer, L, &frame);
+    }
+    return writer.used;
+}
+
+void describe_entry(void *argument) {
+    auto *entry = static_cast<Entry *>(argument);
+    lua_State *running = entry->paused != nullptr ? entry->paused : lua::running;
+    char text[kContextSize];
+    size_t length = 0;
+    if (running != nullptr && running != entry->thread)
+        length = describe_stack(running, text, sizeof(text) - 1);
+    if (length > 0 && length < sizeof(text) - 1) text[length++] = '\n';
+    const size_t outer = describe_stack(entry->thread, text + length, sizeof(text) - length);
+    if (outer == 0 && length > 0) length--;
+    length += outer;
+    text[length] = '\0';
+    if (length > 0)
+        errcontext("%s", text);
+    else
+        errcontext("Lua function \"%s\"", entry->name);
+}
+
+} // namespace pllua_bg::pl

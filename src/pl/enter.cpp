@@ -1,0 +1,179 @@
+// Entering Lua from the server. See enter.h for the contracts.
+#include "pl/enter.h"
+
+#include "api/errors.h"
+#include "api/protect.h"
+#include "lua/interrupt.h"
+#include "pg/guard.h"
+#include "pg/subxact.h"
+#include "pl/function.h"
+
+namespace pllua_bg::pl {
+
+namespace {
+
+constexpr size_t kContextSize = 4096;
+
+uint64 entry_count;
+
+Entry *entry_of(const pg::Activation *activation) {
+    return activation == nullptr ? nullptr : static_cast<Entry *>(activation->call);
+}
+
+// Ends everything but the thread. Returns the error that has to be raised after all.
+ErrorData *unwind(Entry *entry, bool failed) {
+    error_context_stack = entry->callback.previous;
+    if (entry->function != nullptr) release_function(entry->function);
+    ErrorData *error = pg::leave(&entry->activation, failed);
+    Entry *outer = current_entry();
+    if (outer != nullptr) outer->paused = nullptr;
+    return error;
+}
+
+// Gives errors of Lua's own the codes that the server has for them.
+void set_code(ErrorData *error, int status) {
+    const char *message = error->message == nullptr ? "" : error->message;
+    if (status == LUA_ERRMEM || strcmp(message, "not enough memory") == 0)
+        error->sqlerrcode = ERRCODE_OUT_OF_MEMORY;
+    else if (strstr(message, "stack overflow") != nullptr || status == LUA_ERRERR)
+        error->sqlerrcode = ERRCODE_STATEMENT_TOO_COMPLEX;
+}
+
+// The traceback goes where the callbacks of outer entries will add theirs.
+void add_context(ErrorData *error, const char *text, size_t length) {
+    if (length == 0) return;
+    const size_t before = error->context == nullptr ? 0 : strlen(error->context) + 1;
+    auto *context = static_cast<char *>(MemoryContextAllocExtended(
+        error->assoc_context, before + length + 1, MCXT_ALLOC_NO_OOM));
+    if (context == nullptr) return;
+    if (before > 0) {
+        memcpy(context, error->context, before - 1);
+        context[before - 1] = '\n';
+    }
+    memcpy(context + before, text, length);
+    context[before + length] = '\0';
+    error->context = context;
+}
+
+ErrorData *take_lua_error(Entry *entry, int status, bool *fresh) {
+    if (pg::pending_error() != nullptr) {
+        *fresh = false;
+        return pg::copy_pending();
+    }
+    char text[kContextSize];
+    size_t length = describe_stack(entry->thread, text, sizeof(text));
+    if (length == 0)
+        length = static_cast<size_t>(
+            pg_snprintf(text, sizeof(text), "Lua function \"%s\"", entry->name));
+    // The stack of the failed thread may be full, so the value is looked at elsewhere.
+    lua_State *main = entry->interpreter->main;
+    lua_xmove(entry->thread, main, 1);
+    ErrorData *error = api::error_from_lua(main, -1, fresh);
+    lua_xmove(main, entry->thread, 1);
+    if (*fresh) {
+        if (error->sqlerrcode == ERRCODE_EXTERNAL_ROUTINE_EXCEPTION || status != LUA_ERRRUN)
+            set_code(error, status);
+        add_context(error, text, length);
+    }
+    return error;
+}
+
+// Makes the thread new. A cancel that arrives meanwhile takes the place of the error.
+ErrorData *close_failed_thread(Entry *entry, ErrorData *error, bool *fresh) {
+    api::close_thread(entry->thread);
+    lua_settop(entry->thread, 0);
+    give_thread(entry->interpreter, entry->thread);
+    if (!pg::pending_is_final() || pg::is_final(error)) return error;
+    pg::free_error(error);
+    *fresh = false;
+    return pg::copy_pending();
+}
+
+[[noreturn]] void raise(ErrorData *error, bool fresh) {
+    if (fresh) pg::raise_fresh(error);
+    pg::rethrow(error);
+}
+
+[[noreturn]] void fail(Entry *entry, int status) {
+    bool fresh;
+    ErrorData *error = take_lua_error(entry, status, &fresh);
+    error = close_failed_thread(entry, error, &fresh);
+    unwind(entry, true);
+    raise(error, fresh);
+}
+
+} // namespace
+
+Entry *current_entry() { return entry_of(pg::current_activation); }
+
+Entry *find_entry(uint64 number) {
+    for (pg::Activation *a = pg::current_activation; a != nullptr; a = a->previous)
+        if (entry_of(a)->number == number) return entry_of(a);
+    return nullptr;
+}
+
+void open_entry(Entry *entry, Interpreter *interpreter, const char *name, const EntryOptions &options) {
+    Entry *outer = current_entry();
+    pg::enter(&entry->activation, options.atomic, options.read_only, entry);
+    if (outer != nullptr) outer->paused = lua::running;
+    entry->interpreter = interpreter;
+    entry->thread = options.thread != nullptr ? options.thread : take_thread(interpreter);
+    entry->paused = nullptr;
+    entry->name = name;
+    entry->function = options.function;
+    entry->site = options.site;
+    entry->data = nullptr;
+    entry->sink = nullptr;
+    entry->number = ++entry_count;
+    entry->callback.callback = describe_entry;
+    entry->callback.arg = entry;
+    entry->callback.previous = error_context_stack;
+    error_context_stack = &entry->callback;
+    if (entry->function != nullptr) hold_function(entry->function);
+    if (entry->thread == nullptr) [[unlikely]] {
+        unwind(entry, true);
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                        errdetail("Could not make a Lua thread.")));
+    }
+}
+
+bool run_entry(Entry *entry, lua_CFunction body, void *argument) {
+    lua_State *thread = entry->thread;
+    int nargs = 0;
+    if (body != nullptr) {
+        lua_pushcfunction(thread, body);
+        lua_pushlightuserdata(thread, argument);
+        nargs = 1;
+    }
+    api::RowSink *outer_sink = api::row_sink;
+    api::row_sink = entry->sink;
+    int nresults;
+    const int status = api::resume(thread, nullptr, nargs, &nresults);
+    api::row_sink = outer_sink;
+    if (status != LUA_OK && status != LUA_YIELD) [[unlikely]]
+        fail(entry, status);
+    lua_pop(thread, nresults);
+    return status == LUA_YIELD;
+}
+
+void close_entry(Entry *entry) {
+    give_thread(entry->interpreter, entry->thread);
+    ErrorData *error = unwind(entry, false);
+    if (error != nullptr) [[unlikely]]
+        pg::rethrow(error);
+}
+
+void suspend_entry(Entry *entry) {
+    ErrorData *error = unwind(entry, false);
+    if (error != nullptr) [[unlikely]]
+        pg::rethrow(error);
+}
+
+void finish_entry(Entry *entry) {
+    const int status = api::close_thread(entry->thread);
+    if (status != LUA_OK) fail(entry, status);
+    lua_settop(entry->thread, 0);
+    close_entry(entry);
+}
+
+} // namespace pllua_bg::pl

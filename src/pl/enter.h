@@ -1,0 +1,62 @@
+// Converter two: enters Lua from the server, and gives back what Lua code raised as a server error.
+// Owns nothing; an Entry lives in the frame of the handler that opens it.
+#pragma once
+
+#include "api/protect.h"
+#include "lua/lua_api.h"
+#include "pg/activation.h"
+#include "pg/server.h"
+#include "pl/interpreter.h"
+
+namespace pllua_bg::pl {
+
+struct Function;
+struct Site;
+
+// One activation with the thread it runs on. Trivially destructible by design.
+struct Entry {
+    pg::Activation activation; // its `call` points at this
+    ErrorContextCallback callback;
+    Interpreter *interpreter;
+    lua_State *thread;
+    lua_State *paused;  // the thread that was running when an entry inside this one was opened
+    const char *name;   // what the error context says when no Lua code is on the stack
+    Function *function; // held while the entry is open; may be null
+    Site *site;         // may be null
+    void *data;         // of the kind of call
+    api::RowSink *sink; // where rows are yielded to; may be null
+    uint64 number;      // unlike that of every other entry of this backend
+};
+
+// What open_entry() has to know beside the interpreter.
+struct EntryOptions {
+    Function *function = nullptr;
+    Site *site = nullptr;
+    lua_State *thread = nullptr; // a suspended one to go on with; null: a new one
+    bool atomic = true;
+    bool read_only = false;
+};
+
+// Begins an entry. After it, leave by close_entry(), suspend_entry() or an error of run_entry() only. Errors: pg (54001, 53200).
+void open_entry(Entry *entry, Interpreter *interpreter, const char *name, const EntryOptions &options = {});
+// Runs body (its only argument is the light userdata `argument`), or goes on with the suspended thread when body is null.
+// True when it was suspended by a yield. Errors: pg: what Lua raised; the entry is closed then.
+bool run_entry(Entry *entry, lua_CFunction body, void *argument);
+// Ends an entry whose thread has ended. Errors: pg.
+void close_entry(Entry *entry);
+// Ends an entry whose thread was suspended; the thread stays with the caller. Errors: pg: the thread is the caller's to abandon.
+void suspend_entry(Entry *entry);
+// Runs what a suspended thread has left to close, as the last thing in this entry. Errors: pg; the entry is closed then.
+void finish_entry(Entry *entry);
+
+// The entry that is running, and the one that has the number; nullptr when there is none.
+Entry *current_entry();
+Entry *find_entry(uint64 number);
+
+// Writes the Lua functions that are active in a thread, the innermost first, a line each. The length written. Allocates
+// nothing, so it may be called while an error is raised. Errors: none.
+size_t describe_stack(lua_State *L, char *buffer, size_t size);
+// The error context callback of an entry (context.cpp).
+void describe_entry(void *argument);
+
+} // namespace pllua_bg::pl

@@ -1,0 +1,59 @@
+// Event triggers: the function gets a table with the event and the command tag.
+// Owns nothing.
+#include "pl/call.h"
+
+extern "C" {
+#include "commands/event_trigger.h"
+}
+
+#include "lua/entry.h"
+
+namespace pllua_bg::pl {
+
+namespace {
+
+struct EventCall {
+    const Site *site;
+    const EventTriggerData *data;
+};
+
+void set_text(lua_State *L, const char *name, const char *text) {
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+int event_body(lua_State *L) {
+    auto *call = static_cast<const EventCall *>(lua_touserdata(L, 1));
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->site->function->reference);
+    lua_createtable(L, 0, 2);
+    set_text(L, "event", call->data->event);
+    set_text(L, "tag", GetCommandTagName(call->data->tag));
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+void resolve_event_trigger(Site *site, FunctionCallInfo) {
+    if (site->function->kind != FunctionKind::kEventTrigger)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("function \"%s\" is no event trigger function",
+                               NameStr(site->function->name))));
+}
+
+} // namespace
+
+Datum call_event_trigger(FunctionCallInfo fcinfo, bool trusted) {
+    auto *site = static_cast<Site *>(fcinfo->flinfo->fn_extra);
+    if (site == nullptr || !is_fresh(site)) site = find_site(fcinfo, trusted, resolve_event_trigger);
+    EventCall call = {site, reinterpret_cast<EventTriggerData *>(fcinfo->context)};
+    EntryOptions options;
+    options.function = site->function;
+    options.site = site;
+    options.read_only = site->function->read_only;
+    Entry entry;
+    open_entry(&entry, site->interpreter, NameStr(site->function->name), options);
+    run_entry(&entry, lua::entry<event_body>, &call);
+    close_entry(&entry);
+    return 0;
+}
+
+} // namespace pllua_bg::pl

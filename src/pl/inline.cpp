@@ -1,0 +1,47 @@
+// DO blocks. See inline.h for the contracts.
+#include "pl/inline.h"
+
+#include "lua/entry.h"
+#include "pl/compile.h"
+#include "pl/enter.h"
+#include "pl/function.h"
+
+namespace pllua_bg::pl {
+
+namespace {
+
+// What blocks are called in messages.
+constexpr char kBlockName[] = "DO";
+
+struct Block {
+    const char *text;
+    SyntaxContext syntax;
+};
+
+int block_body(lua_State *L) {
+    auto *block = static_cast<Block *>(lua_touserdata(L, 1));
+    load_text(L, block->text, kBlockName);
+    block->syntax.loaded = true;
+    push_environment(L);
+    lua_pop(L, 1);
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+} // namespace
+
+void run_block(const InlineCodeBlock *code, bool trusted) {
+    Block block = {};
+    block.text = code->source_text;
+    Interpreter *interpreter = find_interpreter(trusted);
+    push_syntax_context(&block.syntax, block.text);
+    EntryOptions options;
+    options.atomic = code->atomic;
+    Entry entry;
+    open_entry(&entry, interpreter, kBlockName, options);
+    run_entry(&entry, lua::entry<block_body>, &block);
+    close_entry(&entry);
+    error_context_stack = block.syntax.callback.previous;
+}
+
+} // namespace pllua_bg::pl

@@ -1,0 +1,210 @@
+// The Lua interpreters of this backend. See interpreter.h for the contracts.
+#include "pl/interpreter.h"
+
+#include "api/api.h"
+#include "api/errors.h"
+#include "lua/entry.h"
+#include "lua/interrupt.h"
+#include "pg/guard.h"
+#include "pg/interrupt.h"
+#include "pg/memory.h"
+#include "pg/settings.h"
+#include "pl/compile.h"
+#include "pl/enter.h"
+#include "pl/function.h"
+
+namespace pllua_bg::pl {
+
+Interpreter *interpreters;
+
+namespace {
+
+// Registry key of the table that keeps the threads from being collected.
+char threads_key;
+
+size_t memory_limit() { return static_cast<size_t>(pg::setting_memory_limit) * 1024; }
+
+// Called in a signal handler.
+void notice_interrupt() { lua::arm(lua::running); }
+
+int prepare_state(lua_State *L) {
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &threads_key);
+    prepare_environments(L);
+    api::open(L);
+    return 0;
+}
+
+[[noreturn]] void raise_out_of_memory(const char *name) {
+    ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                    errdetail("Could not start the Lua interpreter of %s.", name)));
+    pg_unreachable();
+}
+
+// Makes the state; whatever fails here has run no user code, so the state can be closed again.
+void make_state(Interpreter *interpreter, const char *name) {
+    lua::InterpOptions options = {};
+    options.allocate = pg::lua_allocate;
+    options.allocate_data = interpreter->memory;
+    options.limit = memory_limit();
+    options.trusted = interpreter->trusted;
+    options.user_id = interpreter->user;
+    options.host = interpreter;
+    interpreter->lua = lua::create_interp(options);
+    if (interpreter->lua == nullptr) {
+        MemoryContextDelete(interpreter->memory);
+        raise_out_of_memory(name);
+    }
+    interpreter->main = interpreter->lua->main;
+    lua_pushcfunction(interpreter->main, lua::entry<prepare_state>);
+    if (lua::call(interpreter->main, 0, 0, 0) == LUA_OK) return;
+    bool fresh;
+    ErrorData *error = api::error_from_lua(interpreter->main, -1, &fresh);
+    lua::destroy_interp(interpreter->lua);
+    MemoryContextDelete(interpreter->memory);
+    pg::raise_fresh(error);
+}
+
+Interpreter *make_interpreter(bool trusted, Oid user) {
+    MemoryContext memory =
+        AllocSetContextCreate(TopMemoryContext, "pllua_bg interpreter", ALLOCSET_DEFAULT_SIZES);
+    const char *role = trusted ? GetUserNameFromId(user, true) : "untrusted code";
+    char *name = MemoryContextStrdup(memory, role == nullptr ? "a dropped role" : role);
+    MemoryContextSetIdentifier(memory, name);
+    auto *interpreter =
+        static_cast<Interpreter *>(MemoryContextAllocZero(memory, sizeof(Interpreter)));
+    interpreter->memory = memory;
+    interpreter->trusted = trusted;
+    interpreter->user = user;
+    make_state(interpreter, name);
+    initialize_functions(interpreter);
+    pg::watch_interrupts(notice_interrupt);
+    interpreter->next = interpreters;
+    interpreters = interpreter;
+    return interpreter;
+}
+
+struct StartCode {
+    const char *name;
+    const char *text;
+    bool common; // sees the globals of user code
+};
+
+int run_start_code(lua_State *L) {
+    auto *code = static_cast<const StartCode *>(lua_touserdata(L, 1));
+    load_text(L, code->text, code->name);
+    if (code->common) {
+        lua::push_user_globals(L);
+        lua_setupvalue(L, -2, 1);
+    }
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+void run_start_setting(Interpreter *interpreter, const char *name, const char *text, bool common) {
+    if (text == nullptr || text[0] == '\0') return;
+    StartCode code = {name, text, common};
+    Entry entry;
+    open_entry(&entry, interpreter, name);
+    run_entry(&entry, lua::entry<run_start_code>, &code);
+    close_entry(&entry);
+}
+
+// Runs the start-up code; when it fails it is run again at the next use.
+void start(Interpreter *interpreter) {
+    interpreter->starting = true;
+    ErrorData *error = pg::attempt([interpreter] {
+        run_start_setting(interpreter, "on_init", pg::setting_on_init, false);
+        if (interpreter->trusted)
+            run_start_setting(interpreter, "on_trusted_init", pg::setting_on_trusted_init, false);
+        else
+            run_start_setting(interpreter, "on_untrusted_init", pg::setting_on_untrusted_init, false);
+        run_start_setting(interpreter, "on_common_init", pg::setting_on_common_init, true);
+    });
+    interpreter->starting = false;
+    if (error != nullptr) pg::rethrow(error);
+    interpreter->started = true;
+}
+
+int make_thread(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &threads_key);
+    lua_State *thread = lua_newthread(L);
+    lua_rawsetp(L, -2, thread);
+    *static_cast<lua_State **>(lua_touserdata(L, 1)) = thread;
+    return 0;
+}
+
+void forget_abandoned(Interpreter *interpreter) {
+    lua_State *L = interpreter->main;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &threads_key);
+    while (interpreter->abandoned_count > 0) {
+        // The key exists, so this allocates nothing.
+        lua_pushnil(L);
+        lua_rawsetp(L, -2, interpreter->abandoned[--interpreter->abandoned_count]);
+        interpreter->thread_count--;
+    }
+    lua_pop(L, 1);
+}
+
+// Makes room for one more thread in both lists. False when there is no memory.
+bool grow_lists(Interpreter *interpreter) {
+    if (interpreter->thread_count < interpreter->capacity) return true;
+    const int capacity = interpreter->capacity == 0 ? 8 : interpreter->capacity * 2;
+    const size_t size = sizeof(lua_State *) * static_cast<size_t>(capacity);
+    void *idle = MemoryContextAllocExtended(interpreter->memory, size, MCXT_ALLOC_NO_OOM);
+    void *abandoned = MemoryContextAllocExtended(interpreter->memory, size, MCXT_ALLOC_NO_OOM);
+    if (idle == nullptr || abandoned == nullptr) return false;
+    if (interpreter->capacity > 0) {
+        const size_t used = sizeof(lua_State *) * static_cast<size_t>(interpreter->capacity);
+        memcpy(idle, interpreter->idle, used);
+        memcpy(abandoned, interpreter->abandoned, used);
+        pfree(interpreter->idle);
+        pfree(interpreter->abandoned);
+    }
+    interpreter->idle = static_cast<lua_State **>(idle);
+    interpreter->abandoned = static_cast<lua_State **>(abandoned);
+    interpreter->capacity = capacity;
+    return true;
+}
+
+lua_State *new_thread(Interpreter *interpreter) {
+    if (!grow_lists(interpreter)) return nullptr;
+    lua_State *thread = nullptr;
+    lua_State *L = interpreter->main;
+    lua_pushcfunction(L, lua::entry<make_thread>);
+    lua_pushlightuserdata(L, &thread);
+    if (lua::call(L, 1, 0, 0) != LUA_OK) {
+        lua_pop(L, 1);
+        return nullptr;
+    }
+    interpreter->thread_count++;
+    return thread;
+}
+
+} // namespace
+
+Interpreter *find_interpreter(bool trusted) {
+    const Oid user = trusted ? GetUserId() : InvalidOid;
+    Interpreter *interpreter = interpreters;
+    while (interpreter != nullptr && interpreter->user != user) interpreter = interpreter->next;
+    if (interpreter == nullptr) interpreter = make_interpreter(trusted, user);
+    interpreter->lua->limit = memory_limit();
+    if (!interpreter->started && !interpreter->starting) start(interpreter);
+    return interpreter;
+}
+
+lua_State *take_thread(Interpreter *interpreter) {
+    if (interpreter->abandoned_count > 0) forget_abandoned(interpreter);
+    if (interpreter->idle_count > 0) return interpreter->idle[--interpreter->idle_count];
+    return new_thread(interpreter);
+}
+
+void give_thread(Interpreter *interpreter, lua_State *thread) {
+    interpreter->idle[interpreter->idle_count++] = thread;
+}
+
+void abandon_thread(Interpreter *interpreter, lua_State *thread) {
+    interpreter->abandoned[interpreter->abandoned_count++] = thread;
+}
+
+} // namespace pllua_bg::pl

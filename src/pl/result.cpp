@@ -1,0 +1,193 @@
+// From the values of a Lua function to the result of an SQL function. See result.h for the contracts.
+#include "pl/result.h"
+
+extern "C" {
+#include "catalog/pg_proc.h"
+}
+
+#include "lua/error.h"
+#include "pg/guard.h"
+#include "types/shape.h"
+
+namespace pllua_bg::pl {
+
+namespace {
+
+void resolve_columns(Result *result, TupleDesc descriptor) {
+    result->kind = ResultKind::kRow;
+    result->descriptor = BlessTupleDesc(CreateTupleDescCopy(descriptor));
+    const auto natts = static_cast<size_t>(descriptor->natts);
+    result->columns = static_cast<const types::Type **>(palloc0(sizeof(void *) * (natts + 1)));
+    for (int i = 0; i < descriptor->natts; i++) {
+        Form_pg_attribute column = TupleDescAttr(descriptor, i);
+        if (column->attisdropped) continue;
+        result->columns[i] = types::lookup(column->atttypid, column->atttypmod);
+        result->ncolumns++;
+    }
+}
+
+void resolve_scalar(Result *result) {
+    if (result->type_oid == VOIDOID) {
+        result->kind = ResultKind::kVoid;
+        return;
+    }
+    result->kind = ResultKind::kScalar;
+    result->type = types::lookup(result->type_oid, -1);
+    const Oid base = getBaseType(result->type_oid);
+    result->collects = OidIsValid(get_element_type(base)) || type_is_range(base);
+}
+
+[[noreturn]] void raise_count(lua_State *L, int count, int wanted) {
+    lua::raise(L, "42804", "the function returned %d values where %d %s expected", count, wanted,
+               wanted == 1 ? "was" : "were");
+}
+
+Datum take_scalar(lua_State *L, int first, int count, const Result *result, bool *isnull) {
+    if (count > 1) {
+        if (!result->collects) raise_count(L, count, 1);
+        lua_createtable(L, count, 0);
+        for (int i = 0; i < count; i++) {
+            lua_pushvalue(L, first + i);
+            lua_rawseti(L, -2, i + 1);
+        }
+        first = lua_gettop(L);
+    } else if (count == 0) {
+        lua_pushnil(L);
+        first = lua_gettop(L);
+    }
+    return types::to_datum(L, first, result->type, isnull);
+}
+
+Datum check_domain(lua_State *L, Result *result, Datum value, bool isnull) {
+    pg::call_pure(L, [=] {
+        domain_check(value, isnull, result->type_oid, &result->domain_state, result->memory);
+    });
+    return value;
+}
+
+Datum take_row(lua_State *L, int first, int count, Result *result, bool *isnull) {
+    HeapTuple tuple = nullptr;
+    Datum value = 0;
+    if (count == 1 && result->by_position) count = spread_row(L, &first);
+    if (are_columns(L, first, count, result)) {
+        const auto natts = static_cast<size_t>(result->descriptor->natts);
+        auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
+        auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
+        take_columns(L, first, count, result, values, nulls);
+        pg::call_pure(L, [&] {
+            tuple = heap_form_tuple(result->descriptor, values, nulls);
+            value = HeapTupleGetDatum(tuple);
+        });
+    } else if (count == 1) {
+        tuple = types::to_tuple(L, first, result->descriptor, true);
+        if (tuple != nullptr) pg::call_pure(L, [&] { value = HeapTupleGetDatum(tuple); });
+    }
+    *isnull = tuple == nullptr;
+    return result->is_domain ? check_domain(L, result, value, *isnull) : value;
+}
+
+// A record of several values has the values' own types.
+Datum take_record(lua_State *L, int first, int count, const Result *result, bool *isnull) {
+    if (count <= 1) return take_scalar(L, first, count, result, isnull);
+    auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * static_cast<size_t>(count)));
+    auto *nulls = static_cast<bool *>(__builtin_alloca(static_cast<size_t>(count)));
+    auto *oids = static_cast<Oid *>(__builtin_alloca(sizeof(Oid) * static_cast<size_t>(count)));
+    if (count > MaxTupleAttributeNumber) raise_count(L, count, MaxTupleAttributeNumber);
+    for (int i = 0; i < count; i++) {
+        bool weak;
+        const types::Type *type = nullptr;
+        oids[i] = types::natural_type(L, first + i, &weak);
+        if (!OidIsValid(oids[i]) || oids[i] == UNKNOWNOID) oids[i] = TEXTOID;
+        pg::call_pure(L, [&] { type = types::lookup(oids[i], -1); });
+        values[i] = types::to_datum(L, first + i, type, &nulls[i]);
+    }
+    Datum value = 0;
+    pg::call_pure(L, [&] {
+        TupleDesc descriptor = CreateTemplateTupleDesc(count);
+        for (int i = 0; i < count; i++) {
+            char name[NAMEDATALEN];
+            pg_snprintf(name, sizeof(name), "f%d", i + 1);
+            TupleDescInitEntry(descriptor, static_cast<AttrNumber>(i + 1), name, oids[i], -1, 0);
+        }
+        BlessTupleDesc(descriptor);
+        value = HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
+    });
+    *isnull = false;
+    return value;
+}
+
+} // namespace
+
+void resolve_result(FunctionCallInfo fcinfo, Result *result, MemoryContext memory) {
+    MemoryContext outer = MemoryContextSwitchTo(memory);
+    TupleDesc descriptor = nullptr;
+    *result = {};
+    result->memory = memory;
+    switch (get_call_result_type(fcinfo, &result->type_oid, &descriptor)) {
+    case TYPEFUNC_SCALAR:
+        resolve_scalar(result);
+        break;
+    case TYPEFUNC_COMPOSITE_DOMAIN:
+        result->is_domain = true;
+        resolve_columns(result, descriptor);
+        break;
+    case TYPEFUNC_COMPOSITE:
+        resolve_columns(result, descriptor);
+        break;
+    case TYPEFUNC_RECORD:
+        result->kind = ResultKind::kRecord;
+        result->type = types::lookup(RECORDOID, -1);
+        break;
+    default:
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("Lua functions cannot return type %s", format_type_be(result->type_oid))));
+    }
+    MemoryContextSwitchTo(outer);
+}
+
+int spread_row(lua_State *L, int *first) {
+    const int row = *first;
+    if (!types::is_row(L, row)) return 1;
+    const types::Shape *shape = types::push_shape_of_row(L, row);
+    const int data = lua_gettop(L);
+    luaL_checkstack(L, shape->live + 4, nullptr);
+    for (int i = 0; i < shape->descriptor->natts; i++)
+        if (shape->columns[i].type != nullptr) types::push_column(L, row, data, i);
+    *first = data + 1;
+    return shape->live;
+}
+
+bool are_columns(lua_State *L, int first, int count, const Result *result) {
+    if (count > 1) return true;
+    return count == 1 && result->ncolumns == 1 && !lua_istable(L, first) && !lua_isnil(L, first);
+}
+
+void take_columns(lua_State *L, int first, int count, const Result *result, Datum *values, bool *nulls) {
+    if (count != result->ncolumns) raise_count(L, count, result->ncolumns);
+    int value = first;
+    for (int i = 0; i < result->descriptor->natts; i++) {
+        if (result->columns[i] == nullptr) {
+            values[i] = 0;
+            nulls[i] = true;
+            continue;
+        }
+        values[i] = types::to_datum(L, value++, result->columns[i], &nulls[i]);
+    }
+}
+
+Datum take_result(lua_State *L, int first, int count, Result *result, bool *isnull) {
+    switch (result->kind) {
+    case ResultKind::kVoid:
+        *isnull = false;
+        return 0;
+    case ResultKind::kScalar:
+        return take_scalar(L, first, count, result, isnull);
+    case ResultKind::kRow:
+        return take_row(L, first, count, result, isnull);
+    case ResultKind::kRecord:
+        return take_record(L, first, count, result, isnull);
+    }
+    pg_unreachable();
+}
+
+} // namespace pllua_bg::pl

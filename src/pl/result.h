@@ -1,0 +1,46 @@
+// From the values a Lua function returns or yields to the result its SQL declaration promises.
+// Owns nothing; a Result lives in the memory context of its call site.
+#pragma once
+
+#include "pg/server.h"
+#include "types/types.h"
+
+namespace pllua_bg::pl {
+
+enum class ResultKind {
+    kVoid,
+    kScalar, // one value
+    kRow,    // columns known: composite types, OUT parameters, a column definition list
+    kRecord, // columns unknown: whatever the function returns
+};
+
+struct Result {
+    ResultKind kind;
+    bool collects;             // several values make one array or range
+    bool is_domain;            // over a row type
+    bool by_position;          // the names of the columns are the caller's, not the function's
+    Oid type_oid;
+    const types::Type *type;   // kScalar and kRecord
+    TupleDesc descriptor;      // kRow
+    const types::Type **columns; // kRow; one for each attribute, null where it was dropped
+    int ncolumns;              // kRow; without dropped ones
+    void *domain_state;
+    MemoryContext memory;
+};
+
+// Finds out what a call has to return. Allocates in `memory`, where the result stays. Errors: pg (0A000).
+void resolve_result(FunctionCallInfo fcinfo, Result *result, MemoryContext memory);
+
+// Converts the `count` values from index `first` on. The datum is in CurrentMemoryContext. No value is NULL; one value may be a
+// row as a table; otherwise a row takes as many values as it has columns. Errors: lua (42804 and the types').
+Datum take_result(lua_State *L, int first, int count, Result *result, bool *isnull);
+
+// The columns of a kRow result from as many values; `values` and `nulls` have room for all attributes. Errors: lua.
+void take_columns(lua_State *L, int first, int count, const Result *result, Datum *values, bool *nulls);
+// Pushes the columns of the row at *first as values of their own, and makes *first the place of the first. Returns how many
+// there are; 1, with nothing done, when there is no row but a plain value or table. Errors: lua.
+int spread_row(lua_State *L, int *first);
+// True when the values are to be taken as columns, not as one row.
+bool are_columns(lua_State *L, int first, int count, const Result *result);
+
+} // namespace pllua_bg::pl

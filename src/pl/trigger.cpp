@@ -1,0 +1,251 @@
+// Triggers on tables and views: what the function sees, and what becomes of the row.
+// Owns the metatable of trigger objects and the row shapes of relations, per Lua state.
+#include "pl/call.h"
+#include "pl/trigger.h"
+
+extern "C" {
+#include "commands/trigger.h"
+}
+
+#include "lua/entry.h"
+#include "lua/error.h"
+#include "lua/userdata.h"
+#include "pg/guard.h"
+
+namespace pllua_bg::pl {
+
+namespace {
+
+// Registry key of the table from tuple descriptor identifiers to row shapes, and how many it may hold.
+char shapes_key;
+constexpr int kMaxShapes = 256;
+
+bool is_row_trigger(const TriggerCall *call) { return TRIGGER_FIRED_FOR_ROW(call->data->tg_event); }
+
+// Only then does the server look at the row a trigger returns.
+bool returns_row(const TriggerCall *call) {
+    return is_row_trigger(call) && !TRIGGER_FIRED_AFTER(call->data->tg_event);
+}
+
+// Pushes the table of shapes; makes it when it is new or full.
+void push_shapes(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &shapes_key) == LUA_TTABLE) {
+        lua_rawgeti(L, -1, 0);
+        const bool full = lua_tointeger(L, -1) >= kMaxShapes;
+        lua_pop(L, 1);
+        if (!full) return;
+    }
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushinteger(L, 0);
+    lua_rawseti(L, -2, 0);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &shapes_key);
+}
+
+void push_relation_shape(lua_State *L, const TriggerCall *call) {
+    const auto key = static_cast<lua_Integer>(call->site->shape);
+    push_shapes(L);
+    if (lua_rawgeti(L, -1, key) == LUA_TNIL) {
+        lua_pop(L, 1);
+        types::push_shape(L, RelationGetDescr(call->data->tg_relation));
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, key);
+        lua_rawgeti(L, -2, 0);
+        lua_pushinteger(L, lua_tointeger(L, -1) + 1);
+        lua_rawseti(L, -4, 0);
+        lua_pop(L, 1);
+    }
+    lua_remove(L, -2);
+}
+
+// Generated columns of a new row are not computed yet before the operation: no value, rather than a stale one.
+void push_new_row(lua_State *L, int shape, const TriggerCall *call, HeapTuple tuple) {
+    TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
+    const bool hide = TRIGGER_FIRED_BEFORE(call->data->tg_event) && descriptor->constr != nullptr &&
+                      descriptor->constr->has_generated_stored;
+    types::push_row_of_tuple(L, shape, tuple);
+    for (int i = 0; hide && i < descriptor->natts; i++) {
+        Form_pg_attribute column = TupleDescAttr(descriptor, i);
+        if (column->attgenerated != ATTRIBUTE_GENERATED_STORED || column->attisdropped) continue;
+        lua_pushstring(L, NameStr(column->attname));
+        lua_pushnil(L);
+        lua_rawset(L, -3);
+    }
+}
+
+// Pushes old and new.
+void push_rows(lua_State *L, TriggerCall *call) {
+    if (!is_row_trigger(call)) {
+        lua_pushnil(L);
+        lua_pushnil(L);
+        return;
+    }
+    push_relation_shape(L, call);
+    const int shape = lua_gettop(L);
+    if (call->old_tuple != nullptr)
+        types::push_row_of_tuple(L, shape, call->old_tuple);
+    else
+        lua_pushnil(L);
+    if (call->new_tuple != nullptr)
+        push_new_row(L, shape, call, call->new_tuple);
+    else
+        lua_pushnil(L);
+    lua_remove(L, shape);
+}
+
+// True when the value on top is the value the column has in the tuple already. What can be modified in place is never.
+bool is_unchanged(lua_State *L, const types::Type *type, Datum value, bool isnull) {
+    switch (lua_type(L, -1)) {
+    case LUA_TTABLE:
+    case LUA_TUSERDATA:
+        return false;
+    case LUA_TNIL:
+        return isnull;
+    default:
+        break;
+    }
+    if (isnull) return false;
+    types::push(L, type, value, false);
+    const bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 1);
+    return same;
+}
+
+// The tuple with the columns that Lua code has changed in its row: the others stay as they are stored.
+HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple) {
+    TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
+    const auto natts = static_cast<size_t>(descriptor->natts);
+    auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
+    auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
+    auto *replaced = static_cast<bool *>(__builtin_alloca(natts));
+    bool changed = false;
+    pg::call_pure(L, [=] { heap_deform_tuple(tuple, descriptor, values, nulls); });
+    for (int i = 0; i < descriptor->natts; i++) {
+        Form_pg_attribute column = TupleDescAttr(descriptor, i);
+        replaced[i] = false;
+        if (column->attisdropped || column->attgenerated != '\0') continue;
+        lua_pushstring(L, NameStr(column->attname));
+        lua_rawget(L, row);
+        if (!is_unchanged(L, call->site->columns[i], values[i], nulls[i])) {
+            values[i] = types::to_datum(L, lua_gettop(L), call->site->columns[i], &nulls[i]);
+            replaced[i] = changed = true;
+        }
+        lua_pop(L, 1);
+    }
+    if (!changed) return tuple;
+    HeapTuple merged = nullptr;
+    pg::call_pure(L, [&] { merged = heap_modify_tuple(tuple, descriptor, values, nulls, replaced); });
+    return merged;
+}
+
+// The tuple of the row a trigger gives as its result.
+HeapTuple take_row(lua_State *L, int idx, TriggerCall *call) {
+    if (lua_isnil(L, idx)) return nullptr;
+    if (!lua_istable(L, idx) && !lua_isuserdata(L, idx))
+        lua::raise(L, "42804", "a trigger returns a row or nil, not a %s", luaL_typename(L, idx));
+    lua_getiuservalue(L, kTriggerIndex, kUserNew);
+    if (lua_rawequal(L, -1, idx)) return merge(L, idx, call, call->new_tuple);
+    lua_getiuservalue(L, kTriggerIndex, kUserOld);
+    if (lua_rawequal(L, -1, idx)) return merge(L, idx, call, call->old_tuple);
+    return types::to_tuple(L, idx, RelationGetDescr(call->data->tg_relation), false);
+}
+
+void take_trigger_result(lua_State *L, int first, int count, TriggerCall *call) {
+    call->result = nullptr;
+    if (!returns_row(call)) return;
+    if (count > 0) {
+        call->result = take_row(L, first, call);
+    } else if (call->row_assigned) {
+        lua_getiuservalue(L, kTriggerIndex, kUserRow);
+        call->result = take_row(L, lua_gettop(L), call);
+    } else if (call->new_tuple == nullptr) {
+        call->result = call->old_tuple;
+    } else {
+        lua_getiuservalue(L, kTriggerIndex, kUserNew);
+        call->result = merge(L, lua_gettop(L), call, call->new_tuple);
+    }
+}
+
+int trigger_body(lua_State *L) {
+    auto *call = static_cast<TriggerCall *>(lua_touserdata(L, 1));
+    const Trigger *trigger = call->data->tg_trigger;
+    luaL_checkstack(L, trigger->tgnargs + 10, nullptr);
+    push_trigger(L, current_entry()->number);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->site->function->reference);
+    lua_pushvalue(L, kTriggerIndex);
+    push_rows(L, call);
+    lua_pushvalue(L, -2);
+    lua_setiuservalue(L, kTriggerIndex, kUserOld);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, kTriggerIndex, kUserNew);
+    for (int i = 0; i < trigger->tgnargs; i++) lua_pushstring(L, trigger->tgargs[i]);
+    lua_call(L, 3 + trigger->tgnargs, LUA_MULTRET);
+    take_trigger_result(L, kTriggerIndex + 1, lua_gettop(L) - kTriggerIndex, call);
+    return 0;
+}
+
+void resolve_trigger(Site *site, FunctionCallInfo fcinfo) {
+    if (site->function->kind != FunctionKind::kTrigger)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("function \"%s\" is no trigger function", NameStr(site->function->name))));
+    auto *data = reinterpret_cast<TriggerData *>(fcinfo->context);
+    TupleDesc descriptor = RelationGetDescr(data->tg_relation);
+    site->relation = RelationGetRelid(data->tg_relation);
+    site->shape = assign_record_type_identifier(descriptor->tdtypeid, descriptor->tdtypmod);
+    MemoryContext outer = MemoryContextSwitchTo(site->memory);
+    site->columns = static_cast<const types::Type **>(
+        palloc0(sizeof(void *) * (static_cast<size_t>(descriptor->natts) + 1)));
+    MemoryContextSwitchTo(outer);
+    for (int i = 0; i < descriptor->natts; i++) {
+        Form_pg_attribute column = TupleDescAttr(descriptor, i);
+        if (!column->attisdropped)
+            site->columns[i] = types::lookup(column->atttypid, column->atttypmod);
+    }
+}
+
+void register_transition_tables(pg::Activation *activation) {
+    auto *call = static_cast<TriggerCall *>(static_cast<Entry *>(activation->call)->data);
+    if (SPI_register_trigger_data(call->data) < 0) elog(ERROR, "could not register transition tables");
+}
+
+void find_tuples(TriggerCall *call) {
+    const TriggerData *data = call->data;
+    if (!is_row_trigger(call)) return;
+    if (TRIGGER_FIRED_BY_INSERT(data->tg_event)) {
+        call->new_tuple = data->tg_trigtuple;
+        return;
+    }
+    call->old_tuple = data->tg_trigtuple;
+    if (TRIGGER_FIRED_BY_UPDATE(data->tg_event)) call->new_tuple = data->tg_newtuple;
+}
+
+} // namespace
+
+Datum call_trigger(FunctionCallInfo fcinfo, bool trusted) {
+    auto *data = reinterpret_cast<TriggerData *>(fcinfo->context);
+    auto *site = static_cast<Site *>(fcinfo->flinfo->fn_extra);
+    if (site == nullptr || !is_fresh(site) || site->relation != RelationGetRelid(data->tg_relation))
+        [[unlikely]] {
+        if (site != nullptr) site->generation = 0;
+        site = find_site(fcinfo, trusted, resolve_trigger);
+    }
+    TriggerCall call = {};
+    call.site = site;
+    call.data = data;
+    find_tuples(&call);
+    EntryOptions options;
+    options.function = site->function;
+    options.site = site;
+    options.read_only = site->function->read_only;
+    Entry entry;
+    open_entry(&entry, site->interpreter, NameStr(site->function->name), options);
+    entry.data = &call;
+    if (data->tg_oldtable != nullptr || data->tg_newtable != nullptr)
+        entry.activation.on_spi_connect = register_transition_tables;
+    run_entry(&entry, lua::entry<trigger_body>, &call);
+    close_entry(&entry);
+    return PointerGetDatum(call.result);
+}
+
+} // namespace pllua_bg::pl

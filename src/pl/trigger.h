@@ -1,0 +1,31 @@
+// A call of a trigger function, and the object `trigger` that the function sees of it.
+// Owns the metatable of trigger objects, per Lua state.
+#pragma once
+
+#include "lua/lua_api.h"
+#include "pl/call.h"
+
+extern "C" {
+#include "commands/trigger.h"
+}
+
+namespace pllua_bg::pl {
+
+// Lives in the frame of the handler.
+struct TriggerCall {
+    Site *site;
+    TriggerData *data;
+    HeapTuple old_tuple; // null when there is none
+    HeapTuple new_tuple;
+    HeapTuple result;
+    bool row_assigned;   // trigger.row was given a value
+};
+
+// Where the body of a trigger call has the object, and what its user values are.
+inline constexpr int kTriggerIndex = 2;
+enum TriggerUserValue { kUserOld = 1, kUserNew, kUserRow };
+
+// Pushes the object of the call that the entry with this number makes; afterwards the object is dead. Errors: lua (memory).
+void push_trigger(lua_State *L, uint64 entry_number);
+
+} // namespace pllua_bg::pl

@@ -1,0 +1,25 @@
+// A doubly linked list whose links are members of its elements: `before` and `after`.
+// Owns nothing; all zero is the empty list.
+#pragma once
+
+namespace pllua_bg::session {
+
+template <class T> struct Chain {
+    T *first;
+    T *last;
+
+    void append(T *element) {
+        element->before = last;
+        element->after = nullptr;
+        (last == nullptr ? first : last->after) = element;
+        last = element;
+    }
+
+    void remove(T *element) {
+        (element->before == nullptr ? first : element->before->after) = element->after;
+        (element->after == nullptr ? last : element->after->before) = element->before;
+        element->before = element->after = nullptr;
+    }
+};
+
+} // namespace pllua_bg::session

@@ -1,0 +1,115 @@
+// Letting go of sessions: cancel, detach, close, and the end of the launching backend.
+// Owns the backend's exit callback.
+#include "session/internal.h"
+
+#include <signal.h>
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "storage/ipc.h"
+}
+
+namespace pllua_bg::session {
+
+void cancel(Session *session) {
+    if (session->gone || session->header == nullptr) return;
+    SegmentHeader *header = session->header;
+    CommandId started = pg_atomic_read_u64(&header->started);
+    CommandId finished = pg_atomic_read_u64(&header->finished);
+    cancel_command(session, started > finished ? started : finished + 1);
+}
+
+void cancel_command(Session *session, CommandId id) {
+    if (session->gone || session->header == nullptr || id > session->last_sent) return;
+    if (id <= pg_atomic_read_u64(&session->header->finished)) return;
+    pg_atomic_write_u64(&session->header->cancel_target, id);
+    pg_memory_barrier();
+    signal_worker(session, SIGUSR2);
+}
+
+void pin_for_worker(dsm_segment *segment, SegmentHeader *header) {
+    dsm_pin_segment(segment);
+    if (pg_atomic_fetch_or_u32(&header->flags, kPinned) & kAttached)
+        dsm_unpin_segment(dsm_segment_handle(segment));
+}
+
+// Commands the queue did not take go into a segment of their own, which the worker reads when the queue is at its end.
+static void leave_testament(Session *session) {
+    Size total = 0;
+    StringInfoData rest;
+    initStringInfo(&rest);
+    Size length;
+    while (const char *message = take_backlog(&session->channel, &length)) {
+        total += length;
+        if (total > MaxAllocSize) elog(ERROR, "too many unsent commands");
+        appendBinaryStringInfo(&rest, message, static_cast<int>(length));
+    }
+    if (rest.len == 0) return;
+    dsm_segment *segment = create_segment(sizeof(uint64) + rest.len);
+    char *at = static_cast<char *>(dsm_segment_address(segment));
+    uint64 size = rest.len;
+    memcpy(at, &size, sizeof size);
+    memcpy(at + sizeof size, rest.data, rest.len);
+    dsm_pin_segment(segment);
+    pg_atomic_write_u32(&session->header->testament, dsm_segment_handle(segment));
+    if (pg_atomic_fetch_or_u32(&session->header->flags, kTestament) & kWorkerDone)
+        dsm_unpin_segment(dsm_segment_handle(segment));
+    dsm_detach(segment);
+    pfree(rest.data);
+}
+
+// What was sent reaches the worker even if it has not started yet.
+static void let_finish(Session *session) {
+    ErrorData *error = pg::attempt([session] {
+        flush(&session->channel);
+        if (!send_backlog(&session->channel)) leave_testament(session);
+    });
+    if (error != nullptr)
+        ereport(WARNING, (errmsg("background session will not run all commands that were sent: %s",
+                                 error->message)));
+    pg::free_error(error);
+    pin_for_worker(session->segment, session->header);
+}
+
+void detach(Session *session) {
+    if (session->segment != nullptr && session->last_done < session->last_sent) let_finish(session);
+    else if (session->segment != nullptr && !session->started && session->worker != nullptr)
+        TerminateBackgroundWorker(session->worker);
+    forget(session);
+}
+
+void close(Session *session) {
+    if (session->segment != nullptr) {
+        pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
+        pid_t pid;
+        if (session->worker != nullptr &&
+            GetBackgroundWorkerPid(session->worker, &pid) == BGWH_NOT_YET_STARTED)
+            TerminateBackgroundWorker(session->worker);
+        signal_worker(session, SIGUSR2);
+    }
+    forget(session);
+}
+
+static void end_all(int, Datum) {
+    while (Session *session = sessions.first) {
+        if (session->on_exit == OnExit::kFinish)
+            detach(session);
+        else
+            close(session);
+    }
+}
+
+void initialize_at_first_use() {
+    static int registered_in = 0;
+    if (registered_in == MyProcPid) return;
+    before_shmem_exit(end_all, 0);
+    registered_in = MyProcPid;
+}
+
+void initialize() {
+    initialize_on_commit();
+    initialize_deadlock();
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,101 @@
+// The launcher's side of sessions, as the files of this folder share it.
+// Owns the list of the sessions of this backend.
+#pragma once
+
+#include "session/chain.h"
+#include "session/segment.h"
+#include "session/session.h"
+#include "session/transport.h"
+
+extern "C" {
+#include "postmaster/bgworker.h"
+}
+
+namespace pllua_bg::session {
+
+// A command with what only this folder knows.
+struct OwnCommand : Command {
+    OwnCommand *before; // in Session::commands
+    OwnCommand *after;
+    bool discarded;       // nobody wants what comes
+    bool streaming;       // the worker waits until rows are taken
+    Statement *open;      // the statement whose tag has not come yet
+    Size unread;          // bytes of rows received and not yet read, of a streaming command
+};
+
+struct Session {
+    Session *before; // in sessions
+    Session *after;
+    uint64 number;
+    Oid user;
+    MemoryContext context; // owns everything here but the segment
+    dsm_segment *segment;  // nullptr once the worker is gone
+    SegmentHeader *header;
+    BackgroundWorkerHandle *worker;
+    Channel channel;
+    int pid; // 0: not known yet
+    NameData name;
+    OnExit on_exit;
+    bool started;  // the worker has reported ready
+    bool gone;
+    bool receiving; // set while a message is taken apart; found set: an error tore it
+    char transaction;
+    CommandId last_sent;
+    CommandId last_done; // newest command that is no longer pending
+    Chain<OwnCommand> commands; // not yet released, in order of their numbers
+    OwnCommand *current; // the oldest that is pending
+    ErrorData *last_words; // an error reported while no command was pending, or FATAL
+    char *last_error;
+    Notification *notifications;
+    Notification *last_notification;
+    Notice *early_notices; // came while no command was pending; given to the next
+};
+
+// All sessions of this backend that were neither detached nor closed.
+extern Chain<Session> sessions;
+extern int session_count;
+
+// The command a worker's message belongs to: the oldest that is pending; nullptr when there is none.
+OwnCommand *current_command(Session *session);
+OwnCommand *find_command(Session *session, CommandId id);
+// Enters a new command. Errors: pg (memory).
+OwnCommand *add_command(Session *session, const char *sql);
+// Forgets one.
+void drop_command(Session *session, OwnCommand *command);
+
+// The current command has ended: the next one is current; a discarded one is dropped.
+void current_is_done(Session *session);
+
+// Ends every pending command with 08006 and gives the shared memory back. Errors: pg (memory).
+void session_is_gone(Session *session);
+// Removes it from the list and frees it. Errors: none.
+void forget(Session *session);
+// The pid if it is known by now. Errors: none.
+int known_pid(Session *session);
+// Sends the worker a signal, if it runs. Errors: none.
+void signal_worker(Session *session, int signal);
+
+// Takes one message apart. Errors: pg (memory, temporary file).
+void take_message(Session *session, const char *message, Size length);
+
+// Pumps every session. Errors: as pump().
+void pump_all();
+
+// Registers a worker for a segment; false when no slot is free. Errors: pg.
+bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle);
+// Creates a segment that lives until dsm_detach. Errors: pg 53000.
+dsm_segment *create_segment(Size size);
+// The checks every launch makes: right to use schema bg, role, security context. Errors: pg.
+void check_may_launch();
+// Pins a segment so that the worker finds it although we detach; the worker (or we, if it has already attached) unpins it.
+void pin_for_worker(dsm_segment *segment, SegmentHeader *header);
+
+// Makes a cycle through the workers we wait for visible for a moment, at most `timeout` ms; false when they do not all wait
+// for locks. Errors: pg (interrupts).
+bool offer_deadlock_edge(const WaitFor *commands, int n, long timeout);
+void initialize_deadlock();
+void initialize_on_commit();
+// What can be registered only in the backend itself: its exit callback. Errors: pg.
+void initialize_at_first_use();
+
+} // namespace pllua_bg::session

@@ -1,0 +1,243 @@
+// Starting sessions, sending commands to them, and letting go of them.
+// Owns the registration of workers and the counter that numbers sessions.
+#include "session/internal.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+
+#include "pg/compat.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+#include "pg/wait.h"
+#include "session/replay.h"
+#include "session/wire.h"
+#include "session/worker.h"
+
+extern "C" {
+#include "access/parallel.h"
+#include "catalog/pg_authid.h"
+#include "mb/pg_wchar.h"
+#include "storage/ipc.h"
+#include "utils/wait_event.h"
+}
+
+namespace pllua_bg::session {
+
+static uint64 last_number = 0;
+
+static void check_may_use_schema() {
+    Oid schema = get_namespace_oid("bg", true);
+    if (!OidIsValid(schema))
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("schema \"bg\" does not exist"),
+                        errhint("Background sessions need CREATE EXTENSION pllua_bg in this database.")));
+    if (!pg::may_use_schema(schema, GetUserId()))
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                        errmsg("permission denied for background sessions"),
+                        errdetail("The role needs USAGE on schema \"bg\"."),
+                        errhint("GRANT USAGE ON SCHEMA bg TO %s",
+                                quote_identifier(GetUserNameFromId(GetUserId(), true)))));
+}
+
+static void check_can_login() {
+    if (!pg::kNeedsLogin) return;
+    HeapTuple role = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+    if (!HeapTupleIsValid(role)) return; // the worker will say so
+    bool can_login = reinterpret_cast<Form_pg_authid>(GETSTRUCT(role))->rolcanlogin;
+    ReleaseSysCache(role);
+    if (can_login) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+             errmsg("role \"%s\" is not permitted to log in", GetUserNameFromId(GetUserId(), true)),
+             errdetail("A background session runs as the current user, and before PostgreSQL 17 a background "
+                       "worker cannot start as a role without LOGIN."),
+             errhint("Grant the role LOGIN, or launch the session as another role.")));
+}
+
+void check_may_launch() {
+    if (InSecurityRestrictedOperation())
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                        errmsg("cannot launch a background session within security-restricted operation")));
+    if (IsInParallelMode() || IsParallelWorker())
+        ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+                        errmsg("cannot launch a background session during a parallel operation")));
+    check_may_use_schema();
+    check_can_login();
+}
+
+// How a worker finds this library: by its plain name where the server looks anyway, else by its path.
+static void fill_library_name(BackgroundWorker *worker) {
+    Dl_info info;
+    if (dladdr(reinterpret_cast<void *>(&fill_library_name), &info) == 0 || info.dli_fname == nullptr)
+        elog(ERROR, "could not find the path of the library");
+    const char *path = info.dli_fname;
+    const char *slash = strrchr(path, '/');
+    Size folder = slash == nullptr ? 0 : static_cast<Size>(slash - path);
+    const char *suffix = strrchr(path, '.');
+    if (slash != nullptr && strlen(pkglib_path) == folder && strncmp(path, pkglib_path, folder) == 0 &&
+        suffix != nullptr && suffix > slash) {
+        strlcpy(worker->bgw_library_name, slash + 1,
+                Min(pg::kLibraryNameSize, static_cast<Size>(suffix - slash)));
+        return;
+    }
+    if (strlcpy(worker->bgw_library_name, path, pg::kLibraryNameSize) >= pg::kLibraryNameSize)
+        ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
+                        errmsg("path of the library is too long for a background worker: \"%s\"", path)));
+}
+
+bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
+    const auto *header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
+    BackgroundWorker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+    worker.bgw_start_time = BgWorkerStart_ConsistentState;
+    worker.bgw_restart_time = BGW_NEVER_RESTART;
+    worker.bgw_notify_pid = MyProcPid;
+    worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
+    fill_library_name(&worker);
+    strlcpy(worker.bgw_function_name, kWorkerFunction, BGW_MAXLEN);
+    strlcpy(worker.bgw_type, "pllua_bg session", BGW_MAXLEN);
+    pg_snprintf(worker.bgw_name, BGW_MAXLEN, "pllua_bg session of PID %d", MyProcPid);
+    memcpy(worker.bgw_extra, &header->cookie, sizeof header->cookie);
+    return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+dsm_segment *create_segment(Size size) {
+    dsm_segment *segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+    if (segment == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+                        errmsg("too many dynamic shared memory segments for another background session"),
+                        errhint("The number of segments depends on max_connections.")));
+    dsm_pin_mapping(segment);
+    return segment;
+}
+
+static Size chosen_queue_size(const LaunchOptions &options) {
+    if (options.queue_size == 0) return static_cast<Size>(pg::setting_queue_size) * 1024;
+    if (options.queue_size < pg::kQueueSizeMin * static_cast<Size>(1024) ||
+        options.queue_size > pg::kQueueSizeMax * static_cast<Size>(1024))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("queue size of %zu bytes is out of range", options.queue_size),
+                        errhint("It can be from %d kB to %d kB.", pg::kQueueSizeMin, pg::kQueueSizeMax)));
+    return options.queue_size;
+}
+
+static Session *make_session(const LaunchOptions &options) {
+    MemoryContext context =
+        AllocSetContextCreate(TopMemoryContext, "pllua_bg session", ALLOCSET_SMALL_SIZES);
+    auto *session = static_cast<Session *>(MemoryContextAllocZero(context, sizeof(Session)));
+    session->context = context;
+    session->number = ++last_number;
+    session->user = GetUserId();
+    session->on_exit = options.on_exit;
+    session->transaction = 'I';
+    if (options.name != nullptr) {
+        int length = pg_mbcliplen(options.name, static_cast<int>(strlen(options.name)), NAMEDATALEN - 1);
+        memcpy(NameStr(session->name), options.name, length);
+    }
+    return session;
+}
+
+// Creates the segment and attaches both queues. What it makes is owned by the session as soon as it exists.
+static void make_segment(Session *session, const LaunchOptions &options) {
+    Size queue_size = chosen_queue_size(options);
+    StringInfoData setup;
+    initStringInfo(&setup);
+    write_session_settings(&setup);
+    write_asked_settings(&setup, options);
+    session->segment = create_segment(segment_size(queue_size, setup.len));
+    auto *header = static_cast<SegmentHeader *>(dsm_segment_address(session->segment));
+    segment_init(header, queue_size, setup.data, setup.len);
+    session->header = header;
+    header->session_number = session->number;
+    header->idle_timeout = options.idle_timeout;
+    strlcpy(header->name, NameStr(session->name), NAMEDATALEN);
+    MemoryContext old = MemoryContextSwitchTo(session->context);
+    shm_mq_handle *out = shm_mq_attach(queue_to_worker(header), session->segment, nullptr);
+    shm_mq_handle *in = shm_mq_attach(queue_to_launcher(header), session->segment, nullptr);
+    channel_init(&session->channel, session->context, out, in);
+    MemoryContextSwitchTo(old);
+    pfree(setup.data);
+}
+
+// Registers the worker, waiting for a free slot if need be.
+static void start_worker(Session *session, double wait) {
+    double seconds = wait >= 0 ? wait : pg::setting_launch_wait / 1000.0;
+    TimestampTz deadline = GetCurrentTimestamp() + static_cast<int64>(Min(seconds, 1e9) * 1e6);
+    long pause = 1;
+    MemoryContext old = MemoryContextSwitchTo(session->context);
+    while (!register_worker(session->segment, &session->worker)) {
+        long rest = pg::milliseconds_until(deadline);
+        if (rest == 0)
+            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+                            errmsg("could not launch a background session: no free worker slot"),
+                            errhint("You may need to increase max_worker_processes.")));
+        // Workers that end need what they wrote to be taken.
+        pump_all();
+        (void) pg::wait_latch(Min(pause, rest), WAIT_EVENT_BGWORKER_STARTUP);
+        pause = Min(pause * 2, 50);
+    }
+    MemoryContextSwitchTo(old);
+    // From here on the death of a worker that never attached is seen.
+    shm_mq_set_handle(session->channel.out, session->worker);
+    shm_mq_set_handle(session->channel.in, session->worker);
+}
+
+static void destroy_unborn(Session *session) {
+    if (session->segment != nullptr) dsm_detach(session->segment);
+    MemoryContextDelete(session->context);
+}
+
+Session *launch(const LaunchOptions &options) {
+    check_may_launch();
+    initialize_at_first_use();
+    if (session_count >= pg::setting_max_sessions)
+        ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+                        errmsg("too many background sessions"),
+                        errdetail("This session has %d of them.", session_count),
+                        errhint("Detach sessions that are no longer needed, or increase pllua_bg.max_sessions.")));
+    Session *volatile session = nullptr;
+    ErrorData *error = pg::attempt([&session, &options] {
+        session = make_session(options);
+        make_segment(session, options);
+        start_worker(session, options.wait);
+    });
+    if (error != nullptr) {
+        if (session != nullptr) destroy_unborn(session);
+        pg::rethrow(error);
+    }
+    sessions.append(session);
+    session_count++;
+    return session;
+}
+
+static CommandId send_with_flags(Session *session, const char *sql, int nparams, const Param *params,
+                                 uint32 flags) {
+    pump(session);
+    if (session->gone)
+        ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),
+                        session->last_error == nullptr ? 0 : errdetail("%s", session->last_error)));
+    if (nparams > PG_UINT16_MAX)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("too many parameters for a background session: %d", nparams)));
+    WireCommand wire = {session->last_sent + 1, flags, static_cast<uint32>(nparams), sql, params};
+    OwnCommand *own = add_command(session, sql);
+    own->streaming = (flags & kStreaming) != 0;
+    ErrorData *error = pg::attempt([session, &wire] { write_command(&session->channel, &wire); });
+    if (error != nullptr) {
+        session->last_sent--;
+        drop_command(session, own);
+        pg::rethrow(error);
+    }
+    flush(&session->channel);
+    return own->id;
+}
+
+CommandId send(Session *session, const char *sql, int nparams, const Param *params) {
+    return send_with_flags(session, sql, nparams, params, 0);
+}
+
+CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params) {
+    return send_with_flags(session, sql, nparams, params, kStreaming);
+}
+
+} // namespace pllua_bg::session

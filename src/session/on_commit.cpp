@@ -1,0 +1,142 @@
+// Jobs that start when the transaction that registered them commits.
+// Owns the list of the jobs of the current transaction; it lives in TopTransactionContext.
+//
+// The worker of a job is registered before the commit, so that a failure to do so still rolls the transaction back; it waits
+// until the launcher has told it through the segment how the transaction ended, which happens when the effects of the
+// transaction are visible to all.
+#include "session/internal.h"
+
+#include "pg/compat.h"
+#include "pg/fault.h"
+#include "pg/settings.h"
+#include "pg/wait.h"
+#include "session/replay.h"
+#include "session/wire.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "storage/latch.h"
+#include "utils/wait_event.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+struct Job {
+    Job *next;
+    SubTransactionId subtransaction;
+    Oid user;
+    StringInfoData setup; // settings and the command
+    dsm_segment *segment; // once its worker is registered
+    SegmentHeader *header;
+};
+
+Job *first_job;
+Job *last_job;
+
+} // namespace
+
+void on_commit(const char *sql, int nparams, const Param *params) {
+    check_may_launch();
+    MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+    auto *job = static_cast<Job *>(palloc0(sizeof(Job)));
+    job->subtransaction = GetCurrentSubTransactionId();
+    job->user = GetUserId();
+    initStringInfo(&job->setup);
+    write_session_settings(&job->setup);
+    WireCommand command = {1, 0, static_cast<uint32>(nparams), sql, params};
+    append_command(&job->setup, &command);
+    (last_job == nullptr ? first_job : last_job->next) = job;
+    last_job = job;
+    MemoryContextSwitchTo(old);
+}
+
+static void register_or_wait(Job *job) {
+    TimestampTz deadline = GetCurrentTimestamp() + pg::setting_launch_wait * static_cast<int64>(1000);
+    BackgroundWorkerHandle *handle = nullptr;
+    while (!register_worker(job->segment, &handle)) {
+        long rest = pg::milliseconds_until(deadline);
+        if (rest == 0)
+            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+                            errmsg("could not launch the background sessions of this transaction: no free worker slot"),
+                            errhint("You may need to increase max_worker_processes.")));
+        pump_all();
+        (void) pg::wait_latch(Min(rest, 20), WAIT_EVENT_BGWORKER_STARTUP);
+    }
+}
+
+static void start_job(Job *job) {
+    pg::fault("on-commit-start");
+    dsm_segment *segment = create_segment(segment_size(0, job->setup.len));
+    job->segment = segment;
+    job->header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
+    segment_init(job->header, 0, job->setup.data, job->setup.len);
+    job->header->user = job->user;
+    register_or_wait(job);
+    // Only now is there a worker that will unpin it.
+    pin_for_worker(segment, job->header);
+}
+
+static void tell_worker(const Job *job, uint32 outcome) {
+    pg_atomic_fetch_or_u32(&job->header->flags, outcome);
+    uint32 number = pg_atomic_read_u32(&job->header->worker_number);
+    if (number != 0) SetLatch(&pg::proc_by_number(static_cast<int>(number) - 1)->procLatch);
+    dsm_detach(job->segment);
+}
+
+static void end_jobs(uint32 outcome) {
+    Job *job = first_job;
+    first_job = last_job = nullptr;
+    for (; job != nullptr; job = job->next)
+        if (job->segment != nullptr) tell_worker(job, outcome);
+}
+
+static void at_transaction_end(XactEvent event, void *) {
+    switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+        for (Job *job = first_job; job != nullptr; job = job->next)
+            start_job(job);
+        break;
+    case XACT_EVENT_PRE_PREPARE:
+        if (first_job != nullptr)
+            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                            errmsg("cannot PREPARE a transaction that has registered background sessions")));
+        break;
+    case XACT_EVENT_COMMIT:
+        end_jobs(kCommitted);
+        break;
+    case XACT_EVENT_ABORT:
+        end_jobs(kRolledBack);
+        break;
+    default:
+        break;
+    }
+}
+
+static void forget_jobs_of(SubTransactionId subtransaction) {
+    Job **link = &first_job;
+    last_job = nullptr;
+    while (Job *job = *link) {
+        if (job->subtransaction == subtransaction) {
+            *link = job->next;
+        } else {
+            last_job = job;
+            link = &job->next;
+        }
+    }
+}
+
+static void at_subtransaction_end(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *) {
+    if (event == SUBXACT_EVENT_ABORT_SUB) forget_jobs_of(own);
+    if (event != SUBXACT_EVENT_COMMIT_SUB) return;
+    for (Job *job = first_job; job != nullptr; job = job->next)
+        if (job->subtransaction == own) job->subtransaction = parent;
+}
+
+void initialize_on_commit() {
+    RegisterXactCallback(at_transaction_end, nullptr);
+    RegisterSubXactCallback(at_subtransaction_end, nullptr);
+}
+
+} // namespace pllua_bg::session

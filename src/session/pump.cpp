@@ -1,0 +1,101 @@
+// Moving messages between a session's queues and this backend's memory, without waiting; noticing that a worker has died.
+// Owns nothing.
+#include "session/internal.h"
+
+#include <signal.h>
+
+namespace pllua_bg::session {
+
+// A streaming command's rows stay in the queue while this much is waiting to be read here.
+static constexpr Size kStreamingWindow = 256 * 1024;
+// Messages taken in one go, so that one busy session does not starve the others.
+static constexpr int kMessagesAtOnce = 64;
+
+static const char *cause_of_death(Session *session) {
+    SegmentHeader *header = session->header;
+    if (session->last_words != nullptr) return session->last_words->message;
+    if (session->current != nullptr && session->current->error != nullptr)
+        return session->current->error->message;
+    if (header->last_words[0] != '\0') return header->last_words;
+    if (has_flag(header, kIdleEnd)) return _("The session ended because it was idle for too long.");
+    if (!session->started && session->last_error != nullptr) return session->last_error;
+    if (known_pid(session) == 0) return _("The worker could not be started.");
+    return _("The worker process ended unexpectedly.");
+}
+
+static ErrorData *make_death_error(Session *session, OwnCommand *own, const char *cause) {
+    auto *error = static_cast<ErrorData *>(MemoryContextAllocZero(own->context, sizeof(ErrorData)));
+    MemoryContext old = MemoryContextSwitchTo(own->context);
+    error->elevel = ERROR;
+    error->assoc_context = own->context;
+    error->output_to_client = true;
+    error->sqlerrcode = ERRCODE_CONNECTION_FAILURE;
+    error->message = pstrdup(session->started ? _("background session was lost")
+                                              : _("background session could not be started"));
+    error->detail = pstrdup(cause);
+    error->context = psprintf(_("background session, pid %d"), session->pid);
+    MemoryContextSwitchTo(old);
+    return error;
+}
+
+void session_is_gone(Session *session) {
+    const char *cause = MemoryContextStrdup(session->context, cause_of_death(session));
+    session->gone = true;
+    if (session->last_error == nullptr || session->current != nullptr)
+        session->last_error = const_cast<char *>(cause);
+    while (OwnCommand *own = session->current) {
+        own->error = make_death_error(session, own, cause);
+        own->state = CommandState::kFailed;
+        own->open = nullptr;
+        current_is_done(session);
+    }
+    session->transaction = 'I';
+    dsm_segment *segment = session->segment;
+    session->segment = nullptr;
+    session->header = nullptr;
+    session->channel.gone = true;
+    dsm_detach(segment);
+}
+
+static bool is_throttled(const Session *session) {
+    return session->current != nullptr && session->current->streaming && !session->current->discarded &&
+           session->current->unread > kStreamingWindow;
+}
+
+// An error interrupted the taking apart of a message: what follows cannot be trusted.
+static void give_up(Session *session) {
+    session->receiving = false;
+    session->last_error = nullptr;
+    strlcpy(session->header->last_words, "A message of the session was lost because of an earlier error.",
+            sizeof session->header->last_words);
+    pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
+    signal_worker(session, SIGUSR2);
+    session_is_gone(session);
+}
+
+void pump(Session *session) {
+    if (session->gone) return;
+    if (session->receiving) {
+        give_up(session);
+        return;
+    }
+    if (has_backlog(&session->channel)) (void) send_backlog(&session->channel);
+    for (int i = 0; i < kMessagesAtOnce && !is_throttled(session); i++) {
+        const char *message;
+        Size length;
+        switch (receive(&session->channel, &message, &length)) {
+        case Received::kMessage:
+            session->receiving = true;
+            take_message(session, message, length);
+            session->receiving = false;
+            break;
+        case Received::kGone:
+            session_is_gone(session);
+            return;
+        case Received::kNothing:
+            return;
+        }
+    }
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,84 @@
+// Reading what a command has brought: rows, notices, notifications.
+// Owns its readers, each in the memory context its caller gave.
+#include "session/reader.h"
+
+#include "session/internal.h"
+
+namespace pllua_bg::session {
+
+struct TupleReader {
+    Statement *statement;
+    OwnCommand *streaming; // nullptr: rows are kept for other readers
+    SpoolCursor cursor;
+    const char *at; // the next tuple of the batch
+    uint64 left;    // tuples left in the batch
+};
+
+// The command a statement belongs to, when it is streaming: they share a memory context.
+static OwnCommand *streaming_owner(const Statement *statement) {
+    MemoryContext context = GetMemoryChunkContext(const_cast<Statement *>(statement));
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        for (OwnCommand *own = session->commands.first; own != nullptr; own = own->after)
+            if (own->context == context) return own->streaming ? own : nullptr;
+    return nullptr;
+}
+
+TupleReader *open_reader(Statement *statement, MemoryContext context) {
+    auto *reader = static_cast<TupleReader *>(MemoryContextAllocZero(context, sizeof(TupleReader)));
+    reader->statement = statement;
+    reader->streaming = streaming_owner(statement);
+    spool_rewind(&reader->cursor, context);
+    return reader;
+}
+
+bool reader_has_row(TupleReader *reader) {
+    if (reader->left > 0) return true;
+    Statement *statement = reader->statement;
+    if (statement->rows == nullptr) return false;
+    Size length;
+    const char *batch =
+        spool_next(statement->rows, &reader->cursor, reader->streaming != nullptr, &length);
+    if (batch == nullptr) return false;
+    if (reader->streaming != nullptr) reader->streaming->unread -= length;
+    memcpy(&reader->left, batch, sizeof reader->left);
+    reader->at = batch + sizeof reader->left;
+    return true;
+}
+
+MinimalTuple next_tuple(TupleReader *reader) {
+    if (!reader_has_row(reader)) return nullptr;
+    auto *tuple = reinterpret_cast<MinimalTuple>(const_cast<char *>(reader->at));
+    reader->at += MAXALIGN(tuple->t_len);
+    reader->left--;
+    return tuple;
+}
+
+void close_reader(TupleReader *reader) {
+    if (reader->cursor.buffer != nullptr) pfree(reader->cursor.buffer);
+    pfree(reader);
+}
+
+void relay_notices(Session *, Command *command) {
+    while (Notice *notice = command->notices) {
+        command->notices = notice->next;
+        if (command->notices == nullptr) command->last_notice = nullptr;
+        ThrowErrorData(notice->data);
+    }
+}
+
+Notification *next_notification(Session *session) {
+    pump(session);
+    Notification *got = session->notifications;
+    if (got == nullptr) return nullptr;
+    session->notifications = got->next;
+    if (got->next == nullptr) session->last_notification = nullptr;
+    return got;
+}
+
+void free_notification(Notification *notification) {
+    pfree(notification->channel);
+    pfree(notification->payload);
+    pfree(notification);
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,235 @@
+// Taking the worker's messages apart into commands, statements and notices; and what follows from a worker's death.
+// Owns nothing: everything made here belongs to the session or to a command.
+#include "session/internal.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "catalog/pg_collation.h"
+#include "libpq/pqformat.h"
+#include "libpq/pqmq.h"
+#include "utils/inval.h"
+}
+
+namespace pllua_bg::session {
+
+// A tuple descriptor made of what the worker says, without asking the catalogs: the type may be unknown here.
+static TupleDesc make_descriptor(int ncolumns) {
+    TupleDesc descriptor = CreateTemplateTupleDesc(ncolumns);
+    descriptor->tdtypeid = RECORDOID;
+    descriptor->tdtypmod = -1;
+    return descriptor;
+}
+
+static const char *take_bytes(const char **at, void *into, Size size) {
+    memcpy(into, *at, size);
+    *at += size;
+    return *at;
+}
+
+// Reads one column of a row description (see send_columns in worker_rows.cpp).
+static void read_column(const char **at, Column *column, Form_pg_attribute attribute) {
+    memset(attribute, 0, sizeof *attribute);
+    int16 name_length, type_length;
+    (void) take_bytes(at, &column->type, sizeof(Oid));
+    (void) take_bytes(at, &column->typmod, sizeof(int32));
+    (void) take_bytes(at, &column->collation, sizeof(Oid));
+    (void) take_bytes(at, &column->as_text, sizeof(bool));
+    (void) take_bytes(at, &attribute->atttypid, sizeof(Oid));
+    (void) take_bytes(at, &attribute->attlen, sizeof(int16));
+    (void) take_bytes(at, &attribute->attbyval, sizeof(bool));
+    (void) take_bytes(at, &attribute->attalign, sizeof(char));
+    (void) take_bytes(at, &attribute->attstorage, sizeof(char));
+    (void) take_bytes(at, &name_length, sizeof(int16));
+    namestrcpy(&column->name, *at);
+    *at += name_length + 1;
+    (void) take_bytes(at, &type_length, sizeof(int16));
+    column->type_name = pstrdup(*at);
+    *at += type_length + 1;
+    attribute->attname = column->name;
+    attribute->atttypmod = column->as_text ? -1 : column->typmod;
+    attribute->attcollation = column->as_text ? DEFAULT_COLLATION_OID : column->collation;
+    attribute->attcacheoff = -1;
+    attribute->attstattarget = -1;
+    attribute->attislocal = true;
+}
+
+static Statement *open_statement(OwnCommand *own) {
+    if (own->open != nullptr) return own->open;
+    auto *statement = static_cast<Statement *>(MemoryContextAllocZero(own->context, sizeof(Statement)));
+    if (own->last != nullptr)
+        own->last->next = statement;
+    else
+        own->statements = statement;
+    own->last = own->open = statement;
+    return statement;
+}
+
+static void take_columns(OwnCommand *own, const Frame *frame) {
+    // A rule can make one statement return two sets of rows.
+    if (own->open != nullptr && own->open->has_rows) own->open = nullptr;
+    Statement *statement = open_statement(own);
+    const char *at = frame->payload;
+    int32 ncolumns;
+    (void) take_bytes(&at, &ncolumns, sizeof ncolumns);
+    statement->ncolumns = ncolumns;
+    statement->columns = static_cast<Column *>(palloc0(sizeof(Column) * ncolumns + 1));
+    statement->descriptor = make_descriptor(ncolumns);
+    for (int i = 0; i < ncolumns; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(statement->descriptor, i);
+        read_column(&at, &statement->columns[i], attribute);
+        attribute->attnum = static_cast<int16>(i + 1);
+    }
+    statement->rows = spool_create(own->context);
+    statement->has_rows = true;
+    statement->tag = "";
+    // The types may have been created a moment ago, in the worker's transaction.
+    if (IsTransactionState()) AcceptInvalidationMessages();
+}
+
+static void take_rows(OwnCommand *own, const Frame *frame) {
+    if (own->open == nullptr || !own->open->has_rows) elog(ERROR, "rows without a description");
+    uint64 count;
+    memcpy(&count, frame->payload, sizeof count);
+    own->open->nrows += count;
+    if (own->discarded) return;
+    spool_append(own->open->rows, frame->payload, frame->length);
+    if (own->streaming) own->unread += frame->length;
+}
+
+static void take_tag(OwnCommand *own, const Frame *frame) {
+    Statement *statement = open_statement(own);
+    statement->tag = pstrdup(frame->payload + sizeof(uint64));
+    own->open = nullptr;
+}
+
+static ErrorData *read_error(const Session *session, const Frame *frame) {
+    StringInfoData message;
+    message.data = const_cast<char *>(frame->payload);
+    message.len = message.maxlen = static_cast<int>(frame->length);
+    message.cursor = 0;
+    auto *error = static_cast<ErrorData *>(palloc(sizeof(ErrorData)));
+    pq_parse_errornotice(&message, error);
+    char *origin = psprintf(_("background session, pid %d"), session->pid);
+    error->context = error->context == nullptr ? origin : psprintf("%s\n%s", error->context, origin);
+    return error;
+}
+
+static void remember_error(Session *session, const char *message) {
+    if (session->last_error != nullptr) pfree(session->last_error);
+    session->last_error = MemoryContextStrdup(session->context, message);
+}
+
+static void take_error(Session *session, OwnCommand *own, const Frame *frame) {
+    bool fatal = false;
+    if (own == nullptr || own->error != nullptr) {
+        // Nobody waits for it: kept as the cause of the death that follows.
+        MemoryContext old = MemoryContextSwitchTo(session->context);
+        ErrorData *error = read_error(session, frame);
+        fatal = error->elevel >= FATAL;
+        if (fatal) session->last_words = error;
+        remember_error(session, error->message);
+        MemoryContextSwitchTo(old);
+        return;
+    }
+    own->error = read_error(session, frame);
+    if (own->error->elevel > ERROR) session->last_words = own->error;
+    own->error->elevel = ERROR;
+    remember_error(session, own->error->message);
+}
+
+static void append_notice(Notice **first, Notice **last, Notice *notice) {
+    if (*first == nullptr) {
+        *first = notice;
+    } else if (last != nullptr && *last != nullptr) {
+        (*last)->next = notice;
+    } else {
+        Notice *at = *first;
+        while (at->next != nullptr)
+            at = at->next;
+        at->next = notice;
+    }
+    if (last != nullptr) *last = notice;
+}
+
+static void take_notice(Session *session, OwnCommand *own, const Frame *frame) {
+    if (own != nullptr && own->discarded) return;
+    MemoryContext old = MemoryContextSwitchTo(own == nullptr ? session->context : own->context);
+    auto *notice = static_cast<Notice *>(palloc0(sizeof(Notice)));
+    notice->data = read_error(session, frame);
+    if (own == nullptr)
+        append_notice(&session->early_notices, nullptr, notice);
+    else
+        append_notice(&own->notices, &own->last_notice, notice);
+    MemoryContextSwitchTo(old);
+}
+
+static void take_notification(Session *session, const Frame *frame) {
+    MemoryContext old = MemoryContextSwitchTo(session->context);
+    const char *at = frame->payload;
+    auto *got = static_cast<Notification *>(palloc0(sizeof(Notification)));
+    uint32 sender;
+    (void) take_bytes(&at, &sender, sizeof sender);
+    got->pid = static_cast<int>(pg_ntoh32(sender));
+    got->channel = pstrdup(at);
+    got->payload = pstrdup(at + strlen(at) + 1);
+    if (session->last_notification != nullptr)
+        session->last_notification->next = got;
+    else
+        session->notifications = got;
+    session->last_notification = got;
+    MemoryContextSwitchTo(old);
+}
+
+static void take_ready(Session *session, const Frame *frame) {
+    ReadyFrame ready;
+    memcpy(&ready, frame->payload, sizeof ready);
+    session->started = true;
+    session->transaction = ready.transaction;
+    while (session->current != nullptr && session->current->id <= ready.command) {
+        OwnCommand *own = session->current;
+        own->state = own->error == nullptr ? CommandState::kComplete : CommandState::kFailed;
+        current_is_done(session);
+    }
+}
+
+static void take_frame(Session *session, const Frame *frame) {
+    OwnCommand *own = session->current;
+    MemoryContext old = MemoryContextSwitchTo(own == nullptr ? session->context : own->context);
+    switch (frame->type) {
+    case FrameType::kReady:
+        take_ready(session, frame);
+        break;
+    case FrameType::kError:
+        take_error(session, own, frame);
+        break;
+    case FrameType::kNotice:
+        take_notice(session, own, frame);
+        break;
+    case FrameType::kNotification:
+        take_notification(session, frame);
+        break;
+    case FrameType::kColumns:
+        if (own != nullptr) take_columns(own, frame);
+        break;
+    case FrameType::kRows:
+        if (own != nullptr) take_rows(own, frame);
+        break;
+    case FrameType::kTag:
+        if (own != nullptr) take_tag(own, frame);
+        break;
+    default:
+        elog(ERROR, "unknown message of a background session");
+    }
+    MemoryContextSwitchTo(old);
+}
+
+void take_message(Session *session, const char *message, Size length) {
+    (void) known_pid(session);
+    FrameCursor cursor = {message, message + length};
+    Frame frame;
+    while (next_frame(&cursor, &frame))
+        take_frame(session, &frame);
+}
+
+} // namespace pllua_bg::session

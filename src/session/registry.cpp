@@ -1,0 +1,223 @@
+// The sessions of this backend and the commands of each: finding, counting, forgetting, ending.
+// Owns the list of sessions.
+#include "session/internal.h"
+
+#include <signal.h>
+
+#include "pg/guard.h"
+#include "pg/wait.h"
+
+extern "C" {
+#include "storage/ipc.h"
+#include "mb/pg_wchar.h"
+#include "utils/acl.h"
+#include "utils/wait_event.h"
+}
+
+namespace pllua_bg::session {
+
+Chain<Session> sessions;
+int session_count = 0;
+
+Session *by_number(uint64 number) {
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        if (session->number == number) return session;
+    return nullptr;
+}
+
+uint64 number(const Session *session) { return session->number; }
+
+void for_each(void (*visit)(Session *session, void *argument), void *argument) {
+    Session *after;
+    for (Session *session = sessions.first; session != nullptr; session = after) {
+        after = session->after;
+        visit(session, argument);
+    }
+}
+
+void pump_all() {
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        pump(session);
+}
+
+void check_owner(const Session *session) {
+    if (has_privs_of_role(GetUserId(), session->user)) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("permission denied for background session of role \"%s\"",
+                    GetUserNameFromId(session->user, true)),
+             errhint("A session may be used by roles that are members of the role it runs as.")));
+}
+
+int known_pid(Session *session) {
+    if (session->pid == 0 && session->header != nullptr)
+        session->pid = static_cast<int>(pg_atomic_read_u32(&session->header->worker_pid));
+    pid_t pid;
+    if (session->pid == 0 && session->worker != nullptr &&
+        GetBackgroundWorkerPid(session->worker, &pid) == BGWH_STARTED)
+        session->pid = static_cast<int>(pid);
+    return session->pid;
+}
+
+int pid(Session *session) {
+    uint64 wanted = session->number;
+    while (known_pid(session) == 0) {
+        pump_all();
+        if (known_pid(session) != 0) break;
+        if (session->gone)
+            ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
+                            errmsg("background session could not be started"),
+                            errdetail("%s", session->last_error == nullptr ? "The worker did not start."
+                                                                           : session->last_error)));
+        (void) pg::wait_latch(1000, WAIT_EVENT_BGWORKER_STARTUP);
+        if (by_number(wanted) == nullptr)
+            ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+                            errmsg("background session has ended")));
+    }
+    return session->pid;
+}
+
+// The live session with this pid; else one that has ended with it. `*starting` is one whose pid is not known yet.
+static Session *look_for(int wanted, Session **starting) {
+    Session *ended = nullptr;
+    *starting = nullptr;
+    for (Session *session = sessions.first; session != nullptr; session = session->after) {
+        int known = known_pid(session);
+        if (known == wanted && !session->gone) return session;
+        if (known == wanted) ended = session;
+        if (known == 0 && !session->gone) *starting = session;
+    }
+    return ended;
+}
+
+Session *find(int wanted, bool wait_for_start) {
+    for (;;) {
+        Session *starting;
+        Session *found = look_for(wanted, &starting);
+        if (found != nullptr || starting == nullptr || !wait_for_start) return found;
+        pump_all();
+        if (known_pid(starting) == 0 && !starting->gone)
+            (void) pg::wait_latch(1000, WAIT_EVENT_BGWORKER_STARTUP);
+    }
+}
+
+void signal_worker(Session *session, int signal) {
+    pid_t pid;
+    if (session->worker != nullptr && GetBackgroundWorkerPid(session->worker, &pid) == BGWH_STARTED)
+        (void) kill(pid, signal);
+}
+
+// Numbers ascend in the list; most look-ups are for one of its ends.
+OwnCommand *find_command(Session *session, CommandId id) {
+    OwnCommand *first = session->commands.first;
+    OwnCommand *last = session->commands.last;
+    if (first == nullptr || id < first->id || id > last->id) return nullptr;
+    bool from_front = id - first->id <= last->id - id;
+    OwnCommand *own = from_front ? first : last;
+    while (from_front ? own->id < id : own->id > id)
+        own = from_front ? own->after : own->before;
+    return own->id == id ? own : nullptr;
+}
+
+OwnCommand *current_command(Session *session) { return session->current; }
+
+void current_is_done(Session *session) {
+    OwnCommand *own = session->current;
+    session->last_done = own->id;
+    session->current = own->after;
+    if (own->discarded) drop_command(session, own);
+}
+
+Command *command(Session *session, CommandId id) {
+    OwnCommand *own = find_command(session, id);
+    return own == nullptr || own->discarded ? nullptr : own;
+}
+
+OwnCommand *add_command(Session *session, const char *sql) {
+    constexpr int kShown = 1024;
+    MemoryContext context =
+        AllocSetContextCreate(session->context, "pllua_bg command", ALLOCSET_SMALL_SIZES);
+    OwnCommand *own = static_cast<OwnCommand *>(MemoryContextAllocZero(context, sizeof(OwnCommand)));
+    int length = static_cast<int>(strlen(sql));
+    if (length > kShown) length = pg_mbcliplen(sql, length, kShown);
+    own->sql = static_cast<char *>(MemoryContextAlloc(context, length + 1));
+    memcpy(own->sql, sql, length);
+    own->sql[length] = '\0';
+    own->context = context;
+    own->id = ++session->last_sent;
+    own->state = CommandState::kPending;
+    own->untaken = true;
+    session->commands.append(own);
+    if (session->current == nullptr) session->current = own;
+    return own;
+}
+
+void drop_command(Session *session, OwnCommand *own) {
+    session->commands.remove(own);
+    if (session->current == own) session->current = nullptr;
+    MemoryContextDelete(own->context);
+}
+
+void release(Session *session, CommandId id) {
+    OwnCommand *own = find_command(session, id);
+    if (own == nullptr) return;
+    if (own->state == CommandState::kPending)
+        own->discarded = true;
+    else
+        drop_command(session, own);
+}
+
+Command *take_out(Session *session, CommandId id) {
+    OwnCommand *own = find_command(session, id);
+    if (own == nullptr || own->discarded || own->state == CommandState::kPending) return nullptr;
+    session->commands.remove(own);
+    if (session->current == own) session->current = nullptr;
+    own->untaken = false;
+    MemoryContextSetParent(own->context, CurrentMemoryContext);
+    return own;
+}
+
+Command *newest_untaken(Session *session) {
+    for (OwnCommand *own = session->commands.last; own != nullptr; own = own->before)
+        if (own->untaken && !own->discarded) return own;
+    return nullptr;
+}
+
+Command *oldest_untaken(Session *session) {
+    for (OwnCommand *own = session->commands.first; own != nullptr; own = own->after)
+        if (own->untaken && !own->discarded) return own;
+    return nullptr;
+}
+
+Command *newest_pending(Session *session) {
+    return session->current == nullptr ? nullptr : session->commands.last;
+}
+
+void take(Session *, Command *command) { command->untaken = false; }
+
+Status status(Session *session) {
+    pump(session);
+    Status result = {};
+    result.pid = known_pid(session);
+    result.name = NameStr(session->name);
+    result.user = session->user;
+    result.transaction = session->transaction;
+    result.queued = static_cast<int>(session->last_sent - session->last_done);
+    result.error = session->last_error;
+    OwnCommand *current = current_command(session);
+    result.sql = current == nullptr ? nullptr : current->sql;
+    result.state = session->gone                ? State::kGone
+                   : !session->started          ? State::kStarting
+                   : result.queued > 0          ? State::kBusy
+                                                : State::kIdle;
+    return result;
+}
+
+void forget(Session *session) {
+    sessions.remove(session);
+    session_count--;
+    if (session->segment != nullptr) dsm_detach(session->segment);
+    MemoryContextDelete(session->context);
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,85 @@
+// Carrying settings over to a worker: only what the user may set himself, set as he would set it.
+// Owns nothing.
+#include "session/replay.h"
+
+#include "pg/compat.h"
+#include "pg/settings.h"
+#include "session/wire.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
+namespace pllua_bg::session {
+
+// Settings that belong to the connection or to the transaction, or that the worker has its own of.
+static bool is_excluded(const struct config_generic *setting) {
+    static const char *const names[] = {"client_encoding", "application_name", "role",
+                                        "session_authorization"};
+    if (setting->flags & GUC_NO_RESET_ALL) return true;
+    for (const char *name : names)
+        if (strcmp(setting->name, name) == 0) return true;
+    return false;
+}
+
+// True when the value was chosen for this database, role or session, not for the whole server.
+static bool is_chosen(const struct config_generic *setting) {
+    return setting->context == PGC_USERSET && setting->source >= PGC_S_DATABASE;
+}
+
+void write_session_settings(StringInfo frames) {
+    int count = 0;
+    struct config_generic **settings = pg::all_settings(&count);
+    for (int i = 0; i < count; i++) {
+        const struct config_generic *setting = settings[i];
+        if (!is_chosen(setting) || is_excluded(setting)) continue;
+        const char *value = GetConfigOption(setting->name, true, false);
+        if (value != nullptr) write_setting(frames, setting->name, value);
+    }
+}
+
+void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
+    for (int i = 0; i < options.nsettings; i++) {
+        const char *name = options.setting_names[i];
+        const char *value = options.setting_values[i];
+        const struct config_generic *setting = pg::find_setting(name);
+        if (setting != nullptr && is_excluded(setting) &&
+            strcmp(setting->name, "application_name") != 0)
+            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                            errmsg("setting \"%s\" cannot be given to a background session", name)));
+        (void) set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+                                 GUC_ACTION_SET, false, ERROR, false);
+        write_setting(frames, name, value);
+    }
+}
+
+static GucStringCheckHook next_encoding_check;
+
+static bool check_encoding(char **value, void **extra, GucSource source) {
+    if (pg_valid_client_encoding(*value) != GetDatabaseEncoding()) {
+        GUC_check_errcode(ERRCODE_FEATURE_NOT_SUPPORTED);
+        GUC_check_errdetail("The client encoding of a background session is the server encoding.");
+        return false;
+    }
+    return next_encoding_check == nullptr || next_encoding_check(value, extra, source);
+}
+
+void fix_client_encoding() {
+    (void) set_config_option("client_encoding", GetDatabaseEncodingName(), PGC_USERSET,
+                             PGC_S_OVERRIDE, GUC_ACTION_SET, true, ERROR, false);
+    struct config_generic *setting = pg::find_setting("client_encoding");
+    if (setting == nullptr || setting->vartype != PGC_STRING) return;
+    auto *encoding = reinterpret_cast<struct config_string *>(setting);
+    if (encoding->check_hook == check_encoding) return;
+    next_encoding_check = encoding->check_hook;
+    encoding->check_hook = check_encoding;
+}
+
+void apply_setting(const Frame *frame) {
+    const char *name = frame->payload;
+    const char *value = name + strlen(name) + 1;
+    (void) set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+                             GUC_ACTION_SET, true, DEBUG1, false);
+}
+
+} // namespace pllua_bg::session

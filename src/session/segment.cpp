@@ -1,0 +1,50 @@
+// Laying out the shared memory of a session.
+// Owns nothing.
+#include "session/segment.h"
+
+#include "pg/compat.h"
+
+namespace pllua_bg::session {
+
+Size segment_size(Size queue_size, Size setup_length) {
+    return MAXALIGN(sizeof(SegmentHeader)) + 2 * MAXALIGN(queue_size) + MAXALIGN(setup_length);
+}
+
+static void init_atomics(SegmentHeader *header) {
+    pg_atomic_init_u32(&header->flags, 0);
+    pg_atomic_init_u32(&header->worker_pid, 0);
+    pg_atomic_init_u32(&header->worker_number, 0);
+    pg_atomic_init_u32(&header->testament, 0);
+    pg_atomic_init_u64(&header->started, 0);
+    pg_atomic_init_u64(&header->finished, 0);
+    pg_atomic_init_u64(&header->cancel_target, 0);
+}
+
+void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Size setup_length) {
+    memset(header, 0, sizeof(SegmentHeader));
+    header->magic = kSegmentMagic;
+    header->version = kSegmentVersion;
+    if (!pg_strong_random(&header->cookie, sizeof header->cookie))
+        ereport(ERROR,
+                (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random number")));
+    header->database = MyDatabaseId;
+    header->user = GetUserId();
+    header->launcher_pid = MyProcPid;
+    header->launcher_number = pg::my_proc_number();
+    header->has_queues = queue_size > 0;
+    header->queue_size = queue_size;
+    header->to_worker = MAXALIGN(sizeof(SegmentHeader));
+    header->to_launcher = header->to_worker + MAXALIGN(queue_size);
+    header->setup = header->to_launcher + MAXALIGN(queue_size);
+    header->setup_length = setup_length;
+    init_atomics(header);
+    if (setup_length > 0)
+        memcpy(reinterpret_cast<char *>(header) + header->setup, setup, setup_length);
+    if (!header->has_queues) return;
+    (void) shm_mq_create(queue_to_worker(header), MAXALIGN(queue_size));
+    (void) shm_mq_create(queue_to_launcher(header), MAXALIGN(queue_size));
+    shm_mq_set_sender(queue_to_worker(header), MyProc);
+    shm_mq_set_receiver(queue_to_launcher(header), MyProc);
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,75 @@
+// The shared memory of a session: what both processes know of each other besides the two queues.
+// Owns the layout of the DSM segment. Every member changes by atomic operations only, or before the worker is registered.
+#pragma once
+
+#include "pg/server.h"
+
+extern "C" {
+#include "port/atomics.h"
+#include "storage/dsm.h"
+#include "storage/shm_mq.h"
+}
+
+namespace pllua_bg::session {
+
+inline constexpr uint32 kSegmentMagic = 0x626c7561;
+inline constexpr uint32 kSegmentVersion = 1;
+
+// Bits of SegmentHeader::flags.
+inline constexpr uint32 kAttached = 1;      // the worker has attached to the segment
+inline constexpr uint32 kPinned = 2;        // the segment is pinned; who sees both bits first unpins
+inline constexpr uint32 kClosing = 4;       // the launcher wants the worker to end now
+inline constexpr uint32 kWorkerDone = 8;    // the worker reads nothing any more
+inline constexpr uint32 kTestament = 16;    // `testament` is valid; who comes second unpins it
+inline constexpr uint32 kEdge = 32;         // the launcher is waiting for the busy lock
+inline constexpr uint32 kRecheck = 64;      // the launcher wants the worker to look for deadlocks
+inline constexpr uint32 kCommitted = 128;   // on-commit job: the transaction has committed
+inline constexpr uint32 kRolledBack = 256;  // on-commit job: the transaction is gone
+inline constexpr uint32 kIdleEnd = 512;     // the worker ended because of its idle timeout
+
+struct SegmentHeader {
+    uint32 magic;
+    uint32 version;
+    uint64 cookie; // random; the worker's registration names the same
+    Oid database;
+    Oid user;
+    int launcher_pid;
+    int launcher_number; // its number in the array of PGPROCs
+    uint64 session_number;
+    int idle_timeout; // milliseconds; 0: none
+    bool has_queues;  // false: an on-commit job, which has only its setup
+    char name[NAMEDATALEN];
+    Size queue_size;
+    Size to_worker;    // offsets from the header
+    Size to_launcher;
+    Size setup;        // frames: settings, and the command of an on-commit job
+    Size setup_length;
+
+    pg_atomic_uint32 flags;
+    pg_atomic_uint32 worker_pid;
+    pg_atomic_uint32 worker_number; // 1 + its number in the array of PGPROCs; 0: not attached
+    pg_atomic_uint32 testament;     // DSM handle of the commands that did not fit in the queue when the launcher let go
+    pg_atomic_uint64 started;       // newest command begun
+    pg_atomic_uint64 finished;      // newest command ended
+    pg_atomic_uint64 cancel_target; // command to cancel
+    char last_words[512];           // the worker's FATAL message, for when the queue has no room
+};
+
+// Sizes a segment for queues of this size and `setup_length` bytes of setup (0: no queues when queue_size is 0).
+Size segment_size(Size queue_size, Size setup_length);
+// Fills the header and creates the queues. Errors: pg (random numbers).
+void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Size setup_length);
+
+inline shm_mq *queue_to_worker(SegmentHeader *header) {
+    return reinterpret_cast<shm_mq *>(reinterpret_cast<char *>(header) + header->to_worker);
+}
+
+inline shm_mq *queue_to_launcher(SegmentHeader *header) {
+    return reinterpret_cast<shm_mq *>(reinterpret_cast<char *>(header) + header->to_launcher);
+}
+
+inline bool has_flag(SegmentHeader *header, uint32 flag) {
+    return (pg_atomic_read_u32(&header->flags) & flag) != 0;
+}
+
+} // namespace pllua_bg::session

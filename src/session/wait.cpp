@@ -1,0 +1,102 @@
+// Waiting for commands of any number of sessions at once.
+// Owns nothing.
+#include "pg/wait.h"
+
+#include "session/internal.h"
+#include "session/reader.h"
+
+extern "C" {
+#include "storage/proc.h"
+#include "utils/wait_event.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+// When a wait ends, and when it has to look for a deadlock.
+struct Deadlines {
+    bool limited;
+    TimestampTz end;
+    TimestampTz look;
+};
+
+} // namespace
+
+static Deadlines make_deadlines(double timeout) {
+    TimestampTz now = GetCurrentTimestamp();
+    Deadlines deadlines;
+    deadlines.limited = timeout >= 0;
+    deadlines.end = now + static_cast<int64>(Min(timeout, 1e9) * 1e6);
+    deadlines.look = now + DeadlockTimeout * static_cast<int64>(1000);
+    return deadlines;
+}
+
+// Sleeps until something may have happened; false when the time is over.
+static bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
+    long rest = deadlines->limited ? pg::milliseconds_until(deadlines->end) : INT_MAX;
+    if (rest == 0) return false;
+    long look = pg::milliseconds_until(deadlines->look);
+    if (look > 0) {
+        (void) pg::wait_latch(Min(rest, look), WAIT_EVENT_MQ_RECEIVE);
+        return true;
+    }
+    bool waited = offer_deadlock_edge(commands, n, rest);
+    TimestampTz now = GetCurrentTimestamp();
+    deadlines->look = waited ? now : now + DeadlockTimeout * static_cast<int64>(1000);
+    return true;
+}
+
+static int first_settled(const WaitFor *commands, int n) {
+    for (int i = 0; i < n; i++) {
+        OwnCommand *own = find_command(commands[i].session, commands[i].id);
+        if (own == nullptr || own->state != CommandState::kPending) return i;
+    }
+    return -1;
+}
+
+int wait_any(const WaitFor *commands, int n, double timeout) {
+    pump_all();
+    int settled = first_settled(commands, n);
+    if (settled >= 0 || timeout == 0) return settled;
+    CHECK_FOR_INTERRUPTS();
+    pg::Poll poll = {};
+    while (pg::poll_again(&poll)) {
+        pump_all();
+        settled = first_settled(commands, n);
+        if (settled >= 0) return settled;
+    }
+    Deadlines deadlines = make_deadlines(timeout);
+    for (;;) {
+        if (!sleep_once(&deadlines, commands, n)) return -1;
+        pump_all();
+        settled = first_settled(commands, n);
+        if (settled >= 0) return settled;
+    }
+}
+
+static bool has_news(Session *session, CommandId id, TupleReader *reader) {
+    OwnCommand *own = find_command(session, id);
+    if (own == nullptr || own->state != CommandState::kPending) return true;
+    return reader == nullptr ? own->statements != nullptr : reader_has_row(reader);
+}
+
+bool wait_rows(Session *session, CommandId id, TupleReader *reader, double timeout) {
+    pump_all();
+    if (has_news(session, id, reader)) return true;
+    CHECK_FOR_INTERRUPTS();
+    pg::Poll poll = {};
+    while (pg::poll_again(&poll)) {
+        pump_all();
+        if (has_news(session, id, reader)) return true;
+    }
+    WaitFor wanted = {session, id};
+    Deadlines deadlines = make_deadlines(timeout);
+    for (;;) {
+        if (!sleep_once(&deadlines, &wanted, 1)) return false;
+        pump_all();
+        if (has_news(session, id, reader)) return true;
+    }
+}
+
+} // namespace pllua_bg::session

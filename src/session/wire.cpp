@@ -1,0 +1,173 @@
+// Commands and settings in frames. See wire.h.
+// Owns nothing.
+#include "session/wire.h"
+
+extern "C" {
+#include "access/detoast.h"
+#include "utils/datum.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+struct CommandHeader {
+    CommandId id;
+    uint32 flags;
+    uint32 nparams;
+    uint32 sql_length; // with its end
+    uint32 reserved;
+};
+
+// In front of each parameter; the bytes of the value follow, 8-aligned.
+struct ParamHeader {
+    Oid type;
+    uint32 length;
+    bool weak;
+    bool isnull;
+    bool by_value;
+};
+
+// A parameter in the form in which it travels.
+struct FlatParam {
+    ParamHeader header;
+    const void *bytes;
+    Datum value;
+};
+
+} // namespace
+
+// Values that only make sense in the process that made them.
+static void refuse_local_type(const Param *param, int number) {
+    if (param->type == RECORDOID || param->type == RECORDARRAYOID || param->type == INTERNALOID)
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("parameter $%d of type %s cannot be sent to a background session", number,
+                        format_type_be(param->type)),
+                 errhint("Cast it to a named composite type or to text.")));
+}
+
+// Fills `flat`; what it points to is the parameter's own value or in CurrentMemoryContext.
+static void flatten(const Param *param, int number, FlatParam *flat) {
+    memset(flat, 0, sizeof *flat);
+    flat->header.type = param->type;
+    flat->header.weak = param->weak;
+    flat->header.isnull = param->isnull;
+    if (param->isnull) return;
+    refuse_local_type(param, number);
+    int16 length;
+    bool by_value;
+    get_typlenbyval(param->type, &length, &by_value);
+    flat->value = param->value;
+    flat->header.by_value = by_value;
+    if (by_value) {
+        flat->header.length = sizeof(Datum);
+        return;
+    }
+    if (length == -1)
+        flat->value = PointerGetDatum(
+            detoast_external_attr(reinterpret_cast<struct varlena *>(DatumGetPointer(param->value))));
+    Size size = datumGetSize(flat->value, false, length);
+    if (size > MaxAllocSize) elog(ERROR, "invalid parameter size %zu", size);
+    flat->header.length = static_cast<uint32>(size);
+    flat->bytes = DatumGetPointer(flat->value);
+}
+
+static FlatParam *flatten_all(const WireCommand *command, Size *length) {
+    FlatParam *flat = static_cast<FlatParam *>(palloc(sizeof(FlatParam) * command->nparams + 1));
+    Size total = sizeof(CommandHeader) + MAXALIGN(strlen(command->sql) + 1);
+    for (uint32 i = 0; i < command->nparams; i++) {
+        flatten(&command->params[i], static_cast<int>(i) + 1, &flat[i]);
+        total += MAXALIGN(sizeof(ParamHeader)) + MAXALIGN(flat[i].header.length);
+    }
+    if (total + sizeof(FrameHeader) > MaxAllocSize)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("command of %zu bytes is too long for a background session", total)));
+    *length = total;
+    return flat;
+}
+
+static void fill(char *at, const WireCommand *command, const FlatParam *flat) {
+    CommandHeader header = {};
+    header.id = command->id;
+    header.flags = command->flags;
+    header.nparams = command->nparams;
+    header.sql_length = static_cast<uint32>(strlen(command->sql) + 1);
+    memcpy(at, &header, sizeof header);
+    at += sizeof header;
+    memcpy(at, command->sql, header.sql_length);
+    at += MAXALIGN(header.sql_length);
+    for (uint32 i = 0; i < command->nparams; i++) {
+        memcpy(at, &flat[i].header, sizeof(ParamHeader));
+        at += MAXALIGN(sizeof(ParamHeader));
+        const void *bytes = flat[i].header.by_value ? &flat[i].value : flat[i].bytes;
+        if (flat[i].header.length > 0) memcpy(at, bytes, flat[i].header.length);
+        at += MAXALIGN(flat[i].header.length);
+    }
+}
+
+void write_command(Channel *channel, const WireCommand *command) {
+    Size length;
+    FlatParam *flat = flatten_all(command, &length);
+    fill(begin_frame(channel, FrameType::kCommand, length), command, flat);
+    pfree(flat);
+}
+
+// Appends an empty frame and returns its payload.
+static char *append_frame(StringInfo frames, FrameType type, Size length) {
+    FrameHeader header = {static_cast<uint32>(length), type};
+    appendBinaryStringInfo(frames, reinterpret_cast<char *>(&header), sizeof header);
+    int offset = frames->len;
+    enlargeStringInfo(frames, static_cast<int>(MAXALIGN(length)));
+    memset(frames->data + offset, 0, MAXALIGN(length));
+    frames->len += static_cast<int>(MAXALIGN(length));
+    return frames->data + offset;
+}
+
+void append_command(StringInfo frames, const WireCommand *command) {
+    Size length;
+    FlatParam *flat = flatten_all(command, &length);
+    fill(append_frame(frames, FrameType::kCommand, length), command, flat);
+    pfree(flat);
+}
+
+void write_setting(StringInfo frames, const char *name, const char *value) {
+    Size name_size = strlen(name) + 1;
+    Size value_size = strlen(value) + 1;
+    char *at = append_frame(frames, FrameType::kSetting, name_size + value_size);
+    memcpy(at, name, name_size);
+    memcpy(at + name_size, value, value_size);
+}
+
+void read_command(const Frame *frame, WireCommand *command) {
+    const char *at = frame->payload;
+    CommandHeader header;
+    memcpy(&header, at, sizeof header);
+    at += sizeof header;
+    command->id = header.id;
+    command->flags = header.flags;
+    command->nparams = header.nparams;
+    command->sql = pnstrdup(at, header.sql_length - 1);
+    at += MAXALIGN(header.sql_length);
+    Param *params = static_cast<Param *>(palloc(sizeof(Param) * header.nparams + 1));
+    for (uint32 i = 0; i < header.nparams; i++) {
+        ParamHeader one;
+        memcpy(&one, at, sizeof one);
+        at += MAXALIGN(sizeof one);
+        params[i].type = one.type;
+        params[i].weak = one.weak;
+        params[i].isnull = one.isnull;
+        params[i].value = 0;
+        if (!one.isnull && one.by_value) {
+            memcpy(&params[i].value, at, sizeof(Datum));
+        } else if (!one.isnull) {
+            char *bytes = static_cast<char *>(palloc(one.length));
+            memcpy(bytes, at, one.length);
+            params[i].value = PointerGetDatum(bytes);
+        }
+        at += MAXALIGN(one.length);
+    }
+    command->params = params;
+}
+
+} // namespace pllua_bg::session

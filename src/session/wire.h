@@ -1,0 +1,31 @@
+// What a command looks like in a frame: its text and its typed parameters, in binary.
+// Owns nothing. The reader trusts the writer: both are processes of one server.
+#pragma once
+
+#include "session/session.h"
+#include "session/transport.h"
+
+namespace pllua_bg::session {
+
+// Bits of WireCommand::flags.
+inline constexpr uint32 kStreaming = 1; // the worker waits for the launcher to take the rows
+
+struct WireCommand {
+    CommandId id;
+    uint32 flags;
+    uint32 nparams;
+    const char *sql;
+    const Param *params;
+};
+
+// Writes a command as one frame. Errors: pg 0A000 (a parameter whose type only this process knows), 54000 (too long).
+void write_command(Channel *channel, const WireCommand *command);
+// Reads it; the text and the parameters are copied into CurrentMemoryContext. Errors: pg (memory).
+void read_command(const Frame *frame, WireCommand *command);
+
+// Two strings with their ends, as a setting has them.
+void write_setting(StringInfo frames, const char *name, const char *value);
+// A command in the same form, appended to a string of frames instead of a channel.
+void append_command(StringInfo frames, const WireCommand *command);
+
+} // namespace pllua_bg::session

@@ -1,0 +1,161 @@
+// A session's worker process: finding its segment, becoming the user, taking over settings, signals, and the end.
+// Owns the worker's state and its signal handlers.
+#include "session/worker.h"
+
+#include "pg/compat.h"
+#include "pg/fault.h"
+#include "pg/wait.h"
+#include "session/replay.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/backend_status.h"
+#include "utils/wait_event.h"
+}
+
+extern "C" PLLUA_BG_EXPORT void pllua_bg_worker_main(Datum argument);
+
+namespace pllua_bg::session {
+
+Worker worker;
+
+// SIGUSR2 is the launcher's way to say: look at the segment. Async-signal-safe.
+static void notice_launcher(SIGNAL_ARGS) {
+    int saved_errno = errno;
+    SegmentHeader *header = worker.header;
+    if (header != nullptr) {
+        CommandId running = worker.running;
+        bool closing = has_flag(header, kClosing);
+        if (running != 0 &&
+            (closing || pg_atomic_read_u64(&header->cancel_target) == running)) {
+            InterruptPending = true;
+            QueryCancelPending = true;
+        }
+        if (has_flag(header, kRecheck)) {
+            pg_atomic_fetch_and_u32(&header->flags, ~kRecheck);
+            CheckDeadLockAlert();
+        }
+    }
+    SetLatch(MyLatch);
+    errno = saved_errno;
+}
+
+// A command that catches its cancellation does not keep a session alive whose launcher wants it to end.
+static void watch_subtransactions(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
+    if (event != SUBXACT_EVENT_ABORT_SUB || worker.header == nullptr) return;
+    if (!has_flag(worker.header, kClosing) || worker.running == 0) return;
+    ProcDiePending = true;
+    InterruptPending = true;
+}
+
+static void set_signal_handlers() {
+    pqsignal(SIGTERM, die);
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    pqsignal(SIGUSR2, notice_launcher);
+}
+
+// The segment goes: nothing can be sent any more.
+static void segment_goes(dsm_segment *, Datum) {
+    remove_output();
+    worker.header = nullptr;
+    worker.segment = nullptr;
+}
+
+// A testament that nobody has read must not stay behind.
+static void worker_exits(int, Datum) {
+    SegmentHeader *header = worker.header;
+    if (header == nullptr) return;
+    flush(&worker.channel);
+    uint32 before = pg_atomic_fetch_or_u32(&header->flags, kWorkerDone);
+    if ((before & kTestament) && !worker.testament_read)
+        dsm_unpin_segment(pg_atomic_read_u32(&header->testament));
+}
+
+// Attaches to the segment; false when the launcher is gone and took it along.
+static bool attach(dsm_handle handle) {
+    worker.segment = dsm_attach(handle);
+    if (worker.segment == nullptr) return false;
+    auto *header = static_cast<SegmentHeader *>(dsm_segment_address(worker.segment));
+    uint64 cookie;
+    memcpy(&cookie, MyBgworkerEntry->bgw_extra, sizeof cookie);
+    if (header->magic != kSegmentMagic || header->version != kSegmentVersion || header->cookie != cookie)
+        return false;
+    worker.header = header;
+    pg_atomic_write_u32(&header->worker_pid, static_cast<uint32>(MyProcPid));
+    pg_atomic_write_u32(&header->worker_number, static_cast<uint32>(pg::my_proc_number()) + 1);
+    if (pg_atomic_fetch_or_u32(&header->flags, kAttached) & kPinned) dsm_unpin_segment(handle);
+    return true;
+}
+
+static void open_channel() {
+    SegmentHeader *header = worker.header;
+    MemoryContextSwitchTo(TopMemoryContext);
+    if (!header->has_queues) {
+        channel_init(&worker.channel, TopMemoryContext, nullptr, nullptr);
+        return;
+    }
+    shm_mq_set_receiver(queue_to_worker(header), MyProc);
+    shm_mq_set_sender(queue_to_launcher(header), MyProc);
+    shm_mq_handle *in = shm_mq_attach(queue_to_worker(header), worker.segment, nullptr);
+    shm_mq_handle *out = shm_mq_attach(queue_to_launcher(header), worker.segment, nullptr);
+    channel_init(&worker.channel, TopMemoryContext, out, in);
+    install_output();
+    on_dsm_detach(worker.segment, segment_goes, 0);
+}
+
+// Settings of the setup; what is left of it are the commands of an on-commit job.
+static void apply_setup() {
+    SegmentHeader *header = worker.header;
+    const char *setup = reinterpret_cast<char *>(header) + header->setup;
+    FrameCursor cursor = {setup, setup + header->setup_length};
+    Frame frame;
+    StartTransactionCommand();
+    fix_client_encoding();
+    SetConfigOption("application_name", header->name[0] == '\0' ? "pllua_bg session" : header->name,
+                    PGC_USERSET, PGC_S_SESSION);
+    worker.frames = cursor;
+    while (next_frame(&cursor, &frame) && frame.type == FrameType::kSetting) {
+        apply_setting(&frame);
+        worker.frames = cursor;
+    }
+    CommitTransactionCommand();
+}
+
+// An on-commit job waits until the transaction that registered it has ended; true when it has committed.
+static bool wait_for_commit() {
+    SegmentHeader *header = worker.header;
+    while (!has_flag(header, kCommitted | kRolledBack))
+        (void) pg::wait_latch(-1, WAIT_EVENT_BGWORKER_STARTUP);
+    return has_flag(header, kCommitted);
+}
+
+static void become_backend() {
+    BackgroundWorkerInitializeConnectionByOid(worker.header->database, worker.header->user,
+                                              pg::kConnectFlags);
+    MessageContext =
+        AllocSetContextCreate(TopMemoryContext, "MessageContext", ALLOCSET_DEFAULT_SIZES);
+    process_session_preload_libraries();
+    RegisterSubXactCallback(watch_subtransactions, nullptr);
+}
+
+static void run(dsm_handle handle) {
+    set_signal_handlers();
+    if (!attach(handle)) return;
+    open_channel();
+    before_shmem_exit(worker_exits, 0);
+    BackgroundWorkerUnblockSignals();
+    if (has_flag(worker.header, kClosing)) return;
+    pg::fault("worker-start");
+    if (!worker.header->has_queues && !wait_for_commit()) return;
+    become_backend();
+    apply_setup();
+    run_loop();
+}
+
+} // namespace pllua_bg::session
+
+// The entry point of every worker process of this module.
+void pllua_bg_worker_main(Datum argument) { pllua_bg::session::run(DatumGetUInt32(argument)); }

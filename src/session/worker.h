@@ -1,0 +1,57 @@
+// The worker's side of a session, as its files share it: one process runs one session.
+// Owns the state of the worker process.
+#pragma once
+
+#include "session/segment.h"
+#include "session/transport.h"
+#include "session/wire.h"
+
+extern "C" {
+#include "storage/lock.h"
+#include "tcop/cmdtag.h"
+#include "tcop/dest.h"
+}
+
+namespace pllua_bg::session {
+
+inline constexpr char kWorkerFunction[] = "pllua_bg_worker_main";
+
+struct Worker {
+    SegmentHeader *header;
+    dsm_segment *segment; // nullptr after it was detached
+    Channel channel;
+    FrameCursor frames;   // what is left of the message received last
+    const char *testament;
+    bool testament_read;
+    bool in_command;      // a transaction command is open (StartTransactionCommand)
+    volatile CommandId running; // 0: none; read by signal handlers
+    ErrorData *deadlock;  // found while idle in a transaction: what the next command reports
+};
+
+extern Worker worker;
+
+// Takes the messages of the server for a client over into frames. Errors: none.
+void install_output();
+// Drops it again: the segment goes away. Errors: none.
+void remove_output();
+// A DestReceiver that sends rows, for one statement; allocates in CurrentMemoryContext. Errors: pg.
+DestReceiver *make_row_receiver();
+// Ends a statement's output with its tag. Errors: as begin_frame.
+void send_tag(const QueryCompletion *completion);
+
+// Runs one command to its end, errors included as exceptions. Errors: pg.
+void execute_command(const WireCommand *command);
+// Closes the transaction command that is open, if any. Errors: pg.
+void end_transaction_command();
+
+// The lock that is held while a command runs (see deadlock.cpp). Errors: pg.
+void take_busy_lock();
+void release_busy_lock();
+// Lets a launcher that waits for the lock have it for a moment. Errors: pg.
+void yield_busy_lock();
+void set_busy_tag(LOCKTAG *tag, int launcher_pid, uint64 session_number);
+
+// The loop: receives commands, runs them, survives their errors; returns when the session is over.
+void run_loop();
+
+} // namespace pllua_bg::session

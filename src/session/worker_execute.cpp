@@ -1,0 +1,228 @@
+// Running one command in a worker as a backend runs what a client sends: statements of a string in one implicit transaction
+// block, parameters as in the extended protocol, logging, timeouts and activity reports included.
+// Owns the transaction command that is open. The order of steps follows exec_simple_query and exec_bind_message in
+// src/backend/tcop/postgres.c.
+#include "session/worker.h"
+
+#include "pg/compat.h"
+#include "pg/params.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "commands/async.h"
+#include "nodes/plannodes.h"
+#include "parser/analyze.h"
+#include "pgstat.h"
+#include "tcop/utility.h"
+#include "utils/backend_status.h"
+#include "utils/portal.h"
+#include "utils/ps_status.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+// A command on its way.
+struct Execution {
+    const WireCommand *command;
+    List *statements;
+    bool logged;
+    bool usage;
+};
+
+} // namespace
+
+static void start_statement_timer() {
+    if (StatementTimeout > 0) {
+        if (!get_timeout_active(STATEMENT_TIMEOUT))
+            enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+    } else if (get_timeout_active(STATEMENT_TIMEOUT)) {
+        disable_timeout(STATEMENT_TIMEOUT, false);
+    }
+}
+
+static void stop_statement_timer() {
+    if (get_timeout_active(STATEMENT_TIMEOUT)) disable_timeout(STATEMENT_TIMEOUT, false);
+}
+
+static void begin_transaction_command() {
+    if (!worker.in_command) StartTransactionCommand();
+    worker.in_command = true;
+    start_statement_timer();
+}
+
+void end_transaction_command() {
+    stop_statement_timer();
+    if (!worker.in_command) return;
+    CommitTransactionCommand();
+    worker.in_command = false;
+}
+
+static void log_statement_if_wanted(Execution *run) {
+    if (log_statement == LOGSTMT_NONE) return;
+    ListCell *cell;
+    bool wanted = log_statement == LOGSTMT_ALL;
+    foreach (cell, run->statements)
+        wanted = wanted || GetCommandLogLevel(static_cast<Node *>(lfirst(cell))) <= log_statement;
+    if (!wanted) return;
+    ereport(LOG, (errmsg("statement: %s", run->command->sql), errhidestmt(true)));
+    run->logged = true;
+}
+
+static void log_duration_if_wanted(const Execution *run) {
+    char duration[32];
+    switch (check_log_duration(duration, run->logged)) {
+    case 1:
+        ereport(LOG, (errmsg("duration: %s ms", duration), errhidestmt(true)));
+        break;
+    case 2:
+        ereport(LOG, (errmsg("duration: %s ms  statement: %s", duration, run->command->sql),
+                      errhidestmt(true)));
+        break;
+    }
+    if (run->usage) ShowUsage("QUERY STATISTICS");
+}
+
+static bool ends_transaction(const Node *statement) {
+    if (!IsA(statement, TransactionStmt)) return false;
+    switch (reinterpret_cast<const TransactionStmt *>(statement)->kind) {
+    case TRANS_STMT_COMMIT:
+    case TRANS_STMT_PREPARE:
+    case TRANS_STMT_ROLLBACK:
+    case TRANS_STMT_ROLLBACK_TO:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void check_transaction_state(const Execution *run, const Node *statement) {
+    if (!IsAbortedTransactionBlockState()) return;
+    if (ends_transaction(statement) && run->command->nparams == 0) return;
+    if (worker.deadlock != nullptr) {
+        ErrorData *error = worker.deadlock;
+        worker.deadlock = nullptr;
+        ThrowErrorData(error);
+    }
+    ereport(ERROR, (errcode(ERRCODE_IN_FAILED_SQL_TRANSACTION),
+                    errmsg("current transaction is aborted, commands ignored until end of transaction block")));
+}
+
+static void refuse_unsupported(const Node *statement) {
+    if (!IsA(statement, CopyStmt)) return;
+    const auto *copy = reinterpret_cast<const CopyStmt *>(statement);
+    if (copy->is_from && copy->filename == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("COPY FROM STDIN is not possible in a background session"),
+                        errhint("Use INSERT with parameters, or COPY from a file or program.")));
+}
+
+// A worker may listen because its loop serves notifications; the server leaves that to whoever can promise it.
+static bool run_listen(const Node *statement, QueryCompletion *completion) {
+    if (!IsA(statement, ListenStmt)) return false;
+    Async_Listen(reinterpret_cast<const ListenStmt *>(statement)->conditionname);
+    SetQueryCompletion(completion, CMDTAG_LISTEN, 0);
+    return true;
+}
+
+// Analyses and plans; *bound gets the values of the parameters.
+static List *plan_statement(const Execution *run, RawStmt *statement, ParamListInfo *bound) {
+    const WireCommand *command = run->command;
+    bool snapshot = command->nparams > 0 || analyze_requires_snapshot(statement);
+    if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
+    List *queries;
+    if (command->nparams > 0) {
+        pg::ParamTypes types;
+        pg::init_param_types(&types, static_cast<int>(command->nparams), command->params);
+        queries = pg::analyze_with_params(statement, command->sql, &types);
+        *bound = pg::bind_params(&types, command->params);
+    } else {
+        queries = pg_analyze_and_rewrite_fixedparams(statement, command->sql, nullptr, 0, nullptr);
+    }
+    List *plans = pg_plan_queries(queries, command->sql, CURSOR_OPT_PARALLEL_OK, *bound);
+    if (snapshot) PopActiveSnapshot();
+    CHECK_FOR_INTERRUPTS();
+    return plans;
+}
+
+static void run_plans(const Execution *run, List *plans, CommandTag tag, ParamListInfo bound,
+                      QueryCompletion *completion) {
+    DestReceiver *receiver = make_row_receiver();
+    Portal portal = CreatePortal("", true, true);
+    portal->visible = false;
+    pg::define_portal(portal, run->command->sql, tag, plans);
+    PortalStart(portal, bound, 0, InvalidSnapshot);
+    MemoryContextSwitchTo(CurTransactionContext);
+    pg::run_portal(portal, receiver, completion);
+    receiver->rDestroy(receiver);
+    PortalDrop(portal, false);
+}
+
+// What follows a statement, before its tag is sent: errors of a commit belong to the statement.
+static void finish_statement(const Execution *run, const Node *statement, bool last) {
+    if (last) {
+        if (list_length(run->statements) > 1) EndImplicitTransactionBlock();
+        end_transaction_command();
+    } else if (IsA(statement, TransactionStmt)) {
+        end_transaction_command();
+    } else {
+        CommandCounterIncrement();
+        stop_statement_timer();
+    }
+}
+
+static void run_statement(const Execution *run, RawStmt *statement, bool last) {
+    QueryCompletion completion;
+    InitializeQueryCompletion(&completion);
+    pgstat_report_query_id(0, true);
+    CommandTag tag = CreateCommandTag(statement->stmt);
+    set_ps_display(GetCommandTagName(tag));
+    check_transaction_state(run, statement->stmt);
+    begin_transaction_command();
+    if (list_length(run->statements) > 1) BeginImplicitTransactionBlock();
+    CHECK_FOR_INTERRUPTS();
+    refuse_unsupported(statement->stmt);
+    take_busy_lock();
+    MemoryContext own = nullptr;
+    if (last) {
+        MemoryContextSwitchTo(MessageContext);
+    } else {
+        own = AllocSetContextCreate(MessageContext, "pllua_bg statement", ALLOCSET_DEFAULT_SIZES);
+        MemoryContextSwitchTo(own);
+    }
+    if (!run_listen(statement->stmt, &completion)) {
+        ParamListInfo bound = nullptr;
+        List *plans = plan_statement(run, statement, &bound);
+        run_plans(run, plans, tag, bound, &completion);
+    }
+    finish_statement(run, statement->stmt, last);
+    send_tag(&completion);
+    MemoryContextSwitchTo(MessageContext);
+    if (own != nullptr) MemoryContextDelete(own);
+}
+
+void execute_command(const WireCommand *command) {
+    Execution run = {command, NIL, false, log_statement_stats};
+    debug_query_string = command->sql;
+    SetCurrentStatementStartTimestamp();
+    pgstat_report_activity(STATE_RUNNING, command->sql);
+    if (run.usage) ResetUsage();
+    begin_transaction_command();
+    MemoryContextSwitchTo(MessageContext);
+    run.statements = pg_parse_query(command->sql);
+    if (command->nparams > 0 && list_length(run.statements) > 1)
+        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+                        errmsg("cannot insert multiple commands into a prepared statement")));
+    log_statement_if_wanted(&run);
+    int count = list_length(run.statements);
+    for (int i = 0; i < count; i++)
+        run_statement(&run, static_cast<RawStmt *>(list_nth(run.statements, i)), i + 1 == count);
+    end_transaction_command();
+    log_duration_if_wanted(&run);
+    debug_query_string = nullptr;
+}
+
+} // namespace pllua_bg::session

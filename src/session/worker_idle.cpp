@@ -1,0 +1,148 @@
+// A backend's duties while a worker is idle: interrupts, timeouts, statistics, notifications, invalidations, reloads; and the
+// deadlock nobody else can see: the launcher waits for a lock that its own idle session holds.
+// Owns nothing.
+#include "session/worker_idle.h"
+
+#include "pg/compat.h"
+#include "pg/guard.h"
+#include "pg/wait.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "commands/async.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
+#include "storage/sinval.h"
+#include "utils/array.h"
+#include "utils/backend_status.h"
+#include "utils/fmgroids.h"
+#include "utils/ps_status.h"
+#include "utils/timeout.h"
+#include "utils/wait_event.h"
+}
+
+namespace pllua_bg::session {
+
+static constexpr uint32 kWaitClassMask = 0xFF000000U;
+
+char transaction_state() {
+    if (IsAbortedTransactionBlockState()) return 'E';
+    return IsTransactionOrTransactionBlock() ? 'T' : 'I';
+}
+
+void report_idle_activity() {
+    switch (transaction_state()) {
+    case 'E':
+        set_ps_display("idle in transaction (aborted)");
+        pgstat_report_activity(STATE_IDLEINTRANSACTION_ABORTED, nullptr);
+        break;
+    case 'T':
+        set_ps_display("idle in transaction");
+        pgstat_report_activity(STATE_IDLEINTRANSACTION, nullptr);
+        break;
+    default:
+        if (notifyInterruptPending) ProcessNotifyInterrupt(false);
+        set_ps_display("idle");
+        pgstat_report_activity(STATE_IDLE, nullptr);
+    }
+}
+
+void serve_interrupts() {
+    if (ConfigReloadPending) {
+        ConfigReloadPending = false;
+        ProcessConfigFile(PGC_SIGHUP);
+    }
+    if (!InterruptPending) return;
+    if (pg::attempt_raw([] { CHECK_FOR_INTERRUPTS(); })) return;
+    if (geterrcode() != ERRCODE_QUERY_CANCELED) PG_RE_THROW();
+    FlushErrorState();
+}
+
+static void start_timers(Idle *idle) {
+    char state = transaction_state();
+    if (state != 'I' && IdleInTransactionSessionTimeout > 0) {
+        enable_timeout_after(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IdleInTransactionSessionTimeout);
+        idle->transaction_timer = true;
+    }
+    if (state == 'I' && IdleSessionTimeout > 0) {
+        enable_timeout_after(IDLE_SESSION_TIMEOUT, IdleSessionTimeout);
+        idle->session_timer = true;
+    }
+}
+
+static void begin_idle(Idle *idle) {
+    idle->begun = true;
+    if (worker.header->idle_timeout > 0)
+        idle->end = GetCurrentTimestamp() + worker.header->idle_timeout * static_cast<int64>(1000);
+    start_timers(idle);
+    if (transaction_state() == 'I') idle->stats_wait = pgstat_report_stat(false);
+}
+
+void end_idle(Idle *idle) {
+    if (idle->transaction_timer) disable_timeout(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, false);
+    if (idle->session_timer) disable_timeout(IDLE_SESSION_TIMEOUT, false);
+    idle->transaction_timer = idle->session_timer = false;
+}
+
+// True when this process holds what the launcher waits for.
+static bool blocks_launcher() {
+    const PGPROC *launcher = pg::proc_by_number(worker.header->launcher_number);
+    if (launcher->pid != worker.header->launcher_pid) return false;
+    if ((launcher->wait_event_info & kWaitClassMask) != PG_WAIT_LOCK) return false;
+    Datum blockers = OidFunctionCall1(F_PG_BLOCKING_PIDS, Int32GetDatum(worker.header->launcher_pid));
+    ArrayType *array = DatumGetArrayTypeP(blockers);
+    const int *pids = reinterpret_cast<int *>(ARR_DATA_PTR(array));
+    int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+    for (int i = 0; i < count; i++)
+        if (pids[i] == MyProcPid) return true;
+    return false;
+}
+
+// Only the launcher could end this transaction, and it waits for it: certainly a deadlock.
+static void check_launcher() {
+    if (transaction_state() != 'T' || worker.channel.gone || !blocks_launcher()) return;
+    ErrorData *error = pg::attempt([] {
+        ereport(ERROR,
+                (errcode(ERRCODE_T_R_DEADLOCK_DETECTED), errmsg("deadlock detected"),
+                 errdetail("Process %d waits for a lock held by the transaction of its own idle background session.",
+                           worker.header->launcher_pid),
+                 errhint("Commit or roll back in the session before using the same objects outside it.")));
+    });
+    if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
+    worker.deadlock = error;
+    ThrowErrorData(error);
+}
+
+static long next_wait(const Idle *idle) {
+    long wait = -1;
+    if (idle->end != 0) wait = pg::milliseconds_until(idle->end);
+    if (idle->stats_wait > 0) wait = wait < 0 ? idle->stats_wait : Min(wait, idle->stats_wait);
+    if (transaction_state() == 'T') wait = wait < 0 ? DeadlockTimeout : Min(wait, DeadlockTimeout);
+    return wait;
+}
+
+static void serve_duties(bool timed_out, Idle *idle) {
+    if (transaction_state() != 'I') return;
+    if (catchupInterruptPending) ProcessCatchupInterrupt();
+    if (notifyInterruptPending) ProcessNotifyInterrupt(true);
+    if (timed_out && idle->stats_wait > 0) {
+        (void) pgstat_report_stat(true);
+        idle->stats_wait = 0;
+    }
+}
+
+bool sleep_idle(Idle *idle) {
+    if (!idle->begun) begin_idle(idle);
+    bool timed_out = !pg::wait_latch_only(next_wait(idle), WAIT_EVENT_CLIENT_READ);
+    serve_duties(timed_out, idle);
+    if (!timed_out) return true;
+    if (idle->end != 0 && GetCurrentTimestamp() >= idle->end) {
+        pg_atomic_fetch_or_u32(&worker.header->flags, kIdleEnd);
+        return false;
+    }
+    check_launcher();
+    return true;
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,316 @@
+// Array objects: a[i], a[i][j], #a, pairs(a), assignment. Owns the table of elements of each object that was looked into.
+#include "types/array.h"
+
+#include "lua/userdata.h"
+
+extern "C" {
+#include "access/tupmacs.h"
+#include "utils/array.h"
+}
+
+namespace pllua_bg::types {
+
+namespace {
+
+// a[i] of an array of more dimensions: a place in its parent, the first user value.
+struct Slice {
+    int depth;
+    int subscripts[MAXDIM];
+};
+
+constexpr char kSliceType[] = "array slice";
+
+ArrayType *bytes_of(const DatumObject *object) {
+    return reinterpret_cast<ArrayType *>(DatumGetPointer(object->value));
+}
+
+int high(const ArrayState *array, int dimension) {
+    return array->low[dimension] + array->length[dimension] - 1;
+}
+
+bool is_deformed(lua_State *L, int idx) {
+    const bool deformed = lua_getiuservalue(L, idx, 1) == LUA_TTABLE;
+    lua_pop(L, 1);
+    return deformed;
+}
+
+// Pushes the element at a position; nil when it is null.
+void push_element(lua_State *L, int idx, DatumObject *object, int64 position) {
+    const Type *element = element_of(L, object->type);
+    if (element->by_value && !object->array.has_nulls && !is_deformed(L, idx)) {
+        // Elements of equal length lie side by side; by-value types are as long as they are aligned.
+        const char *address = ARR_DATA_PTR(bytes_of(object)) + position * element->length;
+        element->push(L, element, fetch_att(address, true, element->length));
+        return;
+    }
+    push_elements(L, idx, object);
+    lua_rawgeti(L, -1, position + 1);
+    lua_remove(L, -2);
+}
+
+// The position of full subscripts; -1 outside of the bounds.
+int64 position_of(const ArrayState *array, const int *subscripts) {
+    int64 position = 0;
+    for (int i = 0; i < array->dimensions; i++) {
+        if (subscripts[i] < array->low[i] || subscripts[i] > high(array, i)) return -1;
+        position = position * array->length[i] + (subscripts[i] - array->low[i]);
+    }
+    return position;
+}
+
+// The subscript at idx; false when it is none.
+bool read_subscript(lua_State *L, int idx, int *subscript) {
+    int whole = 0;
+    const lua_Integer value = lua_type(L, idx) == LUA_TNUMBER ? lua_tointegerx(L, idx, &whole) : 0;
+    if (!whole || value < INT_MIN || value > INT_MAX) return false;
+    *subscript = static_cast<int>(value);
+    return true;
+}
+
+void push_slice(lua_State *L, int array_idx, int depth, const int *subscripts) {
+    Slice *slice = lua::new_userdata<Slice>(L, kSliceType, 1);
+    slice->depth = depth;
+    for (int i = 0; i < depth; i++) slice->subscripts[i] = subscripts[i];
+    lua_pushvalue(L, array_idx);
+    lua_setiuservalue(L, -2, 1);
+}
+
+// Pushes what the subscripts lead to: an element, a slice, nil.
+void push_at(lua_State *L, int array_idx, DatumObject *object, int depth, const int *subscripts) {
+    const ArrayState *array = &object->array;
+    const int64 position = depth == array->dimensions ? position_of(array, subscripts) : -1;
+    if (depth < array->dimensions)
+        push_slice(L, array_idx, depth, subscripts);
+    else if (position >= 0)
+        push_element(L, array_idx, object, position);
+    else
+        lua_pushnil(L);
+}
+
+// Makes room in the one dimension for a subscript outside the bounds. The elements' table is on top.
+void extend(lua_State *L, ArrayState *array, int subscript) {
+    if (array->dimensions == 0) {
+        array->dimensions = 1;
+        array->low[0] = subscript;
+        array->length[0] = 0;
+    }
+    const int64 first = Min(array->low[0], subscript);
+    const int64 last = Max(static_cast<int64>(array->low[0]) + array->length[0] - 1, subscript);
+    if (last - first + 1 > static_cast<int64>(MaxArraySize))
+        lua::raise(L, "54000", "array size exceeds the maximum allowed (%d)", static_cast<int>(MaxArraySize));
+    const int64 shift = array->low[0] - first;
+    for (int i = array->length[0]; shift > 0 && i >= 1; i--) {
+        lua_rawgeti(L, -1, i);
+        lua_rawseti(L, -2, i + shift);
+        lua_pushnil(L);
+        lua_rawseti(L, -2, i);
+    }
+    array->low[0] = static_cast<int>(first);
+    array->length[0] = static_cast<int>(last - first + 1);
+}
+
+// Assigns the value at value_idx.
+void assign(lua_State *L, int array_idx, DatumObject *object, int depth, const int *subscripts, int value_idx) {
+    ArrayState *array = &object->array;
+    if (depth < array->dimensions) lua::raise(L, "2202E", "not enough subscripts for array");
+    if (depth > Max(array->dimensions, 1)) lua::raise(L, "2202E", "too many subscripts for array");
+    const Type *element = element_of(L, object->type);
+    bool isnull;
+    const Datum value = to_datum(L, value_idx, element, &isnull);
+    push_elements(L, array_idx, object);
+    const int64 position = array->dimensions == 0 ? -1 : position_of(array, subscripts);
+    if (position < 0 && array->dimensions > 1) lua::raise(L, "2202E", "array subscript out of range");
+    if (position < 0) extend(L, array, subscripts[0]);
+    push(L, element, value, isnull);
+    lua_rawseti(L, -2, position_of(array, subscripts) + 1);
+    lua_pop(L, 1);
+    array->modified = true;
+    if (isnull) array->has_nulls = true;
+}
+
+int index(lua_State *L) {
+    DatumObject *object = check_object(L, 1, Family::kArray, "array");
+    int subscript;
+    if (!read_subscript(L, 2, &subscript)) return 0;
+    push_at(L, 1, object, 1, &subscript);
+    return 1;
+}
+
+int new_index(lua_State *L) {
+    DatumObject *object = check_object(L, 1, Family::kArray, "array");
+    int subscript;
+    if (!read_subscript(L, 2, &subscript)) lua::raise(L, "2202E", "array subscript must be an integer");
+    assign(L, 1, object, 1, &subscript, 3);
+    return 0;
+}
+
+int length(lua_State *L) {
+    const DatumObject *object = check_object(L, 1, Family::kArray, "array");
+    lua_pushinteger(L, object->array.dimensions == 0 ? 0 : high(&object->array, 0));
+    return 1;
+}
+
+// The step of pairs(): subscript and element of the next place of the dimension.
+int step(lua_State *L, int array_idx, DatumObject *object, int depth, int *subscripts) {
+    const ArrayState *array = &object->array;
+    if (depth >= array->dimensions) return 0;
+    int next = array->low[depth];
+    if (!lua_isnoneornil(L, 2) && read_subscript(L, 2, &next)) next++;
+    if (next > high(array, depth)) return 0;
+    subscripts[depth] = next;
+    lua_pushinteger(L, next);
+    push_at(L, array_idx, object, depth + 1, subscripts);
+    return 2;
+}
+
+int array_next(lua_State *L) {
+    int subscripts[MAXDIM];
+    return step(L, 1, check_object(L, 1, Family::kArray, "array"), 0, subscripts);
+}
+
+int array_pairs(lua_State *L) {
+    lua_pushcfunction(L, array_next);
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+int call(lua_State *L) {
+    check_object(L, 1, Family::kArray, "array");
+    lua_settop(L, 2);
+    return map_array(L, 1, 2, 0, nullptr);
+}
+
+// The slice at 1, with its array pushed.
+Slice *check_slice(lua_State *L, DatumObject **object) {
+    Slice *slice = lua::check_userdata<Slice>(L, 1, kSliceType);
+    lua_getiuservalue(L, 1, 1);
+    *object = check_object(L, -1, Family::kArray, "array");
+    return slice;
+}
+
+int slice_index(lua_State *L) {
+    lua_settop(L, 2);
+    DatumObject *object;
+    Slice slice = *check_slice(L, &object);
+    if (!read_subscript(L, 2, &slice.subscripts[slice.depth])) return 0;
+    push_at(L, 3, object, slice.depth + 1, slice.subscripts);
+    return 1;
+}
+
+int slice_new_index(lua_State *L) {
+    lua_settop(L, 3);
+    DatumObject *object;
+    Slice slice = *check_slice(L, &object);
+    if (!read_subscript(L, 2, &slice.subscripts[slice.depth]))
+        lua::raise(L, "2202E", "array subscript must be an integer");
+    assign(L, 4, object, slice.depth + 1, slice.subscripts, 3);
+    return 0;
+}
+
+int slice_length(lua_State *L) {
+    lua_settop(L, 1);
+    DatumObject *object;
+    const Slice *slice = check_slice(L, &object);
+    lua_pushinteger(L, slice->depth < object->array.dimensions ? high(&object->array, slice->depth) : 0);
+    return 1;
+}
+
+int slice_next(lua_State *L) {
+    lua_settop(L, 2);
+    DatumObject *object;
+    Slice slice = *check_slice(L, &object);
+    return step(L, 3, object, slice.depth, slice.subscripts);
+}
+
+int slice_pairs(lua_State *L) {
+    lua_pushcfunction(L, slice_next);
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+int slice_call(lua_State *L) {
+    lua_settop(L, 2);
+    DatumObject *object;
+    const Slice *slice = check_slice(L, &object);
+    return map_array(L, 3, 2, slice->depth, slice->subscripts);
+}
+
+constexpr luaL_Reg kSliceMethods[] = {
+    {"__index", slice_index}, {"__newindex", slice_new_index}, {"__len", slice_length},
+    {"__pairs", slice_pairs}, {"__ipairs", slice_pairs},       {"__call", slice_call},
+    {nullptr, nullptr},
+};
+
+constexpr luaL_Reg kMetamethods[] = {
+    {"__index", index},       {"__newindex", new_index}, {"__len", length},
+    {"__pairs", array_pairs}, {"__ipairs", array_pairs}, {"__call", call},
+    {nullptr, nullptr},
+};
+
+} // namespace
+
+int64 element_count(const ArrayState *array) {
+    int64 count = array->dimensions == 0 ? 0 : 1;
+    for (int i = 0; i < array->dimensions; i++) count *= array->length[i];
+    return count;
+}
+
+void read_array_state(DatumObject *object) {
+    const ArrayType *bytes = bytes_of(object);
+    ArrayState *array = &object->array;
+    array->dimensions = ARR_NDIM(bytes);
+    array->has_nulls = ARR_HASNULL(bytes);
+    array->modified = false;
+    for (int i = 0; i < array->dimensions; i++) {
+        array->length[i] = ARR_DIMS(bytes)[i];
+        array->low[i] = ARR_LBOUND(bytes)[i];
+    }
+}
+
+void push_elements(lua_State *L, int idx, DatumObject *object) {
+    idx = lua_absindex(L, idx);
+    if (lua_getiuservalue(L, idx, 1) == LUA_TTABLE) return;
+    lua_pop(L, 1);
+    const Type *element = element_of(L, object->type);
+    const int64 count = element_count(&object->array);
+    const char *address = ARR_DATA_PTR(bytes_of(object));
+    const bits8 *nulls = ARR_NULLBITMAP(bytes_of(object));
+    lua_createtable(L, static_cast<int>(count), 0);
+    for (int64 i = 0; i < count; i++) {
+        if (nulls != nullptr && (nulls[i / 8] & (1 << i % 8)) == 0) continue;
+        push(L, element, fetch_att(address, element->by_value, element->length), false);
+        lua_rawseti(L, -2, i + 1);
+        address = att_addlength_pointer(address, element->length, address);
+        address = reinterpret_cast<const char *>(att_align_nominal(address, element->align));
+    }
+    // Rows are tables: whoever holds one may write to it.
+    if (element->family == Family::kRow) object->array.modified = true;
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, idx, 1);
+}
+
+Datum rebuild_array(lua_State *L, int idx, const DatumObject *object) {
+    idx = lua_absindex(L, idx);
+    const Type *element = element_of(L, object->type);
+    const int64 count = element_count(&object->array);
+    luaL_checkstack(L, 8, nullptr);
+    Datum *values = static_cast<Datum *>(lua_newuserdatauv(L, count * (sizeof(Datum) + sizeof(bool)) + 1, 0));
+    bool *nulls = reinterpret_cast<bool *>(values + count);
+    lua_getiuservalue(L, idx, 1);
+    for (int64 i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        values[i] = to_datum(L, -1, element, &nulls[i]);
+        lua_pop(L, 1);
+    }
+    const Datum result = construct_array_of(L, object->type, &object->array, values, nulls);
+    lua_pop(L, 2);
+    return result;
+}
+
+void add_array_metamethods(lua_State *L) {
+    luaL_setfuncs(L, kMetamethods, 0);
+    if (lua::new_metatable(L, kSliceType)) luaL_setfuncs(L, kSliceMethods, 0);
+    lua_pop(L, 1);
+}
+
+} // namespace pllua_bg::types

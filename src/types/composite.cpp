@@ -1,0 +1,69 @@
+// Composite and record datums as rows, and rows as composite datums. Owns nothing.
+#include "types/datum_object.h"
+#include "types/shape.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/detoast.h"
+}
+
+namespace pllua_bg::types {
+
+namespace {
+
+HeapTupleData tuple_of_header(HeapTupleHeader header) {
+    HeapTupleData tuple = {};
+    tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+    ItemPointerSetInvalid(&tuple.t_self);
+    tuple.t_data = header;
+    return tuple;
+}
+
+// The composite datum of a tuple; blesses an anonymous descriptor. Call inside pg::call. Errors: pg.
+Datum datum_of(HeapTuple tuple, TupleDesc descriptor) {
+    if (descriptor->tdtypeid == RECORDOID && descriptor->tdtypmod < 0) descriptor = BlessTupleDesc(descriptor);
+    return heap_copy_tuple_as_datum(tuple, descriptor);
+}
+
+// A record of no declared type: only a row can say what it is made of.
+Datum take_record(lua_State *L, int idx, const Type *type) {
+    const Shape *shape = push_shape_of_row(L, idx);
+    if (shape == nullptr) return take_generic(L, idx, type);
+    TupleDesc descriptor = shape->descriptor;
+    HeapTuple tuple = to_tuple(L, idx, descriptor, false);
+    Datum value = 0;
+    pg::call_pure(L, [&] { value = datum_of(tuple, descriptor); });
+    lua_pop(L, 1);
+    return value;
+}
+
+} // namespace
+
+void push_composite(lua_State *L, const Type *, Datum value) {
+    struct varlena *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
+    struct varlena *plain = raw;
+    // Values in table columns have short headers or are compressed.
+    if (VARATT_IS_EXTENDED(raw)) pg::call_pure(L, [&] { plain = detoast_attr(raw); });
+    HeapTupleHeader header = reinterpret_cast<HeapTupleHeader>(plain);
+    luaL_checkstack(L, 12, nullptr);
+    push_shape_of_type(L, HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+    HeapTupleData tuple = tuple_of_header(header);
+    push_row_of_tuple(L, lua_gettop(L), &tuple);
+    lua_remove(L, -2);
+    if (plain != raw) pfree(plain);
+}
+
+Datum take_composite(lua_State *L, int idx, const Type *type) {
+    if (lua_type(L, idx) != LUA_TTABLE) return take_generic(L, idx, type);
+    if (type->oid == RECORDOID) return take_record(L, idx, type);
+    push_shape_of_type(L, type->oid, -1);
+    TupleDesc descriptor = push_shape_data(L, -1)->descriptor;
+    HeapTuple tuple = to_tuple(L, idx, descriptor, true);
+    Datum value = 0;
+    pg::call_pure(L, [&] { value = datum_of(tuple, descriptor); });
+    lua_pop(L, 2);
+    return value;
+}
+
+} // namespace pllua_bg::types

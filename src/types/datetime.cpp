@@ -1,0 +1,193 @@
+// Dates, times and intervals as Lua sees them: d.year, d.epoch, ..., d:as_table(). Owns nothing.
+#include "types/datum_object.h"
+#include "types/numeric.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/numeric.h"
+}
+
+#include <cmath>
+#include <cstring>
+
+namespace pllua_bg::types {
+
+namespace {
+
+struct Unit {
+    const char *server; // the server's name of the field
+    int factor;         // the value is multiplied by it
+    bool whole;         // an integer, cut towards zero
+};
+
+Unit unit_of(const char *name) {
+    if (std::strcmp(name, "epoch_usec") == 0) return {"epoch", 1000000, true};
+    if (std::strcmp(name, "epoch_msec") == 0) return {"epoch", 1000, false};
+    if (std::strcmp(name, "epoch") == 0) return {"epoch", 1, false};
+    if (std::strcmp(name, "second") == 0) return {"second", 1, false};
+    if (std::strcmp(name, "isoweek") == 0) return {"week", 1, true};
+    return {name, 1, true};
+}
+
+PGFunction extractor(Oid type) {
+    switch (type) {
+    case TIMEOID: return extract_time;
+    case TIMETZOID: return extract_timetz;
+    case TIMESTAMPTZOID: return extract_timestamptz;
+    case INTERVALOID: return extract_interval;
+    default: return extract_timestamp;
+    }
+}
+
+// The field as a numeric; false when it is null (of an infinite value). Call inside pg::call. Errors: pg (22023, 0A000).
+bool extract_field(Oid type, Datum value, const Unit &unit, Datum *result) {
+    if (type == DATEOID) value = DirectFunctionCall1(date_timestamp, value);
+    LOCAL_FCINFO(call, 2);
+    InitFunctionCallInfoData(*call, nullptr, 2, InvalidOid, nullptr, nullptr);
+    call->args[0].value = PointerGetDatum(cstring_to_text(unit.server));
+    call->args[0].isnull = false;
+    call->args[1].value = value;
+    call->args[1].isnull = false;
+    *result = extractor(type)(call);
+    if (call->isnull) return false;
+    if (unit.factor != 1)
+        *result = DirectFunctionCall2(numeric_mul, *result, NumericGetDatum(int64_to_numeric(unit.factor)));
+    return true;
+}
+
+void push_field(lua_State *L, const DatumObject *object, const char *name) {
+    const Unit unit = unit_of(name);
+    Datum result = 0;
+    bool found = false;
+    pg::call_pure(L, [&] { found = extract_field(object->type->oid, object->value, unit, &result); });
+    if (!found) {
+        lua_pushnil(L);
+        return;
+    }
+    const double number = numeric_to_double(result);
+    lua_Integer integer;
+    if (unit.whole && std::isfinite(number) && lua_numbertointeger(std::trunc(number), &integer)) {
+        // Where a double is too narrow the value has no fraction.
+        numeric_to_integer(result, &integer);
+        lua_pushinteger(L, integer);
+    } else {
+        lua_pushnumber(L, number);
+    }
+    pfree(DatumGetPointer(result));
+}
+
+// What as_table() shows.
+struct Parts {
+    struct pg_tm time;
+    fsec_t fraction;
+    int zone; // seconds west of Greenwich
+    char abbreviation[MAXTZLEN + 1];
+    bool finite;
+};
+
+void split_timestamp(Timestamp value, Parts *parts) {
+    parts->finite = !TIMESTAMP_NOT_FINITE(value);
+    if (parts->finite && timestamp2tm(value, nullptr, &parts->time, &parts->fraction, nullptr, nullptr) != 0)
+        ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range"));
+}
+
+void split_timestamptz(TimestampTz value, const char *zone_name, Parts *parts) {
+    parts->finite = !TIMESTAMP_NOT_FINITE(value);
+    if (!parts->finite) return;
+    pg_tz *zone = session_timezone;
+    if (zone_name != nullptr) zone = pg_tzset(zone_name);
+    if (zone == nullptr)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("time zone \"%s\" not recognized", zone_name));
+    const char *abbreviation = nullptr;
+    if (timestamp2tm(value, &parts->zone, &parts->time, &parts->fraction, &abbreviation, zone) != 0)
+        ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range"));
+    if (abbreviation != nullptr) strlcpy(parts->abbreviation, abbreviation, sizeof parts->abbreviation);
+}
+
+// Call inside pg::call. Errors: pg.
+void split(Oid type, Datum value, const char *zone_name, Parts *parts) {
+    parts->finite = true;
+    TimeTzADT *with_zone;
+    switch (type) {
+    case DATEOID: split_timestamp(DatumGetTimestamp(DirectFunctionCall1(date_timestamp, value)), parts); break;
+    case TIMEOID: time2tm(DatumGetTimeADT(value), &parts->time, &parts->fraction); break;
+    case TIMETZOID:
+        with_zone = DatumGetTimeTzADTP(value);
+        timetz2tm(with_zone, &parts->time, &parts->fraction, &parts->zone);
+        break;
+    case TIMESTAMPOID: split_timestamp(DatumGetTimestamp(value), parts); break;
+    case TIMESTAMPTZOID: split_timestamptz(DatumGetTimestampTz(value), zone_name, parts); break;
+    default: {
+        struct pg_itm whole;
+        interval2itm(*DatumGetIntervalP(value), &whole);
+        parts->time.tm_year = whole.tm_year;
+        parts->time.tm_mon = whole.tm_mon;
+        parts->time.tm_mday = whole.tm_mday;
+        parts->time.tm_hour = static_cast<int>(whole.tm_hour);
+        parts->time.tm_min = whole.tm_min;
+        parts->time.tm_sec = whole.tm_sec;
+        parts->fraction = whole.tm_usec;
+    }
+    }
+}
+
+void set_field(lua_State *L, const char *name, lua_Integer value) {
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+int as_table(lua_State *L) {
+    const DatumObject *object = check_object(L, 1, Family::kDatetime, "date or time");
+    const char *zone_name = luaL_optstring(L, 2, nullptr);
+    const Oid type = object->type->oid;
+    Parts parts = {};
+    pg::call_pure(L, [&] { split(type, object->value, zone_name, &parts); });
+    lua_createtable(L, 0, 10);
+    if (!parts.finite) {
+        push_field(L, object, "epoch");
+        lua_setfield(L, -2, "epoch");
+        return 1;
+    }
+    if (type != TIMEOID && type != TIMETZOID) {
+        set_field(L, "year", parts.time.tm_year);
+        set_field(L, "month", parts.time.tm_mon);
+        set_field(L, "day", parts.time.tm_mday);
+    }
+    if (type != DATEOID) {
+        set_field(L, "hour", parts.time.tm_hour);
+        set_field(L, "min", parts.time.tm_min);
+        set_field(L, "sec", parts.time.tm_sec);
+        set_field(L, "usec", parts.fraction);
+    }
+    if (type == TIMETZOID || type == TIMESTAMPTZOID) set_field(L, "timezone", -parts.zone);
+    if (type == TIMESTAMPTZOID) {
+        lua_pushboolean(L, parts.time.tm_isdst > 0);
+        lua_setfield(L, -2, "isdst");
+        lua_pushstring(L, parts.abbreviation);
+        lua_setfield(L, -2, "timezone_abbrev");
+    }
+    return 1;
+}
+
+int index(lua_State *L) {
+    const DatumObject *object = check_object(L, 1, Family::kDatetime, "date or time");
+    const char *name = luaL_tolstring(L, 2, nullptr);
+    if (std::strcmp(name, "as_table") == 0)
+        lua_pushcfunction(L, as_table);
+    else
+        push_field(L, object, name);
+    return 1;
+}
+
+} // namespace
+
+void add_datetime_metamethods(lua_State *L) {
+    lua_pushcfunction(L, index);
+    lua_setfield(L, -2, "__index");
+}
+
+} // namespace pllua_bg::types

@@ -1,0 +1,219 @@
+// Datum objects: making them, comparing them, turning them into text and back into datums.
+// Owns the metatables of datum objects, in the registry under the address of their plan.
+#include "types/datum_object.h"
+
+#include "types/array.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/detoast.h"
+}
+
+extern "C" {
+#include "catalog/pg_collation.h"
+#include "utils/datum.h"
+}
+
+#include <cstring>
+
+namespace pllua_bg::types {
+
+namespace {
+
+const char kMark = 0; // its address is the key in the metatables of all datum objects
+
+Size header_size(const Type *type) {
+    return type->family == Family::kArray ? MAXALIGN(sizeof(DatumObject))
+                                          : MAXALIGN(offsetof(DatumObject, array));
+}
+
+Size value_size(const Type *type, Datum value) {
+    if (type->by_value) return 0;
+    return datumGetSize(value, false, type->length);
+}
+
+int object_to_string(lua_State *L) {
+    const DatumObject *object = check_object(L, 1);
+    push_output(L, object->type, object_value(L, 1, object));
+    return 1;
+}
+
+void prepare_compare(const Type *type) {
+    if (type->compare_known) return;
+    const_cast<Type *>(type)->cache =
+        lookup_type_cache(type->oid, TYPECACHE_EQ_OPR_FINFO | TYPECACHE_CMP_PROC_FINFO);
+    type->compare_known = true;
+}
+
+// Both operands as objects of one type, else false. Errors: lua.
+bool comparable(lua_State *L, Datum *left, Datum *right, const Type **type) {
+    const DatumObject *a = object_at(L, 1);
+    const DatumObject *b = object_at(L, 2);
+    if (a == nullptr || b == nullptr || a->type->oid != b->type->oid) return false;
+    *type = a->type;
+    *left = object_value(L, 1, a);
+    *right = object_value(L, 2, b);
+    return true;
+}
+
+int object_equal(lua_State *L) {
+    Datum left, right;
+    const Type *type;
+    bool equal = false;
+    if (comparable(L, &left, &right, &type))
+        pg::call_pure(L, [&] {
+            prepare_compare(type);
+            FmgrInfo *operation = &type->cache->eq_opr_finfo;
+            if (!OidIsValid(operation->fn_oid)) return;
+            equal = DatumGetBool(FunctionCall2Coll(operation, type->cache->typcollation, left, right));
+        });
+    lua_pushboolean(L, equal);
+    return 1;
+}
+
+int compare(lua_State *L) {
+    Datum left, right;
+    const Type *type;
+    int result = 0;
+    bool known = false;
+    if (comparable(L, &left, &right, &type))
+        pg::call_pure(L, [&] {
+            prepare_compare(type);
+            FmgrInfo *operation = &type->cache->cmp_proc_finfo;
+            if (!OidIsValid(operation->fn_oid)) return;
+            known = true;
+            result = DatumGetInt32(
+                FunctionCall2Coll(operation, type->cache->typcollation, left, right));
+        });
+    if (known) return result;
+    const DatumObject *a = object_at(L, 1);
+    const DatumObject *b = object_at(L, 2);
+    const char *first = a != nullptr ? push_type_name(L, a->type->oid) : luaL_typename(L, 1);
+    const char *second = b != nullptr ? push_type_name(L, b->type->oid) : luaL_typename(L, 2);
+    lua::raise(L, "42883", "cannot compare %s with %s", first, second);
+}
+
+int object_less(lua_State *L) {
+    lua_pushboolean(L, compare(L) < 0);
+    return 1;
+}
+
+int object_less_equal(lua_State *L) {
+    lua_pushboolean(L, compare(L) <= 0);
+    return 1;
+}
+
+constexpr luaL_Reg kCommon[] = {
+    {"__tostring", object_to_string}, {"__eq", object_equal},         {"__lt", object_less},
+    {"__le", object_less_equal},      {nullptr, nullptr},
+};
+
+void push_object_metatable(lua_State *L, const Type *type) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, type) == LUA_TTABLE) return;
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 12);
+    lua_pushboolean(L, true);
+    lua_rawsetp(L, -2, &kMark);
+    push_type_name(L, type->oid);
+    lua_setfield(L, -2, "__name");
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "__metatable");
+    luaL_setfuncs(L, kCommon, 0);
+    switch (type->family) {
+    case Family::kNumeric: add_numeric_metamethods(L); break;
+    case Family::kDatetime: add_datetime_metamethods(L); break;
+    case Family::kArray: add_array_metamethods(L); break;
+    case Family::kRange: add_range_metamethods(L); break;
+    case Family::kJsonb: add_jsonb_metamethods(L); break;
+    default: break;
+    }
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, type);
+}
+
+// A plain copy of a value with no short header, no compression, no expanded form; null when it is plain already.
+void *flatten(lua_State *L, Datum value) {
+    struct varlena *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
+    if (!VARATT_IS_EXTENDED(raw)) return nullptr;
+    void *plain = nullptr;
+    pg::call_pure(L, [&] { plain = detoast_attr(raw); });
+    return plain;
+}
+
+} // namespace
+
+void push_object(lua_State *L, const Type *type, Datum value) {
+    void *plain = type->length == -1 ? flatten(L, value) : nullptr;
+    if (plain != nullptr) value = PointerGetDatum(plain);
+    const Size header = header_size(type);
+    const Size size = value_size(type, value);
+    const int uservalues = type->family == Family::kArray ? 1 : 0;
+    DatumObject *object = static_cast<DatumObject *>(lua_newuserdatauv(L, header + size, uservalues));
+    object->type = type;
+    object->value = value;
+    if (!type->by_value) {
+        char *bytes = reinterpret_cast<char *>(object) + header;
+        std::memcpy(bytes, DatumGetPointer(value), size);
+        object->value = PointerGetDatum(bytes);
+    }
+    if (plain != nullptr) pfree(plain);
+    if (type->family == Family::kArray) read_array_state(object);
+    push_object_metatable(L, type);
+    lua_setmetatable(L, -2);
+}
+
+DatumObject *object_at(lua_State *L, int idx) {
+    if (lua_type(L, idx) != LUA_TUSERDATA || !lua_getmetatable(L, idx)) return nullptr;
+    lua_rawgetp(L, -1, &kMark);
+    const bool marked = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    return marked ? static_cast<DatumObject *>(lua_touserdata(L, idx)) : nullptr;
+}
+
+DatumObject *check_object(lua_State *L, int idx) {
+    DatumObject *object = object_at(L, idx);
+    if (object == nullptr) luaL_typeerror(L, idx, "datum");
+    return object;
+}
+
+DatumObject *check_object(lua_State *L, int idx, Family family, const char *expected) {
+    DatumObject *object = object_at(L, idx);
+    if (object == nullptr || object->type->family != family) luaL_typeerror(L, idx, expected);
+    return object;
+}
+
+Datum object_value(lua_State *L, int idx, const DatumObject *object) {
+    if (object->type->family == Family::kArray && object->array.modified)
+        return rebuild_array(L, idx, object);
+    return object->value;
+}
+
+Datum copy_value(lua_State *L, const Type *type, Datum value) {
+    if (type->by_value) return value;
+    const Size size = value_size(type, value);
+    void *copy = allocate(L, size);
+    std::memcpy(copy, DatumGetPointer(value), size);
+    return PointerGetDatum(copy);
+}
+
+Datum take_object(lua_State *L, int idx, const Type *type) {
+    const DatumObject *object = object_at(L, idx);
+    if (object == nullptr) mismatch(L, idx, type);
+    Datum value = object_value(L, idx, object);
+    if (object->type->oid == type->oid)
+        return object->value == value ? copy_value(L, object->type, value) : value;
+    const Type *from = object->type;
+    pg::call_pure(L, [&] { value = cast_value(from, value, type); });
+    return value;
+}
+
+Datum take_generic(lua_State *L, int idx, const Type *type) {
+    switch (lua_type(L, idx)) {
+    case LUA_TSTRING: return take_input(L, idx, type);
+    case LUA_TUSERDATA: return take_object(L, idx, type);
+    default: mismatch(L, idx, type);
+    }
+}
+
+} // namespace pllua_bg::types

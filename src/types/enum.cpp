@@ -1,0 +1,55 @@
+// Enums as label strings, with a small cache of labels per type.
+// Owns the caches (in the plan context); they are emptied when pg_enum changes.
+#include "types/values.h"
+
+#include "pg/guard.h"
+
+#include <cstring>
+
+namespace pllua_bg::types {
+
+// A direct-mapped cache: labels of a type have neighbouring OIDs.
+struct EnumLabels {
+    static constexpr int kSlots = 64;
+    unsigned generation;
+    Oid value[kSlots];
+    NameData label[kSlots];
+};
+
+namespace {
+
+unsigned generation;
+
+const char *label_of(const Type *type, Oid value) {
+    if (type->labels == nullptr)
+        type->labels = static_cast<EnumLabels *>(MemoryContextAllocZero(plan_context(), sizeof(EnumLabels)));
+    EnumLabels *labels = type->labels;
+    if (labels->generation != generation) {
+        std::memset(labels->value, 0, sizeof labels->value);
+        labels->generation = generation;
+    }
+    const int slot = value % EnumLabels::kSlots;
+    char *text = OutputFunctionCall(const_cast<FmgrInfo *>(&type->output), ObjectIdGetDatum(value));
+    namestrcpy(&labels->label[slot], text);
+    labels->value[slot] = value;
+    pfree(text);
+    return NameStr(labels->label[slot]);
+}
+
+} // namespace
+
+void forget_labels() { generation++; }
+
+void push_enum(lua_State *L, const Type *type, Datum value) {
+    const Oid oid = DatumGetObjectId(value);
+    const EnumLabels *labels = type->labels;
+    const int slot = oid % EnumLabels::kSlots;
+    const char *label = nullptr;
+    if (labels != nullptr && labels->generation == generation && labels->value[slot] == oid)
+        label = NameStr(labels->label[slot]);
+    else
+        pg::call_pure(L, [&] { label = label_of(type, oid); });
+    lua_pushstring(L, label);
+}
+
+} // namespace pllua_bg::types

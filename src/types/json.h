@@ -1,0 +1,35 @@
+// JSON between Lua and the server: what the files json_*.cpp share. Owns nothing.
+#pragma once
+
+#include "types/buffer.h"
+#include "types/datum_object.h"
+
+namespace pllua_bg::types {
+
+// How Lua tables that came from JSON are marked, so that empty ones go back as what they were.
+enum class JsonMark { kNone, kObject, kArray };
+
+// json_module.cpp
+JsonMark json_mark(lua_State *L, int idx);
+// Marks the table at idx. Errors: lua (memory).
+void set_json_mark(lua_State *L, int idx, JsonMark mark);
+
+// Pushes what j(options) gives; returns the number of results. json_read.cpp. Errors: lua.
+int map_jsonb(lua_State *L, const DatumObject *object, int options_idx);
+
+// Options of pgtype.jsonb(value, options); the slots are stack indexes, 0 for none.
+struct JsonOptions {
+    int map;
+    int null;
+    bool empty_object;
+    lua_Integer array_threshold;
+    lua_Integer array_fraction;
+};
+
+// Reads the options table at idx; pushes two values that must stay. Errors: lua.
+JsonOptions read_json_options(lua_State *L, int idx);
+JsonOptions default_json_options();
+// The json or jsonb datum of the Lua value at idx. json_write.cpp. Errors: lua.
+Datum json_of_value(lua_State *L, int idx, const JsonOptions &options, const Type *type);
+
+} // namespace pllua_bg::types

@@ -1,0 +1,158 @@
+// Arithmetic and comparison of numeric objects through the server's own functions. Owns nothing.
+#include "types/numeric.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "utils/numeric.h"
+}
+
+namespace pllua_bg::types {
+
+NumericOperand numeric_operand(lua_State *L, int idx) {
+    NumericOperand operand = {};
+    const DatumObject *object;
+    size_t length;
+    switch (lua_type(L, idx)) {
+    case LUA_TNUMBER:
+        operand.kind = lua_isinteger(L, idx) ? NumericOperand::kInteger : NumericOperand::kFloat;
+        operand.integer = lua_tointeger(L, idx);
+        operand.number = lua_tonumber(L, idx);
+        return operand;
+    case LUA_TSTRING:
+        operand.kind = NumericOperand::kText;
+        operand.text = checked_string(L, idx, &length);
+        return operand;
+    case LUA_TUSERDATA:
+        object = object_at(L, idx);
+        if (object == nullptr) break;
+        operand.kind = NumericOperand::kDatum;
+        operand.datum = object->type->family == Family::kNumeric
+                            ? object->value
+                            : take_object(L, idx, find(L, NUMERICOID, -1));
+        return operand;
+    default: break;
+    }
+    mismatch(L, idx, find(L, NUMERICOID, -1));
+}
+
+Datum numeric_datum(const NumericOperand &operand, bool *borrowed) {
+    *borrowed = false;
+    switch (operand.kind) {
+    case NumericOperand::kInteger: return NumericGetDatum(int64_to_numeric(operand.integer));
+    case NumericOperand::kFloat:
+        return DirectFunctionCall1(float8_numeric, Float8GetDatum(operand.number));
+    case NumericOperand::kText:
+        return DirectFunctionCall3(numeric_in, CStringGetDatum(operand.text), ObjectIdGetDatum(InvalidOid),
+                                   Int32GetDatum(-1));
+    default: break;
+    }
+    *borrowed = true;
+    return operand.datum;
+}
+
+Datum take_numeric(lua_State *L, int idx, const Type *type) {
+    if (lua_type(L, idx) != LUA_TNUMBER) return take_generic(L, idx, type);
+    const NumericOperand operand = numeric_operand(L, idx);
+    Datum value = 0;
+    bool borrowed;
+    pg::call_pure(L, [&] { value = numeric_datum(operand, &borrowed); });
+    return value;
+}
+
+namespace {
+
+void push_result(lua_State *L, Datum value) {
+    push_object(L, find(L, NUMERICOID, -1), value);
+    pfree(DatumGetPointer(value));
+}
+
+template <PGFunction F> int binary(lua_State *L) {
+    const NumericOperand left = numeric_operand(L, 1);
+    const NumericOperand right = numeric_operand(L, 2);
+    Datum result = 0;
+    pg::call_pure(L, [&] {
+        bool left_borrowed, right_borrowed;
+        const Datum a = numeric_datum(left, &left_borrowed);
+        const Datum b = numeric_datum(right, &right_borrowed);
+        result = DirectFunctionCall2(F, a, b);
+        if (!left_borrowed) pfree(DatumGetPointer(a));
+        if (!right_borrowed) pfree(DatumGetPointer(b));
+    });
+    push_result(L, result);
+    return 1;
+}
+
+int negate(lua_State *L) {
+    const NumericOperand operand = numeric_operand(L, 1);
+    Datum result = 0;
+    bool borrowed;
+    pg::call_pure(L, [&] {
+        result = DirectFunctionCall1(numeric_uminus, numeric_datum(operand, &borrowed));
+    });
+    push_result(L, result);
+    return 1;
+}
+
+int compare(lua_State *L) {
+    const NumericOperand left = numeric_operand(L, 1);
+    const NumericOperand right = numeric_operand(L, 2);
+    // Two objects hold plain values: numeric_cmp neither allocates nor raises then.
+    if (left.kind == NumericOperand::kDatum && right.kind == NumericOperand::kDatum)
+        return DatumGetInt32(DirectFunctionCall2(numeric_cmp, left.datum, right.datum));
+    int result = 0;
+    pg::call_pure(L, [&] {
+        bool left_borrowed, right_borrowed;
+        const Datum a = numeric_datum(left, &left_borrowed);
+        const Datum b = numeric_datum(right, &right_borrowed);
+        result = DatumGetInt32(DirectFunctionCall2(numeric_cmp, a, b));
+        if (!left_borrowed) pfree(DatumGetPointer(a));
+        if (!right_borrowed) pfree(DatumGetPointer(b));
+    });
+    return result;
+}
+
+bool is_numeric(lua_State *L, int idx) {
+    const DatumObject *object = object_at(L, idx);
+    return object != nullptr && object->type->family == Family::kNumeric;
+}
+
+int equal(lua_State *L) {
+    lua_pushboolean(L, is_numeric(L, 1) && is_numeric(L, 2) && compare(L) == 0);
+    return 1;
+}
+
+int less(lua_State *L) {
+    lua_pushboolean(L, compare(L) < 0);
+    return 1;
+}
+
+int less_equal(lua_State *L) {
+    lua_pushboolean(L, compare(L) <= 0);
+    return 1;
+}
+
+constexpr luaL_Reg kMetamethods[] = {
+    {"__add", binary<numeric_add>},
+    {"__sub", binary<numeric_sub>},
+    {"__mul", binary<numeric_mul>},
+    {"__div", binary<numeric_div>},
+    {"__mod", binary<numeric_mod>},
+    {"__idiv", binary<numeric_div_trunc>},
+    {"__pow", binary<numeric_power>},
+    {"__unm", negate},
+    {"__eq", equal},
+    {"__lt", less},
+    {"__le", less_equal},
+    {nullptr, nullptr},
+};
+
+} // namespace
+
+void add_numeric_metamethods(lua_State *L) {
+    luaL_setfuncs(L, kMetamethods, 0);
+    push_numeric_module(L);
+    lua_setfield(L, -2, "__index");
+}
+
+} // namespace pllua_bg::types

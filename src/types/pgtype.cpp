@@ -1,0 +1,251 @@
+// The module pgtype: objects that stand for types, which make datums when called.
+// Owns the type objects of each Lua state, one per plan, in the registry.
+#include "types/array.h"
+#include "types/json.h"
+#include "types/range.h"
+#include "types/shape.h"
+
+#include "lua/userdata.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "parser/parse_type.h"
+}
+
+namespace pllua_bg::types {
+
+ArgumentType argument_type;
+
+namespace {
+
+constexpr char kTypeObject[] = "pgtype";
+const char kObjects = 0; // registry key: type objects by plan
+
+struct TypeObject {
+    const Type *type;
+};
+
+void push_type_object(lua_State *L, const Type *type) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kObjects);
+    if (lua_rawgetp(L, -1, type) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua::new_userdata<TypeObject>(L, kTypeObject)->type = type;
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, -3, type);
+    }
+    lua_remove(L, -2);
+}
+
+const Type *check_type(lua_State *L, int idx) {
+    return lua::check_userdata<TypeObject>(L, idx, kTypeObject)->type;
+}
+
+// A value of the type as a typed object, which even a simple one stays; rows are rows.
+void push_made(lua_State *L, const Type *type, Datum value, bool isnull) {
+    if (isnull || type->family == Family::kRow || type->family == Family::kVoid) return push(L, type, value, isnull);
+    while (type->inner != type) type = type->inner;
+    push_object(L, type, value);
+}
+
+[[noreturn]] void wrong_count(lua_State *L, int expected, int given) {
+    lua::raise(L, "42601", "incorrect number of arguments for type constructor (expected %d got %d)", expected, given);
+}
+
+// Pushes a row of the arguments, one for each column.
+void make_row_of_arguments(lua_State *L, const Type *type, int count) {
+    const Type *inner = type;
+    while (inner->inner != inner) inner = inner->inner;
+    if (inner->oid == RECORDOID) lua::raise(L, "42804", "a value of type record can only be made of a row");
+    push_shape_of_type(L, inner->oid, -1);
+    const Shape *shape = push_shape_data(L, -1);
+    if (count != 0 && count != shape->live) wrong_count(L, shape->live, count);
+    lua_createtable(L, 0, count);
+    int argument = 2;
+    for (int i = 0; i < shape->descriptor->natts && count > 0; i++) {
+        if (shape->columns[i].type == nullptr) continue;
+        lua_getiuservalue(L, -2, i + 1);
+        lua_pushvalue(L, argument++);
+        lua_rawset(L, -3);
+    }
+    lua_pushvalue(L, -3);
+    lua_setmetatable(L, -2);
+    bool isnull;
+    const Datum value = to_datum(L, -1, type, &isnull);
+    push(L, type, value, isnull);
+}
+
+int construct_row(lua_State *L, const Type *type, int count) {
+    const bool whole = count == 1 && (lua_istable(L, 2) || lua_isuserdata(L, 2));
+    if (count == 1 && lua_isnil(L, 2)) {
+        make_row_of_arguments(L, type, 0);
+        return 1;
+    }
+    if (!whole) {
+        make_row_of_arguments(L, type, count);
+        return 1;
+    }
+    bool isnull;
+    const Datum value = to_datum(L, 2, type, &isnull);
+    push(L, type, value, isnull);
+    return 1;
+}
+
+int construct(lua_State *L) {
+    const Type *type = check_type(L, 1);
+    const int count = lua_gettop(L) - 1;
+    Datum value;
+    bool isnull = false;
+    if (type->family == Family::kRow) return construct_row(L, type, count);
+    if (type->family == Family::kArray && !type->is_domain) {
+        value = array_of_arguments(L, 2, count, type);
+    } else if (type->family == Family::kRange && !type->is_domain && count != 1) {
+        if (count > 3) wrong_count(L, 3, count);
+        value = range_of_arguments(L, 2, count, type);
+    } else if ((type->oid == JSONBOID || type->oid == JSONOID) && count == 2) {
+        const JsonOptions options = read_json_options(L, 3);
+        value = json_of_value(L, 2, options, type);
+    } else {
+        if (count != 1) wrong_count(L, 1, count);
+        value = to_datum(L, 2, type, &isnull);
+    }
+    push_made(L, type, value, isnull);
+    return 1;
+}
+
+int from_string(lua_State *L) {
+    const Type *type = check_type(L, 1);
+    if (lua_isnoneornil(L, 2)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    luaL_checktype(L, 2, LUA_TSTRING);
+    push_made(L, type, take_input(L, 2, type), false);
+    return 1;
+}
+
+int name(lua_State *L) {
+    push_type_name(L, check_type(L, 1)->oid);
+    return 1;
+}
+
+int oid(lua_State *L) {
+    lua_pushinteger(L, check_type(L, 1)->oid);
+    return 1;
+}
+
+int typmod(lua_State *L) {
+    lua_pushinteger(L, check_type(L, 1)->typmod);
+    return 1;
+}
+
+int element(lua_State *L) {
+    const Type *type = check_type(L, 1);
+    if (type->family != Family::kArray) return 0;
+    while (type->is_domain) type = type->inner;
+    push_type_object(L, element_of(L, type));
+    return 1;
+}
+
+int equal(lua_State *L) {
+    const TypeObject *left = lua::to_userdata<TypeObject>(L, 1, kTypeObject);
+    const TypeObject *right = lua::to_userdata<TypeObject>(L, 2, kTypeObject);
+    lua_pushboolean(L, left != nullptr && right != nullptr && left->type->oid == right->type->oid &&
+                           left->type->typmod == right->type->typmod);
+    return 1;
+}
+
+// Pushes the type of that SQL name, or of arrays of it; nil when there is no array type. Errors: lua (42704, 42601).
+int push_named(lua_State *L, int idx, bool array) {
+    size_t length;
+    const char *text = checked_string(L, idx, &length);
+    Oid type = InvalidOid;
+    int32 modifier = -1;
+    pg::call_pure(L, [&] {
+        parseTypeString(text, &type, &modifier, false);
+        if (array) type = get_array_type(type);
+    });
+    if (!OidIsValid(type)) return 0;
+    push_type_object(L, find(L, type, modifier));
+    return 1;
+}
+
+int push_argument_type(lua_State *L, int idx) {
+    if (argument_type == nullptr) lua::raise(L, "0A000", "not in a function");
+    const Oid type = argument_type(L, static_cast<int>(luaL_checkinteger(L, idx)));
+    if (!OidIsValid(type)) return 0;
+    push_type_object(L, find(L, type, -1));
+    return 1;
+}
+
+// pgtype(value [, name or argument number])
+int call(lua_State *L) {
+    lua_settop(L, 3);
+    const DatumObject *object = object_at(L, 2);
+    if (object != nullptr) {
+        push_type_object(L, object->type);
+        return 1;
+    }
+    if (is_row(L, 2)) {
+        const TupleDesc descriptor = push_shape_of_row(L, 2)->descriptor;
+        push_type_object(L, find(L, descriptor->tdtypeid, -1));
+        return 1;
+    }
+    if (lua_isnil(L, 3)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (lua_type(L, 3) == LUA_TSTRING) return push_named(L, 3, false);
+    return push_argument_type(L, 3);
+}
+
+int index(lua_State *L) { return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, false) : 0; }
+int array_index(lua_State *L) { return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, true) : 0; }
+
+constexpr luaL_Reg kMethods[] = {
+    {"fromstring", from_string}, {"name", name},       {"element", element},
+    {"oid", oid},                {"typmod", typmod},   {nullptr, nullptr},
+};
+
+constexpr luaL_Reg kTypeMetamethods[] = {
+    {"__call", construct}, {"__tostring", name}, {"__eq", equal}, {nullptr, nullptr},
+};
+
+// Gives the table on top a metatable with an __index, and a __call when there is one.
+void set_index(lua_State *L, lua_CFunction index_function, lua_CFunction call_function) {
+    lua_createtable(L, 0, 3);
+    lua_pushcfunction(L, index_function);
+    lua_setfield(L, -2, "__index");
+    if (call_function != nullptr) {
+        lua_pushcfunction(L, call_function);
+        lua_setfield(L, -2, "__call");
+    }
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+}
+
+} // namespace
+
+int open_pgtype(lua_State *L) {
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kObjects);
+    if (lua::new_metatable(L, kTypeObject)) {
+        luaL_setfuncs(L, kTypeMetamethods, 0);
+        luaL_newlib(L, kMethods);
+        lua_setfield(L, -2, "__index");
+    }
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_newtable(L);
+    set_index(L, array_index, nullptr);
+    lua_setfield(L, -2, "array");
+    set_index(L, index, call);
+    return 1;
+}
+
+int open_time(lua_State *L) {
+    lua_newtable(L);
+    return 1;
+}
+
+} // namespace pllua_bg::types

@@ -1,0 +1,111 @@
+// Ranges: the pseudo-fields of a range object, and their construction from bounds. Owns nothing.
+#include "types/range.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "utils/rangetypes.h"
+}
+
+#include <cstring>
+
+namespace pllua_bg::types {
+
+namespace {
+
+struct Bounds {
+    RangeBound lower;
+    RangeBound upper;
+    bool empty;
+};
+
+void push_bound(lua_State *L, const Type *type, const Bounds &bounds, const RangeBound &bound) {
+    if (bounds.empty || bound.infinite)
+        lua_pushnil(L);
+    else
+        push(L, element_of(L, type), bound.val, false);
+}
+
+int index(lua_State *L) {
+    const DatumObject *object = check_object(L, 1, Family::kRange, "range");
+    if (lua_type(L, 2) != LUA_TSTRING) return 0;
+    const Type *type = object->type;
+    Bounds bounds = {};
+    pg::call_pure(L, [&] {
+        range_deserialize(type->cache, DatumGetRangeTypeP(object->value), &bounds.lower, &bounds.upper,
+                          &bounds.empty);
+    });
+    const char *name = lua_tostring(L, 2);
+    if (std::strcmp(name, "lower") == 0)
+        push_bound(L, type, bounds, bounds.lower);
+    else if (std::strcmp(name, "upper") == 0)
+        push_bound(L, type, bounds, bounds.upper);
+    else if (std::strcmp(name, "lower_inc") == 0)
+        lua_pushboolean(L, !bounds.empty && bounds.lower.inclusive);
+    else if (std::strcmp(name, "upper_inc") == 0)
+        lua_pushboolean(L, !bounds.empty && bounds.upper.inclusive);
+    else if (std::strcmp(name, "lower_inf") == 0)
+        lua_pushboolean(L, !bounds.empty && bounds.lower.infinite);
+    else if (std::strcmp(name, "upper_inf") == 0)
+        lua_pushboolean(L, !bounds.empty && bounds.upper.infinite);
+    else if (std::strcmp(name, "isempty") == 0)
+        lua_pushboolean(L, bounds.empty);
+    else
+        return 0;
+    return 1;
+}
+
+// Reads "[)" and its kin. Errors: lua.
+void read_inclusion(lua_State *L, int idx, RangeBound *lower, RangeBound *upper) {
+    const char *text = luaL_optstring(L, idx, "[)");
+    const bool valid = std::strlen(text) == 2 && std::strchr("[(", text[0]) != nullptr &&
+                       std::strchr("])", text[1]) != nullptr;
+    if (!valid) lua::raise(L, "22000", "invalid range bound flags");
+    lower->inclusive = text[0] == '[';
+    upper->inclusive = text[1] == ']';
+}
+
+Datum make(lua_State *L, const Type *type, RangeBound *lower, RangeBound *upper, bool empty) {
+    Datum value = 0;
+    lower->lower = true;
+    upper->lower = false;
+    pg::call_pure(L, [&] { value = RangeTypePGetDatum(make_range(type->cache, lower, upper, empty)); });
+    return value;
+}
+
+} // namespace
+
+void add_range_metamethods(lua_State *L) {
+    lua_pushcfunction(L, index);
+    lua_setfield(L, -2, "__index");
+}
+
+Datum range_of_arguments(lua_State *L, int first, int count, const Type *type) {
+    RangeBound lower = {}, upper = {};
+    if (count == 0) return make(L, type, &lower, &upper, true);
+    const Type *element = element_of(L, type);
+    read_inclusion(L, first + 2, &lower, &upper);
+    lower.val = to_datum(L, first, element, &lower.infinite);
+    upper.val = to_datum(L, first + 1, element, &upper.infinite);
+    return make(L, type, &lower, &upper, false);
+}
+
+Datum take_range(lua_State *L, int idx, const Type *type) {
+    if (lua_type(L, idx) != LUA_TTABLE) return take_generic(L, idx, type);
+    // A table with the pseudo-fields of a range object.
+    RangeBound lower = {}, upper = {};
+    lua_getfield(L, idx, "isempty");
+    const bool empty = lua_toboolean(L, -1);
+    lower.inclusive = lua_getfield(L, idx, "lower_inc") == LUA_TNIL || lua_toboolean(L, -1);
+    lua_getfield(L, idx, "upper_inc");
+    upper.inclusive = lua_toboolean(L, -1);
+    const Type *element = element_of(L, type);
+    lua_getfield(L, idx, "lower");
+    lower.val = to_datum(L, -1, element, &lower.infinite);
+    lua_getfield(L, idx, "upper");
+    upper.val = to_datum(L, -1, element, &upper.infinite);
+    lua_pop(L, 5);
+    return make(L, type, &lower, &upper, empty);
+}
+
+} // namespace pllua_bg::types

@@ -1,0 +1,80 @@
+// Types whose Lua value is a string: text and its kin, names, C strings, "char", bytea. Owns nothing.
+#include "types/values.h"
+
+#include "pg/guard.h"
+
+#include <cstring>
+
+namespace pllua_bg::types {
+
+namespace {
+
+// A varlena of `length` bytes of text. Errors: lua (memory).
+Datum make_varlena(lua_State *L, const char *text, size_t length) {
+    if (length > MaxAllocSize - VARHDRSZ)
+        lua::raise(L, "54000", "string of %I bytes is too large", (lua_Integer)length);
+    char *copy = static_cast<char *>(allocate(L, VARHDRSZ + length));
+    SET_VARSIZE(copy, VARHDRSZ + length);
+    std::memcpy(VARDATA(copy), text, length);
+    return PointerGetDatum(copy);
+}
+
+// The text of a string, or of a number as Lua writes it, on top of the stack when it had to be made. Null for other types.
+bool is_textual(lua_State *L, int idx) {
+    const int kind = lua_type(L, idx);
+    return kind == LUA_TSTRING || kind == LUA_TNUMBER;
+}
+
+} // namespace
+
+void push_text(lua_State *L, const Type *, Datum value) {
+    struct varlena *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
+    if (!VARATT_IS_EXTERNAL(raw) && !VARATT_IS_COMPRESSED(raw)) [[likely]] {
+        lua_pushlstring(L, VARDATA_ANY(raw), VARSIZE_ANY_EXHDR(raw));
+        return;
+    }
+    struct varlena *plain = nullptr;
+    pg::call_pure(L, [&] { plain = pg_detoast_datum_packed(raw); });
+    lua_pushlstring(L, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+    pfree(plain);
+}
+
+Datum take_text(lua_State *L, int idx, const Type *type) {
+    if (!is_textual(L, idx)) return take_generic(L, idx, type);
+    lua_pushvalue(L, idx); // conversion in place would change the caller's number
+    size_t length;
+    const char *text = checked_string(L, -1, &length);
+    const Datum value = make_varlena(L, text, length);
+    lua_pop(L, 1);
+    return value;
+}
+
+Datum take_bytea(lua_State *L, int idx, const Type *type) {
+    if (lua_type(L, idx) != LUA_TSTRING) return take_generic(L, idx, type);
+    size_t length;
+    const char *bytes = lua_tolstring(L, idx, &length);
+    return make_varlena(L, bytes, length);
+}
+
+void push_cstring(lua_State *L, const Type *, Datum value) { lua_pushstring(L, DatumGetCString(value)); }
+
+Datum take_cstring(lua_State *L, int idx, const Type *type) {
+    if (!is_textual(L, idx)) return take_generic(L, idx, type);
+    lua_pushvalue(L, idx);
+    size_t length;
+    const char *text = checked_string(L, -1, &length);
+    char *copy = static_cast<char *>(allocate(L, length + 1));
+    std::memcpy(copy, text, length + 1);
+    lua_pop(L, 1);
+    return CStringGetDatum(copy);
+}
+
+void push_char(lua_State *L, const Type *type, Datum value) {
+    const char byte = DatumGetChar(value);
+    if (IS_HIGHBIT_SET(byte))
+        push_output(L, type, value);
+    else
+        lua_pushlstring(L, &byte, byte == '\0' ? 0 : 1);
+}
+
+} // namespace pllua_bg::types

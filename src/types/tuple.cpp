@@ -1,0 +1,166 @@
+// Tuples from Lua tables. Owns nothing.
+#include "types/shape.h"
+
+#include "pg/guard.h"
+
+#include <cstring>
+
+namespace pllua_bg::types {
+
+namespace {
+
+// A tuple in the making.
+struct Parts {
+    TupleDesc descriptor;
+    int table; // stack slot
+    Datum *values;
+    bool *nulls;
+};
+
+bool is_live(TupleDesc descriptor, int column) { return !TupleDescAttr(descriptor, column)->attisdropped; }
+
+// Converts the value on top for a column and pops it.
+void take_column(lua_State *L, Parts *parts, int column) {
+    const Form_pg_attribute attribute = TupleDescAttr(parts->descriptor, column);
+    const Type *type = find(L, attribute->atttypid, attribute->atttypmod);
+    parts->values[column] = to_datum(L, -1, type, &parts->nulls[column]);
+    lua_pop(L, 1);
+}
+
+void set_null(Parts *parts, int column) {
+    parts->values[column] = 0;
+    parts->nulls[column] = true;
+}
+
+bool same_columns(const Shape *shape, TupleDesc descriptor) {
+    if (shape->descriptor->natts != descriptor->natts) return false;
+    for (int i = 0; i < descriptor->natts; i++) {
+        const Form_pg_attribute left = TupleDescAttr(shape->descriptor, i);
+        const Form_pg_attribute right = TupleDescAttr(descriptor, i);
+        if (left->attisdropped != right->attisdropped) return false;
+        if (!left->attisdropped && std::strcmp(NameStr(left->attname), NameStr(right->attname)) != 0) return false;
+    }
+    return true;
+}
+
+// A row whose columns have the same names in the same places: by their keys, without a look at names.
+void take_same_row(lua_State *L, Parts *parts, int shape_idx) {
+    for (int i = 0; i < parts->descriptor->natts; i++) {
+        if (!is_live(parts->descriptor, i)) {
+            set_null(parts, i);
+            continue;
+        }
+        push_column(L, parts->table, shape_idx, i);
+        take_column(L, parts, i);
+    }
+}
+
+bool has_column(TupleDesc descriptor, const char *name) {
+    for (int i = 0; i < descriptor->natts; i++)
+        if (is_live(descriptor, i) && std::strcmp(NameStr(TupleDescAttr(descriptor, i)->attname), name) == 0)
+            return true;
+    return false;
+}
+
+// Raises when a key of the table is no column's name. Errors: lua (42703).
+void refuse_unknown(lua_State *L, const Parts &parts) {
+    lua_pushnil(L);
+    while (lua_next(L, parts.table) != 0) {
+        lua_pop(L, 1);
+        if (lua_type(L, -1) == LUA_TSTRING && has_column(parts.descriptor, lua_tostring(L, -1))) continue;
+        lua::raise(L, "42703", "column \"%s\" does not exist", luaL_tolstring(L, -1, nullptr));
+    }
+}
+
+int count_keys(lua_State *L, int table) {
+    int count = 0;
+    lua_pushnil(L);
+    while (lua_next(L, table) != 0) {
+        count++;
+        lua_pop(L, 1);
+    }
+    return count;
+}
+
+void take_by_name(lua_State *L, Parts *parts) {
+    int found = 0;
+    for (int i = 0; i < parts->descriptor->natts; i++) {
+        if (!is_live(parts->descriptor, i)) {
+            set_null(parts, i);
+            continue;
+        }
+        if (lua_getfield(L, parts->table, NameStr(TupleDescAttr(parts->descriptor, i)->attname)) != LUA_TNIL) found++;
+        take_column(L, parts, i);
+    }
+    if (count_keys(L, parts->table) > found) refuse_unknown(L, *parts);
+}
+
+// A sequence: the first value for the first live column. Errors: lua (42703 when there are more values than columns).
+void take_by_position(lua_State *L, Parts *parts) {
+    lua_Integer position = 0;
+    for (int i = 0; i < parts->descriptor->natts; i++) {
+        if (!is_live(parts->descriptor, i)) {
+            set_null(parts, i);
+            continue;
+        }
+        lua_geti(L, parts->table, ++position);
+        take_column(L, parts, i);
+    }
+    const lua_Integer given = static_cast<lua_Integer>(lua_rawlen(L, parts->table));
+    if (given > position)
+        lua::raise(L, "42703", "a row of %I columns cannot be made of %I values", position, given);
+}
+
+// A row of another shape: unknown columns of it are an error, as for plain tables.
+void take_other_row(lua_State *L, Parts *parts, const Shape *shape) {
+    for (int i = 0; i < shape->descriptor->natts; i++) {
+        const char *name = NameStr(TupleDescAttr(shape->descriptor, i)->attname);
+        if (shape->columns[i].type != nullptr && !has_column(parts->descriptor, name))
+            lua::raise(L, "42703", "column \"%s\" does not exist", name);
+    }
+    for (int i = 0; i < parts->descriptor->natts; i++) {
+        const Form_pg_attribute attribute = TupleDescAttr(parts->descriptor, i);
+        if (attribute->attisdropped) {
+            set_null(parts, i);
+            continue;
+        }
+        lua_pushstring(L, NameStr(attribute->attname));
+        lua_rawget(L, parts->table);
+        take_column(L, parts, i);
+    }
+}
+
+void take_columns(lua_State *L, Parts *parts, bool by_position) {
+    const Shape *shape = push_shape_of_row(L, parts->table);
+    if (shape != nullptr) {
+        if (same_columns(shape, parts->descriptor))
+            take_same_row(L, parts, lua_gettop(L));
+        else
+            take_other_row(L, parts, shape);
+        lua_pop(L, 1);
+    } else if (by_position && lua_rawlen(L, parts->table) > 0) {
+        take_by_position(L, parts);
+    } else {
+        take_by_name(L, parts);
+    }
+}
+
+} // namespace
+
+HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position) {
+    idx = lua_absindex(L, idx);
+    if (lua_isnoneornil(L, idx)) return nullptr;
+    if (lua_type(L, idx) != LUA_TTABLE)
+        lua::raise(L, "42804", "cannot convert a Lua %s to a row", luaL_typename(L, idx));
+    luaL_checkstack(L, 12, nullptr);
+    if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
+    Datum values[MaxTupleAttributeNumber];
+    bool nulls[MaxTupleAttributeNumber];
+    Parts parts = {descriptor, idx, values, nulls};
+    take_columns(L, &parts, by_position);
+    HeapTuple tuple = nullptr;
+    pg::call_pure(L, [&] { tuple = heap_form_tuple(descriptor, values, nulls); });
+    return tuple;
+}
+
+} // namespace pllua_bg::types

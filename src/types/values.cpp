@@ -1,0 +1,95 @@
+// Small helpers of all families; values.h has the contracts. Owns nothing.
+#include "types/values.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
+namespace pllua_bg::types {
+
+void *allocate(lua_State *L, Size size) {
+    if (!AllocSizeIsValid(size)) lua::raise(L, "54000", "value of %I bytes is too large", (lua_Integer)size);
+    void *memory = palloc_extended(size, MCXT_ALLOC_NO_OOM);
+    if (memory == nullptr) lua::raise(L, "53200", "out of memory");
+    return memory;
+}
+
+void check_encoding(lua_State *L, const char *text, size_t length) {
+    if (length > MaxAllocSize) lua::raise(L, "54000", "string of %I bytes is too large", (lua_Integer)length);
+    if (pg_verify_mbstr(GetDatabaseEncoding(), text, static_cast<int>(length), true)) return;
+    pg::call_pure(L, [&] { pg_verify_mbstr(GetDatabaseEncoding(), text, static_cast<int>(length), false); });
+}
+
+const char *checked_string(lua_State *L, int idx, size_t *length) {
+    const char *text = lua_tolstring(L, idx, length);
+    check_encoding(L, text, *length);
+    return text;
+}
+
+const char *push_type_name(lua_State *L, Oid oid) {
+    char *name = nullptr;
+    pg::call_pure(L, [&] { name = format_type_extended(oid, -1, FORMAT_TYPE_ALLOW_INVALID); });
+    lua_pushstring(L, name);
+    pfree(name);
+    return lua_tostring(L, -1);
+}
+
+void mismatch(lua_State *L, int idx, const Type *type) {
+    const char *name = push_type_name(L, type->oid);
+    lua::raise(L, "42804", "cannot convert a Lua %s to type %s", luaL_typename(L, idx), name);
+}
+
+void out_of_range(lua_State *L, const char *what) { lua::raise(L, "22003", "%s out of range", what); }
+
+Datum take_input(lua_State *L, int idx, const Type *type) {
+    size_t length;
+    const char *text = checked_string(L, idx, &length);
+    Datum value = 0;
+    pg::call_pure(L, [&] {
+        FmgrInfo *input = const_cast<FmgrInfo *>(&type->input);
+        value = InputFunctionCall(input, const_cast<char *>(text), type->io_param, type->typmod);
+    });
+    return value;
+}
+
+void push_output(lua_State *L, const Type *type, Datum value) {
+    char *text = nullptr;
+    pg::call_pure(L,
+                  [&] { text = OutputFunctionCall(const_cast<FmgrInfo *>(&type->output), value); });
+    lua_pushstring(L, text);
+    pfree(text);
+}
+
+bool push_map_options(lua_State *L, int idx) {
+    switch (lua_type(L, idx)) {
+    case LUA_TNONE:
+    case LUA_TNIL:
+        lua_pushnil(L);
+        lua_pushnil(L);
+        return false;
+    case LUA_TFUNCTION:
+        lua_pushvalue(L, idx);
+        lua_pushnil(L);
+        return false;
+    case LUA_TTABLE:
+        break;
+    default:
+        lua_pushnil(L);
+        lua_pushvalue(L, idx);
+        return false;
+    }
+    // As in pllua, a map that is no function is none.
+    if (lua_getfield(L, idx, "map") != LUA_TFUNCTION) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+    lua_getfield(L, idx, "null");
+    lua_getfield(L, idx, "discard");
+    const bool discard = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return discard;
+}
+
+} // namespace pllua_bg::types

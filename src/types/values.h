@@ -1,0 +1,40 @@
+// Small helpers that every family of types needs: memory, text checks, mismatches, input and output functions. Owns nothing.
+#pragma once
+
+#include "types/plan.h"
+
+#include "lua/error.h"
+
+namespace pllua_bg::types {
+
+// size bytes in CurrentMemoryContext. Errors: lua (53200, 54000).
+void *allocate(lua_State *L, Size size);
+
+// The string at idx, verified for the database encoding and free of NUL. Errors: lua (22021).
+const char *checked_string(lua_State *L, int idx, size_t *length);
+void check_encoding(lua_State *L, const char *text, size_t length);
+
+// "cannot convert a Lua table to type date" and the like. Errors: lua (42804), always.
+[[noreturn]] void mismatch(lua_State *L, int idx, const Type *type);
+[[noreturn]] void out_of_range(lua_State *L, const char *what);
+
+// Pushes the SQL name of a type, for messages. Errors: lua.
+const char *push_type_name(lua_State *L, Oid oid);
+
+// The datum that the type's input function makes of the string at idx. Errors: lua (what the function raises).
+Datum take_input(lua_State *L, int idx, const Type *type);
+// Pushes what the type's output function makes of a datum that is not null. Errors: lua.
+void push_output(lua_State *L, const Type *type, Datum value);
+
+// The fields of an options table: true, and the value pushed, when it is there and not nil.
+inline bool push_option(lua_State *L, int idx, const char *name) {
+    if (lua_getfield(L, idx, name) != LUA_TNIL) return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+// How a(map), a(null), a{map=, null=, discard=} were called: pushes map (or nil) and null (or nil), in this order.
+// Returns discard. Errors: lua.
+bool push_map_options(lua_State *L, int idx);
+
+} // namespace pllua_bg::types

@@ -1,0 +1,201 @@
+-- A stand-in for the primitives that C++ gives (module 'bg.core'): sessions that are scripts, on a
+-- clock that stands still. A command is its own script:  'ok VALUE', 'fail MESSAGE', 'ok VALUE
+-- after SECONDS', 'many 1 2 3', 'notice TEXT'. Waiting moves the clock to the moment when what is
+-- awaited settles.
+
+local core = {session_metatable = {}, time = 0, sessions = {}, log = {}}
+
+local next_number = 0
+local committed = {}
+
+local function log(text) core.log[#core.log + 1] = text end
+
+function core.raise(sqlstate, message, hint)
+    error(setmetatable({sqlstate = sqlstate, message = message, hint = hint},
+        {__tostring = function(e) return e.sqlstate .. ' ' .. e.message end}), 0)
+end
+
+function core.now() return core.time end
+
+function core.launch(options)
+    next_number = next_number + 1
+    local record = {number = next_number, pid = 1000 + next_number, options = options,
+        commands = {}, sent = 0,
+        free_at = core.time, transaction = 'I', on_notice = options.on_notice}
+    core.sessions[next_number] = record
+    return core.handle(next_number)
+end
+
+function core.handle(number)
+    return setmetatable({number = number}, core.session_metatable)
+end
+
+local function record_of(handle) return core.sessions[handle.number] end
+
+function core.is_session(object) return getmetatable(object) == core.session_metatable end
+function core.number(handle) return handle.number end
+function core.is_alive(handle) return record_of(handle) ~= nil end
+function core.pid(handle) return record_of(handle) and record_of(handle).pid end
+function core.name(handle) return record_of(handle) and record_of(handle).options.name end
+
+function core.find(pid)
+    for number, record in pairs(core.sessions) do
+        if record.pid == pid then return number end
+    end
+end
+
+function core.numbers()
+    local list = {}
+    for number in pairs(core.sessions) do list[#list + 1] = number end
+    return list
+end
+
+local function result(value) return {n = 1, tag = 'SELECT 1', value = value, {v = value}} end
+
+-- What a script does.
+local function play(command, record)
+    local sql = command.sql
+    local word, rest = sql:match('^(%a+) ?(.*)$')
+    rest = rest and rest:gsub(' after [%d.]+$', '')
+    if word == 'fail' then
+        command.error = {sqlstate = 'P0001', message = rest}
+        if record.transaction == 'T' then record.transaction = 'E' end
+    elseif word == 'many' then
+        command.all = {}
+        for item in rest:gmatch('%S+') do command.all[#command.all + 1] = result(item) end
+        command.result = command.all[#command.all]
+    elseif word == 'begin' then
+        record.transaction, command.result = 'T', {n = 0, tag = 'BEGIN'}
+    elseif word == 'commit' then
+        command.result = {n = 0, tag = record.transaction == 'E' and 'ROLLBACK' or 'COMMIT'}
+        record.transaction = 'I'
+    elseif word == 'rollback' then
+        command.result = {n = 0, tag = 'ROLLBACK'}
+        if not rest:match('^to ') then record.transaction = 'I' else record.transaction = 'T' end
+    else
+        command.notice = word == 'notice' and rest or nil
+        command.result = result(rest)
+    end
+end
+
+function core.send(handle, sql, ...)
+    local record = record_of(handle)
+    if type(sql) ~= 'string' then core.raise('22023', 'the statement must be a string') end
+    if not record then core.raise('08003', 'the background session has been closed or detached') end
+    record.sent = record.sent + 1
+    local length = tonumber(sql:match(' after ([%d.]+)$') or 0)
+    record.free_at = math.max(record.free_at, core.time) + length
+    local command = {id = record.sent, sql = sql, params = table.pack(...), at = record.free_at}
+    record.commands[record.sent] = command
+    log(sql)
+    play(command, record)
+    return record.sent
+end
+
+local function find(handle, id)
+    local record = record_of(handle)
+    return record and record.commands[id]
+end
+
+function core.state(handle, id)
+    local command = find(handle, id)
+    if not command then return 'gone' end
+    if command.at > core.time then return 'pending' end
+    return command.error and 'failed' or 'complete'
+end
+
+function core.wait_any(handles, ids, n, timeout)
+    local best, best_at
+    for i = 1, n do
+        local command = find(handles[i], ids[i])
+        local at = command and command.at or core.time
+        if not best or at < best_at then best, best_at = i, at end
+    end
+    assert(best or timeout, 'waits for ever')
+    if not best or (timeout and best_at > core.time + timeout) then
+        core.time = core.time + timeout
+        return nil
+    end
+    core.time = math.max(core.time, best_at)
+    return best
+end
+
+function core.wait_one(handle, id, timeout)
+    return core.wait_any({handle}, {id}, 1, timeout) ~= nil
+end
+
+function core.fetch(handle, id)
+    local command = find(handle, id)
+    if not command or command.at > core.time then return end
+    record_of(handle).commands[id] = nil
+    local on_notice = record_of(handle).on_notice
+    if command.notice and on_notice then on_notice({message = command.notice}) end
+    if command.error then return false, command.error end
+    return true, command.result, command.all
+end
+
+function core.exec(handle, sql, ...)
+    local id = core.send(handle, sql, ...)
+    core.wait_one(handle, id)
+    local ok, value = core.fetch(handle, id)
+    if not ok then error(value, 0) end
+    return value
+end
+
+function core.post(handle, sql)
+    if record_of(handle) then record_of(handle).commands[core.send(handle, sql)] = nil end
+end
+
+local function pick(handle, better)
+    local record = record_of(handle)
+    local found
+    for id in pairs(record and record.commands or {}) do
+        if not found or better(id, found) then found = id end
+    end
+    return found
+end
+
+function core.newest(handle) return pick(handle, function(a, b) return a > b end) end
+function core.oldest(handle) return pick(handle, function(a, b) return a < b end) end
+core.last = core.newest
+
+function core.cancel_command(handle, id)
+    local command = find(handle, id)
+    if not command or command.at <= core.time then return false end
+    command.at, command.error = core.time, {sqlstate = '57014', message = 'canceled'}
+    return true
+end
+
+function core.cancel(handle)
+    local id = core.oldest(handle)
+    return id ~= nil and core.cancel_command(handle, id)
+end
+
+function core.status(handle)
+    local record = record_of(handle)
+    if not record then return {state = 'gone', queued = 0} end
+    return {state = 'idle', pid = record.pid, name = record.options.name, queued = 0,
+        transaction = record.transaction}
+end
+
+function core.close(handle)
+    local found = record_of(handle) ~= nil
+    core.sessions[handle.number] = nil
+    if found then log('close') end
+    return found
+end
+
+function core.close_scope(handle) core.close(handle) end
+
+function core.detach(handle)
+    local found = record_of(handle) ~= nil
+    core.sessions[handle.number] = nil
+    if found then log('detach') end
+    return found
+end
+
+function core.on_commit(sql, ...) committed[#committed + 1] = table.pack(sql, ...) end
+function core.committed() return committed end
+
+package.loaded['bg.core'] = core
+return core

@@ -1,0 +1,98 @@
+# Runs every example of README.md and docs/*.md and compares what it prints with what the page says.
+#
+# A block marked ```sql is run by psql, all blocks of a page in one session of a database of their own. A block ```text right after it
+# is the output, compared to the letter but for blanks at the end of lines and for lines of `...`, which stand for any lines. A block
+# ```sql error must raise an error; without `error` it must not.
+use strict;
+use warnings;
+
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my @pages = grep { -e } ('README.md', glob('docs/*.md'));
+
+# The blocks of a page: [line, sql, expects error, expected output or undef].
+sub examples
+{
+	my ($page) = @_;
+	my (@examples, $language, $text, $start, $adjacent);
+	open my $file, '<', $page or die "$page: $!";
+	while (my $line = <$file>)
+	{
+		if (defined $language && $line =~ /^```\s*$/)
+		{
+			if ($language =~ /^sql( error)?$/)
+			{
+				push @examples, [ $start, $text, defined $1, undef ];
+				$adjacent = 1;
+			}
+			elsif ($language eq 'text' && $adjacent)
+			{
+				$examples[-1][3] = $text;
+				$adjacent = 0;
+			}
+			undef $language;
+		}
+		elsif (defined $language) { $text .= $line; }
+		elsif ($line =~ /^```(.*?)\s*$/)
+		{
+			($language, $text, $start) = ($1, '', $.);
+		}
+		elsif ($line =~ /\S/) { $adjacent = 0; }
+	}
+	close $file;
+	return @examples;
+}
+
+sub tidy
+{
+	my ($text) = @_;
+	$text =~ s/[ \t]+$//mg;
+	$text =~ s/\A\n+|\n+\z//g;
+	$text =~ s/^psql:<stdin>:\d+: //mg;
+	return "$text\n";
+}
+
+# True when the output is the expected one, where a line `...` stands for any number of lines.
+sub matches
+{
+	my ($output, $expected) = @_;
+	my $pattern = join '', map { $_ eq "...\n" ? '(?:.*\n)*?' : quotemeta } $expected =~ /(.*\n)/g;
+	return $output =~ /\A$pattern\z/;
+}
+
+my $node = PostgreSQL::Test::Cluster->new('docs');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 32\n");
+$node->start;
+
+foreach my $page (@pages)
+{
+	my @examples = examples($page);
+	next unless @examples;
+	(my $database = "docs_$page") =~ s/\W+/_/g;
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	my $script = "\\set VERBOSITY default\n\\pset pager off\n";
+	$script .= "\\echo @@@ $_\n$examples[$_][1]\n" for 0 .. $#examples;
+	my $output = '';
+	IPC::Run::run([ 'psql', '-X', '-q', '-d', $node->connstr($database) ], '<', \$script, '>&', \$output);
+	my @parts = split /^@@@ \d+\n/m, $output;
+	shift @parts;
+	is(scalar @parts, scalar @examples, "$page: every example was run");
+	for my $i (0 .. $#examples)
+	{
+		my ($line, undef, $wants_error, $expected) = @{ $examples[$i] };
+		my $part = tidy($parts[$i] // '');
+		my $failed = $part =~ /^(ERROR|FATAL|PANIC):/m || $part =~ /^\S*: error:/m;
+		is($failed ? 1 : 0, $wants_error ? 1 : 0, "$page:$line: " . ($wants_error ? 'fails' : 'runs'))
+		  or diag($part);
+		next unless defined $expected;
+		ok(matches($part, tidy($expected)), "$page:$line: prints what the page says")
+		  or diag("--- expected\n" . tidy($expected) . "--- printed\n$part");
+	}
+}
+
+$node->stop;
+done_testing();
