@@ -51,13 +51,15 @@ TAP_TESTS := $(if $(wildcard test/tap/*.pl),1)
 PROVE_TESTS ?= test/tap/*.pl
 
 LUA := lua5.4
+# What clang says about the server's own macros.
+CLANG_FLAGS := -Wno-unknown-warning-option -Wno-deprecated-volatile -Wno-ignored-attributes -Wno-unused-parameter
 IS_CLANG = $(findstring clang,$(shell $(CXX) --version))
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -isystem $(shell $(PG_CONFIG) --includedir) \
 	$(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(LUA))) $(if $(FAULTS),-DPLLUA_BG_FAULTS) \
 	-D'PGDLLEXPORT=__attribute__((visibility("default")))'
 PG_CXXFLAGS = -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -fvisibility-inlines-hidden \
 	-fno-threadsafe-statics -Wall -Wextra -Wno-missing-field-initializers \
-	$(if $(IS_CLANG),-Wno-unknown-warning-option -Wno-deprecated-volatile) \
+	$(if $(IS_CLANG),$(CLANG_FLAGS)) \
 	$(if $(WERROR),-Werror) $(EXTRA_CXXFLAGS)
 # libstdc++ is named for its few out-of-line helpers; it becomes a dependency only if one is used.
 SHLIB_LINK = $(shell pkg-config --libs $(LUA)) -L$(shell $(PG_CONFIG) --libdir) -lpq \

@@ -81,6 +81,8 @@ CREATE FUNCTION bg.backend_sessions(
 
 CREATE VIEW bg.sessions AS SELECT * FROM bg.backend_sessions();
 
+GRANT SELECT ON bg.sessions TO PUBLIC;
+
 COMMENT ON VIEW bg.sessions IS 'the background sessions of this backend';
 
 CREATE FUNCTION bg.notifications(pid int, OUT sender int, OUT channel text, OUT payload text) RETURNS SETOF record

@@ -21,7 +21,7 @@ CREATE FUNCTION pg_background_result(pid int) RETURNS SETOF record
 LANGUAGE pllua_bg VOLATILE STRICT PARALLEL UNSAFE AS $lua$
     local result = bg.result(pid)
     if not result then
-        server.error('42704', ('results for PID %d have already been consumed'):format(pid))
+        require('pllua.elog').error('42704', ('results for PID %d have already been consumed'):format(pid))
     end
     bg.give(result)
 $lua$;

@@ -13,17 +13,40 @@ local function outcome(object)
     return true, value
 end
 
--- Takes settled ones out of the list one by one, in the order of settling: object, index. nil,
--- 'timeout' at the limit, nil when none is left.
+-- Splits the list into those that have settled and those that have not; entries are {object,
+-- index}.
+local function split(entries)
+    local settled, left = {}, {}
+    for _, entry in ipairs(entries) do
+        local session, _, deadline = entry[1]:pending()
+        local list = (session or deadline) and left or settled
+        list[#list + 1] = entry
+    end
+    return settled, left
+end
+
+-- Gives the members of the list one by one as they settle: object, index. nil, 'timeout' at the
+-- limit, nil when none is left.
 local function in_order(list, timeout)
-    local left, indexes = {}, {}
-    for i = 1, #list do left[i], indexes[i] = list[i], i end
+    local ready, left, next_ready = {}, {}, 1
+    for i = 1, #list do left[i] = {list[i], i} end
     local limit = timeout and wait.now() + timeout
     return function()
-        if #left == 0 then return nil end
-        local at = wait.first(left, limit and math.max(0, limit - wait.now()))
-        if not at then return nil, 'timeout' end
-        return table.remove(left, at), table.remove(indexes, at)
+        while not ready[next_ready] do
+            if #left == 0 then return nil end
+            ready, left = split(left)
+            next_ready = 1
+            if #ready == 0 then
+                local objects = {}
+                for i, entry in ipairs(left) do objects[i] = entry[1] end
+                if not wait.first(objects, limit and math.max(0, limit - wait.now())) then
+                    return nil, 'timeout'
+                end
+            end
+        end
+        local entry = ready[next_ready]
+        next_ready = next_ready + 1
+        return entry[1], entry[2]
     end
 end
 

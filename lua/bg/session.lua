@@ -93,6 +93,12 @@ function methods.results(self)
     end
 end
 
+-- Iterates over the rows of one statement while they come; leaving the loop cancels the rest.
+function methods.rows(self, sql, ...)
+    local stream = core.stream(self, sql, ...)
+    return stream, nil, nil, stream
+end
+
 -- A session has settled when all that was sent is done.
 function methods.pending(self)
     local id = core.last(self)

@@ -2,7 +2,6 @@
 
 local core = require 'bg.core'
 local check = require 'bg.check'
-local wait = require 'bg.wait'
 
 local methods = {}
 
@@ -48,7 +47,7 @@ function methods.rollback(self)
 end
 
 local guard_metatable = {
-    -- May run while an error of the server is pending, so it sends and does not wait.
+    -- May run while an error of the server is pending.
     __close = function(guard)
         if not guard.done then core.post(guard.session, guard.undo) end
     end,
@@ -58,7 +57,7 @@ local depth = 0
 
 -- How to open, end and undo a piece of work: a transaction, or a savepoint inside one.
 local function brackets(self, options)
-    wait.first({self})
+    self:exec('') -- what was sent before is done now, and the status is true
     if self:status().transaction == 'I' then
         return begin_statement(options, 'atomic'), nil, 'rollback'
     end

@@ -15,9 +15,8 @@ namespace {
 void open_error_module(lua_State *L) {
     // pllua has the names with an s for "pcall in a subtransaction".
     const char *const names[][2] = {
-        {"pcall", "pcall"}, {"xpcall", "xpcall"},  {"lpcall", "lpcall"},
-        {"spcall", "pcall"}, {"sxpcall", "xpcall"},
-        {"subtransaction", "pcall"},
+        {"pcall", "pcall"},  {"xpcall", "xpcall"},  {"lpcall", "lpcall"},
+        {"spcall", "pcall"}, {"sxpcall", "xpcall"}, {"subtransaction", "pcall"},
     };
     lua::open_error(L);
     for (const auto &name : names) {

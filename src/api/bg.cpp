@@ -84,6 +84,7 @@ const luaL_Reg kCommandFunctions[] = {
     {"cancel_command", lua::entry<bg_cancel_command>},
     {"on_commit", lua::entry<bg_on_commit>},
     {"cooperate", lua::entry<bg_cooperate>},
+    {"stream", lua::entry<bg_stream>},
     {"raise", lua::entry<raise_error>},
     {"now", lua::entry<now>},
     {"handle", lua::entry<create_handle>},
@@ -136,6 +137,7 @@ void open_bg(lua_State *L) {
         {"__pairs", lua::entry<pairs_first>},
         {nullptr, nullptr},
     };
+    open_streams(L);
     push_core(L);
     lua::set_private_module(L, "bg.core");
     lua_createtable(L, 0, 32);

@@ -58,6 +58,12 @@ double timeout_at(lua_State *L, int idx);
 // of its last statement pushed, and above it a list of all results when there are several, else
 // nil; false with the error object pushed. Errors: lua.
 bool push_outcome(lua_State *L, int handle_idx, session::Command *command);
+// The same for a command whose rows have been read already: pushes the error, or nothing. Errors:
+// lua.
+bool push_stream_end(lua_State *L, int handle_idx, session::Command *command);
+
+// Makes the metatable of streams of rows. Errors: lua (memory).
+void open_streams(lua_State *L);
 
 // Functions of bg_command.cpp and bg_session.cpp, for the table in bg.cpp. Errors: lua.
 int bg_exec(lua_State *L);
@@ -73,6 +79,7 @@ int bg_last(lua_State *L);
 int bg_cancel_command(lua_State *L);
 int bg_on_commit(lua_State *L);
 int bg_cooperate(lua_State *L);
+int bg_stream(lua_State *L);
 extern const luaL_Reg kSessionFunctions[];
 
 } // namespace pllua_bg::api

@@ -7,6 +7,7 @@
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
+#include "pg/subxact.h"
 #include "types/types.h"
 
 extern "C" {
@@ -33,6 +34,8 @@ void convert_params(lua_State *L, int idx, Execution *execution, Outgoing *outgo
         params[i].value = 0;
         params[i].isnull = lua_isnil(L, idx + i);
         params[i].type = types::natural_type(L, idx + i, &params[i].weak);
+        // A string may be text or bytes; the place where it is used decides (pg/params.h).
+        if (params[i].weak && params[i].type == TEXTOID) params[i].type = BYTEAOID;
     }
     pg::call_pure(L, [&] {
         for (int i = 0; i < n; i++)
@@ -93,7 +96,9 @@ void verify_text(const char *text, size_t length) {
 
 void collect(lua_State *L, int idx, Outgoing *outgoing) {
     if (lua_type(L, idx) != LUA_TSTRING)
-        lua::raise(L, "22023", "the statement must be a string, not a %s", luaL_typename(L, idx));
+        lua::raise(L, "22023", "the statement must be a string, not %s%s",
+                   lua_isnoneornil(L, idx) ? "" : "a ",
+                   lua_isnone(L, idx) ? "nil" : luaL_typename(L, idx));
     outgoing->sql = lua_tolstring(L, idx, &outgoing->length);
     if (outgoing->length > MaxAllocSize / 2) lua::raise(L, "54000", "the statement is too long");
     outgoing->nparams = lua_gettop(L) - idx;
@@ -125,7 +130,6 @@ int bg_exec(lua_State *L) {
     }
     lua_pop(L, 1);
     Outgoing outgoing;
-    luaL_checkany(L, 2);
     collect(L, 2, &outgoing);
     session::Command *command = nullptr;
     pg::call_pure(L, [&] {
@@ -143,7 +147,6 @@ int bg_exec(lua_State *L) {
 // send(handle, sql, ...): the number of the command.
 int bg_send(lua_State *L) {
     SessionHandle *handle = check_handle(L, 1);
-    luaL_checkany(L, 2);
     Outgoing outgoing;
     collect(L, 2, &outgoing);
     const session::CommandId id = send(L, handle, &outgoing);
@@ -152,15 +155,17 @@ int bg_send(lua_State *L) {
     return 1;
 }
 
-// post(handle, sql): sends without interest in the result. For cleanup; does nothing when the
-// session has ended.
+// post(handle, sql): runs without interest in the result. For cleanup: does nothing when the
+// session has ended, and does not wait while an error of the server is pending.
 int bg_post(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const char *sql = luaL_checkstring(L, 2);
     pg::call_cleanup(L, [&] {
         session::Session *session = session::by_number(handle->number);
         if (session == nullptr || session::status(session).state == session::State::kGone) return;
-        session::release(session, session::send(session, sql, 0, nullptr));
+        const session::WaitFor wait = {session, session::send(session, sql, 0, nullptr)};
+        if (pg::pending_error() == nullptr) (void)session::wait_any(&wait, 1, -1);
+        session::release(session, wait.id);
     });
     return 0;
 }
@@ -300,7 +305,6 @@ int bg_cancel_command(lua_State *L) {
 
 // on_commit(sql, ...)
 int bg_on_commit(lua_State *L) {
-    luaL_checkany(L, 1);
     Outgoing outgoing;
     collect(L, 1, &outgoing);
     pg::call(L, [&] {

@@ -90,6 +90,8 @@ void push_command_error(lua_State *L, const session::Command *command) {
         error.internalpos = error.cursorpos;
     }
     push_error_data(L, &error);
+    // It was not raised here yet: whoever lets it pass adds where that was to its context.
+    const_cast<lua::ErrorFields *>(lua::error_fields(L, -1))->server = false;
 }
 
 // Hands the notices in the list at list_idx to the handler at handler_idx.
@@ -109,9 +111,10 @@ void relay(lua_State *L, const SessionHandle *handle, session::Command *command)
     pg::call_pure(L, [&] { session::relay_notices(session::by_number(handle->number), command); });
 }
 
-} // namespace
-
-bool push_outcome(lua_State *L, int handle_idx, session::Command *command) {
+// Pushes the notices, the handler for them or nil, and the outcome: what `push` leaves, or the
+// error. Lets the notices out and frees the command.
+template <class Push>
+bool push_end(lua_State *L, int handle_idx, session::Command *command, Push push) {
     luaL_checkstack(L, 16, nullptr);
     const SessionHandle *handle = check_handle(L, handle_idx);
     const bool good = command->state == session::CommandState::kComplete;
@@ -120,18 +123,28 @@ bool push_outcome(lua_State *L, int handle_idx, session::Command *command) {
     const bool handled = lua_getiuservalue(L, handle_idx, kHandleNotice) != LUA_TNIL;
     if (!handled) relay(L, handle, command);
     if (good)
-        push_results(L, handle_idx, command);
+        push(notices);
     else
         push_command_error(L, command);
-    if (good) {
-        lua_pushvalue(L, notices);
-        lua_setfield(L, -3, "notices");
-    }
-    pg::call_cleanup(L, [&] { MemoryContextDelete(command->context); });
+    pg::call_cleanup(L, [=] { MemoryContextDelete(command->context); });
     if (handled) call_handler(L, notices + 1, notices);
     lua_remove(L, notices + 1);
     lua_remove(L, notices);
     return good;
+}
+
+} // namespace
+
+bool push_outcome(lua_State *L, int handle_idx, session::Command *command) {
+    return push_end(L, handle_idx, command, [=](int notices) {
+        push_results(L, handle_idx, command);
+        lua_pushvalue(L, notices);
+        lua_setfield(L, -3, "notices");
+    });
+}
+
+bool push_stream_end(lua_State *L, int handle_idx, session::Command *command) {
+    return push_end(L, handle_idx, command, [](int) {});
 }
 
 } // namespace pllua_bg::api

@@ -63,6 +63,9 @@ void verify(const char *text) {
 
 void verify_options(const session::LaunchOptions &options) {
     verify(options.name);
+    if (options.name != nullptr && strlen(options.name) >= NAMEDATALEN)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("option name must have less than %d bytes", NAMEDATALEN)));
     for (int i = 0; i < options.nsettings; i++) {
         verify(options.setting_names[i]);
         verify(options.setting_values[i]);

@@ -1,5 +1,5 @@
-// coroutine.resume, wrap, yield and close that keep levels of pcall, interrupts and pending server errors right.
-// create, status, running and isyieldable are Lua's own.
+// coroutine.create, resume, wrap, yield and close that keep levels of pcall, interrupts and pending server errors right.
+// status, running and isyieldable are Lua's own.
 #include "api/api.h"
 #include "api/errors.h"
 #include "api/protect.h"
@@ -74,11 +74,32 @@ int wrapped_resume(lua_State *L) {
     return lua_error(L);
 }
 
-int coroutine_wrap(lua_State *L) {
+int finish_body(lua_State *L, int status, lua_KContext) {
+    if (status != LUA_OK && status != LUA_YIELD) return lua_error(L);
+    return lua_gettop(L);
+}
+
+// What a coroutine runs: its function (upvalue 1), protected once. An error raised by a debug hook, as a cancel is, leaves the
+// hooks of the thread switched off until a protected call inside the thread ends; without one, what the coroutine has left to
+// close could loop for ever.
+int run_body(lua_State *L) {
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    const int status = lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, 0, finish_body);
+    return finish_body(L, status, 0);
+}
+
+int coroutine_create(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_State *co = lua_newthread(L);
     lua_pushvalue(L, 1);
+    lua_pushcclosure(L, lua::entry<run_body>, 1);
     lua_xmove(L, co, 1);
+    return 1;
+}
+
+int coroutine_wrap(lua_State *L) {
+    coroutine_create(L);
     lua_pushcclosure(L, lua::entry<wrapped_resume>, 1);
     return 1;
 }
@@ -118,6 +139,7 @@ int coroutine_close(lua_State *L) {
 
 void open_coroutine(lua_State *L) {
     const luaL_Reg functions[] = {
+        {"create", lua::entry<coroutine_create>},
         {"resume", lua::entry<coroutine_resume>},
         {"wrap", lua::entry<coroutine_wrap>},
         {"yield", lua::entry<coroutine_yield>},

@@ -1,6 +1,7 @@
 // Messages to the client and the log from Lua code: the module pllua.elog, and print.
 //
-// Forms of the arguments, as pllua has them: (message), (sqlstate, message [, detail [, hint]]), or one table of fields.
+// Forms of the arguments, as pllua has them: (message), (sqlstate, message [, detail [, hint]]), or
+// one table of fields.
 #include "api/elog.h"
 
 #include "api/api.h"
@@ -12,8 +13,6 @@
 #include "types/values.h"
 
 namespace pllua_bg::api {
-
-int print_severity = INFO;
 
 namespace {
 
@@ -34,11 +33,16 @@ struct FieldName {
     const char *lua::ErrorFields::*field;
 };
 constexpr FieldName kFields[] = {
-    {"message", &lua::ErrorFields::message},       {"detail", &lua::ErrorFields::detail},
-    {"hint", &lua::ErrorFields::hint},             {"schema", &lua::ErrorFields::schema},
-    {"table", &lua::ErrorFields::table},           {"column", &lua::ErrorFields::column},
-    {"datatype", &lua::ErrorFields::datatype},     {"constraint", &lua::ErrorFields::constraint},
-    {"context", &lua::ErrorFields::context},       {"query", &lua::ErrorFields::internal_query},
+    {"message", &lua::ErrorFields::message},
+    {"detail", &lua::ErrorFields::detail},
+    {"hint", &lua::ErrorFields::hint},
+    {"schema", &lua::ErrorFields::schema},
+    {"table", &lua::ErrorFields::table},
+    {"column", &lua::ErrorFields::column},
+    {"datatype", &lua::ErrorFields::datatype},
+    {"constraint", &lua::ErrorFields::constraint},
+    {"context", &lua::ErrorFields::context},
+    {"query", &lua::ErrorFields::internal_query},
     {"internal_query", &lua::ErrorFields::internal_query},
 };
 
@@ -118,7 +122,10 @@ int report(lua_State *L, int severity, int first) {
     else
         take_list(L, first, count, &fields);
     if (fields.message == nullptr) fields.message = kNoMessage;
-    if (severity >= ERROR) lua::raise_fields(L, fields);
+    if (severity >= ERROR) {
+        if (fields.sqlstate == nullptr) fields.sqlstate = "XX000";
+        lua::raise_fields(L, fields);
+    }
     send(L, severity, fields);
     return 0;
 }
@@ -130,7 +137,7 @@ int elog_any(lua_State *L) {
     lua::raise(L, "22023", "unknown elevel for elog()");
 }
 
-template <int severity> int elog_at(lua_State *L) { return report(L, severity, 1); }
+template <int kSeverity> int elog_at(lua_State *L) { return report(L, kSeverity, 1); }
 
 int print_line(lua_State *L) {
     const int n = lua_gettop(L);
@@ -145,9 +152,7 @@ int print_line(lua_State *L) {
     lua::ErrorFields fields = {};
     size_t length;
     fields.message = types::checked_string(L, lua_gettop(L), &length);
-    // Whatever the severity says, a line of print is no warning.
-    fields.sqlstate = "00000";
-    send(L, print_severity, fields);
+    send(L, INFO, fields);
     return 0;
 }
 

@@ -7,10 +7,8 @@
 
 namespace pllua_bg::api {
 
-// The severity of what print writes (INFO unless the setting print_severity says otherwise).
-extern int print_severity;
-
-// Puts elog, error, warning, notice, info, log and debug into the table on top of the stack. Errors: lua (memory).
+// Puts elog, error, warning, notice, info, log and debug into the table on top of the stack.
+// Errors: lua (memory).
 void add_elog_functions(lua_State *L);
 
 } // namespace pllua_bg::api

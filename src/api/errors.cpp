@@ -55,7 +55,8 @@ ErrorData *new_error_data(const lua::ErrorFields *fields, const char *message) {
     error->datatype_name = copy(fields->datatype);
     error->constraint_name = copy(fields->constraint);
     error->internalquery = copy(fields->internal_query);
-    error->cursorpos = fields->position;
+    // A position in a statement that the error names itself is none in the client's.
+    error->cursorpos = fields->internal_query != nullptr ? 0 : fields->position;
     error->internalpos = fields->internal_position;
     error->filename = copy(fields->source_file);
     error->funcname = copy(fields->source_function);

@@ -75,12 +75,13 @@ void push_frame(lua_State *L, TupleDesc descriptor, const char *const *type_name
     types::push_shape(L, descriptor);
     lua_rawseti(L, -2, kFrameShape);
 
-    // The names live in a context of their own below the current one, which dies soon enough if Lua runs out of memory here.
+    // The names live in a context of their own below the current one, which dies soon enough if Lua
+    // runs out of memory here.
     MemoryContext memory = nullptr;
     const char *const *names = type_names;
     pg::call_pure(L, [&] {
-        memory = AllocSetContextCreate(CurrentMemoryContext, "pllua_bg columns",
-                                       ALLOCSET_SMALL_SIZES);
+        memory =
+            AllocSetContextCreate(CurrentMemoryContext, "pllua_bg columns", ALLOCSET_SMALL_SIZES);
     });
     const char **own_names = name_types(L, descriptor, memory);
     lua_createtable(L, descriptor->natts, 0);

@@ -1,8 +1,9 @@
-// Results of commands as Lua tables: the same code for local commands and for those of background sessions.
-// Owns nothing; what it makes belongs to Lua.
+// Results of commands as Lua tables: the same code for local commands and for those of background
+// sessions. Owns nothing; what it makes belongs to Lua.
 //
-// A result is a plain table: the rows at 1..n, and the fields n, tag, columns ({name=, type=, oid=, typmod=} each) and, for
-// one row of one column, value. The result of a command without rows has n and tag only.
+// A result is a plain table: the rows at 1..n, and the fields n, tag, columns ({name=, type=, oid=,
+// typmod=} each) and, for one row of one column, value. The result of a command without rows has n
+// and tag only.
 #pragma once
 
 #include "pg/server.h"
@@ -11,29 +12,32 @@
 
 namespace pllua_bg::api {
 
-// Pushes the frame of a descriptor: one Lua value that holds all that its results have in common (the shape of the rows and the
-// table of columns). Keep it with the statement; making it is the expensive part. type_names, when given, has a name per
-// column and overrides the descriptor's types in the table of columns; an entry may be null. Errors: lua.
+// Pushes the frame of a descriptor: one Lua value that holds all that its results have in common
+// (the shape of the rows and the table of columns). Keep it with the statement; making it is the
+// expensive part. type_names, when given, has a name per column and overrides the descriptor's
+// types in the table of columns; an entry may be null. Errors: lua.
 void push_frame(lua_State *L, TupleDesc descriptor, const char *const *type_names = nullptr);
 
-// A result under construction. Lives in the builder's C++ frame; its Lua values live on the stack of L between begin_result
-// and finish_result: two slots, the result below and the row shape on top. Leave the stack above them as it was.
+// A result under construction. Lives in the builder's C++ frame; its Lua values live on the stack
+// of L between begin_result and finish_result: two slots, the result below and the row shape on
+// top. Leave the stack above them as it was.
 struct ResultBuilder {
     lua_State *L;
-    int result;      // stack index of the table
-    int shape;       // stack index of the row shape
-    int frame;       // stack index of the frame, as given to begin_result
-    lua_Integer n;   // rows so far
+    int result;    // stack index of the table
+    int shape;     // stack index of the row shape
+    int frame;     // stack index of the frame, as given to begin_result
+    lua_Integer n; // rows so far
 };
 
-// Pushes the new result (and the shape). expected: how many rows will come, a guess; 0: unknown. Errors: lua.
+// Pushes the new result (and the shape). expected: how many rows will come, a guess; 0: unknown.
+// Errors: lua.
 void begin_result(lua_State *L, ResultBuilder *builder, int frame_idx, uint64 expected);
 // Add one row. The memory of the row stays the caller's and is not needed afterwards. Errors: lua.
 void add_row(ResultBuilder *builder, const Datum *values, const bool *nulls);
 void add_tuple(ResultBuilder *builder, HeapTuple tuple);
 void add_minimal(ResultBuilder *builder, MinimalTuple tuple);
-// Sets n, tag (may be null), columns, value, and leaves the result alone on the stack, where begin_result was called.
-// Errors: lua.
+// Sets n, tag (may be null), columns, value, and leaves the result alone on the stack, where
+// begin_result was called. Errors: lua.
 void finish_result(ResultBuilder *builder, const char *tag);
 
 // Pushes the result of a command that returns no rows. Errors: lua.

@@ -1,10 +1,14 @@
 // Plans behind spi.execute. See spi_cache.h for the contracts.
 //
-// Two tables by command text. What is looked up moves to the young one; when that is full it becomes the old one, and the
-// former old one is left to the collector. Statements of one text with different types of values are chained.
+// Two tables by command text. What is looked up moves to the young one; when that is full it
+// becomes the old one, and the former old one is left to the collector. Statements of one text with
+// different types of values are chained.
 #include "api/spi_cache.h"
 
+#include "api/spi_cursor.h"
 #include "lua/error.h"
+#include "lua/userdata.h"
+#include "pg/activation.h"
 #include "pg/guard.h"
 #include "types/types.h"
 #include "types/values.h"
@@ -34,25 +38,23 @@ struct Wanted {
     int cursor_options;
 };
 
-// Values whose own type is weak, whatever it is.
-bool is_plain(lua_State *L, int idx) {
-    switch (lua_type(L, idx)) {
-    case LUA_TNIL:
-    case LUA_TBOOLEAN:
-    case LUA_TNUMBER:
-    case LUA_TSTRING:
-        return true;
-    default:
-        return false;
-    }
+// True for objects of a type of their own; everything else takes the type that its place asks for.
+bool is_typed(lua_State *L, int idx) {
+    return lua_type(L, idx) == LUA_TUSERDATA &&
+           lua::to_userdata<Cursor>(L, idx, kCursorType) == nullptr;
+}
+
+// The type of a value that no place asks a type of. Errors: lua (42804).
+Oid own_type(lua_State *L, int idx) {
+    bool weak;
+    if (lua_isnil(L, idx)) return TEXTOID;
+    if (lua_type(L, idx) == LUA_TUSERDATA && !is_typed(L, idx)) return REFCURSOROID;
+    return types::natural_type(L, idx, &weak);
 }
 
 bool value_fits(lua_State *L, int idx, ParamOrigin origin, Oid type) {
-    if (origin == ParamOrigin::kInferred && is_plain(L, idx)) return true;
-    bool weak;
-    const Oid own = types::natural_type(L, idx, &weak);
-    if (!weak) return origin == ParamOrigin::kGiven && own == type;
-    if (origin == ParamOrigin::kNatural) return (own == UNKNOWNOID ? TEXTOID : own) == type;
+    if (is_typed(L, idx)) return origin == ParamOrigin::kGiven && own_type(L, idx) == type;
+    if (origin == ParamOrigin::kNatural) return own_type(L, idx) == type;
     return origin == ParamOrigin::kInferred;
 }
 
@@ -60,7 +62,8 @@ bool statement_fits(lua_State *L, const Statement *statement, const Wanted &want
     if (statement->nargs != wanted.nargs || statement->cursor_options != wanted.cursor_options)
         return false;
     for (int i = 0; i < wanted.nargs; i++)
-        if (!value_fits(L, wanted.first + i, statement->origin[i], statement->types[i])) return false;
+        if (!value_fits(L, wanted.first + i, statement->origin[i], statement->types[i]))
+            return false;
     return true;
 }
 
@@ -145,6 +148,19 @@ bool chain_is_usable(lua_State *L, int idx) {
     return length < kMaxChain;
 }
 
+// Asks the tables among the values for their own types, where the statement did not ask for one.
+// True when there were any.
+bool ask_tables(lua_State *L, const Statement *statement, const Wanted &wanted, Oid *natural) {
+    bool any = false;
+    for (int i = 0; i < Min(statement->nargs, wanted.nargs); i++) {
+        if (statement->origin[i] != ParamOrigin::kNatural || !lua_istable(L, wanted.first + i))
+            continue;
+        natural[i] = own_type(L, wanted.first + i);
+        any = true;
+    }
+    return any;
+}
+
 // Prepares the command with what is known of the values. The arrays live in a Lua userdata.
 void push_new_statement(lua_State *L, int idx, const Wanted &wanted) {
     const int nargs = wanted.nargs;
@@ -156,14 +172,19 @@ void push_new_statement(lua_State *L, int idx, const Wanted &wanted) {
         lua_newuserdatauv(L, sizeof(Oid) * 2 * static_cast<size_t>(nargs) + 1, 0));
     Oid *natural = types + nargs;
     for (int i = 0; i < nargs; i++) {
-        bool weak;
-        natural[i] = types::natural_type(L, wanted.first + i, &weak);
-        types[i] = weak ? InvalidOid : natural[i];
+        const int value = wanted.first + i;
+        // Most tables have no type of their own; they are asked last.
+        natural[i] = lua_istable(L, value) ? TEXTOID : own_type(L, value);
+        types[i] = is_typed(L, value) ? natural[i] : InvalidOid;
     }
     request.types = types;
     request.natural = natural;
     request.cursor_options = wanted.cursor_options;
-    push_statement(L, request);
+    const Statement *statement = push_statement(L, request);
+    if (ask_tables(L, statement, wanted, natural)) {
+        lua_pop(L, 1);
+        push_statement(L, request);
+    }
     lua_remove(L, -2);
 }
 
@@ -173,6 +194,9 @@ void push_cached_statement(lua_State *L, int idx, int first, int nargs, int curs
     const Wanted wanted = {first, nargs, cursor_options};
     luaL_checkstack(L, 10, nullptr);
     if (nargs > 65535) lua::raise(L, "54000", "too many parameters");
+    // In a trigger the same name may be a transition table today and a table tomorrow.
+    if (pg::current_activation != nullptr && pg::current_activation->on_spi_connect != nullptr)
+        return push_new_statement(L, idx, wanted);
     push_chain(L, idx);
     const int chain = lua_gettop(L);
     lua_pushvalue(L, chain);
@@ -198,7 +222,8 @@ void replace_command(lua_State *L, int idx, int first, int nargs, int cursor_opt
                      const char *function) {
     if (to_statement(L, idx) != nullptr) return;
     if (!lua_isstring(L, idx))
-        lua::raise(L, "22023", "incorrect argument type for %s, string or statement expected", function);
+        lua::raise(L, "22023", "incorrect argument type for %s, string or statement expected",
+                   function);
     push_cached_statement(L, idx, first, nargs, cursor_options);
     lua_replace(L, idx);
 }

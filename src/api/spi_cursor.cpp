@@ -9,6 +9,7 @@
 #include "pg/activation.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
+#include "types/types.h"
 
 extern "C" {
 #include "tcop/pquery.h"
@@ -82,7 +83,8 @@ int collect_cursor(lua_State *L) {
     return 0;
 }
 
-// The portal for a call of the server's; the cursor may have been closed by whatever ran before. Inside pg::call.
+// The portal for a call of the server's; the cursor may have been closed by whatever ran before.
+// Inside pg::call.
 Portal require_portal(const Cursor *cursor) {
     Portal portal = cursor_portal(cursor);
     if (portal == nullptr)
@@ -112,7 +114,7 @@ int cursor_fetch(lua_State *L) {
     RowStore *rows = &execution->rows;
     prepare_store(rows, L, execution->context, nullptr);
     pg::call(L, [=] {
-        (void) PortalRunFetch(require_portal(cursor), direction, count, &rows->receiver);
+        (void)PortalRunFetch(require_portal(cursor), direction, count, &rows->receiver);
     });
     char tag[64];
     pg_snprintf(tag, sizeof(tag), "FETCH " UINT64_FORMAT, rows->count);
@@ -165,6 +167,26 @@ int cursor_open(lua_State *L) {
 int cursor_rows(lua_State *L) {
     check_cursor(L, 1);
     return push_iterator(L, 1);
+}
+
+// Replaces the name on top by its cursor, open or not.
+void make_named(lua_State *L) {
+    Portal portal = SPI_cursor_find(lua_tostring(L, -1));
+    if (portal != nullptr) {
+        push_portal(L, portal);
+    } else {
+        push_cursor(L);
+        lua_pushvalue(L, -2);
+        lua_setiuservalue(L, -2, kCursorName);
+    }
+    lua_remove(L, -2);
+}
+
+bool push_cursor_name(lua_State *L, int idx) {
+    if (lua::to_userdata<Cursor>(L, idx, kCursorType) == nullptr) return false;
+    if (lua_getiuservalue(L, idx, kCursorName) == LUA_TNIL)
+        lua::raise(L, "34000", "the cursor has no name yet");
+    return true;
 }
 
 } // namespace
@@ -296,14 +318,13 @@ int spi_findcursor(lua_State *L) {
 }
 
 int spi_newcursor(lua_State *L) {
-    if (!lua_isnoneornil(L, 1)) {
-        luaL_checkstring(L, 1);
-        if (spi_findcursor(L) == 1 && !lua_isnil(L, -1)) return 1;
+    if (lua_isnoneornil(L, 1)) {
+        push_cursor(L);
+        return 1;
     }
+    luaL_checkstring(L, 1);
     lua_settop(L, 1);
-    push_cursor(L);
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, 2, kCursorName);
+    make_named(L);
     return 1;
 }
 
@@ -316,11 +337,12 @@ int statement_getcursor(lua_State *L) {
 }
 
 void initialize_cursors(lua_State *L) {
+    types::cursor_hooks = {make_named, push_cursor_name};
     const luaL_Reg methods[] = {
-        {"fetch", lua::entry<cursor_fetch>},   {"move", lua::entry<cursor_move>},
-        {"close", lua::entry<cursor_close>},   {"isopen", lua::entry<cursor_isopen>},
-        {"name", lua::entry<cursor_name>},     {"open", lua::entry<cursor_open>},
-        {"rows", lua::entry<cursor_rows>},     {nullptr, nullptr},
+        {"fetch", lua::entry<cursor_fetch>}, {"move", lua::entry<cursor_move>},
+        {"close", lua::entry<cursor_close>}, {"isopen", lua::entry<cursor_isopen>},
+        {"name", lua::entry<cursor_name>},   {"open", lua::entry<cursor_open>},
+        {"rows", lua::entry<cursor_rows>},   {nullptr, nullptr},
     };
     lua::new_metatable(L, kCursorType);
     lua_pushcfunction(L, lua::entry<collect_cursor>);

@@ -1,5 +1,6 @@
 // Cursors as Lua objects, and iteration over their rows.
-// A cursor object refers to a portal and learns of its end; portals belong to the server, those of spi.rows to their object.
+// A cursor object refers to a portal and learns of its end; portals belong to the server, those of
+// spi.rows to their object.
 #pragma once
 
 #include "api/spi_statement.h"
@@ -21,11 +22,11 @@ constexpr int kCursorValues = 2;
 struct CursorLink; // lives and dies with the portal
 
 struct Cursor {
-    CursorLink *link;   // null while no portal is open
-    Cursor *previous;   // list of private cursors
+    CursorLink *link; // null while no portal is open
+    Cursor *previous; // list of private cursors
     Cursor *next;
-    int fetch_count;    // as Statement's
-    bool is_private;    // nobody else knows the portal: closed with the object
+    int fetch_count; // as Statement's
+    bool is_private; // nobody else knows the portal: closed with the object
 };
 
 Cursor *check_cursor(lua_State *L, int idx);
@@ -36,8 +37,8 @@ Portal cursor_portal(const Cursor *cursor);
 Cursor *push_portal(lua_State *L, Portal portal);
 // Pushes a new object without a portal. Errors: lua (memory).
 Cursor *push_cursor(lua_State *L);
-// Opens a portal for the statement at idx with nargs arguments from index `first` on, for the cursor at cursor_idx.
-// Errors: lua.
+// Opens a portal for the statement at idx with nargs arguments from index `first` on, for the
+// cursor at cursor_idx. Errors: lua.
 void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs);
 // Makes a cursor whose portal nobody else knows, pushes it. Errors: lua.
 void push_private_cursor(lua_State *L, int idx, int first, int nargs);
@@ -48,13 +49,13 @@ void push_cursor_frame(lua_State *L, int cursor_idx);
 // Forgets a private cursor. Errors: none.
 void unlink_private(Cursor *cursor);
 
-// Private cursors survive commit and rollback as the loops of plpgsql do: pinned for its time, the server holds their rows.
-// Inside pg::call. Errors: pg.
+// Private cursors survive commit and rollback as the loops of plpgsql do: pinned for its time, the
+// server holds their rows. Inside pg::call. Errors: pg.
 void pin_private_cursors();
 void unpin_private_cursors();
 
-// Pushes what a generic `for` takes: an iterator over the cursor at cursor_idx, nil, nil, and the cursor when it is to be closed
-// with the loop. Returns 4 or 3. Errors: lua.
+// Pushes what a generic `for` takes: an iterator over the cursor at cursor_idx, nil, nil, and the
+// cursor when it is to be closed with the loop. Returns 4 or 3. Errors: lua.
 int push_iterator(lua_State *L, int cursor_idx);
 
 // Lua functions of the module and of statements. Errors: lua.

@@ -48,8 +48,8 @@ Execution *take_execution(lua_State *L) {
     lua_pop(L, 1);
     auto *execution = lua::new_userdata<Execution>(L, kExecutionType);
     pg::call_cleanup(L, [execution] {
-        execution->context = AllocSetContextCreate(TopMemoryContext, "pllua_bg execution",
-                                                   ALLOCSET_DEFAULT_SIZES);
+        execution->context =
+            AllocSetContextCreate(TopMemoryContext, "pllua_bg execution", ALLOCSET_DEFAULT_SIZES);
     });
     return execution;
 }
@@ -76,7 +76,8 @@ void set_parameters(lua_State *L, Execution *execution, int first, int nargs, co
         pg::ensure_spi();
         MemoryContextSwitchTo(execution->context);
         execution->params = makeParamList(nargs);
-        plans = static_cast<const types::Type **>(palloc(sizeof(*plans) * static_cast<Size>(nargs)));
+        plans =
+            static_cast<const types::Type **>(palloc(sizeof(*plans) * static_cast<Size>(nargs)));
         for (int i = 0; i < nargs; i++) plans[i] = types::lookup(types[i], -1);
     });
     execution->previous = MemoryContextSwitchTo(execution->context);

@@ -1,6 +1,7 @@
-// What one run of a statement needs for its time: parameters, and rows received. Kept in a pool of the Lua state, because
-// making a memory context for each run would cost more than the run.
-// Owns, through a Lua object, the memory context; a run that ends by a Lua error leaves it to the collector.
+// What one run of a statement needs for its time: parameters, and rows received. Kept in a pool of
+// the Lua state, because making a memory context for each run would cost more than the run. Owns,
+// through a Lua object, the memory context; a run that ends by a Lua error leaves it to the
+// collector.
 #pragma once
 
 #include "api/spi_rows.h"
@@ -19,7 +20,8 @@ Execution *take_execution(lua_State *L);
 // Frees what it holds and puts the object at idx back into the pool. Errors: lua (memory).
 void return_execution(lua_State *L, int idx);
 
-// Makes params of the nargs Lua values from index `first` on, of the given types. Uses the database. Errors: lua.
+// Makes params of the nargs Lua values from index `first` on, of the given types. Uses the
+// database. Errors: lua.
 void set_parameters(lua_State *L, Execution *execution, int first, int nargs, const Oid *types);
 
 // Makes the metatable and the pool of a new state. Errors: lua (memory).

@@ -1,4 +1,5 @@
-// Iterating over the rows of a cursor, a batch at a time: memory stays flat whatever the number of rows.
+// Iterating over the rows of a cursor, a batch at a time: memory stays flat whatever the number of
+// rows.
 #include "api/result.h"
 #include "api/spi_cache.h"
 #include "api/spi_cursor.h"
@@ -46,8 +47,7 @@ void finish(lua_State *L, Iterator *iterator) {
 
 // Replaces the present batch by the next. Errors: lua.
 void fetch_batch(lua_State *L, Iterator *iterator) {
-    if (iterator->cursor->link == nullptr)
-        lua::raise(L, "24000", "cannot iterate a closed cursor");
+    if (iterator->cursor->link == nullptr) lua::raise(L, "24000", "cannot iterate a closed cursor");
     RowStore *rows = &iterator->execution->rows;
     MemoryContextReset(iterator->execution->context);
     prepare_store(rows, L, iterator->execution->context, nullptr);
@@ -56,8 +56,7 @@ void fetch_batch(lua_State *L, Iterator *iterator) {
     const long count = iterator->batch;
     pg::call(L, [cursor, rows, count] {
         Portal portal = cursor_portal(cursor);
-        if (portal != nullptr)
-            (void) PortalRunFetch(portal, FETCH_FORWARD, count, &rows->receiver);
+        if (portal != nullptr) (void)PortalRunFetch(portal, FETCH_FORWARD, count, &rows->receiver);
     });
     start_reading(&iterator->reader, rows);
     iterator->exhausted = rows->count < static_cast<uint64>(count);

@@ -77,7 +77,9 @@ Oid check_type_argument(lua_State *L, int idx) {
         lua_call(L, 1, 1);
         idx = lua_gettop(L);
     }
-    luaL_checkstring(L, idx);
+    if (lua_type(L, idx) != LUA_TSTRING)
+        lua::raise(L, "22023", "a parameter type is a name, a type object or an OID, not a %s",
+                   luaL_typename(L, idx));
     size_t length;
     const char *name = types::checked_string(L, idx, &length);
     Oid type = InvalidOid;

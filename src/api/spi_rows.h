@@ -1,5 +1,6 @@
-// Rows on their way from the executor to Lua: a destination of the server that keeps copies of them, out of reach of SPI
-// and of transaction ends. Owns nothing but what it puts into the memory context it was given.
+// Rows on their way from the executor to Lua: a destination of the server that keeps copies of
+// them, out of reach of SPI and of transaction ends. Owns nothing but what it puts into the memory
+// context it was given.
 #pragma once
 
 #include "pg/server.h"
@@ -18,9 +19,10 @@ struct RowBlock; // some rows of one width
 struct RowStore {
     DestReceiver receiver; // first: the server knows the store by it
     MemoryContext context;
-    lua_State *L;          // whose account of memory is asked before the store grows
-    TupleDesc expected;    // what the rows will probably look like; may be null
-    TupleDesc descriptor;  // null until rows were announced; `expected` itself when equal, else a copy in context
+    lua_State *L;         // whose account of memory is asked before the store grows
+    TupleDesc expected;   // what the rows will probably look like; may be null
+    TupleDesc descriptor; // null until rows were announced; `expected` itself when equal, else a
+                          // copy in context
     RowBlock *first;
     RowBlock *last;
     uint64 count;

@@ -32,7 +32,8 @@ bool may_commit_inside(const Statement *statement) {
            pg::level_count() == pg::current_activation->level_base;
 }
 
-// A CALL or DO that may end the transaction: the plan must not be held by the transaction's resource owner.
+// A CALL or DO that may end the transaction: the plan must not be held by the transaction's
+// resource owner.
 int execute_nonatomic(SPIPlanPtr plan, SPIExecuteOptions *options) {
     int code = 0;
     ResourceOwner owner = ResourceOwnerCreate(nullptr, "pllua_bg call");
@@ -46,7 +47,8 @@ int execute_nonatomic(SPIPlanPtr plan, SPIExecuteOptions *options) {
     return code;
 }
 
-// The tag of the last command, as a client would see it. processed: 0 for utility commands that count nothing.
+// The tag of the last command, as a client would see it. processed: 0 for utility commands that
+// count nothing.
 void set_tag(SPIPlanPtr plan, Outcome *outcome) {
     List *sources = SPI_plan_get_plan_sources(plan);
     outcome->tag[0] = '\0';
@@ -55,26 +57,26 @@ void set_tag(SPIPlanPtr plan, Outcome *outcome) {
     completion.commandTag = static_cast<CachedPlanSource *>(llast(sources))->commandTag;
     completion.nprocessed = outcome->processed;
     // The server names these after the query that fills the table.
-    if (completion.commandTag == CMDTAG_CREATE_TABLE_AS || completion.commandTag == CMDTAG_SELECT_INTO)
+    if (completion.commandTag == CMDTAG_CREATE_TABLE_AS ||
+        completion.commandTag == CMDTAG_SELECT_INTO)
         completion.commandTag = CMDTAG_SELECT;
     pg::completion_text(outcome->tag, &completion);
 }
 
-// Whether the rows received are those of the last command. One that returns rows has announced them, be they none.
+// Whether the rows received are those of the last command. One that returns rows has announced
+// them, be they none.
 bool last_returns_rows(const Statement *statement, int code) {
     switch (code) {
     case SPI_OK_SELECT:
     case SPI_OK_INSERT_RETURNING:
     case SPI_OK_UPDATE_RETURNING:
-    case SPI_OK_DELETE_RETURNING:
-        return true;
+    case SPI_OK_DELETE_RETURNING: return true;
     case SPI_OK_UTILITY: {
         List *sources = SPI_plan_get_plan_sources(statement->plan);
         return list_length(sources) == 1 ||
                static_cast<CachedPlanSource *>(llast(sources))->resultDesc != nullptr;
     }
-    default:
-        return false; // a rule may have made another command of it
+    default: return false; // a rule may have made another command of it
     }
 }
 
@@ -129,8 +131,7 @@ int statement_numargs(lua_State *L) {
 int statement_argtype(lua_State *L) {
     const Statement *statement = check_statement(L, 1);
     const lua_Integer n = luaL_checkinteger(L, 2);
-    if (n < 1 || n > statement->nargs)
-        lua::raise(L, "22023", "parameter %I out of range", n);
+    if (n < 1 || n > statement->nargs) lua::raise(L, "22023", "parameter %I out of range", n);
     push_type_object(L, statement->types[n - 1]);
     return 1;
 }
@@ -158,9 +159,8 @@ void run_statement(lua_State *L, int idx, int first, int nargs, lua_Integer limi
     set_parameters(L, execution, first, nargs, statement->types);
     prepare_store(&execution->rows, L, execution->context, statement->descriptor);
     Outcome outcome;
-    pg::call(L, [=, &outcome] {
-        execute(statement, execution, static_cast<uint64>(limit), &outcome);
-    });
+    pg::call(
+        L, [=, &outcome] { execute(statement, execution, static_cast<uint64>(limit), &outcome); });
     if (outcome.has_rows)
         push_rows(L, idx, execution, outcome.tag);
     else

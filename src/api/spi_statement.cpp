@@ -1,4 +1,5 @@
-// Making prepared statements, with types of parameters inferred. See spi_statement.h for the contracts.
+// Making prepared statements, with types of parameters inferred. See spi_statement.h for the
+// contracts.
 #include "api/spi_statement.h"
 
 #include "api/result.h"
@@ -20,7 +21,8 @@ namespace pllua_bg::api {
 
 namespace {
 
-// What a kept plan costs the server, roughly; so that the collector knows that there is something to collect.
+// What a kept plan costs the server, roughly; so that the collector knows that there is something
+// to collect.
 constexpr std::ptrdiff_t kPlanBytes = 8192;
 
 SPIPlanPtr prepare_plan(const char *sql, int count, Oid *types, int options) {
@@ -44,7 +46,8 @@ void start_inference(const StatementRequest &request, pg::ParamTypes *types) {
     pg::init_param_types(types, request.count, values);
 }
 
-// Prepares the text once with parameters of any type, to learn which types it asks for. Sets nargs, types and origin.
+// Prepares the text once with parameters of any type, to learn which types it asks for. Sets nargs,
+// types and origin.
 void infer_types(const StatementRequest &request, Statement *statement) {
     pg::ParamTypes types;
     start_inference(request, &types);
@@ -64,15 +67,15 @@ void infer_types(const StatementRequest &request, Statement *statement) {
     auto *origin = static_cast<ParamOrigin *>(
         MemoryContextAlloc(statement->context, sizeof(ParamOrigin) * static_cast<Size>(nargs) + 1));
     for (int i = 0; i < nargs; i++) {
-        origin[i] = !types.weak[i]                         ? ParamOrigin::kGiven
-                    : types.resolved[i] == UNKNOWNOID      ? ParamOrigin::kNatural
-                                                           : ParamOrigin::kInferred;
+        origin[i] = !types.weak[i]                    ? ParamOrigin::kGiven
+                    : types.resolved[i] == UNKNOWNOID ? ParamOrigin::kNatural
+                                                      : ParamOrigin::kInferred;
     }
     List *queries = NIL;
     ListCell *cell;
     foreach (cell, SPI_plan_get_plan_sources(plan))
         queries = list_concat(queries, static_cast<CachedPlanSource *>(lfirst(cell))->query_list);
-    (void) pg::needs_second_pass(&types, queries);
+    (void)pg::needs_second_pass(&types, queries);
     SPI_freeplan(plan);
 
     auto *resolved = static_cast<Oid *>(
@@ -86,7 +89,8 @@ void infer_types(const StatementRequest &request, Statement *statement) {
     statement->origin = origin;
 }
 
-// True when there is nothing to infer. Values are looked at even when all are strong, to find those too many.
+// True when there is nothing to infer. Values are looked at even when all are strong, to find those
+// too many.
 bool all_declared(const StatementRequest &request) {
     if (request.natural != nullptr) return request.count == 0;
     for (int i = 0; i < request.count; i++)
@@ -97,8 +101,8 @@ bool all_declared(const StatementRequest &request) {
 void copy_declared(const StatementRequest &request, Statement *statement) {
     const auto n = static_cast<Size>(request.count);
     auto *types = static_cast<Oid *>(MemoryContextAlloc(statement->context, sizeof(Oid) * n + 1));
-    auto *origin =
-        static_cast<ParamOrigin *>(MemoryContextAlloc(statement->context, sizeof(ParamOrigin) * n + 1));
+    auto *origin = static_cast<ParamOrigin *>(
+        MemoryContextAlloc(statement->context, sizeof(ParamOrigin) * n + 1));
     for (int i = 0; i < request.count; i++) {
         types[i] = request.types[i];
         origin[i] = ParamOrigin::kGiven;
@@ -129,8 +133,8 @@ void prepare_statement(const StatementRequest &request, Statement *statement) {
         infer_types(request, statement);
     if (statement->inferred)
         statement->search_path = MemoryContextStrdup(statement->context, namespace_search_path);
-    SPIPlanPtr plan = prepare_plan(request.sql, statement->nargs, const_cast<Oid *>(statement->types),
-                                   request.cursor_options);
+    SPIPlanPtr plan = prepare_plan(request.sql, statement->nargs,
+                                   const_cast<Oid *>(statement->types), request.cursor_options);
     statement->nonatomic = may_end_transaction(plan);
     SPI_keepplan(plan);
     statement->plan = plan;
@@ -158,15 +162,16 @@ int collect_statement(lua_State *L) {
 void raise_spi_code(const char *what, int code) {
     switch (code) {
     case SPI_ERROR_COPY:
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("COPY to or from the client is not possible in a function"),
-                        errhint("COPY to or from a file or a program, or use a background session.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("COPY to or from the client is not possible in a function"),
+                 errhint("COPY to or from a file or a program, or use a background session.")));
     case SPI_ERROR_TRANSACTION:
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("transaction commands cannot be executed in a function"),
-                        errhint("Use spi.commit() and spi.rollback() in a procedure, or pcall().")));
-    default:
-        elog(ERROR, "%s failed: %s", what, SPI_result_code_string(code));
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("transaction commands cannot be executed in a function"),
+                 errhint("Use spi.commit() and spi.rollback() in a procedure, or pcall().")));
+    default: elog(ERROR, "%s failed: %s", what, SPI_result_code_string(code));
     }
     pg_unreachable();
 }

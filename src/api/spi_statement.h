@@ -15,7 +15,8 @@ inline constexpr char kStatementType[] = "SPI statement object";
 
 // User values of a statement.
 constexpr int kStatementFrame = 1; // the frame (result.h) of `descriptor`
-constexpr int kStatementNext = 2;  // the next statement of the cache with the same text (spi_cache.cpp)
+constexpr int kStatementNext =
+    2; // the next statement of the cache with the same text (spi_cache.cpp)
 constexpr int kStatementValues = 2;
 
 // How a parameter got its type.
@@ -28,15 +29,15 @@ enum class ParamOrigin : uint8 {
 struct Statement {
     MemoryContext context;
     SPIPlanPtr plan;
-    TupleDesc descriptor;      // of the rows last time; replaced, never freed before the statement
+    TupleDesc descriptor; // of the rows last time; replaced, never freed before the statement
     int nargs;
-    const Oid *types;          // nargs of them
+    const Oid *types; // nargs of them
     const ParamOrigin *origin;
-    const char *search_path;   // the setting when types were inferred
-    bool inferred;             // some type was inferred
-    bool nonatomic;            // CALL or DO: may end the transaction where that is allowed
+    const char *search_path; // the setting when types were inferred
+    bool inferred;           // some type was inferred
+    bool nonatomic;          // CALL or DO: may end the transaction where that is allowed
     int cursor_options;
-    int fetch_count;           // rows that an iterator fetches at a time; 0: it decides itself
+    int fetch_count; // rows that an iterator fetches at a time; 0: it decides itself
 };
 
 // How a statement is to be prepared; arrays of `count` elements. InvalidOid: to be inferred.
@@ -48,7 +49,8 @@ struct StatementRequest {
     int cursor_options;
     int fetch_count;
 };
-// The largest count for a text of which no values are known: what its highest $n asks for. Errors: none.
+// The largest count for a text of which no values are known: what its highest $n asks for. Errors:
+// none.
 int count_placeholders(const char *sql);
 
 // Prepares and pushes a statement. Errors: lua.
@@ -58,11 +60,13 @@ Statement *to_statement(lua_State *L, int idx);
 
 // Raises unless the statement takes nargs arguments. Errors: lua (42601).
 void check_argument_count(lua_State *L, const Statement *statement, int nargs);
-// Runs the statement at idx with nargs arguments from index `first` on, and pushes what spi.execute returns: a result, or the number
-// of rows processed when the command returns none. limit: rows at most, 0: all. Errors: lua.
+// Runs the statement at idx with nargs arguments from index `first` on, and pushes what spi.execute
+// returns: a result, or the number of rows processed when the command returns none. limit: rows at
+// most, 0: all. Errors: lua.
 void run_statement(lua_State *L, int idx, int first, int nargs, lua_Integer limit);
 
-// Pushes the frame for rows of `descriptor` out of the statement at idx: the one it has when it fits. Errors: lua.
+// Pushes the frame for rows of `descriptor` out of the statement at idx: the one it has when it
+// fits. Errors: lua.
 void push_statement_frame(lua_State *L, int idx, TupleDesc descriptor);
 
 // The limit argument of the execute_count functions; nil is no limit. Errors: lua.

@@ -65,6 +65,7 @@ void refresh_shadow(lua_State *L, int origin, int shadow) {
 // Replaces the metatable on top by its shadow.
 void push_shadow(lua_State *L) {
     int origin = lua_gettop(L);
+    interp(L)->has_shadows = true;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &kShadows);
     lua_pushvalue(L, origin);
     if (lua_rawget(L, -2) != LUA_TTABLE) {
@@ -88,7 +89,7 @@ int set_metatable(lua_State *L) {
     if (kind == LUA_TTABLE) {
         lua_pushvalue(L, lua_upvalueindex(1)); // "__gc"
         bool finalized = lua_rawget(L, 2) != LUA_TNIL;
-        lua_pop(L, 1);
+        lua_settop(L, 2);
         if (finalized) push_shadow(L);
     }
     lua_setmetatable(L, 1);
@@ -102,7 +103,7 @@ int get_metatable(lua_State *L) {
         return 1;
     }
     if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) return 1;
-    if (lua_rawgetp(L, -1, &kOrigin) == LUA_TNIL) lua_pop(L, 1);
+    if (interp(L)->has_shadows && lua_rawgetp(L, -1, &kOrigin) == LUA_TNIL) lua_pop(L, 1);
     return 1;
 }
 

@@ -28,6 +28,7 @@ struct Interp {
     std::size_t refused;   // how many requests the limit or the allocator refused
     std::size_t unpaid;    // external bytes the collector was not told of yet
     int finalizers;        // depth of running user finalizers (gc_guard.h); they should not enter the server
+    bool has_shadows;      // some table got a shadow metatable (gc_guard.h)
     bool trusted;
     unsigned user_id;
     void *host;

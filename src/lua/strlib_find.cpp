@@ -14,6 +14,7 @@ namespace {
 
 // What a plain search covers between two looks at the interrupt flag.
 constexpr std::size_t kSearchStretch = 1 << 20;
+constexpr std::ptrdiff_t kShortHaystack = 512;
 
 Text check_text(lua_State *L, int idx) {
     std::size_t length;
@@ -41,6 +42,20 @@ int push_not_found(lua_State *L) {
     return 1;
 }
 
+// For short texts: memmem's preparation would cost more than the search.
+const char *find_shortly(Text haystack, Text needle) {
+    auto size = needle.end - needle.begin;
+    if (size == 0) return haystack.begin;
+    while (haystack.end - haystack.begin >= size) {
+        auto places = static_cast<std::size_t>(haystack.end - haystack.begin - size + 1);
+        const void *place = std::memchr(haystack.begin, *needle.begin, places);
+        if (place == nullptr) return nullptr;
+        if (std::memcmp(place, needle.begin, static_cast<std::size_t>(size)) == 0) return static_cast<const char *>(place);
+        haystack.begin = static_cast<const char *>(place) + 1;
+    }
+    return nullptr;
+}
+
 int find_literally(lua_State *L, Text subject, Text needle, std::size_t offset) {
     const char *found = find_plain(L, {subject.begin + offset, subject.end}, needle);
     if (found == nullptr) return push_not_found(L);
@@ -59,13 +74,13 @@ template <bool kFind> int find_or_match(lua_State *L) {
     if (kFind && (lua_toboolean(L, 4) || !has_specials(pattern)))
         return find_literally(L, subject, pattern, offset);
 
-    Matcher matcher;
-    prepare(&matcher, L, subject, pattern.end);
     const char *place = subject.begin + offset;
     bool anchored = *pattern.begin == '^';
     if (anchored) ++pattern.begin;
+    Matcher matcher;
+    prepare(&matcher, L, subject, pattern);
     do {
-        if (!anchored) place = next_candidate(&matcher, place, pattern.begin);
+        if (!anchored) place = next_candidate(&matcher, place);
         if (place == nullptr) break;
         matcher.capture_count = 0;
         const char *end = try_match(&matcher, place, pattern.begin);
@@ -94,9 +109,9 @@ int gmatch_next(lua_State *L) {
     if (iteration->offset > length) return 0;
 
     Matcher matcher;
-    prepare(&matcher, L, {begin, begin + length}, pattern + pattern_length);
+    prepare(&matcher, L, {begin, begin + length}, {pattern, pattern + pattern_length});
     for (const char *place = begin + iteration->offset; place <= begin + length; ++place) {
-        place = next_candidate(&matcher, place, pattern);
+        place = next_candidate(&matcher, place);
         if (place == nullptr) break;
         matcher.capture_count = 0;
         const char *end = try_match(&matcher, place, pattern);
@@ -146,6 +161,7 @@ int push_captures(Matcher *m, const char *begin, const char *end) {
 }
 
 const char *find_plain(lua_State *L, Text haystack, Text needle) {
+    if (haystack.end - haystack.begin < kShortHaystack) return find_shortly(haystack, needle);
     auto needle_size = static_cast<std::size_t>(needle.end - needle.begin);
     std::size_t stretch = kSearchStretch + 4 * needle_size;
     for (;;) {

@@ -103,10 +103,11 @@ int gsub(lua_State *L) {
     lua_Integer limit = luaL_optinteger(L, 4, static_cast<lua_Integer>(length) + 1);
     const char *stop = begin + length;
 
-    Matcher matcher;
-    prepare(&matcher, L, {begin, stop}, pattern + pattern_length);
+    const char *pattern_end = pattern + pattern_length;
     bool anchored = *pattern == '^';
     if (anchored) ++pattern;
+    Matcher matcher;
+    prepare(&matcher, L, {begin, stop}, {pattern, pattern_end});
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
     const char *copied = begin;       // what lies before it is in the buffer
@@ -115,7 +116,7 @@ int gsub(lua_State *L) {
     lua_Integer count = 0;
     bool changed = false;
     while (count < limit && place <= stop) {
-        if (!anchored) place = next_candidate(&matcher, place, pattern);
+        if (!anchored) place = next_candidate(&matcher, place);
         if (place == nullptr) break;
         matcher.capture_count = 0;
         const char *end = try_match(&matcher, place, pattern);

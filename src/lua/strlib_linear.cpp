@@ -1,10 +1,10 @@
 // The functions of the string library whose time grows with the text alone: rep, upper, lower, reverse.
-#include <cctype>
 #include <cstring>
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/strlib.h"
+#include "lua/strlib_match.h"
 
 #include "lua/no_server.h"
 
@@ -102,15 +102,14 @@ template <Change kChange> int change(lua_State *L) {
     const char *text = luaL_checklstring(L, 1, &length);
     luaL_Buffer buffer;
     char *target = luaL_buffinitsize(L, &buffer, length);
+    const unsigned char *cases = kChange == Change::kUpper ? upper_of : lower_of;
     for (std::size_t done = 0; done < length;) {
         std::size_t stop = length - done > kStretch ? done + kStretch : length;
         for (; done < stop; ++done) {
             if (kChange == Change::kReverse)
                 target[done] = text[length - 1 - done];
-            else {
-                int c = static_cast<unsigned char>(text[done]);
-                target[done] = static_cast<char>(kChange == Change::kUpper ? std::toupper(c) : std::tolower(c));
-            }
+            else
+                target[done] = static_cast<char>(cases[static_cast<unsigned char>(text[done])]);
         }
         if (done < length) check_interrupt(L);
     }

@@ -296,19 +296,23 @@ const char *match_items(Matcher *m, const char *s, const char *p) {
     return s;
 }
 
-// A pattern whose first item is one literal character that must be there.
-bool begins_with_literal(const char *pattern, const char *pattern_end) {
-    if (pattern == pattern_end || std::strchr("^$*+?.([%-)", *pattern) != nullptr) return false;
-    char suffix = pattern[1];
-    return suffix != '*' && suffix != '?' && suffix != '-';
+// The character of a first item that is one literal character which must be there; else -1.
+int first_literal(Text pattern) {
+    if (pattern.begin == pattern.end || std::strchr("^$*+?.([%-)", *pattern.begin) != nullptr) return -1;
+    char suffix = pattern.begin[1];
+    return suffix == '*' || suffix == '?' || suffix == '-' ? -1 : byte(*pattern.begin);
 }
 
 } // namespace
 
-void prepare(Matcher *m, lua_State *L, Text subject, const char *pattern_end) {
+unsigned char upper_of[256];
+unsigned char lower_of[256];
+
+void prepare(Matcher *m, lua_State *L, Text subject, Text pattern) {
     m->L = L;
     m->subject = subject;
-    m->pattern_end = pattern_end;
+    m->pattern_end = pattern.end;
+    m->first = first_literal(pattern);
     m->depth = kMaxDepth;
     m->budget = kBudget;
     m->capture_count = 0;
@@ -322,13 +326,13 @@ const char *try_match(Matcher *m, const char *place, const char *pattern) {
     return found;
 }
 
-const char *next_candidate(Matcher *m, const char *from, const char *pattern) {
+const char *next_candidate(Matcher *m, const char *from) {
     tick(m);
-    if (!begins_with_literal(pattern, m->pattern_end)) return from;
+    if (m->first < 0) return from;
     while (from < m->subject.end) {
         std::ptrdiff_t left = m->subject.end - from;
         std::ptrdiff_t stretch = left > kStretch * 16 ? kStretch * 16 : left;
-        const void *found = std::memchr(from, *pattern, static_cast<std::size_t>(stretch));
+        const void *found = std::memchr(from, m->first, static_cast<std::size_t>(stretch));
         if (found != nullptr) return static_cast<const char *>(found);
         from += stretch;
         check_interrupt(m->L);
@@ -350,6 +354,8 @@ void refresh_character_classes() {
         if (std::isalnum(c)) bits |= kAlnum;
         if (std::isxdigit(c)) bits |= kXdigit;
         class_bits[c] = static_cast<std::uint16_t>(bits);
+        upper_of[c] = static_cast<unsigned char>(std::toupper(c));
+        lower_of[c] = static_cast<unsigned char>(std::tolower(c));
     }
 }
 

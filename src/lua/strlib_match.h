@@ -28,6 +28,7 @@ struct Matcher {
     lua_State *L;
     Text subject;
     const char *pattern_end;
+    int first;         // the character every match begins with; -1: none is known
     int depth;         // levels of recursion still allowed
     int budget;        // steps until the next look at the interrupt flag
     int capture_count;
@@ -35,12 +36,12 @@ struct Matcher {
 };
 
 // Makes ready for many tries. The pattern begins behind a leading '^', which the callers handle. Errors: none.
-void prepare(Matcher *matcher, lua_State *L, Text subject, const char *pattern_end);
+void prepare(Matcher *matcher, lua_State *L, Text subject, Text pattern);
 // One try at one place of the subject: the end of the match, or null. Errors: lua (malformed patterns, interrupts).
 const char *try_match(Matcher *matcher, const char *place, const char *pattern);
-// The next place at or behind `from` where pattern can match at all; null when there is none. A cheap filter: a place it gives
-// may still fail. Errors: lua (interrupts).
-const char *next_candidate(Matcher *matcher, const char *from, const char *pattern);
+// The next place at or behind `from` where the pattern can match at all; null when there is none. A cheap filter: a place it
+// gives may still fail. Errors: lua (interrupts).
+const char *next_candidate(Matcher *matcher, const char *from);
 
 // Pushes capture `index` (0: the first; the whole match [begin, end) when the pattern has none). Errors: lua.
 void push_capture(Matcher *matcher, int index, const char *begin, const char *end);
@@ -50,7 +51,10 @@ int push_captures(Matcher *matcher, const char *begin, const char *end);
 // The first place of needle in haystack, or null. In stretches, with interrupts between. Errors: lua (interrupts).
 const char *find_plain(lua_State *L, Text haystack, Text needle);
 
-// Reads the classes (%a, %d, ...) of the process's present locale. Called by create_interp; call again when LC_CTYPE changes.
+// Reads the classes (%a, %d, ...) and the cases of the process's present locale. Called by create_interp; call again when
+// LC_CTYPE changes. Errors: none.
 void refresh_character_classes();
+extern unsigned char upper_of[256];
+extern unsigned char lower_of[256];
 
 } // namespace pllua_bg::lua

@@ -1,5 +1,5 @@
-// Differences between the server versions the project supports (15 to 18): the only place that asks PG_VERSION_NUM.
-// Owns nothing; small inline functions with one meaning on every version.
+// Differences between the server versions the project supports (15 to 18): the only place that asks
+// PG_VERSION_NUM. Owns nothing; small inline functions with one meaning on every version.
 #pragma once
 
 #include "pg/server.h"
@@ -54,7 +54,8 @@ inline struct config_generic **all_settings(int *count) {
 // Name of a setting. Errors: none.
 inline const char *setting_name(const struct config_generic *setting) { return setting->name; }
 
-// The present process's number in the array of PGPROCs, and the PGPROC that has a number. Errors: none.
+// The present process's number in the array of PGPROCs, and the PGPROC that has a number. Errors:
+// none.
 inline int my_proc_number() {
 #if PG_VERSION_NUM >= 170000
     return MyProcNumber;
@@ -83,7 +84,8 @@ inline bool may_use_schema(Oid schema, Oid role) {
 #endif
 }
 
-// Flags for BackgroundWorkerInitializeConnectionByOid of a session, and whether a role without LOGIN may have one.
+// Flags for BackgroundWorkerInitializeConnectionByOid of a session, and whether a role without
+// LOGIN may have one.
 #if PG_VERSION_NUM >= 170000
 inline constexpr uint32 kConnectFlags = BGWORKER_BYPASS_ROLELOGINCHECK;
 inline constexpr bool kNeedsLogin = false;
@@ -95,16 +97,16 @@ inline constexpr bool kNeedsLogin = true;
 // Runs a portal to completion as a statement sent by a client. Errors: pg.
 inline void run_portal(Portal portal, DestReceiver *receiver, QueryCompletion *completion) {
 #if PG_VERSION_NUM >= 180000
-    (void) PortalRun(portal, FETCH_ALL, true, receiver, receiver, completion);
+    (void)PortalRun(portal, FETCH_ALL, true, receiver, receiver, completion);
 #else
-    (void) PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion);
+    (void)PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion);
 #endif
 }
 
 // The command tag as a client sees it; `buffer` has COMPLETION_TAG_BUFSIZE bytes. Errors: none.
 inline void completion_text(char *buffer, const QueryCompletion *completion) {
 #if PG_VERSION_NUM >= 160000
-    (void) BuildQueryCompletionString(buffer, completion, false);
+    (void)BuildQueryCompletionString(buffer, completion, false);
 #else
     const char *name = GetCommandTagName(completion->commandTag);
     if (!command_tag_display_rowcount(completion->commandTag))
@@ -175,6 +177,6 @@ inline bool walk_query(Query *query, TreeWalker walker, void *context) {
 #endif
 
 // Largest length of the library name of a background worker, with its end.
-inline constexpr Size kLibraryNameSize = sizeof(((BackgroundWorker *) nullptr)->bgw_library_name);
+inline constexpr Size kLibraryNameSize = sizeof(((BackgroundWorker *)nullptr)->bgw_library_name);
 
 } // namespace pllua_bg::pg

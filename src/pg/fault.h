@@ -1,5 +1,6 @@
-// Named points at which a test can make the module fail, wait or end; empty unless built with -DPLLUA_BG_FAULTS.
-// Owns the setting pllua_bg.fault of such a build: '<point>=error|exit|wait', points separated by commas.
+// Named points at which a test can make the module fail, wait or end; empty unless built with
+// -DPLLUA_BG_FAULTS. Owns the setting pllua_bg.fault of such a build: '<point>=error|exit|wait',
+// points separated by commas.
 #pragma once
 
 #include "pg/server.h"
@@ -7,8 +8,8 @@
 namespace pllua_bg::pg {
 
 #ifdef PLLUA_BG_FAULTS
-// Errors: pg, when the setting asks for it. `wait` ends when the setting no longer names the point (after a reload), or by
-// an interrupt.
+// Errors: pg, when the setting asks for it. `wait` ends when the setting no longer names the point
+// (after a reload), or by an interrupt.
 void fault(const char *point);
 void define_fault_settings();
 #else

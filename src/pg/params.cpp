@@ -1,6 +1,5 @@
-// Statement parameters whose type the statement decides. See params.h; the rules of inference follow
-// src/backend/parser/parse_param.c (variable parameters).
-// Owns nothing.
+// Statement parameters whose type the statement decides. See params.h; the rules of inference
+// follow src/backend/parser/parse_param.c (variable parameters). Owns nothing.
 #include "pg/params.h"
 
 #include "pg/compat.h"
@@ -55,8 +54,8 @@ static Node *reference_param(ParseState *parse, ParamRef *reference) {
     return reinterpret_cast<Node *>(param);
 }
 
-// True when the parser asks for text only because a column of a result has to have some type. Such requests come after the
-// expressions of a query were transformed, and from no place in the text.
+// True when the parser asks for text only because a column of a result has to have some type. Such
+// requests come after the expressions of a query were transformed, and from no place in the text.
 static bool is_last_resort(ParseState *parse, const Param *param, Oid target, int location) {
     return target == TEXTOID && location < 0 && parse->p_expr_kind == EXPR_KIND_NONE &&
            types_of(parse)->place[param->paramid - 1] == parse;
@@ -103,7 +102,8 @@ static bool finds_mismatch(Node *node, void *context) {
                param->paramtype != types->resolved[param->paramid - 1] ||
                param->paramtype == UNKNOWNOID;
     }
-    if (IsA(node, Query)) return walk_query(reinterpret_cast<Query *>(node), finds_mismatch, context);
+    if (IsA(node, Query))
+        return walk_query(reinterpret_cast<Query *>(node), finds_mismatch, context);
     return walk_expression(node, finds_mismatch, context);
 }
 
@@ -127,8 +127,7 @@ bool needs_second_pass(ParamTypes *types, List *queries) {
 
 List *analyze_with_params(RawStmt *statement, const char *sql, ParamTypes *types) {
     bool any_weak = false;
-    for (int i = 0; i < types->count; i++)
-        any_weak = any_weak || types->weak[i];
+    for (int i = 0; i < types->count; i++) any_weak = any_weak || types->weak[i];
     RawStmt *spare = any_weak ? static_cast<RawStmt *>(copyObjectImpl(statement)) : nullptr;
     List *queries = analyze_with_hooks(statement, sql, setup_param_hooks, types);
     if (any_weak && needs_second_pass(types, queries))
@@ -145,12 +144,9 @@ static Datum bytes_as_text(Datum value) {
 
 static Datum call_cast(Oid function, Datum value) {
     switch (get_func_nargs(function)) {
-    case 1:
-        return OidFunctionCall1(function, value);
-    case 2:
-        return OidFunctionCall2(function, value, Int32GetDatum(-1));
-    default:
-        return OidFunctionCall3(function, value, Int32GetDatum(-1), BoolGetDatum(false));
+    case 1: return OidFunctionCall1(function, value);
+    case 2: return OidFunctionCall2(function, value, Int32GetDatum(-1));
+    default: return OidFunctionCall3(function, value, Int32GetDatum(-1), BoolGetDatum(false));
     }
 }
 
@@ -170,25 +166,31 @@ static Datum by_text_form(Datum value, Oid from, Oid to) {
 }
 
 Datum convert_param(const ParamValue *param, Oid type) {
-    if (param->isnull || !param->weak || param->type == type) return param->value;
+    if (!param->weak || param->type == type) return param->value;
+    const Oid base = getBaseType(type);
+    if (param->isnull) {
+        // A domain may refuse NULL.
+        if (base != type) domain_check(0, true, type, nullptr, nullptr);
+        return param->value;
+    }
     Datum value = param->value;
     Oid from = param->type;
-    if (from == BYTEAOID) {
+    if (from == BYTEAOID && base != BYTEAOID) {
         value = bytes_as_text(value);
         from = TEXTOID;
         if (type == TEXTOID) return value;
     }
-    if (from == UNKNOWNOID || type == RECORDOID) return by_text_form(value, from, type);
+    // The input function of a domain applies its length and checks its constraints; a cast to its
+    // base would not. A cast to an integer would round.
+    const bool rounds =
+        from == FLOAT8OID && (type == INT2OID || type == INT4OID || type == INT8OID);
+    if (from == UNKNOWNOID || type == RECORDOID || base != type || rounds)
+        return by_text_form(value, from, type);
     Oid function = InvalidOid;
     switch (find_coercion_pathway(type, from, COERCION_ASSIGNMENT, &function)) {
-    case COERCION_PATH_RELABELTYPE:
-        // A domain is binary compatible with its base, but its constraints are not checked by the relabelling.
-        if (getBaseType(type) != type) return by_text_form(value, from, type);
-        return value;
-    case COERCION_PATH_FUNC:
-        return call_cast(function, value);
-    default:
-        return by_text_form(value, from, type);
+    case COERCION_PATH_RELABELTYPE: return value;
+    case COERCION_PATH_FUNC: return call_cast(function, value);
+    default: return by_text_form(value, from, type);
     }
 }
 
@@ -197,8 +199,8 @@ ParamListInfo bind_params(const ParamTypes *types, const ParamValue *params) {
     ParamListInfo list = makeParamList(types->count);
     for (int i = 0; i < types->count; i++) {
         ParamExternData *bound = &list->params[i];
-        bound->ptype = types->resolved[i] == UNKNOWNOID ? natural_type(types->own[i])
-                                                        : types->resolved[i];
+        bound->ptype =
+            types->resolved[i] == UNKNOWNOID ? natural_type(types->own[i]) : types->resolved[i];
         bound->value = convert_param(&params[i], bound->ptype);
         bound->isnull = params[i].isnull;
         bound->pflags = PARAM_FLAG_CONST;

@@ -1,9 +1,11 @@
-// Statement parameters whose type the statement decides: parser hooks that infer it, and the conversion of the value.
-// Owns nothing: all memory is the caller's. Used for local statements and in background sessions alike.
+// Statement parameters whose type the statement decides: parser hooks that infer it, and the
+// conversion of the value. Owns nothing: all memory is the caller's. Used for local statements and
+// in background sessions alike.
 //
-// A strong parameter keeps its type. A weak one takes the type its place asks for, as an untyped parameter of the extended
-// protocol does. Where no place asks (`select $1`, `$1 is null`), it keeps its own type: the statement is then analysed a
-// second time, with the types the first pass found and own types for the rest.
+// A strong parameter keeps its type. A weak one takes the type its place asks for, as an untyped
+// parameter of the extended protocol does. Where no place asks (`select $1`, `$1 is null`), it
+// keeps its own type: the statement is then analysed a second time, with the types the first pass
+// found and own types for the rest.
 #pragma once
 
 #include "pg/server.h"
@@ -16,8 +18,8 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
-// One parameter. A weak bytea stands for a string of unknown nature: bytes where a bytea is asked for, else text, which is then
-// checked against the encoding of the database.
+// One parameter. A weak bytea stands for a string of unknown nature: bytes where a bytea is asked
+// for, else text, which is then checked against the encoding of the database.
 struct ParamValue {
     Oid type;
     bool weak;
@@ -28,28 +30,30 @@ struct ParamValue {
 // The state of an analysis; arrays of `count` elements.
 struct ParamTypes {
     int count;
-    Oid *own;                  // what the caller has
+    Oid *own; // what the caller has
     bool *weak;
     Oid *resolved;             // what the statement wants; UNKNOWNOID while undecided
     struct ParseState **place; // where the parameter was seen last
-    bool again;                // a parameter is undecided or was given text only for want of a better type
+    bool again; // a parameter is undecided or was given text only for want of a better type
 };
 
 // Prepares the state for a first pass; allocates in CurrentMemoryContext. Errors: pg (memory).
 void init_param_types(ParamTypes *types, int count, const ParamValue *params);
 // A ParserSetupHook; `types` is the ParamTypes *. Errors of the hooks: pg 42P02, 42P08.
 void setup_param_hooks(struct ParseState *parse, void *types);
-// To be called with the analysed queries of each pass: true when a second pass is needed, which the state is then ready for.
-// Errors: pg (stack depth).
+// To be called with the analysed queries of each pass: true when a second pass is needed, which the
+// state is then ready for. Errors: pg (stack depth).
 bool needs_second_pass(ParamTypes *types, List *queries);
 // Analyses and rewrites a statement, in two passes when needed. Errors: pg.
 List *analyze_with_params(RawStmt *statement, const char *sql, ParamTypes *types);
 
-// The value of a parameter as `type`: unchanged when it has that type or is strong; by the assignment cast, else by the text
-// form. Allocates in CurrentMemoryContext; the result may share memory with the value. Errors: pg (invalid input, out of range).
+// The value of a parameter as `type`: unchanged when it has that type or is strong; by the
+// assignment cast, else by the text form. Allocates in CurrentMemoryContext; the result may share
+// memory with the value. Errors: pg (invalid input, out of range).
 Datum convert_param(const ParamValue *param, Oid type);
 
-// The values for the executor, converted to the resolved types. Errors: pg. nullptr when there are none.
+// The values for the executor, converted to the resolved types. Errors: pg. nullptr when there are
+// none.
 ParamListInfo bind_params(const ParamTypes *types, const ParamValue *params);
 
 } // namespace pllua_bg::pg

@@ -11,16 +11,48 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
+namespace {
+
+// Polling helps when the answer comes from another processor. When both processes share one, or the machine is busy, it only
+// delays the other side: each poll in vain makes the next ones rarer, the first success brings them back.
+constexpr int kMostSkipped = 32;
+int in_vain;    // polls in a row that ended by time
+int to_skip;    // waits to come that do not poll
+bool undecided; // a poll has begun and did not end by time: it succeeded if another one begins
+
+bool begin_poll() {
+    if (undecided) in_vain = 0;
+    undecided = false;
+    if (to_skip > 0) {
+        --to_skip;
+        return false;
+    }
+    undecided = true;
+    return true;
+}
+
+void end_poll_in_vain() {
+    undecided = false;
+    in_vain = Min(in_vain + 1, 5);
+    to_skip = Min((1 << in_vain) - 2, kMostSkipped);
+}
+
+} // namespace
+
 bool poll_again(Poll *poll) {
     instr_time now;
     INSTR_TIME_SET_CURRENT(now);
     if (!poll->begun) {
+        if (!begin_poll()) return false;
         poll->begun = true;
         poll->start = now;
     }
     INSTR_TIME_SUBTRACT(now, poll->start);
-    if (INSTR_TIME_GET_MICROSEC(now) >= static_cast<uint64>(kPollMicroseconds)) return false;
-    (void) sched_yield();
+    if (INSTR_TIME_GET_MICROSEC(now) >= static_cast<uint64>(kPollMicroseconds)) {
+        end_poll_in_vain();
+        return false;
+    }
+    (void)sched_yield();
     return true;
 }
 

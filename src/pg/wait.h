@@ -1,5 +1,6 @@
 // Waiting: first by polling for a few microseconds, then on the process latch.
-// Owns nothing. A wake-up across cores costs some 40 us, so an answer that comes at once is worth polling for.
+// Owns nothing. A wake-up across cores costs some 40 us, so an answer that comes at once is worth
+// polling for.
 #pragma once
 
 #include "pg/server.h"
@@ -22,8 +23,9 @@ struct Poll {
 // Yields the processor once; false when the time for polling is over. Errors: none.
 bool poll_again(Poll *poll);
 
-// Sleeps until the latch is set or `timeout` milliseconds are over (negative: no limit), resets the latch and serves
-// interrupts. `event` is a wait event of the server. Returns false on timeout. Errors: pg (interrupts).
+// Sleeps until the latch is set or `timeout` milliseconds are over (negative: no limit), resets the
+// latch and serves interrupts. `event` is a wait event of the server. Returns false on timeout.
+// Errors: pg (interrupts).
 bool wait_latch(long timeout, uint32 event);
 
 // The same without serving interrupts. Errors: none.

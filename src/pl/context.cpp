@@ -34,11 +34,20 @@ void write(Writer *writer, const char *format, ...) {
     if (writer->used >= writer->size) writer->used = writer->size - 1;
 }
 
+// lua_getstack walks from the innermost level, so the depth is searched, not counted.
 int stack_depth(lua_State *L) {
     lua_Debug frame;
-    int depth = 0;
-    while (lua_getstack(L, depth, &frame) != 0) depth++;
-    return depth;
+    int beyond = 1;
+    while (lua_getstack(L, beyond, &frame) != 0) beyond *= 2;
+    int within = beyond / 2;
+    while (within < beyond) {
+        const int middle = (within + beyond) / 2;
+        if (lua_getstack(L, middle, &frame) != 0)
+            within = middle + 1;
+        else
+            beyond = middle;
+    }
+    return within;
 }
 
 void write_frame(Writer *writer, lua_State *L, lua_Debug *frame) {

@@ -3,6 +3,8 @@
 
 #include "api/errors.h"
 #include "api/protect.h"
+#include "lua/entry.h"
+#include "lua/error.h"
 #include "lua/interrupt.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
@@ -55,34 +57,75 @@ void add_context(ErrorData *error, const char *text, size_t length) {
     error->context = context;
 }
 
+void drop_trace(Entry *entry) {
+    if (entry->trace != nullptr) pfree(entry->trace);
+    entry->trace = nullptr;
+}
+
+// The message handler of every entry: notes where an uncaught error was raised. An error of the server knows already.
+int note_trace(lua_State *L) {
+    const lua::ErrorFields *fields = lua::error_fields(L, 1);
+    Entry *entry = current_entry();
+    if (fields != nullptr && fields->server) return 1;
+    char text[kContextSize];
+    const size_t length = describe_stack(L, text, sizeof(text));
+    drop_trace(entry);
+    if (length == 0) return 1;
+    entry->trace = static_cast<char *>(
+        MemoryContextAllocExtended(entry->interpreter->memory, length + 1, MCXT_ALLOC_NO_OOM));
+    if (entry->trace != nullptr) memcpy(entry->trace, text, length + 1);
+    return 1;
+}
+
+// An error ends as two results: the error value and the status.
+int finish_protected(lua_State *L, int status, lua_KContext) {
+    if (status == LUA_OK || status == LUA_YIELD) return 0;
+    lua_pushinteger(L, status);
+    return 2;
+}
+
+// The stack is: body, its argument. The thread survives an error here, with its hooks allowed and what was to be closed
+// closed; a thread that dies has lost its hooks when the error came from one.
+int run_protected(lua_State *L) {
+    lua_pushcfunction(L, lua::entry<note_trace>);
+    lua_insert(L, 1);
+    return finish_protected(L, lua_pcallk(L, 1, 0, 1, 0, finish_protected), 0);
+}
+
+// The error value is on top of the thread.
 ErrorData *take_lua_error(Entry *entry, int status, bool *fresh) {
     if (pg::pending_error() != nullptr) {
         *fresh = false;
         return pg::copy_pending();
     }
-    char text[kContextSize];
-    size_t length = describe_stack(entry->thread, text, sizeof(text));
-    if (length == 0)
-        length = static_cast<size_t>(
-            pg_snprintf(text, sizeof(text), "Lua function \"%s\"", entry->name));
     // The stack of the failed thread may be full, so the value is looked at elsewhere.
     lua_State *main = entry->interpreter->main;
     lua_xmove(entry->thread, main, 1);
     ErrorData *error = api::error_from_lua(main, -1, fresh);
     lua_xmove(main, entry->thread, 1);
-    if (*fresh) {
-        if (error->sqlerrcode == ERRCODE_EXTERNAL_ROUTINE_EXCEPTION || status != LUA_ERRRUN)
-            set_code(error, status);
-        add_context(error, text, length);
+    if (!*fresh) return error;
+    if (error->sqlerrcode == ERRCODE_EXTERNAL_ROUTINE_EXCEPTION || status != LUA_ERRRUN)
+        set_code(error, status);
+    if (entry->trace != nullptr) {
+        add_context(error, entry->trace, strlen(entry->trace));
+    } else {
+        char text[NAMEDATALEN + 32];
+        add_context(error, text,
+                    static_cast<size_t>(
+                        pg_snprintf(text, sizeof(text), "Lua function \"%s\"", entry->name)));
     }
     return error;
 }
 
-// Makes the thread new. A cancel that arrives meanwhile takes the place of the error.
-ErrorData *close_failed_thread(Entry *entry, ErrorData *error, bool *fresh) {
-    api::close_thread(entry->thread);
+// Ends the use of the thread. A cancel that arrives meanwhile takes the place of the error.
+ErrorData *drop_failed_thread(Entry *entry, bool dead, ErrorData *error, bool *fresh) {
+    if (dead) api::close_thread(entry->thread);
     lua_settop(entry->thread, 0);
-    give_thread(entry->interpreter, entry->thread);
+    if (dead || error->sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
+        error->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
+        retire_thread(entry->interpreter, entry->thread);
+    else
+        give_thread(entry->interpreter, entry->thread);
     if (!pg::pending_is_final() || pg::is_final(error)) return error;
     pg::free_error(error);
     *fresh = false;
@@ -94,10 +137,12 @@ ErrorData *close_failed_thread(Entry *entry, ErrorData *error, bool *fresh) {
     pg::rethrow(error);
 }
 
-[[noreturn]] void fail(Entry *entry, int status) {
+// The error value is on top of the thread, which has ended with it when `dead`.
+[[noreturn]] void fail(Entry *entry, int status, bool dead) {
     bool fresh;
     ErrorData *error = take_lua_error(entry, status, &fresh);
-    error = close_failed_thread(entry, error, &fresh);
+    error = drop_failed_thread(entry, dead, error, &fresh);
+    drop_trace(entry);
     unwind(entry, true);
     raise(error, fresh);
 }
@@ -124,6 +169,7 @@ void open_entry(Entry *entry, Interpreter *interpreter, const char *name, const 
     entry->site = options.site;
     entry->data = nullptr;
     entry->sink = nullptr;
+    entry->trace = nullptr;
     entry->number = ++entry_count;
     entry->callback.callback = describe_entry;
     entry->callback.arg = entry;
@@ -141,19 +187,28 @@ bool run_entry(Entry *entry, lua_CFunction body, void *argument) {
     lua_State *thread = entry->thread;
     int nargs = 0;
     if (body != nullptr) {
+        lua_pushcfunction(thread, lua::entry<run_protected>);
         lua_pushcfunction(thread, body);
         lua_pushlightuserdata(thread, argument);
-        nargs = 1;
+        nargs = 2;
     }
     api::RowSink *outer_sink = api::row_sink;
     api::row_sink = entry->sink;
     int nresults;
     const int status = api::resume(thread, nullptr, nargs, &nresults);
     api::row_sink = outer_sink;
-    if (status != LUA_OK && status != LUA_YIELD) [[unlikely]]
-        fail(entry, status);
-    lua_pop(thread, nresults);
-    return status == LUA_YIELD;
+    if (status == LUA_YIELD) {
+        lua_pop(thread, nresults);
+        return true;
+    }
+    if (status != LUA_OK) [[unlikely]]
+        fail(entry, status, true);
+    if (nresults > 0) [[unlikely]] {
+        const auto error_status = static_cast<int>(lua_tointeger(thread, -1));
+        lua_pop(thread, 1);
+        fail(entry, error_status, false);
+    }
+    return false;
 }
 
 void close_entry(Entry *entry) {
@@ -171,7 +226,7 @@ void suspend_entry(Entry *entry) {
 
 void finish_entry(Entry *entry) {
     const int status = api::close_thread(entry->thread);
-    if (status != LUA_OK) fail(entry, status);
+    if (status != LUA_OK) fail(entry, status, false);
     lua_settop(entry->thread, 0);
     close_entry(entry);
 }

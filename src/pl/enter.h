@@ -25,6 +25,7 @@ struct Entry {
     Site *site;         // may be null
     void *data;         // of the kind of call
     api::RowSink *sink; // where rows are yielded to; may be null
+    char *trace;        // where the last uncaught error of Lua's own was raised; null when unknown
     uint64 number;      // unlike that of every other entry of this backend
 };
 
@@ -39,7 +40,7 @@ struct EntryOptions {
 
 // Begins an entry. After it, leave by close_entry(), suspend_entry() or an error of run_entry() only. Errors: pg (54001, 53200).
 void open_entry(Entry *entry, Interpreter *interpreter, const char *name, const EntryOptions &options = {});
-// Runs body (its only argument is the light userdata `argument`), or goes on with the suspended thread when body is null.
+// Runs body (its only argument is the light userdata `argument`, it returns nothing), or goes on with the suspended thread when body is null.
 // True when it was suspended by a yield. Errors: pg: what Lua raised; the entry is closed then.
 bool run_entry(Entry *entry, lua_CFunction body, void *argument);
 // Ends an entry whose thread has ended. Errors: pg.

@@ -41,6 +41,9 @@ Interpreter *find_interpreter(bool trusted);
 lua_State *take_thread(Interpreter *interpreter);
 // Gives back a thread that has ended, or that api::close_thread has made new. Errors: none.
 void give_thread(Interpreter *interpreter, lua_State *thread);
+// Forgets a thread that has been made new, and collects garbage: after an error for lack of memory or of stack. Runs
+// finalizers. Errors: none.
+void retire_thread(Interpreter *interpreter, lua_State *thread);
 // Leaves a suspended thread to the collector: what it had to close is not closed. Runs no Lua code, so it may be called
 // while a query is torn down. Errors: none.
 void abandon_thread(Interpreter *interpreter, lua_State *thread);

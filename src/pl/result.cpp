@@ -58,6 +58,16 @@ Datum take_scalar(lua_State *L, int first, int count, const Result *result, bool
     return types::to_datum(L, first, result->type, isnull);
 }
 
+// Pushes the columns of a row; how many.
+int spread_row(lua_State *L, int row) {
+    const types::Shape *shape = types::push_shape_of_row(L, row);
+    const int data = lua_gettop(L);
+    luaL_checkstack(L, shape->live + 4, nullptr);
+    for (int i = 0; i < shape->descriptor->natts; i++)
+        if (shape->columns[i].type != nullptr) types::push_column(L, row, data, i);
+    return shape->live;
+}
+
 Datum check_domain(lua_State *L, Result *result, Datum value, bool isnull) {
     pg::call_pure(L, [=] {
         domain_check(value, isnull, result->type_oid, &result->domain_state, result->memory);
@@ -68,8 +78,7 @@ Datum check_domain(lua_State *L, Result *result, Datum value, bool isnull) {
 Datum take_row(lua_State *L, int first, int count, Result *result, bool *isnull) {
     HeapTuple tuple = nullptr;
     Datum value = 0;
-    if (count == 1 && result->by_position) count = spread_row(L, &first);
-    if (are_columns(L, first, count, result)) {
+    if (are_columns(L, &first, &count, result)) {
         const auto natts = static_cast<size_t>(result->descriptor->natts);
         auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
         auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
@@ -145,21 +154,14 @@ void resolve_result(FunctionCallInfo fcinfo, Result *result, MemoryContext memor
     MemoryContextSwitchTo(outer);
 }
 
-int spread_row(lua_State *L, int *first) {
-    const int row = *first;
-    if (!types::is_row(L, row)) return 1;
-    const types::Shape *shape = types::push_shape_of_row(L, row);
-    const int data = lua_gettop(L);
-    luaL_checkstack(L, shape->live + 4, nullptr);
-    for (int i = 0; i < shape->descriptor->natts; i++)
-        if (shape->columns[i].type != nullptr) types::push_column(L, row, data, i);
-    *first = data + 1;
-    return shape->live;
-}
-
-bool are_columns(lua_State *L, int first, int count, const Result *result) {
-    if (count > 1) return true;
-    return count == 1 && result->ncolumns == 1 && !lua_istable(L, first) && !lua_isnil(L, first);
+bool are_columns(lua_State *L, int *first, int *count, const Result *result) {
+    if (*count != 1) return *count > 1;
+    if (result->by_position && types::is_row(L, *first)) {
+        *count = spread_row(L, *first);
+        *first = lua_gettop(L) - *count + 1;
+        return true;
+    }
+    return result->ncolumns == 1 && !lua_istable(L, *first) && !lua_isnil(L, *first);
 }
 
 void take_columns(lua_State *L, int first, int count, const Result *result, Datum *values, bool *nulls) {

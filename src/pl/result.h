@@ -37,10 +37,8 @@ Datum take_result(lua_State *L, int first, int count, Result *result, bool *isnu
 
 // The columns of a kRow result from as many values; `values` and `nulls` have room for all attributes. Errors: lua.
 void take_columns(lua_State *L, int first, int count, const Result *result, Datum *values, bool *nulls);
-// Pushes the columns of the row at *first as values of their own, and makes *first the place of the first. Returns how many
-// there are; 1, with nothing done, when there is no row but a plain value or table. Errors: lua.
-int spread_row(lua_State *L, int *first);
-// True when the values are to be taken as columns, not as one row.
-bool are_columns(lua_State *L, int first, int count, const Result *result);
+// True when the values are to be taken as columns, not as one row. Where columns count by position, a row is spread for that:
+// its columns are pushed, and *first and *count changed. Errors: lua.
+bool are_columns(lua_State *L, int *first, int *count, const Result *result);
 
 } // namespace pllua_bg::pl

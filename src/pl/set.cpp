@@ -64,35 +64,41 @@ void store_tuple(lua_State *L, Set *set, HeapTuple tuple) {
     });
 }
 
+void store_nulls(lua_State *L, Set *set, Datum *values, bool *nulls) {
+    const auto natts = static_cast<size_t>(set->descriptor->natts);
+    memset(values, 0, sizeof(Datum) * natts);
+    memset(nulls, 1, natts);
+    store_values(L, set, values, nulls);
+}
+
+// A row of a domain is checked as a whole.
+bool store_domain(lua_State *L, Set *set, int first, int count) {
+    bool isnull;
+    const Datum value = take_result(L, first, count, &set->site->result, &isnull);
+    if (isnull) return false;
+    HeapTupleHeader header = DatumGetHeapTupleHeader(value);
+    HeapTupleData tuple = {};
+    tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+    tuple.t_data = header;
+    store_tuple(L, set, &tuple);
+    return true;
+}
+
 void store_row(lua_State *L, Set *set, int first, int count) {
     Result *result = &set->site->result;
     const auto natts = static_cast<size_t>(set->descriptor->natts);
     auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
     auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
     if (result->is_domain) {
-        bool isnull;
-        const Datum value = take_result(L, first, count, result, &isnull);
-        if (!isnull) {
-            HeapTupleHeader header = DatumGetHeapTupleHeader(value);
-            HeapTupleData tuple = {};
-            tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-            tuple.t_data = header;
-            store_tuple(L, set, &tuple);
-            return;
-        }
-    }
-    if (count == 1 && result->by_position) count = spread_row(L, &first);
-    if (!result->is_domain && are_columns(L, first, count, result)) {
+        if (!store_domain(L, set, first, count)) store_nulls(L, set, values, nulls);
+    } else if (are_columns(L, &first, &count, result)) {
         take_columns(L, first, count, result, values, nulls);
         store_values(L, set, values, nulls);
-        return;
-    } else if (count > 0 && !lua_isnil(L, first)) {
+    } else if (count == 0 || lua_isnil(L, first)) {
+        store_nulls(L, set, values, nulls);
+    } else {
         store_tuple(L, set, types::to_tuple(L, first, result->descriptor, true));
-        return;
     }
-    memset(values, 0, sizeof(Datum) * natts);
-    memset(nulls, 1, natts);
-    store_values(L, set, values, nulls);
 }
 
 // Puts a row away.

@@ -1,10 +1,11 @@
 // Making the wait of a launcher for its worker visible to the server's deadlock detector.
 // Owns the timer that makes a worker look again.
 //
-// A worker holds a lock of its own while a command runs. A launcher that has waited for deadlock_timeout while its worker
-// waits for a lock asks for that lock for a moment: a cycle through both is then an ordinary deadlock. The worker is
-// told to look for it, so that it, not the launcher, is the victim. The launcher waits in short slices inside a
-// subtransaction, because the end of a slice is the server's lock timeout.
+// A worker holds a lock of its own while a command runs. A launcher that has waited for
+// deadlock_timeout while its worker waits for a lock asks for that lock for a moment: a cycle
+// through both is then an ordinary deadlock. The worker is told to look for it, so that it, not the
+// launcher, is the victim. The launcher waits in short slices inside a subtransaction, because the
+// end of a slice is the server's lock timeout.
 #include <signal.h>
 
 #include "pg/compat.h"
@@ -39,24 +40,23 @@ static void kick() {
     SegmentHeader *header = kick_header;
     if (header == nullptr || kick_pid == 0) return;
     pg_atomic_fetch_or_u32(&header->flags, kRecheck);
-    (void) ::kill(kick_pid, SIGUSR2);
+    (void)::kill(kick_pid, SIGUSR2);
 }
-
-void initialize_deadlock() {}
 
 static bool waits_for_lock(Session *session) {
     if (session->gone || session->header == nullptr) return false;
     uint32 number = pg_atomic_read_u32(&session->header->worker_number);
     if (number == 0) return false;
     const PGPROC *proc = pg::proc_by_number(static_cast<int>(number) - 1);
-    return proc->pid == known_pid(session) && (proc->wait_event_info & kWaitClassMask) == PG_WAIT_LOCK;
+    return proc->pid == known_pid(session) &&
+           (proc->wait_event_info & kWaitClassMask) == PG_WAIT_LOCK;
 }
 
 static void acquire_for_a_moment(Session *session) {
     LOCKTAG tag;
     set_busy_tag(&tag, MyProcPid, session->number);
-    (void) LockAcquire(&tag, ShareLock, false, false);
-    (void) LockRelease(&tag, ShareLock, false);
+    (void)LockAcquire(&tag, ShareLock, false, false);
+    (void)LockRelease(&tag, ShareLock, false);
 }
 
 // One slice of waiting for the busy lock; the error that ended it, nullptr when the lock was free.
@@ -122,14 +122,14 @@ void take_busy_lock() {
     if (worker.header == nullptr || !worker.header->has_queues) return;
     my_busy_tag(&tag);
     // The command may have released it: pg_advisory_unlock_all(), DISCARD ALL.
-    if (!pg::holds_lock(&tag, ExclusiveLock)) (void) LockAcquire(&tag, ExclusiveLock, true, false);
+    if (!pg::holds_lock(&tag, ExclusiveLock)) (void)LockAcquire(&tag, ExclusiveLock, true, false);
 }
 
 void release_busy_lock() {
     LOCKTAG tag;
     if (worker.header == nullptr || !worker.header->has_queues) return;
     my_busy_tag(&tag);
-    if (pg::holds_lock(&tag, ExclusiveLock)) (void) LockRelease(&tag, ExclusiveLock, true);
+    if (pg::holds_lock(&tag, ExclusiveLock)) (void)LockRelease(&tag, ExclusiveLock, true);
 }
 
 void yield_busy_lock() {

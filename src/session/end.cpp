@@ -23,8 +23,7 @@ void cancel(Session *session) {
 void cancel_command(Session *session, CommandId id) {
     if (session->gone || session->header == nullptr || id > session->last_sent) return;
     if (id <= pg_atomic_read_u64(&session->header->finished)) return;
-    pg_atomic_write_u64(&session->header->cancel_target, id);
-    pg_memory_barrier();
+    mark_cancelled(session->header, id);
     signal_worker(session, SIGUSR2);
 }
 
@@ -34,7 +33,8 @@ void pin_for_worker(dsm_segment *segment, SegmentHeader *header) {
         dsm_unpin_segment(dsm_segment_handle(segment));
 }
 
-// Commands the queue did not take go into a segment of their own, which the worker reads when the queue is at its end.
+// Commands the queue did not take go into a segment of their own, which the worker reads when the
+// queue is at its end.
 static void leave_testament(Session *session) {
     Size total = 0;
     StringInfoData rest;
@@ -73,7 +73,8 @@ static void let_finish(Session *session) {
 }
 
 void detach(Session *session) {
-    if (session->segment != nullptr && session->last_done < session->last_sent) let_finish(session);
+    if (session->segment != nullptr && session->last_done < session->last_sent)
+        let_finish(session);
     else if (session->segment != nullptr && !session->started && session->worker != nullptr)
         TerminateBackgroundWorker(session->worker);
     forget(session);
@@ -107,9 +108,6 @@ void initialize_at_first_use() {
     registered_in = MyProcPid;
 }
 
-void initialize() {
-    initialize_on_commit();
-    initialize_deadlock();
-}
+void initialize() { initialize_on_commit(); }
 
 } // namespace pllua_bg::session

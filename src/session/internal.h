@@ -17,10 +17,10 @@ namespace pllua_bg::session {
 struct OwnCommand : Command {
     OwnCommand *before; // in Session::commands
     OwnCommand *after;
-    bool discarded;       // nobody wants what comes
-    bool streaming;       // the worker waits until rows are taken
-    Statement *open;      // the statement whose tag has not come yet
-    Size unread;          // bytes of rows received and not yet read, of a streaming command
+    bool discarded;  // nobody wants what comes
+    bool streaming;  // the worker waits until rows are taken
+    Statement *open; // the statement whose tag has not come yet
+    Size unread;     // bytes of rows received and not yet read, of a streaming command
 };
 
 struct Session {
@@ -36,26 +36,28 @@ struct Session {
     int pid; // 0: not known yet
     NameData name;
     OnExit on_exit;
-    bool started;  // the worker has reported ready
+    bool started; // the worker has reported ready
     bool gone;
     bool receiving; // set while a message is taken apart; found set: an error tore it
     char transaction;
     CommandId last_sent;
-    CommandId last_done; // newest command that is no longer pending
+    CommandId last_done;        // newest command that is no longer pending
     Chain<OwnCommand> commands; // not yet released, in order of their numbers
-    OwnCommand *current; // the oldest that is pending
-    ErrorData *last_words; // an error reported while no command was pending, or FATAL
+    OwnCommand *current;        // the oldest that is pending
+    ErrorData *last_words;      // an error reported while no command was pending, or FATAL
     char *last_error;
     Notification *notifications;
     Notification *last_notification;
     Notice *early_notices; // came while no command was pending; given to the next
+    Notice *last_early_notice;
 };
 
 // All sessions of this backend that were neither detached nor closed.
 extern Chain<Session> sessions;
 extern int session_count;
 
-// The command a worker's message belongs to: the oldest that is pending; nullptr when there is none.
+// The command a worker's message belongs to: the oldest that is pending; nullptr when there is
+// none.
 OwnCommand *current_command(Session *session);
 OwnCommand *find_command(Session *session, CommandId id);
 // Enters a new command. Errors: pg (memory).
@@ -87,13 +89,13 @@ bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle);
 dsm_segment *create_segment(Size size);
 // The checks every launch makes: right to use schema bg, role, security context. Errors: pg.
 void check_may_launch();
-// Pins a segment so that the worker finds it although we detach; the worker (or we, if it has already attached) unpins it.
+// Pins a segment so that the worker finds it although we detach; the worker (or we, if it has
+// already attached) unpins it.
 void pin_for_worker(dsm_segment *segment, SegmentHeader *header);
 
-// Makes a cycle through the workers we wait for visible for a moment, at most `timeout` ms; false when they do not all wait
-// for locks. Errors: pg (interrupts).
+// Makes a cycle through the workers we wait for visible for a moment, at most `timeout` ms; false
+// when they do not all wait for locks. Errors: pg (interrupts).
 bool offer_deadlock_edge(const WaitFor *commands, int n, long timeout);
-void initialize_deadlock();
 void initialize_on_commit();
 // What can be registered only in the backend itself: its exit callback. Errors: pg.
 void initialize_at_first_use();

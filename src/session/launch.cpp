@@ -28,8 +28,9 @@ static uint64 last_number = 0;
 static void check_may_use_schema() {
     Oid schema = get_namespace_oid("bg", true);
     if (!OidIsValid(schema))
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("schema \"bg\" does not exist"),
-                        errhint("Background sessions need CREATE EXTENSION pllua_bg in this database.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("schema \"bg\" does not exist"),
+                 errhint("Background sessions need CREATE EXTENSION pllua_bg in this database.")));
     if (!pg::may_use_schema(schema, GetUserId()))
         ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                         errmsg("permission denied for background sessions"),
@@ -45,18 +46,22 @@ static void check_can_login() {
     bool can_login = reinterpret_cast<Form_pg_authid>(GETSTRUCT(role))->rolcanlogin;
     ReleaseSysCache(role);
     if (can_login) return;
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-             errmsg("role \"%s\" is not permitted to log in", GetUserNameFromId(GetUserId(), true)),
-             errdetail("A background session runs as the current user, and before PostgreSQL 17 a background "
-                       "worker cannot start as a role without LOGIN."),
-             errhint("Grant the role LOGIN, or launch the session as another role.")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+         errmsg("role \"%s\" is not permitted to log in", GetUserNameFromId(GetUserId(), true)),
+         errdetail(
+             "A background session runs as the current user, and before PostgreSQL 17 a background "
+             "worker cannot start as a role without LOGIN."),
+         errhint("Grant the role LOGIN, or launch the session as another role.")));
 }
 
 void check_may_launch() {
     if (InSecurityRestrictedOperation())
-        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                        errmsg("cannot launch a background session within security-restricted operation")));
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("cannot launch a background session within security-restricted operation")));
     if (IsInParallelMode() || IsParallelWorker())
         ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
                         errmsg("cannot launch a background session during a parallel operation")));
@@ -64,24 +69,27 @@ void check_may_launch() {
     check_can_login();
 }
 
-// How a worker finds this library: by its plain name where the server looks anyway, else by its path.
+// How a worker finds this library: by its plain name where the server looks anyway, else by its
+// path.
 static void fill_library_name(BackgroundWorker *worker) {
     Dl_info info;
-    if (dladdr(reinterpret_cast<void *>(&fill_library_name), &info) == 0 || info.dli_fname == nullptr)
+    if (dladdr(reinterpret_cast<void *>(&fill_library_name), &info) == 0 ||
+        info.dli_fname == nullptr)
         elog(ERROR, "could not find the path of the library");
     const char *path = info.dli_fname;
     const char *slash = strrchr(path, '/');
     Size folder = slash == nullptr ? 0 : static_cast<Size>(slash - path);
     const char *suffix = strrchr(path, '.');
-    if (slash != nullptr && strlen(pkglib_path) == folder && strncmp(path, pkglib_path, folder) == 0 &&
-        suffix != nullptr && suffix > slash) {
+    if (slash != nullptr && strlen(pkglib_path) == folder &&
+        strncmp(path, pkglib_path, folder) == 0 && suffix != nullptr && suffix > slash) {
         strlcpy(worker->bgw_library_name, slash + 1,
                 Min(pg::kLibraryNameSize, static_cast<Size>(suffix - slash)));
         return;
     }
     if (strlcpy(worker->bgw_library_name, path, pg::kLibraryNameSize) >= pg::kLibraryNameSize)
-        ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
-                        errmsg("path of the library is too long for a background worker: \"%s\"", path)));
+        ereport(ERROR,
+                (errcode(ERRCODE_CONFIG_FILE_ERROR),
+                 errmsg("path of the library is too long for a background worker: \"%s\"", path)));
 }
 
 bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
@@ -104,9 +112,10 @@ bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
 dsm_segment *create_segment(Size size) {
     dsm_segment *segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
     if (segment == nullptr)
-        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-                        errmsg("too many dynamic shared memory segments for another background session"),
-                        errhint("The number of segments depends on max_connections.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+                 errmsg("too many dynamic shared memory segments for another background session"),
+                 errhint("The number of segments depends on max_connections.")));
     dsm_pin_mapping(segment);
     return segment;
 }
@@ -115,9 +124,10 @@ static Size chosen_queue_size(const LaunchOptions &options) {
     if (options.queue_size == 0) return static_cast<Size>(pg::setting_queue_size) * 1024;
     if (options.queue_size < pg::kQueueSizeMin * static_cast<Size>(1024) ||
         options.queue_size > pg::kQueueSizeMax * static_cast<Size>(1024))
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("queue size of %zu bytes is out of range", options.queue_size),
-                        errhint("It can be from %d kB to %d kB.", pg::kQueueSizeMin, pg::kQueueSizeMax)));
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("queue size of %zu bytes is out of range", options.queue_size),
+                 errhint("It can be from %d kB to %d kB.", pg::kQueueSizeMin, pg::kQueueSizeMax)));
     return options.queue_size;
 }
 
@@ -131,13 +141,15 @@ static Session *make_session(const LaunchOptions &options) {
     session->on_exit = options.on_exit;
     session->transaction = 'I';
     if (options.name != nullptr) {
-        int length = pg_mbcliplen(options.name, static_cast<int>(strlen(options.name)), NAMEDATALEN - 1);
+        int length =
+            pg_mbcliplen(options.name, static_cast<int>(strlen(options.name)), NAMEDATALEN - 1);
         memcpy(NameStr(session->name), options.name, length);
     }
     return session;
 }
 
-// Creates the segment and attaches both queues. What it makes is owned by the session as soon as it exists.
+// Creates the segment and attaches both queues. What it makes is owned by the session as soon as it
+// exists.
 static void make_segment(Session *session, const LaunchOptions &options) {
     Size queue_size = chosen_queue_size(options);
     StringInfoData setup;
@@ -173,7 +185,7 @@ static void start_worker(Session *session, double wait) {
                             errhint("You may need to increase max_worker_processes.")));
         // Workers that end need what they wrote to be taken.
         pump_all();
-        (void) pg::wait_latch(Min(pause, rest), WAIT_EVENT_BGWORKER_STARTUP);
+        (void)pg::wait_latch(Min(pause, rest), WAIT_EVENT_BGWORKER_STARTUP);
         pause = Min(pause * 2, 50);
     }
     MemoryContextSwitchTo(old);
@@ -191,10 +203,12 @@ Session *launch(const LaunchOptions &options) {
     check_may_launch();
     initialize_at_first_use();
     if (session_count >= pg::setting_max_sessions)
-        ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-                        errmsg("too many background sessions"),
-                        errdetail("This session has %d of them.", session_count),
-                        errhint("Detach sessions that are no longer needed, or increase pllua_bg.max_sessions.")));
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("too many background sessions"),
+             errdetail("This session has %d of them.", session_count),
+             errhint(
+                 "Detach sessions that are no longer needed, or increase pllua_bg.max_sessions.")));
     Session *volatile session = nullptr;
     ErrorData *error = pg::attempt([&session, &options] {
         session = make_session(options);
@@ -210,12 +224,13 @@ Session *launch(const LaunchOptions &options) {
     return session;
 }
 
-static CommandId send_with_flags(Session *session, const char *sql, int nparams, const Param *params,
-                                 uint32 flags) {
+static CommandId send_with_flags(Session *session, const char *sql, int nparams,
+                                 const Param *params, uint32 flags) {
     pump(session);
     if (session->gone)
-        ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),
-                        session->last_error == nullptr ? 0 : errdetail("%s", session->last_error)));
+        ereport(ERROR,
+                (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),
+                 session->last_error == nullptr ? 0 : errdetail("%s", session->last_error)));
     if (nparams > PG_UINT16_MAX)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("too many parameters for a background session: %d", nparams)));

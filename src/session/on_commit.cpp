@@ -1,9 +1,9 @@
 // Jobs that start when the transaction that registered them commits.
 // Owns the list of the jobs of the current transaction; it lives in TopTransactionContext.
 //
-// The worker of a job is registered before the commit, so that a failure to do so still rolls the transaction back; it waits
-// until the launcher has told it through the segment how the transaction ended, which happens when the effects of the
-// transaction are visible to all.
+// The worker of a job is registered before the commit, so that a failure to do so still rolls the
+// transaction back; it waits until the launcher has told it through the segment how the transaction
+// ended, which happens when the effects of the transaction are visible to all.
 #include "session/internal.h"
 
 #include "pg/compat.h"
@@ -53,16 +53,18 @@ void on_commit(const char *sql, int nparams, const Param *params) {
 }
 
 static void register_or_wait(Job *job) {
-    TimestampTz deadline = GetCurrentTimestamp() + pg::setting_launch_wait * static_cast<int64>(1000);
+    TimestampTz deadline =
+        GetCurrentTimestamp() + pg::setting_launch_wait * static_cast<int64>(1000);
     BackgroundWorkerHandle *handle = nullptr;
     while (!register_worker(job->segment, &handle)) {
         long rest = pg::milliseconds_until(deadline);
         if (rest == 0)
             ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-                            errmsg("could not launch the background sessions of this transaction: no free worker slot"),
+                            errmsg("could not launch the background sessions of this transaction: "
+                                   "no free worker slot"),
                             errhint("You may need to increase max_worker_processes.")));
         pump_all();
-        (void) pg::wait_latch(Min(rest, 20), WAIT_EVENT_BGWORKER_STARTUP);
+        (void)pg::wait_latch(Min(rest, 20), WAIT_EVENT_BGWORKER_STARTUP);
     }
 }
 
@@ -95,22 +97,18 @@ static void end_jobs(uint32 outcome) {
 static void at_transaction_end(XactEvent event, void *) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-        for (Job *job = first_job; job != nullptr; job = job->next)
-            start_job(job);
+        for (Job *job = first_job; job != nullptr; job = job->next) start_job(job);
         break;
     case XACT_EVENT_PRE_PREPARE:
         if (first_job != nullptr)
-            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                            errmsg("cannot PREPARE a transaction that has registered background sessions")));
+            ereport(
+                ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("cannot PREPARE a transaction that has registered background sessions")));
         break;
-    case XACT_EVENT_COMMIT:
-        end_jobs(kCommitted);
-        break;
-    case XACT_EVENT_ABORT:
-        end_jobs(kRolledBack);
-        break;
-    default:
-        break;
+    case XACT_EVENT_COMMIT: end_jobs(kCommitted); break;
+    case XACT_EVENT_ABORT: end_jobs(kRolledBack); break;
+    default: break;
     }
 }
 
@@ -127,7 +125,8 @@ static void forget_jobs_of(SubTransactionId subtransaction) {
     }
 }
 
-static void at_subtransaction_end(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *) {
+static void at_subtransaction_end(SubXactEvent event, SubTransactionId own, SubTransactionId parent,
+                                  void *) {
     if (event == SUBXACT_EVENT_ABORT_SUB) forget_jobs_of(own);
     if (event != SUBXACT_EVENT_COMMIT_SUB) return;
     for (Job *job = first_job; job != nullptr; job = job->next)

@@ -1,5 +1,5 @@
-// Moving messages between a session's queues and this backend's memory, without waiting; noticing that a worker has died.
-// Owns nothing.
+// Moving messages between a session's queues and this backend's memory, without waiting; noticing
+// that a worker has died. Owns nothing.
 #include "session/internal.h"
 
 #include <signal.h>
@@ -58,15 +58,16 @@ void session_is_gone(Session *session) {
 }
 
 static bool is_throttled(const Session *session) {
-    return session->current != nullptr && session->current->streaming && !session->current->discarded &&
-           session->current->unread > kStreamingWindow;
+    return session->current != nullptr && session->current->streaming &&
+           !session->current->discarded && session->current->unread > kStreamingWindow;
 }
 
 // An error interrupted the taking apart of a message: what follows cannot be trusted.
 static void give_up(Session *session) {
     session->receiving = false;
     session->last_error = nullptr;
-    strlcpy(session->header->last_words, "A message of the session was lost because of an earlier error.",
+    strlcpy(session->header->last_words,
+            "A message of the session was lost because of an earlier error.",
             sizeof session->header->last_words);
     pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
     signal_worker(session, SIGUSR2);
@@ -79,7 +80,7 @@ void pump(Session *session) {
         give_up(session);
         return;
     }
-    if (has_backlog(&session->channel)) (void) send_backlog(&session->channel);
+    if (has_backlog(&session->channel)) (void)send_backlog(&session->channel);
     for (int i = 0; i < kMessagesAtOnce && !is_throttled(session); i++) {
         const char *message;
         Size length;
@@ -89,11 +90,8 @@ void pump(Session *session) {
             take_message(session, message, length);
             session->receiving = false;
             break;
-        case Received::kGone:
-            session_is_gone(session);
-            return;
-        case Received::kNothing:
-            return;
+        case Received::kGone: session_is_gone(session); return;
+        case Received::kNothing: return;
         }
     }
 }

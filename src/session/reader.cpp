@@ -14,19 +14,10 @@ struct TupleReader {
     uint64 left;    // tuples left in the batch
 };
 
-// The command a statement belongs to, when it is streaming: they share a memory context.
-static OwnCommand *streaming_owner(const Statement *statement) {
-    MemoryContext context = GetMemoryChunkContext(const_cast<Statement *>(statement));
-    for (Session *session = sessions.first; session != nullptr; session = session->after)
-        for (OwnCommand *own = session->commands.first; own != nullptr; own = own->after)
-            if (own->context == context) return own->streaming ? own : nullptr;
-    return nullptr;
-}
-
 TupleReader *open_reader(Statement *statement, MemoryContext context) {
     auto *reader = static_cast<TupleReader *>(MemoryContextAllocZero(context, sizeof(TupleReader)));
     reader->statement = statement;
-    reader->streaming = streaming_owner(statement);
+    reader->streaming = statement->streaming;
     spool_rewind(&reader->cursor, context);
     return reader;
 }

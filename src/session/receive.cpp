@@ -1,5 +1,5 @@
-// Taking the worker's messages apart into commands, statements and notices; and what follows from a worker's death.
-// Owns nothing: everything made here belongs to the session or to a command.
+// Taking the worker's messages apart into commands, statements and notices; and what follows from a
+// worker's death. Owns nothing: everything made here belongs to the session or to a command.
 #include "session/internal.h"
 
 #include "pg/guard.h"
@@ -13,7 +13,8 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-// A tuple descriptor made of what the worker says, without asking the catalogs: the type may be unknown here.
+// A tuple descriptor made of what the worker says, without asking the catalogs: the type may be
+// unknown here.
 static TupleDesc make_descriptor(int ncolumns) {
     TupleDesc descriptor = CreateTemplateTupleDesc(ncolumns);
     descriptor->tdtypeid = RECORDOID;
@@ -31,19 +32,19 @@ static const char *take_bytes(const char **at, void *into, Size size) {
 static void read_column(const char **at, Column *column, Form_pg_attribute attribute) {
     memset(attribute, 0, sizeof *attribute);
     int16 name_length, type_length;
-    (void) take_bytes(at, &column->type, sizeof(Oid));
-    (void) take_bytes(at, &column->typmod, sizeof(int32));
-    (void) take_bytes(at, &column->collation, sizeof(Oid));
-    (void) take_bytes(at, &column->as_text, sizeof(bool));
-    (void) take_bytes(at, &attribute->atttypid, sizeof(Oid));
-    (void) take_bytes(at, &attribute->attlen, sizeof(int16));
-    (void) take_bytes(at, &attribute->attbyval, sizeof(bool));
-    (void) take_bytes(at, &attribute->attalign, sizeof(char));
-    (void) take_bytes(at, &attribute->attstorage, sizeof(char));
-    (void) take_bytes(at, &name_length, sizeof(int16));
+    (void)take_bytes(at, &column->type, sizeof(Oid));
+    (void)take_bytes(at, &column->typmod, sizeof(int32));
+    (void)take_bytes(at, &column->collation, sizeof(Oid));
+    (void)take_bytes(at, &column->as_text, sizeof(bool));
+    (void)take_bytes(at, &attribute->atttypid, sizeof(Oid));
+    (void)take_bytes(at, &attribute->attlen, sizeof(int16));
+    (void)take_bytes(at, &attribute->attbyval, sizeof(bool));
+    (void)take_bytes(at, &attribute->attalign, sizeof(char));
+    (void)take_bytes(at, &attribute->attstorage, sizeof(char));
+    (void)take_bytes(at, &name_length, sizeof(int16));
     namestrcpy(&column->name, *at);
     *at += name_length + 1;
-    (void) take_bytes(at, &type_length, sizeof(int16));
+    (void)take_bytes(at, &type_length, sizeof(int16));
     column->type_name = pstrdup(*at);
     *at += type_length + 1;
     attribute->attname = column->name;
@@ -56,11 +57,13 @@ static void read_column(const char **at, Column *column, Form_pg_attribute attri
 
 static Statement *open_statement(OwnCommand *own) {
     if (own->open != nullptr) return own->open;
-    auto *statement = static_cast<Statement *>(MemoryContextAllocZero(own->context, sizeof(Statement)));
+    auto *statement =
+        static_cast<Statement *>(MemoryContextAllocZero(own->context, sizeof(Statement)));
     if (own->last != nullptr)
         own->last->next = statement;
     else
         own->statements = statement;
+    statement->streaming = own->streaming ? own : nullptr;
     own->last = own->open = statement;
     return statement;
 }
@@ -71,7 +74,7 @@ static void take_columns(OwnCommand *own, const Frame *frame) {
     Statement *statement = open_statement(own);
     const char *at = frame->payload;
     int32 ncolumns;
-    (void) take_bytes(&at, &ncolumns, sizeof ncolumns);
+    (void)take_bytes(&at, &ncolumns, sizeof ncolumns);
     statement->ncolumns = ncolumns;
     statement->columns = static_cast<Column *>(palloc0(sizeof(Column) * ncolumns + 1));
     statement->descriptor = make_descriptor(ncolumns);
@@ -111,7 +114,8 @@ static ErrorData *read_error(const Session *session, const Frame *frame) {
     auto *error = static_cast<ErrorData *>(palloc(sizeof(ErrorData)));
     pq_parse_errornotice(&message, error);
     char *origin = psprintf(_("background session, pid %d"), session->pid);
-    error->context = error->context == nullptr ? origin : psprintf("%s\n%s", error->context, origin);
+    error->context =
+        error->context == nullptr ? origin : psprintf("%s\n%s", error->context, origin);
     return error;
 }
 
@@ -121,15 +125,18 @@ static void remember_error(Session *session, const char *message) {
 }
 
 static void take_error(Session *session, OwnCommand *own, const Frame *frame) {
-    bool fatal = false;
     if (own == nullptr || own->error != nullptr) {
-        // Nobody waits for it: kept as the cause of the death that follows.
-        MemoryContext old = MemoryContextSwitchTo(session->context);
+        // Nobody waits for it: kept as the cause of the death that may follow.
+        MemoryContext context =
+            AllocSetContextCreate(session->context, "pllua_bg error", ALLOCSET_SMALL_SIZES);
+        MemoryContext old = MemoryContextSwitchTo(context);
         ErrorData *error = read_error(session, frame);
-        fatal = error->elevel >= FATAL;
-        if (fatal) session->last_words = error;
         remember_error(session, error->message);
         MemoryContextSwitchTo(old);
+        if (error->elevel >= FATAL)
+            session->last_words = error;
+        else
+            MemoryContextDelete(context);
         return;
     }
     own->error = read_error(session, frame);
@@ -139,26 +146,21 @@ static void take_error(Session *session, OwnCommand *own, const Frame *frame) {
 }
 
 static void append_notice(Notice **first, Notice **last, Notice *notice) {
-    if (*first == nullptr) {
-        *first = notice;
-    } else if (last != nullptr && *last != nullptr) {
-        (*last)->next = notice;
-    } else {
-        Notice *at = *first;
-        while (at->next != nullptr)
-            at = at->next;
-        at->next = notice;
-    }
-    if (last != nullptr) *last = notice;
+    (*first == nullptr ? *first : (*last)->next) = notice;
+    *last = notice;
 }
 
 static void take_notice(Session *session, OwnCommand *own, const Frame *frame) {
     if (own != nullptr && own->discarded) return;
-    MemoryContext old = MemoryContextSwitchTo(own == nullptr ? session->context : own->context);
+    MemoryContext context =
+        own != nullptr
+            ? own->context
+            : AllocSetContextCreate(session->context, "pllua_bg notice", ALLOCSET_SMALL_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(context);
     auto *notice = static_cast<Notice *>(palloc0(sizeof(Notice)));
     notice->data = read_error(session, frame);
     if (own == nullptr)
-        append_notice(&session->early_notices, nullptr, notice);
+        append_notice(&session->early_notices, &session->last_early_notice, notice);
     else
         append_notice(&own->notices, &own->last_notice, notice);
     MemoryContextSwitchTo(old);
@@ -169,7 +171,7 @@ static void take_notification(Session *session, const Frame *frame) {
     const char *at = frame->payload;
     auto *got = static_cast<Notification *>(palloc0(sizeof(Notification)));
     uint32 sender;
-    (void) take_bytes(&at, &sender, sizeof sender);
+    (void)take_bytes(&at, &sender, sizeof sender);
     got->pid = static_cast<int>(pg_ntoh32(sender));
     got->channel = pstrdup(at);
     got->payload = pstrdup(at + strlen(at) + 1);
@@ -194,21 +196,16 @@ static void take_ready(Session *session, const Frame *frame) {
 }
 
 static void take_frame(Session *session, const Frame *frame) {
+    if (frame->type == FrameType::kReady) {
+        take_ready(session, frame); // frees the command's memory when nobody wants it
+        return;
+    }
     OwnCommand *own = session->current;
     MemoryContext old = MemoryContextSwitchTo(own == nullptr ? session->context : own->context);
     switch (frame->type) {
-    case FrameType::kReady:
-        take_ready(session, frame);
-        break;
-    case FrameType::kError:
-        take_error(session, own, frame);
-        break;
-    case FrameType::kNotice:
-        take_notice(session, own, frame);
-        break;
-    case FrameType::kNotification:
-        take_notification(session, frame);
-        break;
+    case FrameType::kError: take_error(session, own, frame); break;
+    case FrameType::kNotice: take_notice(session, own, frame); break;
+    case FrameType::kNotification: take_notification(session, frame); break;
     case FrameType::kColumns:
         if (own != nullptr) take_columns(own, frame);
         break;
@@ -218,18 +215,16 @@ static void take_frame(Session *session, const Frame *frame) {
     case FrameType::kTag:
         if (own != nullptr) take_tag(own, frame);
         break;
-    default:
-        elog(ERROR, "unknown message of a background session");
+    default: elog(ERROR, "unknown message of a background session");
     }
     MemoryContextSwitchTo(old);
 }
 
 void take_message(Session *session, const char *message, Size length) {
-    (void) known_pid(session);
+    (void)known_pid(session);
     FrameCursor cursor = {message, message + length};
     Frame frame;
-    while (next_frame(&cursor, &frame))
-        take_frame(session, &frame);
+    while (next_frame(&cursor, &frame)) take_frame(session, &frame);
 }
 
 } // namespace pllua_bg::session

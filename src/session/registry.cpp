@@ -8,8 +8,8 @@
 #include "pg/wait.h"
 
 extern "C" {
-#include "storage/ipc.h"
 #include "mb/pg_wchar.h"
+#include "storage/ipc.h"
 #include "utils/acl.h"
 #include "utils/wait_event.h"
 }
@@ -65,11 +65,12 @@ int pid(Session *session) {
         pump_all();
         if (known_pid(session) != 0) break;
         if (session->gone)
-            ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
-                            errmsg("background session could not be started"),
-                            errdetail("%s", session->last_error == nullptr ? "The worker did not start."
-                                                                           : session->last_error)));
-        (void) pg::wait_latch(1000, WAIT_EVENT_BGWORKER_STARTUP);
+            ereport(ERROR,
+                    (errcode(ERRCODE_CONNECTION_FAILURE),
+                     errmsg("background session could not be started"),
+                     errdetail("%s", session->last_error == nullptr ? "The worker did not start."
+                                                                    : session->last_error)));
+        (void)pg::wait_latch(1000, WAIT_EVENT_BGWORKER_STARTUP);
         if (by_number(wanted) == nullptr)
             ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
                             errmsg("background session has ended")));
@@ -77,7 +78,8 @@ int pid(Session *session) {
     return session->pid;
 }
 
-// The live session with this pid; else one that has ended with it. `*starting` is one whose pid is not known yet.
+// The live session with this pid; else one that has ended with it. `*starting` is one whose pid is
+// not known yet.
 static Session *look_for(int wanted, Session **starting) {
     Session *ended = nullptr;
     *starting = nullptr;
@@ -97,14 +99,14 @@ Session *find(int wanted, bool wait_for_start) {
         if (found != nullptr || starting == nullptr || !wait_for_start) return found;
         pump_all();
         if (known_pid(starting) == 0 && !starting->gone)
-            (void) pg::wait_latch(1000, WAIT_EVENT_BGWORKER_STARTUP);
+            (void)pg::wait_latch(1000, WAIT_EVENT_BGWORKER_STARTUP);
     }
 }
 
 void signal_worker(Session *session, int signal) {
     pid_t pid;
     if (session->worker != nullptr && GetBackgroundWorkerPid(session->worker, &pid) == BGWH_STARTED)
-        (void) kill(pid, signal);
+        (void)kill(pid, signal);
 }
 
 // Numbers ascend in the list; most look-ups are for one of its ends.
@@ -114,8 +116,7 @@ OwnCommand *find_command(Session *session, CommandId id) {
     if (first == nullptr || id < first->id || id > last->id) return nullptr;
     bool from_front = id - first->id <= last->id - id;
     OwnCommand *own = from_front ? first : last;
-    while (from_front ? own->id < id : own->id > id)
-        own = from_front ? own->after : own->before;
+    while (from_front ? own->id < id : own->id > id) own = from_front ? own->after : own->before;
     return own->id == id ? own : nullptr;
 }
 
@@ -137,7 +138,8 @@ OwnCommand *add_command(Session *session, const char *sql) {
     constexpr int kShown = 1024;
     MemoryContext context =
         AllocSetContextCreate(session->context, "pllua_bg command", ALLOCSET_SMALL_SIZES);
-    OwnCommand *own = static_cast<OwnCommand *>(MemoryContextAllocZero(context, sizeof(OwnCommand)));
+    OwnCommand *own =
+        static_cast<OwnCommand *>(MemoryContextAllocZero(context, sizeof(OwnCommand)));
     int length = static_cast<int>(strlen(sql));
     if (length > kShown) length = pg_mbcliplen(sql, length, kShown);
     own->sql = static_cast<char *>(MemoryContextAlloc(context, length + 1));
@@ -147,6 +149,11 @@ OwnCommand *add_command(Session *session, const char *sql) {
     own->id = ++session->last_sent;
     own->state = CommandState::kPending;
     own->untaken = true;
+    own->notices = session->early_notices;
+    own->last_notice = session->last_early_notice;
+    for (Notice *notice = own->notices; notice != nullptr; notice = notice->next)
+        MemoryContextSetParent(GetMemoryChunkContext(notice), context);
+    session->early_notices = session->last_early_notice = nullptr;
     session->commands.append(own);
     if (session->current == nullptr) session->current = own;
     return own;
@@ -206,10 +213,10 @@ Status status(Session *session) {
     result.error = session->last_error;
     OwnCommand *current = current_command(session);
     result.sql = current == nullptr ? nullptr : current->sql;
-    result.state = session->gone                ? State::kGone
-                   : !session->started          ? State::kStarting
-                   : result.queued > 0          ? State::kBusy
-                                                : State::kIdle;
+    result.state = session->gone       ? State::kGone
+                   : !session->started ? State::kStarting
+                   : result.queued > 0 ? State::kBusy
+                                       : State::kIdle;
     return result;
 }
 

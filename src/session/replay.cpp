@@ -45,10 +45,11 @@ void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
         const struct config_generic *setting = pg::find_setting(name);
         if (setting != nullptr && is_excluded(setting) &&
             strcmp(setting->name, "application_name") != 0)
-            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                            errmsg("setting \"%s\" cannot be given to a background session", name)));
-        (void) set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
-                                 GUC_ACTION_SET, false, ERROR, false);
+            ereport(ERROR,
+                    (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                     errmsg("setting \"%s\" cannot be given to a background session", name)));
+        (void)set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+                                GUC_ACTION_SET, false, ERROR, false);
         write_setting(frames, name, value);
     }
 }
@@ -65,8 +66,8 @@ static bool check_encoding(char **value, void **extra, GucSource source) {
 }
 
 void fix_client_encoding() {
-    (void) set_config_option("client_encoding", GetDatabaseEncodingName(), PGC_USERSET,
-                             PGC_S_OVERRIDE, GUC_ACTION_SET, true, ERROR, false);
+    (void)set_config_option("client_encoding", GetDatabaseEncodingName(), PGC_USERSET,
+                            PGC_S_OVERRIDE, GUC_ACTION_SET, true, ERROR, false);
     struct config_generic *setting = pg::find_setting("client_encoding");
     if (setting == nullptr || setting->vartype != PGC_STRING) return;
     auto *encoding = reinterpret_cast<struct config_string *>(setting);
@@ -78,8 +79,8 @@ void fix_client_encoding() {
 void apply_setting(const Frame *frame) {
     const char *name = frame->payload;
     const char *value = name + strlen(name) + 1;
-    (void) set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
-                             GUC_ACTION_SET, true, DEBUG1, false);
+    (void)set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+                            GUC_ACTION_SET, true, DEBUG1, false);
 }
 
 } // namespace pllua_bg::session

@@ -17,7 +17,7 @@ static void init_atomics(SegmentHeader *header) {
     pg_atomic_init_u32(&header->testament, 0);
     pg_atomic_init_u64(&header->started, 0);
     pg_atomic_init_u64(&header->finished, 0);
-    pg_atomic_init_u64(&header->cancel_target, 0);
+    for (pg_atomic_uint64 &target : header->cancel_targets) pg_atomic_init_u64(&target, 0);
 }
 
 void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Size setup_length) {
@@ -41,10 +41,26 @@ void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Siz
     if (setup_length > 0)
         memcpy(reinterpret_cast<char *>(header) + header->setup, setup, setup_length);
     if (!header->has_queues) return;
-    (void) shm_mq_create(queue_to_worker(header), MAXALIGN(queue_size));
-    (void) shm_mq_create(queue_to_launcher(header), MAXALIGN(queue_size));
+    (void)shm_mq_create(queue_to_worker(header), MAXALIGN(queue_size));
+    (void)shm_mq_create(queue_to_launcher(header), MAXALIGN(queue_size));
     shm_mq_set_sender(queue_to_worker(header), MyProc);
     shm_mq_set_receiver(queue_to_launcher(header), MyProc);
+}
+
+void mark_cancelled(SegmentHeader *header, uint64 command) {
+    pg_atomic_uint64 *chosen = &header->cancel_targets[0];
+    for (pg_atomic_uint64 &target : header->cancel_targets) {
+        if (pg_atomic_read_u64(&target) == command) return;
+        if (pg_atomic_read_u64(&target) < pg_atomic_read_u64(chosen)) chosen = &target;
+    }
+    pg_atomic_write_u64(chosen, command);
+    pg_memory_barrier();
+}
+
+bool is_cancelled(SegmentHeader *header, uint64 command) {
+    for (pg_atomic_uint64 &target : header->cancel_targets)
+        if (pg_atomic_read_u64(&target) == command) return true;
+    return false;
 }
 
 } // namespace pllua_bg::session

@@ -1,5 +1,6 @@
 // The shared memory of a session: what both processes know of each other besides the two queues.
-// Owns the layout of the DSM segment. Every member changes by atomic operations only, or before the worker is registered.
+// Owns the layout of the DSM segment. Every member changes by atomic operations only, or before the
+// worker is registered.
 #pragma once
 
 #include "pg/server.h"
@@ -16,16 +17,18 @@ inline constexpr uint32 kSegmentMagic = 0x626c7561;
 inline constexpr uint32 kSegmentVersion = 1;
 
 // Bits of SegmentHeader::flags.
-inline constexpr uint32 kAttached = 1;      // the worker has attached to the segment
-inline constexpr uint32 kPinned = 2;        // the segment is pinned; who sees both bits first unpins
-inline constexpr uint32 kClosing = 4;       // the launcher wants the worker to end now
-inline constexpr uint32 kWorkerDone = 8;    // the worker reads nothing any more
-inline constexpr uint32 kTestament = 16;    // `testament` is valid; who comes second unpins it
-inline constexpr uint32 kEdge = 32;         // the launcher is waiting for the busy lock
-inline constexpr uint32 kRecheck = 64;      // the launcher wants the worker to look for deadlocks
-inline constexpr uint32 kCommitted = 128;   // on-commit job: the transaction has committed
-inline constexpr uint32 kRolledBack = 256;  // on-commit job: the transaction is gone
-inline constexpr uint32 kIdleEnd = 512;     // the worker ended because of its idle timeout
+inline constexpr uint32 kAttached = 1;     // the worker has attached to the segment
+inline constexpr uint32 kPinned = 2;       // the segment is pinned; who sees both bits first unpins
+inline constexpr uint32 kClosing = 4;      // the launcher wants the worker to end now
+inline constexpr uint32 kWorkerDone = 8;   // the worker reads nothing any more
+inline constexpr uint32 kTestament = 16;   // `testament` is valid; who comes second unpins it
+inline constexpr uint32 kEdge = 32;        // the launcher is waiting for the busy lock
+inline constexpr uint32 kRecheck = 64;     // the launcher wants the worker to look for deadlocks
+inline constexpr uint32 kCommitted = 128;  // on-commit job: the transaction has committed
+inline constexpr uint32 kRolledBack = 256; // on-commit job: the transaction is gone
+inline constexpr uint32 kIdleEnd = 512;    // the worker ended because of its idle timeout
+
+inline constexpr int kCancelTargets = 16;
 
 struct SegmentHeader {
     uint32 magic;
@@ -40,22 +43,24 @@ struct SegmentHeader {
     bool has_queues;  // false: an on-commit job, which has only its setup
     char name[NAMEDATALEN];
     Size queue_size;
-    Size to_worker;    // offsets from the header
+    Size to_worker; // offsets from the header
     Size to_launcher;
-    Size setup;        // frames: settings, and the command of an on-commit job
+    Size setup; // frames: settings, and the command of an on-commit job
     Size setup_length;
 
     pg_atomic_uint32 flags;
     pg_atomic_uint32 worker_pid;
     pg_atomic_uint32 worker_number; // 1 + its number in the array of PGPROCs; 0: not attached
-    pg_atomic_uint32 testament;     // DSM handle of the commands that did not fit in the queue when the launcher let go
-    pg_atomic_uint64 started;       // newest command begun
-    pg_atomic_uint64 finished;      // newest command ended
-    pg_atomic_uint64 cancel_target; // command to cancel
-    char last_words[512];           // the worker's FATAL message, for when the queue has no room
+    pg_atomic_uint32 testament; // DSM handle of the commands that did not fit in the queue when the
+                                // launcher let go
+    pg_atomic_uint64 started;   // newest command begun
+    pg_atomic_uint64 finished;  // newest command ended
+    pg_atomic_uint64 cancel_targets[kCancelTargets]; // commands to cancel; 0 or an ended one: free
+    char last_words[512]; // the worker's FATAL message, for when the queue has no room
 };
 
-// Sizes a segment for queues of this size and `setup_length` bytes of setup (0: no queues when queue_size is 0).
+// Sizes a segment for queues of this size and `setup_length` bytes of setup (0: no queues when
+// queue_size is 0).
 Size segment_size(Size queue_size, Size setup_length);
 // Fills the header and creates the queues. Errors: pg (random numbers).
 void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Size setup_length);
@@ -67,6 +72,12 @@ inline shm_mq *queue_to_worker(SegmentHeader *header) {
 inline shm_mq *queue_to_launcher(SegmentHeader *header) {
     return reinterpret_cast<shm_mq *>(reinterpret_cast<char *>(header) + header->to_launcher);
 }
+
+// Marks a command to be cancelled; when too many are marked, the least of them is forgotten.
+// Errors: none.
+void mark_cancelled(SegmentHeader *header, uint64 command);
+// Errors: none; async-signal-safe.
+bool is_cancelled(SegmentHeader *header, uint64 command);
 
 inline bool has_flag(SegmentHeader *header, uint32 flag) {
     return (pg_atomic_read_u32(&header->flags) & flag) != 0;

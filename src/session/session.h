@@ -1,6 +1,7 @@
-// Background sessions as the launching backend sees them: start one, send it commands, receive what comes back.
-// Owns the sessions of this backend, each in a memory context of its own below TopMemoryContext.
-// Knows no Lua; every function here is ordinary server code and may ereport unless its contract says otherwise.
+// Background sessions as the launching backend sees them: start one, send it commands, receive what
+// comes back. Owns the sessions of this backend, each in a memory context of its own below
+// TopMemoryContext. Knows no Lua; every function here is ordinary server code and may ereport
+// unless its contract says otherwise.
 #pragma once
 
 #include "pg/params.h"
@@ -14,27 +15,31 @@ enum class State { kStarting, kIdle, kBusy, kGone };
 enum class OnExit { kFinish, kCancel };
 
 struct LaunchOptions {
-    const char *name = nullptr;           // shown in application_name and bg.sessions; at most NAMEDATALEN - 1 bytes
-    Size queue_size = 0;                  // bytes per direction; 0: setting pllua_bg.queue_size
-    double wait = -1;                     // seconds to wait for a free worker slot; negative: setting
-    int idle_timeout = 0;                 // milliseconds; 0: none
-    OnExit on_exit = OnExit::kFinish;     // what becomes of sent commands when the launching backend ends
-    int nsettings = 0;                    // settings for the worker, over those it inherits
+    const char *name =
+        nullptr;         // shown in application_name and bg.sessions; at most NAMEDATALEN - 1 bytes
+    Size queue_size = 0; // bytes per direction; 0: setting pllua_bg.queue_size
+    double wait = -1;    // seconds to wait for a free worker slot; negative: setting
+    int idle_timeout = 0; // milliseconds; 0: none
+    OnExit on_exit =
+        OnExit::kFinish; // what becomes of sent commands when the launching backend ends
+    int nsettings = 0;   // settings for the worker, over those it inherits
     const char *const *setting_names = nullptr;
     const char *const *setting_values = nullptr;
 };
 
 struct Session; // opaque; valid until forget() or close(), or until the backend ends
 
-// Starts a session as the current effective user and returns at once, without waiting for the worker to start.
-// Errors: pg 42501 (no USAGE on schema bg; security-restricted operation), 25000-class in parallel mode, 53000 (no slot
-// within `wait`), 53400 (pllua_bg.max_sessions), 22023 (bad option).
+// Starts a session as the current effective user and returns at once, without waiting for the
+// worker to start. Errors: pg 42501 (no USAGE on schema bg; security-restricted operation),
+// 25000-class in parallel mode, 53000 (no slot within `wait`), 53400 (pllua_bg.max_sessions), 22023
+// (bad option).
 Session *launch(const LaunchOptions &options);
 
-// The session of this backend whose worker has this pid; nullptr when there is none. Waits for the pid of sessions
-// that are still starting only when `wait_for_start`. Errors: pg (interrupts).
+// The session of this backend whose worker has this pid; nullptr when there is none. Waits for the
+// pid of sessions that are still starting only when `wait_for_start`. Errors: pg (interrupts).
 Session *find(int pid, bool wait_for_start);
-// The session whose number (see number()) this is; nullptr when it is gone. Handles in Lua keep the number, never the pointer.
+// The session whose number (see number()) this is; nullptr when it is gone. Handles in Lua keep the
+// number, never the pointer.
 Session *by_number(uint64 number);
 uint64 number(const Session *session);
 // Calls visit for each session of this backend. Errors: those of visit.
@@ -43,36 +48,42 @@ void for_each(void (*visit)(Session *session, void *argument), void *argument);
 // Raises 42501 unless the current user is a member of the session's user.
 void check_owner(const Session *session);
 
-// One parameter {type, weak, isnull, value}. A weak one takes the type the statement infers for it; a strong one keeps its own.
+// One parameter {type, weak, isnull, value}. A weak one takes the type the statement infers for it;
+// a strong one keeps its own.
 using Param = pg::ParamValue;
 
-// Sends a command and returns its number at once; never waits for the worker: what does not fit in the queue is kept here and
-// sent by later calls. Errors: pg 08003 when the session has ended, 22023 (more than 65535 parameters), 54000 (too long).
+// Sends a command and returns its number at once; never waits for the worker: what does not fit in
+// the queue is kept here and sent by later calls. Errors: pg 08003 when the session has ended,
+// 22023 (more than 65535 parameters), 54000 (too long).
 CommandId send(Session *session, const char *sql, int nparams, const Param *params);
 
-// As send(), for rows that are read while they come (open_reader on a pending statement, wait_rows): the worker waits when
-// the launcher is slow, with its transaction open; both sides use constant memory. For the last statement of a command only one
-// reader may exist; what it has read is released.
+// As send(), for rows that are read while they come (open_reader on a pending statement,
+// wait_rows): the worker waits when the launcher is slow, with its transaction open; both sides use
+// constant memory. For the last statement of a command only one reader may exist; what it has read
+// is released.
 CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params);
 
 struct Column {
     NameData name;
-    Oid type;       // type of the statement's column
+    Oid type; // type of the statement's column
     int32 typmod;
     Oid collation;
-    bool as_text;   // sent by its text form: the type is a record or not yet visible outside the worker's transaction
-    char *type_name;// as format_type_extended gives it
+    bool as_text;    // sent by its text form: the type is a record or not yet visible outside the
+                     // worker's transaction
+    char *type_name; // as format_type_extended gives it
 };
 
 // What one statement of a command returned.
 struct Statement {
-    const char *tag;      // command tag, 'SELECT 5'
-    bool has_rows;        // it returns rows, be it none
+    const char *tag; // command tag, 'SELECT 5'
+    bool has_rows;   // it returns rows, be it none
     int ncolumns;
     Column *columns;
-    TupleDesc descriptor; // what the tuples are formed with: text where Column::as_text; nullptr unless has_rows
+    TupleDesc descriptor; // what the tuples are formed with: text where Column::as_text; nullptr
+                          // unless has_rows
     uint64 nrows;
-    struct Spool *rows;   // batches of MinimalTuples, in memory up to work_mem, then on disk
+    struct Spool *rows; // batches of MinimalTuples, in memory up to work_mem, then on disk
+    struct OwnCommand *streaming; // its command when the rows are read while they come; else nullptr
     Statement *next;
 };
 
@@ -86,12 +97,14 @@ enum class CommandState { kPending, kComplete, kFailed };
 struct Command {
     CommandId id;
     CommandState state;
-    char *sql;             // its first 120 bytes at least, clipped at a character
-    ErrorData *error;      // when kFailed; all fields as the worker raised them, context completed by
-                           // 'background session, pid N'; 08006 when the worker died, with the cause as detail
-    Statement *statements; // in order; the last may lack its tag while pending; nullptr when there is none
+    char *sql; // its first 120 bytes at least, clipped at a character
+    ErrorData
+        *error; // when kFailed; all fields as the worker raised them, context completed by
+                // 'background session, pid N'; 08006 when the worker died, with the cause as detail
+    Statement *
+        statements; // in order; the last may lack its tag while pending; nullptr when there is none
     Statement *last;
-    Notice *notices;       // in order; messages of the worker while this command ran
+    Notice *notices; // in order; messages of the worker while this command ran
     Notice *last_notice;
     MemoryContext context; // owns all of it
     bool untaken;          // not yet fetched by result() or results()
@@ -106,35 +119,39 @@ Command *oldest_untaken(Session *session);
 Command *newest_pending(Session *session);
 // Marks as fetched.
 void take(Session *session, Command *command);
-// Forgets a command and all it holds; if it is still to come, what comes is thrown away. Errors: none.
+// Forgets a command and all it holds; if it is still to come, what comes is thrown away. Errors:
+// none.
 void release(Session *session, CommandId id);
-// Takes a settled command out of the session, which forgets it: its memory is now below CurrentMemoryContext and the caller's, to
-// be freed with MemoryContextDelete(command->context) or with its parent. nullptr when there is none. Errors: none.
+// Takes a settled command out of the session, which forgets it: its memory is now below
+// CurrentMemoryContext and the caller's, to be freed with MemoryContextDelete(command->context) or
+// with its parent. nullptr when there is none. Errors: none.
 Command *take_out(Session *session, CommandId id);
 
-// Sends what is kept and receives what is there, without waiting. Errors: pg only for lack of memory.
+// Sends what is kept and receives what is there, without waiting. Errors: pg only for lack of
+// memory.
 void pump(Session *session);
 
 struct WaitFor {
     Session *session;
     CommandId id;
 };
-// Waits until one of the commands is no longer pending; its index, or -1 after `timeout` seconds (negative: no limit).
-// Drains every session of the backend while it waits. Polls with sched_yield for at most 50 us, then sleeps on the latch.
-// Errors: pg: interrupts. A worker that waits for a lock of ours ends with 40P01 (deadlock), as its result.
+// Waits until one of the commands is no longer pending; its index, or -1 after `timeout` seconds
+// (negative: no limit). Drains every session of the backend while it waits. Polls with sched_yield
+// for at most 50 us, then sleeps on the latch. Errors: pg: interrupts. A worker that waits for a
+// lock of ours ends with 40P01 (deadlock), as its result.
 int wait_any(const WaitFor *commands, int n, double timeout);
 
 struct TupleReader;
-// Waits until the reader (without one: until the first statement to read) has a row, or the command is no longer pending; false
-// after `timeout` seconds (negative: no limit).
-// Drains as wait_any. Errors: pg: interrupts.
+// Waits until the reader (without one: until the first statement to read) has a row, or the command
+// is no longer pending; false after `timeout` seconds (negative: no limit). Drains as wait_any.
+// Errors: pg: interrupts.
 bool wait_rows(Session *session, CommandId id, TupleReader *reader, double timeout);
 
 // Raises the notices of a command again in this session, with the context line, and forgets them.
 void relay_notices(Session *session, Command *command);
 
-// What arrived for LISTENs of the session, oldest first; nullptr when there is nothing. Pumps first; the caller frees it with
-// free_notification. Errors: pg (memory).
+// What arrived for LISTENs of the session, oldest first; nullptr when there is nothing. Pumps
+// first; the caller frees it with free_notification. Errors: pg (memory).
 struct Notification {
     int pid; // of the process that notified
     char *channel;
@@ -144,35 +161,42 @@ struct Notification {
 Notification *next_notification(Session *session);
 void free_notification(Notification *notification);
 
-// Reads the rows of a statement, from the first. The tuple is valid until the next call. Errors: pg (file access).
+// Reads the rows of a statement, from the first. The tuple is valid until the next call. Errors: pg
+// (file access).
 TupleReader *open_reader(Statement *statement, MemoryContext context);
-MinimalTuple next_tuple(TupleReader *reader); // nullptr at the end, or while no more has come of a pending command
+MinimalTuple next_tuple(
+    TupleReader *reader); // nullptr at the end, or while no more has come of a pending command
 void close_reader(TupleReader *reader);
 
 struct Status {
-    int pid;             // 0 while starting
+    int pid; // 0 while starting
     const char *name;
     State state;
-    char transaction;    // 'I', 'T' or 'E' as the server's ready-for-query has it
-    int queued;          // commands sent and not completed
-    const char *sql;     // of the oldest command that is not completed; nullptr
-    const char *error;   // message of the last failure; nullptr
+    char transaction;  // 'I', 'T' or 'E' as the server's ready-for-query has it
+    int queued;        // commands sent and not completed
+    const char *sql;   // of the oldest command that is not completed; nullptr
+    const char *error; // message of the last failure; nullptr
     Oid user;
 };
 // Errors: none. Pumps first.
 Status status(Session *session);
-int pid(Session *session); // waits for the start of the worker. Errors: pg 08006 when it failed to start, interrupts
+int pid(Session *session); // waits for the start of the worker. Errors: pg 08006 when it failed to
+                           // start, interrupts
 
 void cancel(Session *session); // the running statement only. Errors: none
-// Cancels that command, now or when its turn comes; does nothing when it is done. A session remembers one such wish. Errors: none
+// Cancels that command, now or when its turn comes; does nothing when it is done. A session
+// remembers one such wish. Errors: none
 void cancel_command(Session *session, CommandId id);
-// Lets go: what was sent is finished by the worker, output is discarded, then the worker ends. Never waits.
+// Lets go: what was sent is finished by the worker, output is discarded, then the worker ends.
+// Never waits.
 void detach(Session *session);
-// Ends now: cancels what runs, rolls back what is open. Never waits. The handle is gone. Errors: none.
+// Ends now: cancels what runs, rolls back what is open. Never waits. The handle is gone. Errors:
+// none.
 void close(Session *session);
 
-// Runs sql in a background session of its own after the current transaction has committed; forgotten when it, or the
-// subtransaction it was registered in, rolls back. PREPARE TRANSACTION is refused. Errors: as launch, at the call where possible, else before the commit.
+// Runs sql in a background session of its own after the current transaction has committed;
+// forgotten when it, or the subtransaction it was registered in, rolls back. PREPARE TRANSACTION is
+// refused. Errors: as launch, at the call where possible, else before the commit.
 void on_commit(const char *sql, int nparams, const Param *params);
 
 // Called once from _PG_init: callbacks and hooks of this floor.

@@ -6,7 +6,9 @@
 
 namespace pllua_bg::session {
 
-static char *bytes_of(SpoolItem *item) { return reinterpret_cast<char *>(item) + MAXALIGN(sizeof(SpoolItem)); }
+static char *bytes_of(SpoolItem *item) {
+    return reinterpret_cast<char *>(item) + MAXALIGN(sizeof(SpoolItem));
+}
 
 static void close_file(void *argument) {
     Spool *spool = static_cast<Spool *>(argument);

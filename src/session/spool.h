@@ -1,5 +1,5 @@
-// A queue of byte strings: in memory up to work_mem, then in a temporary file that outlives transactions.
-// Owns its memory and its file; both go with the memory context it was created in.
+// A queue of byte strings: in memory up to work_mem, then in a temporary file that outlives
+// transactions. Owns its memory and its file; both go with the memory context it was created in.
 #pragma once
 
 #include "pg/server.h"
@@ -20,10 +20,10 @@ struct Spool {
     MemoryContext context;
     SpoolItem *first; // before the file
     SpoolItem *last;
-    Size memory;      // bytes of the items before the file
+    Size memory; // bytes of the items before the file
     BufFile *file;
     uint64 file_items;
-    int end_number;   // where the next item is written: file number and offset
+    int end_number; // where the next item is written: file number and offset
     off_t end_offset;
     bool at_end;      // the file is positioned there
     bool file_failed; // writing raised; what follows stays in memory, after the file
@@ -32,7 +32,8 @@ struct Spool {
     MemoryContextCallback callback;
 };
 
-// A place in a spool. Zeroed by spool_rewind(); reads in order of writing, also what is written later.
+// A place in a spool. Zeroed by spool_rewind(); reads in order of writing, also what is written
+// later.
 struct SpoolCursor {
     SpoolItem *item; // the last one returned from memory
     bool in_file;
@@ -51,8 +52,9 @@ Spool *spool_create(MemoryContext context);
 void spool_append(Spool *spool, const void *data, Size length);
 // Begins at the first item; file items are read into memory of `context`. Errors: none.
 void spool_rewind(SpoolCursor *cursor, MemoryContext context);
-// The next item, valid until the next call with this cursor; nullptr at the end (another call may find more).
-// With `consume` everything before it is released; then there must be one cursor only. Errors: pg (temporary file).
+// The next item, valid until the next call with this cursor; nullptr at the end (another call may
+// find more). With `consume` everything before it is released; then there must be one cursor only.
+// Errors: pg (temporary file).
 const char *spool_next(Spool *spool, SpoolCursor *cursor, bool consume, Size *length);
 // Releases everything. Errors: none.
 void spool_free(Spool *spool);

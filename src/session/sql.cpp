@@ -53,8 +53,10 @@ static void settings_argument(ArrayType *array, LaunchOptions *options) {
         char *setting = nulls[i] ? nullptr : TextDatumGetCString(elements[i]);
         char *sign = setting == nullptr ? nullptr : strchr(setting, '=');
         if (sign == nullptr)
-            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                            errmsg("a setting of a background session must have the form \"name=value\"")));
+            ereport(
+                ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("a setting of a background session must have the form \"name=value\"")));
         *sign = '\0';
         names[i] = setting;
         values[i] = sign + 1;
@@ -68,7 +70,8 @@ static OnExit on_exit_argument(const char *word) {
     if (word == nullptr || strcmp(word, "finish") == 0) return OnExit::kFinish;
     if (strcmp(word, "cancel") == 0) return OnExit::kCancel;
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("invalid value for on_exit: \"%s\"", word), errhint("It is \"finish\" or \"cancel\".")));
+                    errmsg("invalid value for on_exit: \"%s\"", word),
+                    errhint("It is \"finish\" or \"cancel\".")));
 }
 
 // The variadic arguments from `first` on. Untyped literals take the type the statement wants.
@@ -76,12 +79,13 @@ static int param_arguments(FunctionCallInfo fcinfo, int first, Param **params) {
     Datum *values;
     bool *nulls;
     Oid *types;
-    int count = PG_NARGS() <= first ? 0
-                                    : extract_variadic_args(fcinfo, first, true, &values, &types, &nulls);
+    int count = PG_NARGS() <= first
+                    ? 0
+                    : extract_variadic_args(fcinfo, first, true, &values, &types, &nulls);
     *params = static_cast<Param *>(palloc0(sizeof(Param) * Max(count, 0) + 1));
     for (int i = 0; i < count; i++) {
-        bool untyped = types[i] == UNKNOWNOID ||
-                       get_fn_expr_argtype(fcinfo->flinfo, first + i) == UNKNOWNOID;
+        bool untyped =
+            types[i] == UNKNOWNOID || get_fn_expr_argtype(fcinfo->flinfo, first + i) == UNKNOWNOID;
         (*params)[i].type = types[i] == UNKNOWNOID ? TEXTOID : types[i];
         (*params)[i].weak = untyped;
         (*params)[i].isnull = nulls[i];
@@ -92,7 +96,8 @@ static int param_arguments(FunctionCallInfo fcinfo, int first, Param **params) {
 
 static void require(FunctionCallInfo fcinfo, int number, const char *name) {
     if (PG_ARGISNULL(number))
-        ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
+        ereport(ERROR,
+                (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
 }
 
 } // namespace pllua_bg::session
@@ -100,7 +105,8 @@ static void require(FunctionCallInfo fcinfo, int number, const char *name) {
 using namespace pllua_bg;
 using namespace pllua_bg::session;
 
-// launch(name, settings, queue_size in bytes, wait in seconds, idle_timeout in seconds, on_exit) -> pid
+// launch(name, settings, queue_size in bytes, wait in seconds, idle_timeout in seconds, on_exit) ->
+// pid
 Datum pllua_bg_sql_launch(PG_FUNCTION_ARGS) {
     LaunchOptions options;
     options.name = text_argument(fcinfo, 0);
@@ -110,7 +116,8 @@ Datum pllua_bg_sql_launch(PG_FUNCTION_ARGS) {
     if (!PG_ARGISNULL(4)) {
         double seconds = PG_GETARG_FLOAT8(4);
         if (!(seconds >= 0 && seconds <= INT_MAX / 1000))
-            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("idle_timeout is out of range")));
+            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                            errmsg("idle_timeout is out of range")));
         options.idle_timeout = static_cast<int>(seconds * 1000);
     }
     options.on_exit = on_exit_argument(text_argument(fcinfo, 5));

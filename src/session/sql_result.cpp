@@ -28,12 +28,16 @@ static Target open_target(FunctionCallInfo fcinfo) {
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("set-valued function called in context that cannot accept a set")));
     if (info->expectedDesc == nullptr)
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("function returning record called in context that cannot accept type record"),
-                        errhint("Try calling the function in the FROM clause using a column definition list.")));
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("function returning record called in context that cannot accept type record"),
+             errhint(
+                 "Try calling the function in the FROM clause using a column definition list.")));
     MemoryContext old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
     Target target;
-    target.store = tuplestore_begin_heap((info->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+    target.store =
+        tuplestore_begin_heap((info->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
     target.descriptor = CreateTupleDescCopy(info->expectedDesc);
     info->returnMode = SFRM_Materialize;
     info->setResult = target.store;
@@ -49,7 +53,8 @@ static Target open_target(FunctionCallInfo fcinfo) {
     pg_unreachable();
 }
 
-// Input functions for the columns that came as text and are wanted as what they are; InvalidOid elsewhere.
+// Input functions for the columns that came as text and are wanted as what they are; InvalidOid
+// elsewhere.
 static FmgrInfo *match_columns(const Statement *statement, TupleDesc wanted, Oid **elements) {
     if (wanted->natts != statement->ncolumns)
         type_mismatch(psprintf("The result has %d columns, the column definition list has %d.",
@@ -59,9 +64,13 @@ static FmgrInfo *match_columns(const Statement *statement, TupleDesc wanted, Oid
     for (int i = 0; i < wanted->natts; i++) {
         const Column *column = &statement->columns[i];
         Oid type = TupleDescAttr(wanted, i)->atttypid;
-        if (column->as_text ? type == TEXTOID || type == VARCHAROID : IsBinaryCoercible(column->type, type))
+        if (column->as_text ? type == TEXTOID || type == VARCHAROID
+                            : IsBinaryCoercible(column->type, type))
             continue;
-        if (!column->as_text || type != column->type || type == RECORDOID)
+        if (column->as_text && (type != column->type || type == RECORDOID))
+            type_mismatch(psprintf("Column \"%s\" of type %s can be read as text only.",
+                                   NameStr(column->name), column->type_name));
+        if (!column->as_text)
             type_mismatch(psprintf("Column \"%s\" has type %s, not %s.", NameStr(column->name),
                                    column->type_name, format_type_be(type)));
         Oid function;
@@ -113,6 +122,13 @@ static void put_tag(const Statement *statement, const Target *target) {
 
 // Raises the error of a failed command again, after forgetting the command.
 [[noreturn]] static void raise_error(Session *session, Command *command) {
+    // The position counts in the command's text, not in that of the statement that asks for the
+    // result.
+    if (command->error->cursorpos > 0 && command->error->internalquery == nullptr) {
+        command->error->internalpos = command->error->cursorpos;
+        command->error->internalquery = command->sql;
+        command->error->cursorpos = 0;
+    }
     ErrorData *error = pg::attempt([command] { ThrowErrorData(command->error); });
     release(session, command->id);
     pg::rethrow(error);
@@ -126,7 +142,8 @@ void return_result(FunctionCallInfo fcinfo, Session *session, double timeout) {
                         errmsg("background session has no result that was not fetched")));
     WaitFor wait = {session, wanted->id};
     if (wait_any(&wait, 1, timeout) < 0)
-        ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("canceling wait for a background session due to timeout")));
+        ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
+                        errmsg("canceling wait for a background session due to timeout")));
     take(session, wanted);
     relay_notices(session, wanted);
     if (wanted->state == CommandState::kFailed) raise_error(session, wanted);
@@ -143,14 +160,10 @@ void return_result(FunctionCallInfo fcinfo, Session *session, double timeout) {
 
 static const char *state_name(State state) {
     switch (state) {
-    case State::kStarting:
-        return "starting";
-    case State::kIdle:
-        return "idle";
-    case State::kBusy:
-        return "busy";
-    case State::kGone:
-        break;
+    case State::kStarting: return "starting";
+    case State::kIdle: return "idle";
+    case State::kBusy: return "busy";
+    case State::kGone: break;
     }
     return "gone";
 }
@@ -159,7 +172,8 @@ static void put_session(Session *session, void *argument) {
     const auto *target = static_cast<const Target *>(argument);
     Status now = status(session);
     Datum values[8] = {};
-    bool nulls[8] = {now.pid == 0, now.name[0] == '\0', false, false, false, false, now.sql == nullptr, now.error == nullptr};
+    bool nulls[8] = {now.pid == 0,       now.name[0] == '\0', false, false, false, false,
+                     now.sql == nullptr, now.error == nullptr};
     char transaction[2] = {now.transaction, '\0'};
     values[0] = Int32GetDatum(now.pid);
     if (!nulls[1]) values[1] = CStringGetTextDatum(now.name);

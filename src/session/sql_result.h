@@ -6,8 +6,8 @@
 
 namespace pllua_bg::session {
 
-// Each fills the function call's result set. Errors: pg; return_result raises the command's own error, 42804 when the row type
-// differs, 57014 on timeout, 42704 when there is no result.
+// Each fills the function call's result set. Errors: pg; return_result raises the command's own
+// error, 42804 when the row type differs, 57014 on timeout, 42704 when there is no result.
 void return_result(FunctionCallInfo fcinfo, Session *session, double timeout);
 void return_sessions(FunctionCallInfo fcinfo);
 void return_notifications(FunctionCallInfo fcinfo, Session *session);

@@ -1,5 +1,5 @@
-// Frames over the two queues of a session. See transport.h; the queues are src/backend/storage/ipc/shm_mq.c.
-// Owns nothing beyond its channels.
+// Frames over the two queues of a session. See transport.h; the queues are
+// src/backend/storage/ipc/shm_mq.c. Owns nothing beyond its channels.
 #include "session/transport.h"
 
 #include "pg/wait.h"
@@ -68,7 +68,8 @@ const char *take_backlog(Channel *channel, Size *length) {
     return spool_next(channel->backlog, &channel->cursor, true, length);
 }
 
-// The batch becomes the message in progress; its successor gets the spare buffer. Cannot fail: the queue has begun to take it.
+// The batch becomes the message in progress; its successor gets the spare buffer. Cannot fail: the
+// queue has begun to take it.
 static void keep_batch(Channel *channel) {
     char *spare = channel->sending_buffer;
     Size capacity = channel->sending_capacity;
@@ -89,8 +90,7 @@ static void shrink_batch(Channel *channel) {
 }
 
 static void wait_for_room(Channel *channel) {
-    while (!send_backlog(channel))
-        (void) pg::wait_latch(-1, WAIT_EVENT_MQ_SEND);
+    while (!send_backlog(channel)) (void)pg::wait_latch(-1, WAIT_EVENT_MQ_SEND);
 }
 
 void flush(Channel *channel) {
@@ -165,13 +165,9 @@ char *begin_row(Channel *channel, Size length) {
 Received receive(Channel *channel, const char **message, Size *length) {
     void *data = nullptr;
     switch (shm_mq_receive(channel->in, length, &data, true)) {
-    case SHM_MQ_SUCCESS:
-        *message = static_cast<const char *>(data);
-        return Received::kMessage;
-    case SHM_MQ_WOULD_BLOCK:
-        return Received::kNothing;
-    default:
-        return Received::kGone;
+    case SHM_MQ_SUCCESS: *message = static_cast<const char *>(data); return Received::kMessage;
+    case SHM_MQ_WOULD_BLOCK: return Received::kNothing;
+    default: return Received::kGone;
     }
 }
 
@@ -179,8 +175,7 @@ bool next_frame(FrameCursor *cursor, Frame *frame) {
     Size rest = cursor->end - cursor->at;
     if (rest == 0) return false;
     FrameHeader header;
-    if (rest < sizeof header)
-        elog(ERROR, "damaged message in a background session");
+    if (rest < sizeof header) elog(ERROR, "damaged message in a background session");
     memcpy(&header, cursor->at, sizeof header);
     if (rest - sizeof header < MAXALIGN(header.length))
         elog(ERROR, "damaged message in a background session");

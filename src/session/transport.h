@@ -1,6 +1,7 @@
 // Frames over the two queues of a session, the same code on both sides.
-// Owns what was written and not yet sent. A frame is {length, type, payload}, 8-aligned; frames are packed in messages of up to
-// 32 kB; a longer frame is a message of its own. Sending never waits: what the queue does not take is kept in a spool.
+// Owns what was written and not yet sent. A frame is {length, type, payload}, 8-aligned; frames are
+// packed in messages of up to 32 kB; a longer frame is a message of its own. Sending never waits:
+// what the queue does not take is kept in a spool.
 #pragma once
 
 #include "session/spool.h"
@@ -29,9 +30,8 @@ struct FrameHeader {
 };
 
 struct ReadyFrame {
-    uint64 command;     // the newest command completed; 0: the session has started
-    char transaction;   // 'I', 'T' or 'E'
-
+    uint64 command;   // the newest command completed; 0: the session has started
+    char transaction; // 'I', 'T' or 'E'
 };
 
 inline constexpr Size kBatchSize = 32 * 1024;
@@ -40,37 +40,41 @@ struct Channel {
     MemoryContext context;
     shm_mq_handle *out;
     shm_mq_handle *in;
-    bool gone;             // the other side has detached
-    bool wait;             // sending waits for room (streaming); with interrupts
-    char *batch;           // frames being written
+    bool gone;   // the other side has detached
+    bool wait;   // sending waits for room (streaming); with interrupts
+    char *batch; // frames being written
     Size batch_length;
     Size batch_capacity;
-    Size open_rows;        // 1 + offset in the batch of the open kRows frame; 0: none
-    const char *sending;   // message the queue has begun to take; must be offered again unchanged
+    Size open_rows;      // 1 + offset in the batch of the open kRows frame; 0: none
+    const char *sending; // message the queue has begun to take; must be offered again unchanged
     Size sending_length;
-    char *sending_buffer;  // when it is a former batch: to be reused
+    char *sending_buffer; // when it is a former batch: to be reused
     Size sending_capacity;
-    Spool *backlog;        // messages after it
+    Spool *backlog; // messages after it
     SpoolCursor cursor;
 };
 
-// Prepares a channel; all it allocates is in `context`. Without queues everything written is dropped. Errors: pg (memory).
+// Prepares a channel; all it allocates is in `context`. Without queues everything written is
+// dropped. Errors: pg (memory).
 void channel_init(Channel *channel, MemoryContext context, shm_mq_handle *out, shm_mq_handle *in);
 
-// Room for a frame's payload, to be filled at once. Errors: pg (memory, temporary file; 54000 too long).
+// Room for a frame's payload, to be filled at once. Errors: pg (memory, temporary file; 54000 too
+// long).
 char *begin_frame(Channel *channel, FrameType type, Size length);
 void put_frame(Channel *channel, FrameType type, const void *payload, Size length);
-// Room for one tuple of `length` bytes in the open kRows frame. Errors: as begin_frame; with `wait` also interrupts.
+// Room for one tuple of `length` bytes in the open kRows frame. Errors: as begin_frame; with `wait`
+// also interrupts.
 char *begin_row(Channel *channel, Size length);
 
-// Offers what was written to the queue. Errors: pg (memory, temporary file); with `wait` also interrupts.
+// Offers what was written to the queue. Errors: pg (memory, temporary file); with `wait` also
+// interrupts.
 void flush(Channel *channel);
 // Offers what was kept; true when nothing is left. Errors: pg (temporary file).
 bool send_backlog(Channel *channel);
 // True when something written was not yet taken by the queue. Errors: none.
 bool has_backlog(const Channel *channel);
-// Takes the next message that was not sent completely, from the one in progress on; nullptr when there is none.
-// Only for use after the channel's last flush(). Errors: pg (temporary file).
+// Takes the next message that was not sent completely, from the one in progress on; nullptr when
+// there is none. Only for use after the channel's last flush(). Errors: pg (temporary file).
 const char *take_backlog(Channel *channel, Size *length);
 
 enum class Received { kMessage, kNothing, kGone };

@@ -38,7 +38,7 @@ static bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
     if (rest == 0) return false;
     long look = pg::milliseconds_until(deadlines->look);
     if (look > 0) {
-        (void) pg::wait_latch(Min(rest, look), WAIT_EVENT_MQ_RECEIVE);
+        (void)pg::wait_latch(Min(rest, look), WAIT_EVENT_MQ_RECEIVE);
         return true;
     }
     bool waited = offer_deadlock_edge(commands, n, rest);
@@ -55,7 +55,15 @@ static int first_settled(const WaitFor *commands, int n) {
     return -1;
 }
 
+// Who waits for the end of a command wants all its rows, be they ever so many.
+static void stop_streaming(const WaitFor *commands, int n) {
+    for (int i = 0; i < n; i++)
+        if (OwnCommand *own = find_command(commands[i].session, commands[i].id))
+            own->streaming = false;
+}
+
 int wait_any(const WaitFor *commands, int n, double timeout) {
+    stop_streaming(commands, n);
     pump_all();
     int settled = first_settled(commands, n);
     if (settled >= 0 || timeout == 0) return settled;

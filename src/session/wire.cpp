@@ -40,11 +40,10 @@ struct FlatParam {
 // Values that only make sense in the process that made them.
 static void refuse_local_type(const Param *param, int number) {
     if (param->type == RECORDOID || param->type == RECORDARRAYOID || param->type == INTERNALOID)
-        ereport(ERROR,
-                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                 errmsg("parameter $%d of type %s cannot be sent to a background session", number,
-                        format_type_be(param->type)),
-                 errhint("Cast it to a named composite type or to text.")));
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("parameter $%d of type %s cannot be sent to a background session",
+                               number, format_type_be(param->type)),
+                        errhint("Cast it to a named composite type or to text.")));
 }
 
 // Fills `flat`; what it points to is the parameter's own value or in CurrentMemoryContext.
@@ -65,8 +64,8 @@ static void flatten(const Param *param, int number, FlatParam *flat) {
         return;
     }
     if (length == -1)
-        flat->value = PointerGetDatum(
-            detoast_external_attr(reinterpret_cast<struct varlena *>(DatumGetPointer(param->value))));
+        flat->value = PointerGetDatum(detoast_external_attr(
+            reinterpret_cast<struct varlena *>(DatumGetPointer(param->value))));
     Size size = datumGetSize(flat->value, false, length);
     if (size > MaxAllocSize) elog(ERROR, "invalid parameter size %zu", size);
     flat->header.length = static_cast<uint32>(size);
@@ -81,8 +80,9 @@ static FlatParam *flatten_all(const WireCommand *command, Size *length) {
         total += MAXALIGN(sizeof(ParamHeader)) + MAXALIGN(flat[i].header.length);
     }
     if (total + sizeof(FrameHeader) > MaxAllocSize)
-        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                        errmsg("command of %zu bytes is too long for a background session", total)));
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                 errmsg("command of %zu bytes is too long for a background session", total)));
     *length = total;
     return flat;
 }

@@ -18,7 +18,8 @@ struct WireCommand {
     const Param *params;
 };
 
-// Writes a command as one frame. Errors: pg 0A000 (a parameter whose type only this process knows), 54000 (too long).
+// Writes a command as one frame. Errors: pg 0A000 (a parameter whose type only this process knows),
+// 54000 (too long).
 void write_command(Channel *channel, const WireCommand *command);
 // Reads it; the text and the parameters are copied into CurrentMemoryContext. Errors: pg (memory).
 void read_command(const Frame *frame, WireCommand *command);

@@ -1,6 +1,8 @@
-// A session's worker process: finding its segment, becoming the user, taking over settings, signals, and the end.
-// Owns the worker's state and its signal handlers.
+// A session's worker process: finding its segment, becoming the user, taking over settings,
+// signals, and the end. Owns the worker's state and its signal handlers.
 #include "session/worker.h"
+
+#include <signal.h>
 
 #include "pg/compat.h"
 #include "pg/fault.h"
@@ -23,17 +25,15 @@ namespace pllua_bg::session {
 Worker worker;
 
 // SIGUSR2 is the launcher's way to say: look at the segment. Async-signal-safe.
-static void notice_launcher(SIGNAL_ARGS) {
+static void notice_launcher(int) {
     int saved_errno = errno;
     SegmentHeader *header = worker.header;
     if (header != nullptr) {
         CommandId running = worker.running;
         bool closing = has_flag(header, kClosing);
-        if (running != 0 &&
-            (closing || pg_atomic_read_u64(&header->cancel_target) == running)) {
-            InterruptPending = true;
-            QueryCancelPending = true;
-        }
+        // By way of SIGINT, so that all who watch for a cancel learn of it.
+        if (running != 0 && (closing || is_cancelled(header, running)))
+            (void)kill(MyProcPid, SIGINT);
         if (has_flag(header, kRecheck)) {
             pg_atomic_fetch_and_u32(&header->flags, ~kRecheck);
             CheckDeadLockAlert();
@@ -43,7 +43,8 @@ static void notice_launcher(SIGNAL_ARGS) {
     errno = saved_errno;
 }
 
-// A command that catches its cancellation does not keep a session alive whose launcher wants it to end.
+// A command that catches its cancellation does not keep a session alive whose launcher wants it to
+// end.
 static void watch_subtransactions(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
     if (event != SUBXACT_EVENT_ABORT_SUB || worker.header == nullptr) return;
     if (!has_flag(worker.header, kClosing) || worker.running == 0) return;
@@ -81,7 +82,8 @@ static bool attach(dsm_handle handle) {
     auto *header = static_cast<SegmentHeader *>(dsm_segment_address(worker.segment));
     uint64 cookie;
     memcpy(&cookie, MyBgworkerEntry->bgw_extra, sizeof cookie);
-    if (header->magic != kSegmentMagic || header->version != kSegmentVersion || header->cookie != cookie)
+    if (header->magic != kSegmentMagic || header->version != kSegmentVersion ||
+        header->cookie != cookie)
         return false;
     worker.header = header;
     pg_atomic_write_u32(&header->worker_pid, static_cast<uint32>(MyProcPid));
@@ -115,7 +117,7 @@ static void apply_setup() {
     StartTransactionCommand();
     fix_client_encoding();
     SetConfigOption("application_name", header->name[0] == '\0' ? "pllua_bg session" : header->name,
-                    PGC_USERSET, PGC_S_SESSION);
+                    PGC_USERSET, PGC_S_CLIENT);
     worker.frames = cursor;
     while (next_frame(&cursor, &frame) && frame.type == FrameType::kSetting) {
         apply_setting(&frame);
@@ -124,11 +126,12 @@ static void apply_setup() {
     CommitTransactionCommand();
 }
 
-// An on-commit job waits until the transaction that registered it has ended; true when it has committed.
+// An on-commit job waits until the transaction that registered it has ended; true when it has
+// committed.
 static bool wait_for_commit() {
     SegmentHeader *header = worker.header;
     while (!has_flag(header, kCommitted | kRolledBack))
-        (void) pg::wait_latch(-1, WAIT_EVENT_BGWORKER_STARTUP);
+        (void)pg::wait_latch(-1, WAIT_EVENT_BGWORKER_STARTUP);
     return has_flag(header, kCommitted);
 }
 

@@ -20,12 +20,12 @@ struct Worker {
     SegmentHeader *header;
     dsm_segment *segment; // nullptr after it was detached
     Channel channel;
-    FrameCursor frames;   // what is left of the message received last
+    FrameCursor frames; // what is left of the message received last
     const char *testament;
     bool testament_read;
-    bool in_command;      // a transaction command is open (StartTransactionCommand)
+    bool in_command;            // a transaction command is open (StartTransactionCommand)
     volatile CommandId running; // 0: none; read by signal handlers
-    ErrorData *deadlock;  // found while idle in a transaction: what the next command reports
+    ErrorData *deadlock;        // found while idle in a transaction: what the next command reports
 };
 
 extern Worker worker;

@@ -1,10 +1,11 @@
-// Running one command in a worker as a backend runs what a client sends: statements of a string in one implicit transaction
-// block, parameters as in the extended protocol, logging, timeouts and activity reports included.
-// Owns the transaction command that is open. The order of steps follows exec_simple_query and exec_bind_message in
-// src/backend/tcop/postgres.c.
+// Running one command in a worker as a backend runs what a client sends: statements of a string in
+// one implicit transaction block, parameters as in the extended protocol, logging, timeouts and
+// activity reports included. Owns the transaction command that is open. The order of steps follows
+// exec_simple_query and exec_bind_message in src/backend/tcop/postgres.c.
 #include "session/worker.h"
 
 #include "pg/compat.h"
+#include "pg/guard.h"
 #include "pg/params.h"
 
 extern "C" {
@@ -75,9 +76,7 @@ static void log_statement_if_wanted(Execution *run) {
 static void log_duration_if_wanted(const Execution *run) {
     char duration[32];
     switch (check_log_duration(duration, run->logged)) {
-    case 1:
-        ereport(LOG, (errmsg("duration: %s ms", duration), errhidestmt(true)));
-        break;
+    case 1: ereport(LOG, (errmsg("duration: %s ms", duration), errhidestmt(true))); break;
     case 2:
         ereport(LOG, (errmsg("duration: %s ms  statement: %s", duration, run->command->sql),
                       errhidestmt(true)));
@@ -92,10 +91,8 @@ static bool ends_transaction(const Node *statement) {
     case TRANS_STMT_COMMIT:
     case TRANS_STMT_PREPARE:
     case TRANS_STMT_ROLLBACK:
-    case TRANS_STMT_ROLLBACK_TO:
-        return true;
-    default:
-        return false;
+    case TRANS_STMT_ROLLBACK_TO: return true;
+    default: return false;
     }
 }
 
@@ -105,10 +102,13 @@ static void check_transaction_state(const Execution *run, const Node *statement)
     if (worker.deadlock != nullptr) {
         ErrorData *error = worker.deadlock;
         worker.deadlock = nullptr;
-        ThrowErrorData(error);
+        pg::rethrow(error);
     }
-    ereport(ERROR, (errcode(ERRCODE_IN_FAILED_SQL_TRANSACTION),
-                    errmsg("current transaction is aborted, commands ignored until end of transaction block")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_IN_FAILED_SQL_TRANSACTION),
+         errmsg(
+             "current transaction is aborted, commands ignored until end of transaction block")));
 }
 
 static void refuse_unsupported(const Node *statement) {
@@ -120,12 +120,27 @@ static void refuse_unsupported(const Node *statement) {
                         errhint("Use INSERT with parameters, or COPY from a file or program.")));
 }
 
-// A worker may listen because its loop serves notifications; the server leaves that to whoever can promise it.
+// A worker may listen because its loop serves notifications; the server leaves that to whoever can
+// promise it.
 static bool run_listen(const Node *statement, QueryCompletion *completion) {
     if (!IsA(statement, ListenStmt)) return false;
     Async_Listen(reinterpret_cast<const ListenStmt *>(statement)->conditionname);
     SetQueryCompletion(completion, CMDTAG_LISTEN, 0);
     return true;
+}
+
+// The launcher may send a value of a type that its transaction has made and not committed.
+static void check_param_types(const WireCommand *command) {
+    for (uint32 i = 0; i < command->nparams; i++) {
+        Oid type = command->params[i].type;
+        if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type))) continue;
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_UNDEFINED_OBJECT),
+             errmsg("type of parameter $%u does not exist for the background session", i + 1),
+             errhint(
+                 "A type can be used in a background session once its creation is committed.")));
+    }
 }
 
 // Analyses and plans; *bound gets the values of the parameters.
@@ -135,6 +150,7 @@ static List *plan_statement(const Execution *run, RawStmt *statement, ParamListI
     if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
     List *queries;
     if (command->nparams > 0) {
+        check_param_types(command);
         pg::ParamTypes types;
         pg::init_param_types(&types, static_cast<int>(command->nparams), command->params);
         queries = pg::analyze_with_params(statement, command->sql, &types);

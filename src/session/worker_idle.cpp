@@ -1,6 +1,6 @@
-// A backend's duties while a worker is idle: interrupts, timeouts, statistics, notifications, invalidations, reloads; and the
-// deadlock nobody else can see: the launcher waits for a lock that its own idle session holds.
-// Owns nothing.
+// A backend's duties while a worker is idle: interrupts, timeouts, statistics, notifications,
+// invalidations, reloads; and the deadlock nobody else can see: the launcher waits for a lock that
+// its own idle session holds. Owns nothing.
 #include "session/worker_idle.h"
 
 #include "pg/compat.h"
@@ -90,7 +90,8 @@ static bool blocks_launcher() {
     const PGPROC *launcher = pg::proc_by_number(worker.header->launcher_number);
     if (launcher->pid != worker.header->launcher_pid) return false;
     if ((launcher->wait_event_info & kWaitClassMask) != PG_WAIT_LOCK) return false;
-    Datum blockers = OidFunctionCall1(F_PG_BLOCKING_PIDS, Int32GetDatum(worker.header->launcher_pid));
+    Datum blockers =
+        OidFunctionCall1(F_PG_BLOCKING_PIDS, Int32GetDatum(worker.header->launcher_pid));
     ArrayType *array = DatumGetArrayTypeP(blockers);
     const int *pids = reinterpret_cast<int *>(ARR_DATA_PTR(array));
     int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
@@ -103,11 +104,14 @@ static bool blocks_launcher() {
 static void check_launcher() {
     if (transaction_state() != 'T' || worker.channel.gone || !blocks_launcher()) return;
     ErrorData *error = pg::attempt([] {
-        ereport(ERROR,
-                (errcode(ERRCODE_T_R_DEADLOCK_DETECTED), errmsg("deadlock detected"),
-                 errdetail("Process %d waits for a lock held by the transaction of its own idle background session.",
-                           worker.header->launcher_pid),
-                 errhint("Commit or roll back in the session before using the same objects outside it.")));
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_T_R_DEADLOCK_DETECTED), errmsg("deadlock detected"),
+             errdetail("Process %d waits for a lock held by the transaction of its own idle "
+                       "background session.",
+                       worker.header->launcher_pid),
+             errhint(
+                 "Commit or roll back in the session before using the same objects outside it.")));
     });
     if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
     worker.deadlock = error;
@@ -127,7 +131,7 @@ static void serve_duties(bool timed_out, Idle *idle) {
     if (catchupInterruptPending) ProcessCatchupInterrupt();
     if (notifyInterruptPending) ProcessNotifyInterrupt(true);
     if (timed_out && idle->stats_wait > 0) {
-        (void) pgstat_report_stat(true);
+        (void)pgstat_report_stat(true);
         idle->stats_wait = 0;
     }
 }

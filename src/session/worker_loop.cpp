@@ -1,5 +1,6 @@
-// The worker's loop: waits for commands, runs them, survives their errors, does a backend's duties while idle.
-// Owns what a session is between two commands. Follows PostgresMain in src/backend/tcop/postgres.c.
+// The worker's loop: waits for commands, runs them, survives their errors, does a backend's duties
+// while idle. Owns what a session is between two commands. Follows PostgresMain in
+// src/backend/tcop/postgres.c.
 #include "session/worker.h"
 
 #include "pg/compat.h"
@@ -29,8 +30,7 @@ static void begin_command(const WireCommand *command) {
     worker.channel.wait = (command->flags & kStreaming) != 0;
     pg_atomic_write_u64(&worker.header->started, command->id);
     pg_memory_barrier();
-    if (pg_atomic_read_u64(&worker.header->cancel_target) == command->id ||
-        has_flag(worker.header, kClosing)) {
+    if (is_cancelled(worker.header, command->id) || has_flag(worker.header, kClosing)) {
         QueryCancelPending = true;
         InterruptPending = true;
     }
@@ -84,11 +84,8 @@ static bool look_for_message(bool *found) {
         worker.frames.end = message + length;
         *found = true;
         return true;
-    case Received::kGone:
-        *found = open_testament();
-        return *found;
-    case Received::kNothing:
-        break;
+    case Received::kGone: *found = open_testament(); return *found;
+    case Received::kNothing: break;
     }
     return true;
 }
@@ -107,7 +104,7 @@ static bool next_command(Frame *frame) {
         bool found;
         if (!look_for_message(&found)) return false;
         if (found) continue;
-        if (has_backlog(&worker.channel)) (void) send_backlog(&worker.channel);
+        if (has_backlog(&worker.channel)) (void)send_backlog(&worker.channel);
         if (pg::poll_again(&poll)) continue;
         if (!sleep_idle(&idle)) return false;
     }

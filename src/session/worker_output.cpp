@@ -1,5 +1,5 @@
-// What the server sends to a client, as frames to the launcher: errors, notices, notifications, COPY TO STDOUT.
-// Owns the process's PQcommMethods while a session runs.
+// What the server sends to a client, as frames to the launcher: errors, notices, notifications,
+// COPY TO STDOUT. Owns the process's PQcommMethods while a session runs.
 #include "session/worker.h"
 
 #include "pg/compat.h"
@@ -7,8 +7,8 @@
 extern "C" {
 // The header of GSSAPI is not needed here, and not always installed.
 #undef ENABLE_GSS
-#include "libpq/libpq.h"
 #include "libpq/libpq-be.h"
+#include "libpq/libpq.h"
 #include "mb/pg_wchar.h"
 }
 #include "session/worker_rows.h"
@@ -20,9 +20,20 @@ static const PQcommMethods *former_methods;
 static void reset_output() {}
 static bool is_output_pending() { return false; }
 
+// Whoever reports something does not wait for the launcher, even where rows do.
 static int flush_output() {
+    bool wait = worker.channel.wait;
+    worker.channel.wait = false;
     flush(&worker.channel);
+    worker.channel.wait = wait;
     return 0;
+}
+
+static void put_report(FrameType type, const char *data, Size length) {
+    bool wait = worker.channel.wait;
+    worker.channel.wait = false;
+    put_frame(&worker.channel, type, data, length);
+    worker.channel.wait = wait;
 }
 
 // Keeps a FATAL message where the launcher finds it even if the queue is full.
@@ -43,20 +54,14 @@ static int put_message(char type, const char *data, size_t length) {
     switch (type) {
     case 'E':
         keep_last_words(data, length);
-        put_frame(&worker.channel, FrameType::kError, data, length);
+        put_report(FrameType::kError, data, length);
         break;
-    case 'N':
-        put_frame(&worker.channel, FrameType::kNotice, data, length);
-        break;
-    case 'A':
-        put_frame(&worker.channel, FrameType::kNotification, data, length);
-        break;
+    case 'N': put_report(FrameType::kNotice, data, length); break;
+    case 'A': put_report(FrameType::kNotification, data, length); break;
     case 'H': // CopyOutResponse: its first byte is 1 when the format is binary
         begin_copy_rows(length > 0 && data[0] == 1);
         break;
-    case 'd':
-        put_copy_row(data, length);
-        break;
+    case 'd': put_copy_row(data, length); break;
     default: // the end of a COPY, parameter changes: nothing the launcher needs
         break;
     }
@@ -64,7 +69,7 @@ static int put_message(char type, const char *data, size_t length) {
 }
 
 static void put_message_noblock(char type, const char *data, size_t length) {
-    (void) put_message(type, data, length);
+    (void)put_message(type, data, length);
 }
 
 static const PQcommMethods methods = {reset_output,      flush_output, flush_output,

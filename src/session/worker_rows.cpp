@@ -1,5 +1,6 @@
 // Result rows as MinimalTuples: the receiver of statements, and the rows of COPY TO STDOUT.
-// Owns the decision which columns travel as text: those whose values or whose type only this process understands.
+// Owns the decision which columns travel as text: those whose values or whose type only this
+// process understands.
 #include "session/worker_rows.h"
 
 #include "session/worker.h"
@@ -19,11 +20,11 @@ namespace {
 
 struct RowReceiver {
     DestReceiver base;
-    TupleDesc source;      // what the executor delivers
-    TupleDesc sent;        // what is sent
+    TupleDesc source; // what the executor delivers
+    TupleDesc sent;   // what is sent
     bool *as_text;
-    bool plain;            // no column as text, none that can be toasted
-    FmgrInfo *outputs;     // of the columns as text
+    bool plain;        // no column as text, none that can be toasted
+    FmgrInfo *outputs; // of the columns as text
     Datum *values;
     MemoryContext scratch; // reset after each row
 };
@@ -70,27 +71,22 @@ static bool range_needs_text(Oid type, char kind, bool may_be_new) {
     return needs_text(get_range_subtype(range), may_be_new);
 }
 
-// True when the launcher could not read the binary form: the type contains a record (whose row type has a number of this
-// process only), is polymorphic, or was made or changed by the open transaction.
+// True when the launcher could not read the binary form: the type contains a record (whose row type
+// has a number of this process only), is polymorphic, or was made or changed by the open
+// transaction.
 static bool needs_text(Oid type, bool may_be_new) {
     check_stack_depth();
     if (may_be_new && type >= FirstNormalObjectId && is_new_in(TYPEOID, type)) return true;
     Oid element = get_element_type(type);
     if (OidIsValid(element)) return needs_text(element, may_be_new);
     switch (char kind = get_typtype(type)) {
-    case TYPTYPE_PSEUDO:
-        return type != VOIDOID && type != CSTRINGOID;
-    case TYPTYPE_DOMAIN:
-        return needs_text(getBaseType(type), may_be_new);
-    case TYPTYPE_COMPOSITE:
-        return row_needs_text(type, may_be_new);
+    case TYPTYPE_PSEUDO: return type != VOIDOID && type != CSTRINGOID;
+    case TYPTYPE_DOMAIN: return needs_text(getBaseType(type), may_be_new);
+    case TYPTYPE_COMPOSITE: return row_needs_text(type, may_be_new);
     case TYPTYPE_RANGE:
-    case TYPTYPE_MULTIRANGE:
-        return range_needs_text(type, kind, may_be_new);
-    case TYPTYPE_ENUM:
-        return may_be_new && has_new_labels(type);
-    default:
-        return false;
+    case TYPTYPE_MULTIRANGE: return range_needs_text(type, kind, may_be_new);
+    case TYPTYPE_ENUM: return may_be_new && has_new_labels(type);
+    default: return false;
     }
 }
 
@@ -151,8 +147,7 @@ static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text) 
 // Writes a tuple straight into the batch; what heap_form_minimal_tuple makes, without the copy.
 static void put_tuple(TupleDesc descriptor, Datum *values, bool *nulls) {
     bool has_nulls = false;
-    for (int i = 0; i < descriptor->natts; i++)
-        has_nulls = has_nulls || nulls[i];
+    for (int i = 0; i < descriptor->natts; i++) has_nulls = has_nulls || nulls[i];
     Size header = SizeofMinimalTupleHeader;
     if (has_nulls) header += BITMAPLEN(descriptor->natts);
     header = MAXALIGN(header);
@@ -170,7 +165,8 @@ static void put_tuple(TupleDesc descriptor, Datum *values, bool *nulls) {
 
 static Datum as_sent(RowReceiver *receiver, int column, Datum value) {
     if (receiver->as_text[column])
-        return PointerGetDatum(cstring_to_text(OutputFunctionCall(&receiver->outputs[column], value)));
+        return PointerGetDatum(
+            cstring_to_text(OutputFunctionCall(&receiver->outputs[column], value)));
     if (TupleDescAttr(receiver->sent, column)->attlen != -1) return value;
     auto *varlena = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
     // The toast table may be gone by the time the launcher reads the row.

@@ -1,6 +1,8 @@
-// Array objects: a[i], a[i][j], #a, pairs(a), assignment. Owns the table of elements of each object that was looked into.
+// Array objects: a[i], a[i][j], #a, pairs(a), assignment. Owns the table of elements of each object
+// that was looked into.
 #include "types/array.h"
 
+#include "lua/interrupt.h"
 #include "lua/userdata.h"
 
 extern "C" {
@@ -38,7 +40,8 @@ bool is_deformed(lua_State *L, int idx) {
 void push_element(lua_State *L, int idx, DatumObject *object, int64 position) {
     const Type *element = element_of(L, object->type);
     if (element->by_value && !object->array.has_nulls && !is_deformed(L, idx)) {
-        // Elements of equal length lie side by side; by-value types are as long as they are aligned.
+        // Elements of equal length lie side by side; by-value types are as long as they are
+        // aligned.
         const char *address = ARR_DATA_PTR(bytes_of(object)) + position * element->length;
         element->push(L, element, fetch_att(address, true, element->length));
         return;
@@ -87,7 +90,8 @@ void push_at(lua_State *L, int array_idx, DatumObject *object, int depth, const 
         lua_pushnil(L);
 }
 
-// Makes room in the one dimension for a subscript outside the bounds. The elements' table is on top.
+// Makes room in the one dimension for a subscript outside the bounds. The elements' table is on
+// top.
 void extend(lua_State *L, ArrayState *array, int subscript) {
     if (array->dimensions == 0) {
         array->dimensions = 1;
@@ -97,7 +101,8 @@ void extend(lua_State *L, ArrayState *array, int subscript) {
     const int64 first = Min(array->low[0], subscript);
     const int64 last = Max(static_cast<int64>(array->low[0]) + array->length[0] - 1, subscript);
     if (last - first + 1 > static_cast<int64>(MaxArraySize))
-        lua::raise(L, "54000", "array size exceeds the maximum allowed (%d)", static_cast<int>(MaxArraySize));
+        lua::raise(L, "54000", "array size exceeds the maximum allowed (%d)",
+                   static_cast<int>(MaxArraySize));
     const int64 shift = array->low[0] - first;
     for (int i = array->length[0]; shift > 0 && i >= 1; i--) {
         lua_rawgeti(L, -1, i);
@@ -110,7 +115,8 @@ void extend(lua_State *L, ArrayState *array, int subscript) {
 }
 
 // Assigns the value at value_idx.
-void assign(lua_State *L, int array_idx, DatumObject *object, int depth, const int *subscripts, int value_idx) {
+void assign(lua_State *L, int array_idx, DatumObject *object, int depth, const int *subscripts,
+            int value_idx) {
     ArrayState *array = &object->array;
     if (depth < array->dimensions) lua::raise(L, "2202E", "not enough subscripts for array");
     if (depth > Max(array->dimensions, 1)) lua::raise(L, "2202E", "too many subscripts for array");
@@ -119,7 +125,8 @@ void assign(lua_State *L, int array_idx, DatumObject *object, int depth, const i
     const Datum value = to_datum(L, value_idx, element, &isnull);
     push_elements(L, array_idx, object);
     const int64 position = array->dimensions == 0 ? -1 : position_of(array, subscripts);
-    if (position < 0 && array->dimensions > 1) lua::raise(L, "2202E", "array subscript out of range");
+    if (position < 0 && array->dimensions > 1)
+        lua::raise(L, "2202E", "array subscript out of range");
     if (position < 0) extend(L, array, subscripts[0]);
     push(L, element, value, isnull);
     lua_rawseti(L, -2, position_of(array, subscripts) + 1);
@@ -139,7 +146,8 @@ int index(lua_State *L) {
 int new_index(lua_State *L) {
     DatumObject *object = check_object(L, 1, Family::kArray, "array");
     int subscript;
-    if (!read_subscript(L, 2, &subscript)) lua::raise(L, "2202E", "array subscript must be an integer");
+    if (!read_subscript(L, 2, &subscript))
+        lua::raise(L, "2202E", "array subscript must be an integer");
     assign(L, 1, object, 1, &subscript, 3);
     return 0;
 }
@@ -211,7 +219,8 @@ int slice_length(lua_State *L) {
     lua_settop(L, 1);
     DatumObject *object;
     const Slice *slice = check_slice(L, &object);
-    lua_pushinteger(L, slice->depth < object->array.dimensions ? high(&object->array, slice->depth) : 0);
+    lua_pushinteger(L, slice->depth < object->array.dimensions ? high(&object->array, slice->depth)
+                                                               : 0);
     return 1;
 }
 
@@ -277,6 +286,7 @@ void push_elements(lua_State *L, int idx, DatumObject *object) {
     const bits8 *nulls = ARR_NULLBITMAP(bytes_of(object));
     lua_createtable(L, static_cast<int>(count), 0);
     for (int64 i = 0; i < count; i++) {
+        lua::check_interrupt(L);
         if (nulls != nullptr && (nulls[i / 8] & (1 << i % 8)) == 0) continue;
         push(L, element, fetch_att(address, element->by_value, element->length), false);
         lua_rawseti(L, -2, i + 1);
@@ -294,15 +304,18 @@ Datum rebuild_array(lua_State *L, int idx, const DatumObject *object) {
     const Type *element = element_of(L, object->type);
     const int64 count = element_count(&object->array);
     luaL_checkstack(L, 8, nullptr);
-    Datum *values = static_cast<Datum *>(lua_newuserdatauv(L, count * (sizeof(Datum) + sizeof(bool)) + 1, 0));
+    Datum *values =
+        static_cast<Datum *>(lua_newuserdatauv(L, count * (sizeof(Datum) + sizeof(bool)) + 1, 0));
     bool *nulls = reinterpret_cast<bool *>(values + count);
     lua_getiuservalue(L, idx, 1);
     for (int64 i = 0; i < count; i++) {
+        lua::check_interrupt(L);
         lua_rawgeti(L, -1, i + 1);
         values[i] = to_datum(L, -1, element, &nulls[i]);
         lua_pop(L, 1);
     }
     const Datum result = construct_array_of(L, object->type, &object->array, values, nulls);
+    free_elements(element, values, nulls, count);
     lua_pop(L, 2);
     return result;
 }

@@ -1,6 +1,7 @@
 // Arrays from Lua tables, and from the arguments of a constructor. Owns nothing.
 #include "types/array.h"
 
+#include "lua/interrupt.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -21,7 +22,9 @@ struct Builder {
     bool padded; // missing elements are null; else every level must be complete
 };
 
-int low_bound(const Type *type) { return type->oid == INT2VECTOROID || type->oid == OIDVECTOROID ? 0 : 1; }
+int low_bound(const Type *type) {
+    return type->oid == INT2VECTOROID || type->oid == OIDVECTOROID ? 0 : 1;
+}
 
 [[noreturn]] void ragged(lua_State *L) {
     lua::raise(L, "2202E", "multidimensional arrays must have sub-arrays with matching dimensions");
@@ -42,7 +45,8 @@ bool is_plain_table(lua_State *L, int idx) { return lua_type(L, idx) == LUA_TTAB
 
 void set_length(lua_State *L, Builder *builder, int dimension, lua_Integer length) {
     if (length < 0 || length > static_cast<lua_Integer>(MaxArraySize))
-        lua::raise(L, "54000", "array size exceeds the maximum allowed (%d)", static_cast<int>(MaxArraySize));
+        lua::raise(L, "54000", "array size exceeds the maximum allowed (%d)",
+                   static_cast<int>(MaxArraySize));
     builder->array.length[dimension] = static_cast<int>(length);
 }
 
@@ -52,7 +56,8 @@ void measure(lua_State *L, int idx, Builder *builder) {
     for (;;) {
         const int dimension = builder->array.dimensions;
         if (dimension == MAXDIM)
-            lua::raise(L, "54000", "number of array dimensions exceeds the maximum allowed (%d)", MAXDIM);
+            lua::raise(L, "54000", "number of array dimensions exceeds the maximum allowed (%d)",
+                       MAXDIM);
         const lua_Integer length = highest_index(L, -1);
         set_length(L, builder, dimension, length);
         builder->array.dimensions++;
@@ -69,10 +74,12 @@ void allocate_elements(lua_State *L, Builder *builder) {
     for (int i = 0; i < builder->array.dimensions; i++) {
         count *= builder->array.length[i];
         if (count > static_cast<int64>(MaxArraySize))
-            lua::raise(L, "54000", "array size exceeds the maximum allowed (%d)", static_cast<int>(MaxArraySize));
+            lua::raise(L, "54000", "array size exceeds the maximum allowed (%d)",
+                       static_cast<int>(MaxArraySize));
     }
     if (count == 0) builder->array.dimensions = 0;
-    builder->values = static_cast<Datum *>(lua_newuserdatauv(L, count * (sizeof(Datum) + sizeof(bool)) + 1, 0));
+    builder->values =
+        static_cast<Datum *>(lua_newuserdatauv(L, count * (sizeof(Datum) + sizeof(bool)) + 1, 0));
     builder->nulls = reinterpret_cast<bool *>(builder->values + count);
 }
 
@@ -85,6 +92,7 @@ void fill(lua_State *L, Builder *builder, int dimension) {
     if (!is_table && !(builder->padded && lua_isnil(L, -1))) ragged(L);
     if (is_table && !builder->padded && dimension > 0 && highest_index(L, -1) != length) ragged(L);
     for (int i = 1; i <= length; i++) {
+        lua::check_interrupt(L);
         if (is_table)
             lua_geti(L, -1, i);
         else
@@ -102,7 +110,11 @@ void fill(lua_State *L, Builder *builder, int dimension) {
 
 Datum finish(lua_State *L, const Type *type, Builder *builder) {
     for (int i = 0; i < builder->array.dimensions; i++) builder->array.low[i] = low_bound(type);
-    return construct_array_of(L, type, &builder->array, builder->values, builder->nulls);
+    const Datum result =
+        construct_array_of(L, type, &builder->array, builder->values, builder->nulls);
+    free_elements(builder->element, builder->values, builder->nulls,
+                  element_count(&builder->array));
+    return result;
 }
 
 // The table at idx, whose dimensions are known.
@@ -132,6 +144,7 @@ Datum convert_elements(lua_State *L, int idx, const Type *type, DatumObject *obj
         lua_pop(L, 1);
     }
     const Datum result = construct_array_of(L, type, &builder.array, builder.values, builder.nulls);
+    free_elements(builder.element, builder.values, builder.nulls, count);
     lua_pop(L, 2);
     return result;
 }
@@ -172,8 +185,14 @@ lua_Integer highest_index(lua_State *L, int idx) {
     return highest;
 }
 
-Datum construct_array_of(lua_State *L, const Type *type, const ArrayState *array, const Datum *values,
-                         const bool *nulls) {
+void free_elements(const Type *element, const Datum *values, const bool *nulls, int64 count) {
+    if (element->by_value) return;
+    for (int64 i = 0; i < count; i++)
+        if (!nulls[i]) free_value(element, values[i]);
+}
+
+Datum construct_array_of(lua_State *L, const Type *type, const ArrayState *array,
+                         const Datum *values, const bool *nulls) {
     const Type *element = element_of(L, type);
     Datum result = 0;
     pg::call_pure(L, [&] {
@@ -181,9 +200,10 @@ Datum construct_array_of(lua_State *L, const Type *type, const ArrayState *array
         if (array->dimensions == 0)
             made = construct_empty_array(element->oid);
         else
-            made = construct_md_array(const_cast<Datum *>(values), const_cast<bool *>(nulls), array->dimensions,
-                                      const_cast<int *>(array->length), const_cast<int *>(array->low),
-                                      element->oid, element->length, element->by_value, element->align);
+            made = construct_md_array(const_cast<Datum *>(values), const_cast<bool *>(nulls),
+                                      array->dimensions, const_cast<int *>(array->length),
+                                      const_cast<int *>(array->low), element->oid, element->length,
+                                      element->by_value, element->align);
         result = PointerGetDatum(made);
     });
     return result;
@@ -206,12 +226,14 @@ Datum array_of_arguments(lua_State *L, int first, int count, const Type *type) {
     const Type *element = element_of(L, type);
     if (count > 1 && is_plain_table(L, first) && all_integers(L, first + 1, count - 1)) {
         if (count - 1 > MAXDIM)
-            lua::raise(L, "54000", "number of array dimensions exceeds the maximum allowed (%d)", MAXDIM);
+            lua::raise(L, "54000", "number of array dimensions exceeds the maximum allowed (%d)",
+                       MAXDIM);
         Builder builder = {};
         builder.element = element;
         builder.padded = true;
         builder.array.dimensions = count - 1;
-        for (int i = 0; i < count - 1; i++) set_length(L, &builder, i, lua_tointeger(L, first + 1 + i));
+        for (int i = 0; i < count - 1; i++)
+            set_length(L, &builder, i, lua_tointeger(L, first + 1 + i));
         return build_table(L, first, type, &builder);
     }
     if (count == 1) {

@@ -1,6 +1,8 @@
 // a(), a{map=, null=, discard=}: arrays as plain Lua tables. Owns nothing.
 #include "types/array.h"
 
+#include "lua/interrupt.h"
+
 namespace pllua_bg::types {
 
 namespace {
@@ -41,6 +43,7 @@ void push_dimension(lua_State *L, Walk *walk, int depth) {
     const bool leaf = depth + 1 == walk->array->dimensions;
     if (!walk->discard) lua_createtable(L, length, 0);
     for (int i = 0; i < length; i++) {
+        lua::check_interrupt(L);
         walk->subscripts[depth] = low + i;
         if (leaf)
             push_mapped(L, *walk);

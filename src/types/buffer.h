@@ -1,4 +1,5 @@
-// A growing text whose bytes belong to Lua: nothing is lost when an error passes. Owns a userdata at a fixed stack slot.
+// A growing text whose bytes belong to Lua: nothing is lost when an error passes. Owns a userdata
+// at a fixed stack slot.
 #pragma once
 
 #include "lua/lua_api.h"
@@ -15,7 +16,8 @@ struct TextBuffer {
     size_t capacity;
 };
 
-// Pushes the userdata; the slot must stay where it is while the buffer is used. Errors: lua (memory).
+// Pushes the userdata; the slot must stay where it is while the buffer is used. Errors: lua
+// (memory).
 inline void buffer_init(TextBuffer *buffer, lua_State *L) {
     buffer->L = L;
     buffer->capacity = 256;
@@ -42,7 +44,9 @@ inline void buffer_add(TextBuffer *buffer, const char *text, size_t length) {
     buffer->length += length;
 }
 
-inline void buffer_add(TextBuffer *buffer, const char *text) { buffer_add(buffer, text, std::strlen(text)); }
+inline void buffer_add(TextBuffer *buffer, const char *text) {
+    buffer_add(buffer, text, std::strlen(text));
+}
 
 inline void buffer_add(TextBuffer *buffer, char byte) {
     *buffer_reserve(buffer, 1) = byte;

@@ -20,9 +20,11 @@ HeapTupleData tuple_of_header(HeapTupleHeader header) {
     return tuple;
 }
 
-// The composite datum of a tuple; blesses an anonymous descriptor. Call inside pg::call. Errors: pg.
+// The composite datum of a tuple; blesses an anonymous descriptor. Call inside pg::call. Errors:
+// pg.
 Datum datum_of(HeapTuple tuple, TupleDesc descriptor) {
-    if (descriptor->tdtypeid == RECORDOID && descriptor->tdtypmod < 0) descriptor = BlessTupleDesc(descriptor);
+    if (descriptor->tdtypeid == RECORDOID && descriptor->tdtypmod < 0)
+        descriptor = BlessTupleDesc(descriptor);
     return heap_copy_tuple_as_datum(tuple, descriptor);
 }
 
@@ -34,6 +36,7 @@ Datum take_record(lua_State *L, int idx, const Type *type) {
     HeapTuple tuple = to_tuple(L, idx, descriptor, false);
     Datum value = 0;
     pg::call_pure(L, [&] { value = datum_of(tuple, descriptor); });
+    heap_freetuple(tuple);
     lua_pop(L, 1);
     return value;
 }
@@ -62,6 +65,7 @@ Datum take_composite(lua_State *L, int idx, const Type *type) {
     HeapTuple tuple = to_tuple(L, idx, descriptor, true);
     Datum value = 0;
     pg::call_pure(L, [&] { value = datum_of(tuple, descriptor); });
+    heap_freetuple(tuple);
     lua_pop(L, 2);
     return value;
 }

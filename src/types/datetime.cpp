@@ -7,6 +7,7 @@
 extern "C" {
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/datum.h"
 #include "utils/numeric.h"
 }
 
@@ -42,8 +43,10 @@ PGFunction extractor(Oid type) {
     }
 }
 
-// The field as a numeric; false when it is null (of an infinite value). Call inside pg::call. Errors: pg (22023, 0A000).
+// The field as a numeric; false when it is null (of an infinite value). Call inside pg::call.
+// Errors: pg (22023, 0A000).
 bool extract_field(Oid type, Datum value, const Unit &unit, Datum *result) {
+    const Scratch scratch = enter_scratch();
     if (type == DATEOID) value = DirectFunctionCall1(date_timestamp, value);
     LOCAL_FCINFO(call, 2);
     InitFunctionCallInfoData(*call, nullptr, 2, InvalidOid, nullptr, nullptr);
@@ -51,18 +54,22 @@ bool extract_field(Oid type, Datum value, const Unit &unit, Datum *result) {
     call->args[0].isnull = false;
     call->args[1].value = value;
     call->args[1].isnull = false;
-    *result = extractor(type)(call);
-    if (call->isnull) return false;
-    if (unit.factor != 1)
-        *result = DirectFunctionCall2(numeric_mul, *result, NumericGetDatum(int64_to_numeric(unit.factor)));
-    return true;
+    Datum field = extractor(type)(call);
+    if (!call->isnull && unit.factor != 1)
+        field =
+            DirectFunctionCall2(numeric_mul, field, NumericGetDatum(int64_to_numeric(unit.factor)));
+    leave_scratch(scratch);
+    if (!call->isnull) *result = datumCopy(field, false, -1);
+    end_scratch(scratch);
+    return !call->isnull;
 }
 
 void push_field(lua_State *L, const DatumObject *object, const char *name) {
     const Unit unit = unit_of(name);
     Datum result = 0;
     bool found = false;
-    pg::call_pure(L, [&] { found = extract_field(object->type->oid, object->value, unit, &result); });
+    pg::call_pure(L,
+                  [&] { found = extract_field(object->type->oid, object->value, unit, &result); });
     if (!found) {
         lua_pushnil(L);
         return;
@@ -90,8 +97,10 @@ struct Parts {
 
 void split_timestamp(Timestamp value, Parts *parts) {
     parts->finite = !TIMESTAMP_NOT_FINITE(value);
-    if (parts->finite && timestamp2tm(value, nullptr, &parts->time, &parts->fraction, nullptr, nullptr) != 0)
-        ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range"));
+    if (parts->finite &&
+        timestamp2tm(value, nullptr, &parts->time, &parts->fraction, nullptr, nullptr) != 0)
+        ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+                errmsg("timestamp out of range"));
 }
 
 void split_timestamptz(TimestampTz value, const char *zone_name, Parts *parts) {
@@ -104,8 +113,10 @@ void split_timestamptz(TimestampTz value, const char *zone_name, Parts *parts) {
                 errmsg("time zone \"%s\" not recognized", zone_name));
     const char *abbreviation = nullptr;
     if (timestamp2tm(value, &parts->zone, &parts->time, &parts->fraction, &abbreviation, zone) != 0)
-        ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range"));
-    if (abbreviation != nullptr) strlcpy(parts->abbreviation, abbreviation, sizeof parts->abbreviation);
+        ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+                errmsg("timestamp out of range"));
+    if (abbreviation != nullptr)
+        strlcpy(parts->abbreviation, abbreviation, sizeof parts->abbreviation);
 }
 
 // Call inside pg::call. Errors: pg.
@@ -113,7 +124,9 @@ void split(Oid type, Datum value, const char *zone_name, Parts *parts) {
     parts->finite = true;
     TimeTzADT *with_zone;
     switch (type) {
-    case DATEOID: split_timestamp(DatumGetTimestamp(DirectFunctionCall1(date_timestamp, value)), parts); break;
+    case DATEOID:
+        split_timestamp(DatumGetTimestamp(DirectFunctionCall1(date_timestamp, value)), parts);
+        break;
     case TIMEOID: time2tm(DatumGetTimeADT(value), &parts->time, &parts->fraction); break;
     case TIMETZOID:
         with_zone = DatumGetTimeTzADTP(value);

@@ -1,4 +1,5 @@
-// Dates, times and intervals from Lua tables of fields: pgtype.timestamptz{year=2020, month=2, day=1}. Owns nothing.
+// Dates, times and intervals from Lua tables of fields: pgtype.timestamptz{year=2020, month=2,
+// day=1}. Owns nothing.
 #include "types/datum_object.h"
 
 #include "pg/guard.h"
@@ -36,13 +37,16 @@ bool read_whole(lua_State *L, int idx, const char *name, int64 *value) {
     int whole;
     *value = lua_tointegerx(L, -1, &whole);
     // Far beyond any valid time, and small enough for the sums made of it.
-    if (!whole || *value > INT64CONST(1) << 40 || *value < -(INT64CONST(1) << 40)) invalid_field(L, name);
+    if (!whole || *value > INT64CONST(1) << 40 || *value < -(INT64CONST(1) << 40))
+        invalid_field(L, name);
     lua_pop(L, 1);
     return true;
 }
 
-// A count of units in a field, with fraction, in microseconds. Sets *infinity to the sign of an infinite one.
-bool read_scaled(lua_State *L, int idx, const char *name, int64 factor, int64 *usec, int *infinity) {
+// A count of units in a field, with fraction, in microseconds. Sets *infinity to the sign of an
+// infinite one.
+bool read_scaled(lua_State *L, int idx, const char *name, int64 factor, int64 *usec,
+                 int *infinity) {
     if (!push_option(L, idx, name)) return false;
     int whole, numeric;
     const lua_Integer integer = lua_tointegerx(L, -1, &whole);
@@ -59,9 +63,10 @@ bool read_scaled(lua_State *L, int idx, const char *name, int64 factor, int64 *u
 }
 
 void read_epoch(lua_State *L, int idx, Fields *fields) {
-    fields->has_epoch = read_scaled(L, idx, "epoch", USECS_PER_SEC, &fields->epoch_usec, &fields->infinite_sign) ||
-                        read_scaled(L, idx, "epoch_msec", 1000, &fields->epoch_usec, &fields->infinite_sign) ||
-                        read_scaled(L, idx, "epoch_usec", 1, &fields->epoch_usec, &fields->infinite_sign);
+    fields->has_epoch =
+        read_scaled(L, idx, "epoch", USECS_PER_SEC, &fields->epoch_usec, &fields->infinite_sign) ||
+        read_scaled(L, idx, "epoch_msec", 1000, &fields->epoch_usec, &fields->infinite_sign) ||
+        read_scaled(L, idx, "epoch_usec", 1, &fields->epoch_usec, &fields->infinite_sign);
     fields->infinite = fields->has_epoch && fields->infinite_sign != 0;
 }
 
@@ -74,7 +79,8 @@ void read_zone(lua_State *L, int idx, Fields *fields) {
     }
     lua_pop(L, 1);
     if (!fields->has_zone) fields->has_zone = read_whole(L, idx, "timezone", &fields->zone);
-    if (fields->zone > 168 * SECS_PER_HOUR || fields->zone < -168 * SECS_PER_HOUR) invalid_field(L, "timezone");
+    if (fields->zone > 168 * SECS_PER_HOUR || fields->zone < -168 * SECS_PER_HOUR)
+        invalid_field(L, "timezone");
 }
 
 void read_time(lua_State *L, int idx, Fields *fields) {
@@ -102,8 +108,8 @@ void read_fields(lua_State *L, int idx, Oid type, Fields *fields) {
     if (has_date) {
         if (!read_whole(L, idx, "year", &fields->year) && date_required)
             lua::raise(L, "22007", "missing datetime field 'year'");
-        if (!read_whole(L, idx, "month", &fields->month) && !read_whole(L, idx, "mon", &fields->month) &&
-            date_required)
+        if (!read_whole(L, idx, "month", &fields->month) &&
+            !read_whole(L, idx, "mon", &fields->month) && date_required)
             lua::raise(L, "22007", "missing datetime field 'month'");
         if (!read_whole(L, idx, "day", &fields->day) && date_required)
             lua::raise(L, "22007", "missing datetime field 'day'");
@@ -159,23 +165,27 @@ int zone_offset(const Fields &fields, Timestamp local) {
                 errmsg("time zone \"%s\" not recognized", fields.zone_name));
     struct pg_tm time;
     fsec_t fraction;
-    if (timestamp2tm(local, nullptr, &time, &fraction, nullptr, nullptr) != 0) out_of_range("timestamp");
+    if (timestamp2tm(local, nullptr, &time, &fraction, nullptr, nullptr) != 0)
+        out_of_range("timestamp");
     return DetermineTimeZoneOffset(&time, zone);
 }
 
 Datum build_date(const Fields &fields) {
     const Timestamp local = local_timestamp(fields, "date");
-    if (TIMESTAMP_NOT_FINITE(local)) return DateADTGetDatum(local == DT_NOEND ? DATEVAL_NOEND : DATEVAL_NOBEGIN);
+    if (TIMESTAMP_NOT_FINITE(local))
+        return DateADTGetDatum(local == DT_NOEND ? DATEVAL_NOEND : DATEVAL_NOBEGIN);
     int64 days = local / USECS_PER_DAY;
     if (local % USECS_PER_DAY < 0) days--;
-    if (days < INT_MIN || days > INT_MAX || !IS_VALID_DATE(static_cast<DateADT>(days))) out_of_range("date");
+    if (days < INT_MIN || days > INT_MAX || !IS_VALID_DATE(static_cast<DateADT>(days)))
+        out_of_range("date");
     return DateADTGetDatum(static_cast<DateADT>(days));
 }
 
 Datum build_timestamptz(const Fields &fields) {
     Timestamp local = local_timestamp(fields, "timestamp");
     if (!fields.has_epoch)
-        local += static_cast<int64>(zone_offset(fields, checked(local, "timestamp"))) * USECS_PER_SEC;
+        local +=
+            static_cast<int64>(zone_offset(fields, checked(local, "timestamp"))) * USECS_PER_SEC;
     return TimestampTzGetDatum(checked(local, "timestamp"));
 }
 
@@ -190,7 +200,8 @@ TimeADT build_time(const Fields &fields) {
 Datum build_timetz(const Fields &fields) {
     TimeTzADT *result = static_cast<TimeTzADT *>(palloc(sizeof(TimeTzADT)));
     result->time = build_time(fields);
-    result->zone = zone_offset(fields, fields.zone_name != nullptr || !fields.has_zone ? GetCurrentTimestamp() : 0);
+    result->zone = zone_offset(
+        fields, fields.zone_name != nullptr || !fields.has_zone ? GetCurrentTimestamp() : 0);
     return TimeTzADTPGetDatum(result);
 }
 
@@ -203,7 +214,8 @@ Datum build_interval(const Fields &fields) {
     }
     const int64 months = fields.year * MONTHS_PER_YEAR + fields.month;
     const int64 days = fields.week * 7 + fields.day;
-    if (months != static_cast<int32>(months) || days != static_cast<int32>(days)) out_of_range("interval");
+    if (months != static_cast<int32>(months) || days != static_cast<int32>(days))
+        out_of_range("interval");
     result->month = static_cast<int32>(months);
     result->day = static_cast<int32>(days);
     result->time = time_usec(fields, "interval");
@@ -216,7 +228,8 @@ Datum build(Oid type, const Fields &fields) {
     case DATEOID: return build_date(fields);
     case TIMEOID: return TimeADTGetDatum(build_time(fields));
     case TIMETZOID: return build_timetz(fields);
-    case TIMESTAMPOID: return TimestampGetDatum(checked(local_timestamp(fields, "timestamp"), "timestamp"));
+    case TIMESTAMPOID:
+        return TimestampGetDatum(checked(local_timestamp(fields, "timestamp"), "timestamp"));
     case TIMESTAMPTZOID: return build_timestamptz(fields);
     default: return build_interval(fields);
     }

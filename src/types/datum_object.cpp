@@ -35,7 +35,9 @@ Size value_size(const Type *type, Datum value) {
 
 int object_to_string(lua_State *L) {
     const DatumObject *object = check_object(L, 1);
-    push_output(L, object->type, object_value(L, 1, object));
+    const Datum value = object_value(L, 1, object);
+    push_output(L, object->type, value);
+    if (value != object->value) free_value(object->type, value);
     return 1;
 }
 
@@ -66,7 +68,8 @@ int object_equal(lua_State *L) {
             prepare_compare(type);
             FmgrInfo *operation = &type->cache->eq_opr_finfo;
             if (!OidIsValid(operation->fn_oid)) return;
-            equal = DatumGetBool(FunctionCall2Coll(operation, type->cache->typcollation, left, right));
+            equal =
+                DatumGetBool(FunctionCall2Coll(operation, type->cache->typcollation, left, right));
         });
     lua_pushboolean(L, equal);
     return 1;
@@ -83,8 +86,8 @@ int compare(lua_State *L) {
             FmgrInfo *operation = &type->cache->cmp_proc_finfo;
             if (!OidIsValid(operation->fn_oid)) return;
             known = true;
-            result = DatumGetInt32(
-                FunctionCall2Coll(operation, type->cache->typcollation, left, right));
+            result =
+                DatumGetInt32(FunctionCall2Coll(operation, type->cache->typcollation, left, right));
         });
     if (known) return result;
     const DatumObject *a = object_at(L, 1);
@@ -105,7 +108,7 @@ int object_less_equal(lua_State *L) {
 }
 
 constexpr luaL_Reg kCommon[] = {
-    {"__tostring", object_to_string}, {"__eq", object_equal},         {"__lt", object_less},
+    {"__tostring", object_to_string}, {"__eq", object_equal}, {"__lt", object_less},
     {"__le", object_less_equal},      {nullptr, nullptr},
 };
 
@@ -132,7 +135,8 @@ void push_object_metatable(lua_State *L, const Type *type) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
 }
 
-// A plain copy of a value with no short header, no compression, no expanded form; null when it is plain already.
+// A plain copy of a value with no short header, no compression, no expanded form; null when it is
+// plain already.
 void *flatten(lua_State *L, Datum value) {
     struct varlena *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
     if (!VARATT_IS_EXTENDED(raw)) return nullptr;
@@ -149,7 +153,8 @@ void push_object(lua_State *L, const Type *type, Datum value) {
     const Size header = header_size(type);
     const Size size = value_size(type, value);
     const int uservalues = type->family == Family::kArray ? 1 : 0;
-    DatumObject *object = static_cast<DatumObject *>(lua_newuserdatauv(L, header + size, uservalues));
+    DatumObject *object =
+        static_cast<DatumObject *>(lua_newuserdatauv(L, header + size, uservalues));
     object->type = type;
     object->value = value;
     if (!type->by_value) {

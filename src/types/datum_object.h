@@ -15,7 +15,8 @@ struct ArrayState {
     bool modified; // the first user value, a table of Lua values, has overtaken the bytes
 };
 
-// The block of the userdata. By-reference values point into the same block, so the collector sees all of it.
+// The block of the userdata. By-reference values point into the same block, so the collector sees
+// all of it.
 struct DatumObject {
     const Type *type; // an inner plan: never a domain's, never with a typmod
     Datum value;
@@ -29,15 +30,16 @@ DatumObject *check_object(lua_State *L, int idx);
 // The same, of that family. Errors: lua.
 DatumObject *check_object(lua_State *L, int idx, Family family, const char *expected);
 
-// The datum of the object at idx as the type wants it, copied to CurrentMemoryContext; casts when the types differ.
-// Errors: lua (42846 no cast).
+// The datum of the object at idx as the type wants it, copied to CurrentMemoryContext; casts when
+// the types differ. Errors: lua (42846 no cast).
 Datum take_object(lua_State *L, int idx, const Type *type);
 // The present value of an object, without a copy unless it is a modified array. Errors: lua.
 Datum object_value(lua_State *L, int idx, const DatumObject *object);
 // An exact copy of a by-reference value in CurrentMemoryContext. Errors: lua (memory).
 Datum copy_value(lua_State *L, const Type *type, Datum value);
 
-// Casts as SQL's CAST does. Call inside pg::call. Errors: pg (42846, and what the cast raises). cast.cpp
+// Casts as SQL's CAST does. Call inside pg::call. Errors: pg (42846, and what the cast raises).
+// cast.cpp
 Datum cast_value(const Type *from, Datum value, const Type *to);
 
 // Each family puts its metamethods into the new metatable on top of the stack. Errors: lua.

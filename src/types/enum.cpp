@@ -22,7 +22,8 @@ unsigned generation;
 
 const char *label_of(const Type *type, Oid value) {
     if (type->labels == nullptr)
-        type->labels = static_cast<EnumLabels *>(MemoryContextAllocZero(plan_context(), sizeof(EnumLabels)));
+        type->labels =
+            static_cast<EnumLabels *>(MemoryContextAllocZero(plan_context(), sizeof(EnumLabels)));
     EnumLabels *labels = type->labels;
     if (labels->generation != generation) {
         std::memset(labels->value, 0, sizeof labels->value);

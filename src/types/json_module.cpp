@@ -1,5 +1,5 @@
-// The module pllua.jsonb, the metamethods of jsonb objects, and the marks of tables that came from JSON.
-// Owns the two mark metatables, in the registry of each state.
+// The module pllua.jsonb, the metamethods of jsonb objects, and the marks of tables that came from
+// JSON. Owns the two mark metatables, in the registry of each state.
 #include "types/json.h"
 #include "types/json_walk.h"
 #include "types/numeric.h"
@@ -30,9 +30,13 @@ bool metatable_is(lua_State *L, const char *key) {
     return same;
 }
 
-const DatumObject *check_jsonb(lua_State *L, int idx) { return check_object(L, idx, Family::kJsonb, "jsonb"); }
+const DatumObject *check_jsonb(lua_State *L, int idx) {
+    return check_object(L, idx, Family::kJsonb, "jsonb");
+}
 
-const JsonbContainer *root_of(const DatumObject *object) { return &DatumGetJsonbP(object->value)->root; }
+const JsonbContainer *root_of(const DatumObject *object) {
+    return &DatumGetJsonbP(object->value)->root;
+}
 
 // Pushes an entry of a container as pairs() shows it: containers stay jsonb, numbers numeric.
 void push_entry(lua_State *L, const JsonEntry &entry) {
@@ -41,7 +45,8 @@ void push_entry(lua_State *L, const JsonEntry &entry) {
     case JsonEntry::kTrue: return lua_pushboolean(L, true);
     case JsonEntry::kFalse: return lua_pushboolean(L, false);
     case JsonEntry::kString: lua_pushlstring(L, entry.data, entry.length); return;
-    case JsonEntry::kNumber: return push_object(L, find(L, NUMERICOID, -1), PointerGetDatum(entry.data));
+    case JsonEntry::kNumber:
+        return push_object(L, find(L, NUMERICOID, -1), PointerGetDatum(entry.data));
     default: break;
     }
     // Offsets within a container are its own, so its bytes are a jsonb but for the header.
@@ -82,7 +87,8 @@ int pairs(lua_State *L) {
 }
 
 int array_pairs(lua_State *L) {
-    if (!JsonContainerIsArray(root_of(check_jsonb(L, 1)))) lua::raise(L, "42804", "jsonb value is not an array");
+    if (!JsonContainerIsArray(root_of(check_jsonb(L, 1))))
+        lua::raise(L, "42804", "jsonb value is not an array");
     return pairs(L);
 }
 
@@ -125,7 +131,8 @@ int type(lua_State *L) {
         name = marked_name(L, 1);
     else if (lax && lua_isnil(L, 1))
         name = "null";
-    else if (lax && (lua_isboolean(L, 1) || lua_type(L, 1) == LUA_TNUMBER || lua_type(L, 1) == LUA_TSTRING))
+    else if (lax && (lua_isboolean(L, 1) || lua_type(L, 1) == LUA_TNUMBER ||
+                     lua_type(L, 1) == LUA_TSTRING))
         name = luaL_typename(L, 1);
     if (name != nullptr)
         lua_pushstring(L, name);
@@ -143,7 +150,8 @@ template <JsonMark kMark> int is_marked(lua_State *L) {
 template <JsonMark kMark> int set_mark(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) luaL_argerror(L, 1, "protected metatable");
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+        luaL_argerror(L, 1, "protected metatable");
     set_json_mark(L, 1, kMark);
     return 1;
 }

@@ -1,8 +1,10 @@
-// jsonb as Lua values. Walks the stored form itself (src/include/utils/jsonb.h), so that a whole document costs no server
-// call but for the numbers kept exact. Owns nothing.
+// jsonb as Lua values. Walks the stored form itself (src/include/utils/jsonb.h), so that a whole
+// document costs no server call but for the numbers kept exact. Owns nothing.
 #include "types/json.h"
 #include "types/json_walk.h"
 #include "types/numeric.h"
+
+#include "lua/interrupt.h"
 
 namespace pllua_bg::types {
 
@@ -34,7 +36,8 @@ void push_scalar(lua_State *L, const Walk &walk, const JsonEntry &entry) {
     }
 }
 
-// Replaces key and value on top by what the map function makes of them; depth keys of the path are its further arguments.
+// Replaces key and value on top by what the map function makes of them; depth keys of the path are
+// its further arguments.
 void apply_map(lua_State *L, const Walk &walk, int depth) {
     luaL_checkstack(L, depth + 4, nullptr);
     lua_pushvalue(L, walk.map);
@@ -57,7 +60,8 @@ void store(lua_State *L, const Walk &walk, bool in_array) {
 }
 
 // Converts one entry whose key is on top, and stores it.
-void convert_entry(lua_State *L, const Walk &walk, const JsonEntry &entry, int depth, bool in_array) {
+void convert_entry(lua_State *L, const Walk &walk, const JsonEntry &entry, int depth,
+                   bool in_array) {
     const bool container = entry.kind == JsonEntry::kContainer;
     if (container) {
         lua_pushvalue(L, -1);
@@ -80,6 +84,7 @@ void push_container(lua_State *L, const Walk &walk, const JsonbContainer *contai
     const int count = static_cast<int>(JsonContainerSize(container));
     lua_createtable(L, is_array ? count : 0, is_array ? 0 : count);
     for (int i = 0; i < count; i++) {
+        lua::check_interrupt(L);
         if (is_array) {
             lua_pushinteger(L, i);
         } else {

@@ -14,11 +14,13 @@ struct JsonEntry {
     char *data; // the string's bytes, the numeric, or the container
     size_t length;
 
-    const JsonbContainer *container() const { return reinterpret_cast<const JsonbContainer *>(data); }
+    const JsonbContainer *container() const {
+        return reinterpret_cast<const JsonbContainer *>(data);
+    }
 };
 
-// Child `index` of the container; an object of n pairs has its keys at 0..n-1 and their values at n..2n-1.
-// Follows fillJsonbValue() in src/backend/utils/adt/jsonb_util.c. Errors: none.
+// Child `index` of the container; an object of n pairs has its keys at 0..n-1 and their values at
+// n..2n-1. Follows fillJsonbValue() in src/backend/utils/adt/jsonb_util.c. Errors: none.
 inline JsonEntry json_entry(const JsonbContainer *container, int index) {
     JsonbContainer *c = const_cast<JsonbContainer *>(container);
     const uint32 children = JsonContainerSize(c) * (JsonContainerIsObject(c) ? 2 : 1);

@@ -1,8 +1,10 @@
-// JSON from Lua values: written as text into Lua memory, then parsed by the server in one call. Owns nothing.
+// JSON from Lua values: written as text into Lua memory, then parsed by the server in one call.
+// Owns nothing.
 #include "types/array.h"
 #include "types/json.h"
 #include "types/shape.h"
 
+#include "lua/interrupt.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -57,7 +59,8 @@ void write_number(Writer *writer, int idx) {
         const double number = lua_tonumber(writer->L, idx);
         // As to_jsonb() has them.
         if (std::isnan(number)) return buffer_add(&writer->out, "\"NaN\"");
-        if (std::isinf(number)) return buffer_add(&writer->out, number > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+        if (std::isinf(number))
+            return buffer_add(&writer->out, number > 0 ? "\"Infinity\"" : "\"-Infinity\"");
         text[double_to_shortest_decimal_bufn(number, text)] = '\0';
     }
     buffer_add(&writer->out, text);
@@ -65,14 +68,20 @@ void write_number(Writer *writer, int idx) {
 
 // The JSON text of a datum as to_jsonb() gives it. Call inside pg::call. Errors: pg.
 char *json_text(const Type *type, Datum value) {
+    const Scratch scratch = enter_scratch();
     FmgrInfo function;
     fmgr_info(F_TO_JSONB, &function);
-    Const *argument = makeConst(type->oid, -1, InvalidOid, type->length, value, false, type->by_value);
-    FuncExpr *call = makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid, InvalidOid,
-                                  COERCE_EXPLICIT_CALL);
+    Const *argument =
+        makeConst(type->oid, -1, InvalidOid, type->length, value, false, type->by_value);
+    FuncExpr *call = makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid,
+                                  InvalidOid, COERCE_EXPLICIT_CALL);
     fmgr_info_set_expr(reinterpret_cast<Node *>(call), &function);
     Jsonb *result = DatumGetJsonbP(FunctionCall1(&function, value));
-    return JsonbToCString(nullptr, &result->root, VARSIZE(result));
+    char *text = JsonbToCString(nullptr, &result->root, VARSIZE(result));
+    leave_scratch(scratch);
+    text = pstrdup(text);
+    end_scratch(scratch);
+    return text;
 }
 
 void write_datum(Writer *writer, const Type *type, Datum value) {
@@ -87,15 +96,19 @@ void write_row(Writer *writer, int idx) {
     bool isnull;
     const Datum value = to_datum(writer->L, idx, record, &isnull);
     write_datum(writer, record, value);
+    pfree(DatumGetPointer(value));
 }
 
 // The key at idx as a string. Errors: lua (42804).
 void write_key(Writer *writer, int idx) {
     lua_State *L = writer->L;
     const int kind = lua_type(L, idx);
-    const bool written = kind == LUA_TSTRING || kind == LUA_TNUMBER ||
-                         (luaL_getmetafield(L, idx, "__tostring") != LUA_TNIL && (lua_pop(L, 1), true));
-    if (!written) lua::raise(L, "42804", "cannot serialize scalar value of type %s as key", lua_typename(L, kind));
+    const bool written =
+        kind == LUA_TSTRING || kind == LUA_TNUMBER ||
+        (luaL_getmetafield(L, idx, "__tostring") != LUA_TNIL && (lua_pop(L, 1), true));
+    if (!written)
+        lua::raise(L, "42804", "cannot serialize scalar value of type %s as key",
+                   lua_typename(L, kind));
     size_t length;
     const char *text = luaL_tolstring(L, idx, &length);
     write_string(writer, text, length);
@@ -120,7 +133,9 @@ lua_Integer array_length(lua_State *L, int idx, const JsonOptions &options, Json
     if (mark == JsonMark::kObject) return -1;
     if (mark == JsonMark::kArray) return highest;
     if (count == 0 && sequence) return options.empty_object ? -1 : 0;
-    if (!sequence || lowest - 1 > options.array_threshold || highest / options.array_fraction > count) return -1;
+    if (!sequence || lowest - 1 > options.array_threshold ||
+        highest / options.array_fraction > count)
+        return -1;
     return highest;
 }
 
@@ -149,8 +164,8 @@ void write_table(Writer *writer, int idx) {
     buffer_add(&writer->out, '}');
 }
 
-// Pushes a plain table of what the __pairs metamethod on top (popped) yields for the value at idx. A nil value becomes the
-// writer's null.
+// Pushes a plain table of what the __pairs metamethod on top (popped) yields for the value at idx.
+// A nil value becomes the writer's null.
 void collect_pairs(lua_State *L, int idx) {
     lua_pushvalue(L, idx);
     lua_call(L, 1, 3);
@@ -186,7 +201,12 @@ void write_collection(Writer *writer, int idx) {
 void write_other(Writer *writer, int idx) {
     lua_State *L = writer->L;
     const DatumObject *object = object_at(L, idx);
-    if (object != nullptr) return write_datum(writer, object->type, object_value(L, idx, object));
+    if (object != nullptr) {
+        const Datum value = object_value(L, idx, object);
+        write_datum(writer, object->type, value);
+        if (value != object->value) free_value(object->type, value);
+        return;
+    }
     if (luaL_getmetafield(L, idx, "__pairs") != LUA_TNIL) {
         lua_pop(L, 1);
         return write_collection(writer, idx);
@@ -209,6 +229,7 @@ bool is_null(lua_State *L, const JsonOptions &options) {
 void write_value(Writer *writer) {
     lua_State *L = writer->L;
     luaL_checkstack(L, 12, nullptr);
+    lua::check_interrupt(L);
     if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
     if (writer->options->map != 0 && !lua_isnil(L, writer->options->map)) {
         lua_pushvalue(L, writer->options->map);
@@ -222,7 +243,9 @@ void write_value(Writer *writer) {
         buffer_add(&writer->out, "null");
     } else {
         switch (lua_type(L, idx)) {
-        case LUA_TBOOLEAN: buffer_add(&writer->out, lua_toboolean(L, idx) ? "true" : "false"); break;
+        case LUA_TBOOLEAN:
+            buffer_add(&writer->out, lua_toboolean(L, idx) ? "true" : "false");
+            break;
         case LUA_TNUMBER: write_number(writer, idx); break;
         case LUA_TSTRING:
             text = lua_tolstring(L, idx, &length);
@@ -269,19 +292,26 @@ Datum json_of_value(lua_State *L, int idx, const JsonOptions &options, const Typ
     buffer_add(&writer.out, '\0');
     Datum value = 0;
     const char *text = writer.out.data;
-    if (writer.out.length > MaxAllocSize - VARHDRSZ) lua::raise(L, "54000", "JSON text is too large");
-    pg::call_pure(L, [&] {
-        value = InputFunctionCall(const_cast<FmgrInfo *>(&type->input), const_cast<char *>(text), type->io_param, -1);
-    });
+    if (writer.out.length > MaxAllocSize - VARHDRSZ)
+        lua::raise(L, "54000", "JSON text is too large");
+    pg::call_pure(L, [&] { value = call_input(type, text); });
     lua_settop(L, top);
     return value;
 }
 
 Datum take_json(lua_State *L, int idx, const Type *type) {
+    const DatumObject *object;
     switch (lua_type(L, idx)) {
     case LUA_TBOOLEAN:
     case LUA_TNUMBER:
     case LUA_TTABLE: return json_of_value(L, idx, default_json_options(), type);
+    case LUA_TUSERDATA:
+        // Values that hold JSON already are cast; all others become JSON as by to_jsonb().
+        object = object_at(L, idx);
+        if (object != nullptr && object->type->family != Family::kText &&
+            object->type->family != Family::kJsonb)
+            return json_of_value(L, idx, default_json_options(), type);
+        return take_generic(L, idx, type);
     default: return take_generic(L, idx, type);
     }
 }

@@ -15,7 +15,8 @@ namespace {
 // The common type of what is known so far and one more element; UNKNOWNOID when there is none.
 Oid common_type(Oid known, Oid next) {
     if (!OidIsValid(known) || known == next) return next;
-    const bool both_numbers = (known == INT8OID || known == FLOAT8OID) && (next == INT8OID || next == FLOAT8OID);
+    const bool both_numbers =
+        (known == INT8OID || known == FLOAT8OID) && (next == INT8OID || next == FLOAT8OID);
     return both_numbers ? FLOAT8OID : UNKNOWNOID;
 }
 
@@ -45,11 +46,13 @@ bool is_empty(lua_State *L, int idx) {
     return false;
 }
 
-Oid table_type(lua_State *L, int idx) {
+Oid table_type(lua_State *L, int idx, bool *weak) {
     const Shape *shape = push_shape_of_row(L, idx);
     if (shape != nullptr) {
         const Oid type = shape->descriptor->tdtypeid;
         lua_pop(L, 1);
+        // An anonymous row becomes whatever row type is wanted.
+        *weak = type == RECORDOID;
         return type;
     }
     if (is_empty(L, idx)) return TEXTARRAYOID;
@@ -70,7 +73,7 @@ Oid natural_type(lua_State *L, int idx, bool *weak) {
     case LUA_TBOOLEAN: return BOOLOID;
     case LUA_TNUMBER: return lua_isinteger(L, idx) ? INT8OID : FLOAT8OID;
     case LUA_TSTRING: return TEXTOID;
-    case LUA_TTABLE: return table_type(L, idx);
+    case LUA_TTABLE: return table_type(L, idx, weak);
     default: break;
     }
     object = object_at(L, idx);

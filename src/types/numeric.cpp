@@ -43,8 +43,8 @@ Datum numeric_datum(const NumericOperand &operand, bool *borrowed) {
     case NumericOperand::kFloat:
         return DirectFunctionCall1(float8_numeric, Float8GetDatum(operand.number));
     case NumericOperand::kText:
-        return DirectFunctionCall3(numeric_in, CStringGetDatum(operand.text), ObjectIdGetDatum(InvalidOid),
-                                   Int32GetDatum(-1));
+        return DirectFunctionCall3(numeric_in, CStringGetDatum(operand.text),
+                                   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
     default: break;
     }
     *borrowed = true;

@@ -1,4 +1,5 @@
-// Reads numerics as they are stored, so that turning them into Lua numbers costs no call of the server. Owns nothing.
+// Reads numerics as they are stored, so that turning them into Lua numbers costs no call of the
+// server. Owns nothing.
 #include "types/numeric.h"
 
 #include <cstdio>
@@ -10,7 +11,8 @@ namespace pllua_bg::types {
 
 namespace {
 
-// Bits of the first 16-bit word; digits are base 10000, most significant first, the first of weight 10000^weight.
+// Bits of the first 16-bit word; digits are base 10000, most significant first, the first of weight
+// 10000^weight.
 constexpr uint16 kSpecialMask = 0xC000;
 constexpr uint16 kNaN = 0xC000;
 constexpr uint16 kPositiveInfinity = 0xD000;
@@ -49,8 +51,9 @@ Digits read_digits(Datum numeric) {
     }
     if ((head & kShort) != 0) {
         digits.negative = (head & kShortNegative) != 0;
-        digits.weight = (head & kShortWeightSign) != 0 ? (~kShortWeightMask | (head & kShortWeightMask))
-                                                       : (head & kShortWeightMask);
+        digits.weight = (head & kShortWeightSign) != 0
+                            ? (~kShortWeightMask | (head & kShortWeightMask))
+                            : (head & kShortWeightMask);
     } else {
         int16 weight;
         std::memcpy(&weight, stored + sizeof head, sizeof weight);
@@ -95,7 +98,8 @@ double numeric_to_double(Datum numeric) {
     const int shown = Min(digits.count, kMaxGroups);
     for (int i = 0; i < shown; i++) {
         int digit = digits[i];
-        for (int place = 1000; place > 0; place /= 10) *out++ = static_cast<char>('0' + digit / place % 10);
+        for (int place = 1000; place > 0; place /= 10)
+            *out++ = static_cast<char>('0' + digit / place % 10);
     }
     int exponent = 4 * (digits.weight - shown + 1);
     // What is cut off can only break a tie, and 800 digits are more than any tie of a double has.

@@ -1,5 +1,5 @@
-// The module pllua.numeric: functions on decimals that take numerics, Lua numbers and strings alike.
-// Owns the module table, in the registry of each state.
+// The module pllua.numeric: functions on decimals that take numerics, Lua numbers and strings
+// alike. Owns the module table, in the registry of each state.
 #include "types/numeric.h"
 
 #include "pg/guard.h"
@@ -24,10 +24,15 @@ void expect_arguments(lua_State *L, int most) {
 // Pushes F of the operand at 1 as an object. Errors: lua.
 template <class F> int result_of(lua_State *L, F function) {
     const NumericOperand operand = numeric_operand(L, 1);
-    Datum result = 0;
+    Datum source = 0, result = 0;
     bool borrowed = false;
-    pg::call_pure(L, [&] { result = function(numeric_datum(operand, &borrowed)); });
+    pg::call_pure(L, [&] {
+        source = numeric_datum(operand, &borrowed);
+        result = function(source);
+    });
     push_object(L, find(L, NUMERICOID, -1), result);
+    if (result != source) pfree(DatumGetPointer(result));
+    if (!borrowed) pfree(DatumGetPointer(source));
     return 1;
 }
 
@@ -39,13 +44,17 @@ template <PGFunction F> int unary(lua_State *L) {
 template <PGFunction F> int rounding(lua_State *L) {
     expect_arguments(L, 2);
     const int scale = static_cast<int>(luaL_optinteger(L, 2, 0));
-    return result_of(L, [=](Datum value) { return DirectFunctionCall2(F, value, Int32GetDatum(scale)); });
+    return result_of(
+        L, [=](Datum value) { return DirectFunctionCall2(F, value, Int32GetDatum(scale)); });
 }
 
 int to_numeric(lua_State *L) {
     expect_arguments(L, 1);
     return result_of(L, [](Datum value) { return value; });
 }
+
+// Apart from to_numeric, so that messages name the right function.
+int new_numeric(lua_State *L) { return to_numeric(L); }
 
 int logarithm(lua_State *L) {
     expect_arguments(L, 2);
@@ -105,12 +114,22 @@ int equal(lua_State *L) {
 }
 
 constexpr luaL_Reg kFunctions[] = {
-    {"abs", unary<numeric_abs>},       {"ceil", unary<numeric_ceil>}, {"exp", unary<numeric_exp>},
-    {"floor", unary<numeric_floor>},   {"sign", unary<numeric_sign>}, {"sqrt", unary<numeric_sqrt>},
-    {"round", rounding<numeric_round>}, {"trunc", rounding<numeric_trunc>},
-    {"log", logarithm},                {"new", to_numeric},           {"to", to_numeric},
-    {"tonumber", to_number},           {"tointeger", to_integer},     {"isnan", is_nan},
-    {"equal", equal},                  {nullptr, nullptr},
+    {"abs", unary<numeric_abs>},
+    {"ceil", unary<numeric_ceil>},
+    {"exp", unary<numeric_exp>},
+    {"floor", unary<numeric_floor>},
+    {"sign", unary<numeric_sign>},
+    {"sqrt", unary<numeric_sqrt>},
+    {"round", rounding<numeric_round>},
+    {"trunc", rounding<numeric_trunc>},
+    {"log", logarithm},
+    {"new", new_numeric},
+    {"to", to_numeric},
+    {"tonumber", to_number},
+    {"tointeger", to_integer},
+    {"isnan", is_nan},
+    {"equal", equal},
+    {nullptr, nullptr},
 };
 
 void set_constant(lua_State *L, const char *name, lua_Integer value) {

@@ -9,8 +9,12 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "catalog/namespace.h"
 #include "parser/parse_type.h"
 }
+
+#include <cstdlib>
+#include <cstring>
 
 namespace pllua_bg::types {
 
@@ -19,7 +23,9 @@ ArgumentType argument_type;
 namespace {
 
 constexpr char kTypeObject[] = "pgtype";
-const char kObjects = 0; // registry key: type objects by plan
+const char kObjects = 0;    // registry key: type objects by plan
+const char kNames = 0;      // registry key: type objects by SQL name
+const char kArrayNames = 0; // registry key: the same of their array types
 
 struct TypeObject {
     const Type *type;
@@ -42,20 +48,24 @@ const Type *check_type(lua_State *L, int idx) {
 
 // A value of the type as a typed object, which even a simple one stays; rows are rows.
 void push_made(lua_State *L, const Type *type, Datum value, bool isnull) {
-    if (isnull || type->family == Family::kRow || type->family == Family::kVoid) return push(L, type, value, isnull);
+    if (isnull || type->family == Family::kRow || type->family == Family::kVoid)
+        return push(L, type, value, isnull);
     while (type->inner != type) type = type->inner;
     push_object(L, type, value);
 }
 
 [[noreturn]] void wrong_count(lua_State *L, int expected, int given) {
-    lua::raise(L, "42601", "incorrect number of arguments for type constructor (expected %d got %d)", expected, given);
+    lua::raise(L, "42601",
+               "incorrect number of arguments for type constructor (expected %d got %d)", expected,
+               given);
 }
 
 // Pushes a row of the arguments, one for each column.
 void make_row_of_arguments(lua_State *L, const Type *type, int count) {
     const Type *inner = type;
     while (inner->inner != inner) inner = inner->inner;
-    if (inner->oid == RECORDOID) lua::raise(L, "42804", "a value of type record can only be made of a row");
+    if (inner->oid == RECORDOID)
+        lua::raise(L, "42804", "a value of type record can only be made of a row");
     push_shape_of_type(L, inner->oid, -1);
     const Shape *shape = push_shape_data(L, -1);
     if (count != 0 && count != shape->live) wrong_count(L, shape->live, count);
@@ -72,6 +82,7 @@ void make_row_of_arguments(lua_State *L, const Type *type, int count) {
     bool isnull;
     const Datum value = to_datum(L, -1, type, &isnull);
     push(L, type, value, isnull);
+    if (!isnull) free_value(type, value);
 }
 
 int construct_row(lua_State *L, const Type *type, int count) {
@@ -87,6 +98,7 @@ int construct_row(lua_State *L, const Type *type, int count) {
     bool isnull;
     const Datum value = to_datum(L, 2, type, &isnull);
     push(L, type, value, isnull);
+    if (!isnull) free_value(type, value);
     return 1;
 }
 
@@ -109,6 +121,7 @@ int construct(lua_State *L) {
         value = to_datum(L, 2, type, &isnull);
     }
     push_made(L, type, value, isnull);
+    if (!isnull) free_value(type, value);
     return 1;
 }
 
@@ -119,7 +132,9 @@ int from_string(lua_State *L) {
         return 1;
     }
     luaL_checktype(L, 2, LUA_TSTRING);
-    push_made(L, type, take_input(L, 2, type), false);
+    const Datum value = take_input(L, 2, type);
+    push_made(L, type, value, false);
+    free_value(type, value);
     return 1;
 }
 
@@ -154,18 +169,74 @@ int equal(lua_State *L) {
     return 1;
 }
 
-// Pushes the type of that SQL name, or of arrays of it; nil when there is no array type. Errors: lua (42704, 42601).
+// What names meant when they were last looked up. Strings are malloc'ed: they outlive every
+// context.
+struct NameEpoch {
+    lua_Integer number;
+    uint64 generation;
+    Oid user;
+    char *search_path;
+};
+NameEpoch epoch;
+
+// A number that changes when a name may mean another type than before. Errors: none.
+lua_Integer name_epoch() {
+    const bool same = epoch.search_path != nullptr && epoch.generation == catalog_generation() &&
+                      epoch.user == GetUserId() &&
+                      std::strcmp(epoch.search_path, namespace_search_path) == 0;
+    if (same) return epoch.number;
+    std::free(epoch.search_path);
+    epoch.search_path = strdup(namespace_search_path);
+    epoch.generation = catalog_generation();
+    epoch.user = GetUserId();
+    return ++epoch.number;
+}
+
+// Pushes the table of names already looked up; its element 0 is the epoch it belongs to.
+void push_names(lua_State *L, const char *key) {
+    const lua_Integer now = name_epoch();
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE) {
+        lua_rawgeti(L, -1, 0);
+        const bool valid = lua_tointeger(L, -1) == now;
+        lua_pop(L, 1);
+        if (valid) return;
+    }
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushinteger(L, now);
+    lua_rawseti(L, -2, 0);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+// Finds the type of a name. Call inside pg::call. Errors: pg (42704, 42601).
+void parse_name(const char *text, bool array, Oid *type, int32 *modifier) {
+    const Scratch scratch = enter_scratch();
+    parseTypeString(text, type, modifier, false);
+    // `bit` and `char` alone mean length 1 in SQL, which nobody who writes pgtype.bit '101' means.
+    if (std::strchr(text, '(') == nullptr) *modifier = -1;
+    if (array) *type = get_array_type(*type);
+    leave_scratch(scratch);
+    end_scratch(scratch);
+}
+
+// Pushes the type of the SQL name at idx, or of arrays of it; nil when there is no array type.
+// Errors: lua (42704, 42601).
 int push_named(lua_State *L, int idx, bool array) {
+    push_names(L, array ? &kArrayNames : &kNames);
+    lua_pushvalue(L, idx);
+    if (lua_rawget(L, -2) != LUA_TNIL) return 1;
+    lua_pop(L, 1);
     size_t length;
     const char *text = checked_string(L, idx, &length);
     Oid type = InvalidOid;
     int32 modifier = -1;
-    pg::call_pure(L, [&] {
-        parseTypeString(text, &type, &modifier, false);
-        if (array) type = get_array_type(type);
-    });
+    pg::call_pure(L, [&] { parse_name(text, array, &type, &modifier); });
     if (!OidIsValid(type)) return 0;
     push_type_object(L, find(L, type, modifier));
+    lua_pushvalue(L, idx);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -4);
     return 1;
 }
 
@@ -202,12 +273,15 @@ int index(lua_State *L) { return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2
 int array_index(lua_State *L) { return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, true) : 0; }
 
 constexpr luaL_Reg kMethods[] = {
-    {"fromstring", from_string}, {"name", name},       {"element", element},
-    {"oid", oid},                {"typmod", typmod},   {nullptr, nullptr},
+    {"fromstring", from_string}, {"name", name},     {"element", element}, {"oid", oid},
+    {"typmod", typmod},          {nullptr, nullptr},
 };
 
 constexpr luaL_Reg kTypeMetamethods[] = {
-    {"__call", construct}, {"__tostring", name}, {"__eq", equal}, {nullptr, nullptr},
+    {"__call", construct},
+    {"__tostring", name},
+    {"__eq", equal},
+    {nullptr, nullptr},
 };
 
 // Gives the table on top a metatable with an __index, and a __call when there is one.

@@ -1,13 +1,14 @@
-// Plans of types: built once per (type, typmod), found in a hash table, marked stale when pg_type changes.
-// Owns the table and the plans, in a context below CacheMemoryContext; both live as long as the backend.
+// Plans of types: built once per (type, typmod), found in a hash table, marked stale when pg_type
+// changes. Owns the table and the plans, in a context below CacheMemoryContext; both live as long
+// as the backend.
 #include "types/plan.h"
 
 #include "pg/guard.h"
 
 extern "C" {
 #include "parser/parse_coerce.h"
-#include "utils/fmgroids.h"
 #include "utils/catcache.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 }
@@ -45,7 +46,7 @@ constexpr Rule kRules[] = {
     {TEXTOID, Family::kText, push_text, take_text},
     {VARCHAROID, Family::kText, push_text, take_text},
     {BPCHAROID, Family::kText, push_text, take_text},
-    {REFCURSOROID, Family::kText, push_text, take_text},
+    {REFCURSOROID, Family::kText, push_refcursor, take_refcursor},
     {BYTEAOID, Family::kText, push_text, take_bytea},
     {XMLOID, Family::kText, push_text, take_generic},
     {JSONOID, Family::kText, push_text, take_json},
@@ -65,12 +66,14 @@ constexpr Rule kRules[] = {
 
 MemoryContext context;
 HTAB *plans;
+uint64 generation;
 
 void prepare_table() {
     if (plans != nullptr) return;
     if (CacheMemoryContext == nullptr) CreateCacheMemoryContext();
     if (context == nullptr)
-        context = AllocSetContextCreate(CacheMemoryContext, "pllua_bg types", ALLOCSET_DEFAULT_SIZES);
+        context =
+            AllocSetContextCreate(CacheMemoryContext, "pllua_bg types", ALLOCSET_DEFAULT_SIZES);
     HASHCTL control = {};
     control.keysize = sizeof(PlanKey);
     control.entrysize = sizeof(PlanEntry);
@@ -87,7 +90,8 @@ void set_family(Type *type, Family family, Pusher push, Taker take) {
 void choose_family(Type *type, Form_pg_type form) {
     for (const Rule &rule : kRules)
         if (rule.oid == type->oid) return set_family(type, rule.family, rule.push, rule.take);
-    if (form->typtype == TYPTYPE_ENUM) return set_family(type, Family::kText, push_enum, take_generic);
+    if (form->typtype == TYPTYPE_ENUM)
+        return set_family(type, Family::kText, push_enum, take_generic);
     if (form->typtype == TYPTYPE_COMPOSITE || type->oid == RECORDOID) {
         set_family(type, Family::kRow, push_composite, take_composite);
         if (type->oid != RECORDOID) type->cache = lookup_type_cache(type->oid, TYPECACHE_TUPDESC);
@@ -161,13 +165,15 @@ Type *build(Oid oid, int32 typmod, HeapTuple row) {
 
 // A stale plan stays in use when nothing in it would come out differently.
 bool still_right(const Type *type, Form_pg_type form) {
-    return type->is_domain == (form->typtype == TYPTYPE_DOMAIN) && type->by_value == form->typbyval &&
-           type->length == form->typlen && type->align == form->typalign &&
-           type->input.fn_oid == form->typinput && type->output.fn_oid == form->typoutput &&
-           type->relation == form->typrelid && type->array_oid == form->typarray &&
+    return type->is_domain == (form->typtype == TYPTYPE_DOMAIN) &&
+           type->by_value == form->typbyval && type->length == form->typlen &&
+           type->align == form->typalign && type->input.fn_oid == form->typinput &&
+           type->output.fn_oid == form->typoutput && type->relation == form->typrelid &&
+           type->array_oid == form->typarray &&
            (type->is_domain || type->typmod >= 0 || type->family != Family::kArray ||
             type->element_oid == form->typelem) &&
-           (!type->is_domain || (type->inner->oid == form->typbasetype && type->inner->typmod == form->typtypmod));
+           (!type->is_domain ||
+            (type->inner->oid == form->typbasetype && type->inner->typmod == form->typtypmod));
 }
 
 PlanEntry *find_entry(Oid oid, int32 typmod, HASHACTION action) {
@@ -181,17 +187,21 @@ PlanEntry *find_entry(Oid oid, int32 typmod, HASHACTION action) {
 const Type *cached(Oid oid, int32 typmod) {
     if (plans == nullptr) return nullptr;
     const PlanEntry *entry = find_entry(oid, typmod, HASH_FIND);
-    return entry != nullptr && entry->type != nullptr && !entry->type->stale ? entry->type : nullptr;
+    return entry != nullptr && entry->type != nullptr && !entry->type->stale ? entry->type
+                                                                             : nullptr;
 }
 
 void mark_stale(Datum, int, uint32 hash) {
+    generation++;
     if (plans == nullptr) return;
     HASH_SEQ_STATUS scan;
     hash_seq_init(&scan, plans);
     while (PlanEntry *entry = static_cast<PlanEntry *>(hash_seq_search(&scan)))
-        if (entry->type != nullptr && (hash == 0 || entry->type->hash == hash)) entry->type->stale = true;
+        if (entry->type != nullptr && (hash == 0 || entry->type->hash == hash))
+            entry->type->stale = true;
 }
 
+void schema_changed(Datum, int, uint32) { generation++; }
 void labels_changed(Datum, int, uint32) { forget_labels(); }
 
 } // namespace
@@ -204,16 +214,19 @@ const Type *lookup(Oid oid, int32 typmod) {
     prepare_table();
     HeapTuple row = SearchSysCache1(TYPEOID, ObjectIdGetDatum(oid));
     if (!HeapTupleIsValid(row))
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("type with OID %u does not exist", oid));
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+                errmsg("type with OID %u does not exist", oid));
     PlanEntry *entry = find_entry(oid, typmod, HASH_ENTER);
-    if (entry->type != nullptr && still_right(entry->type, reinterpret_cast<Form_pg_type>(GETSTRUCT(row)))) {
+    if (entry->type != nullptr &&
+        still_right(entry->type, reinterpret_cast<Form_pg_type>(GETSTRUCT(row)))) {
         entry->type->stale = false;
         ReleaseSysCache(row);
         return entry->type;
     }
     Type *type = build(oid, typmod, row);
     ReleaseSysCache(row);
-    // Building may have looked up other types and moved nothing: entries of a dynahash stay where they are.
+    // Building may have looked up other types and moved nothing: entries of a dynahash stay where
+    // they are.
     entry->type = type;
     return type;
 }
@@ -227,11 +240,14 @@ const Type *find(lua_State *L, Oid oid, int32 typmod) {
 
 const Type *element_of(lua_State *L, const Type *type) {
     if (type->element == nullptr || type->element->stale)
-        type->element = find(L, type->element_oid, type->family == Family::kArray ? type->typmod : -1);
+        type->element =
+            find(L, type->element_oid, type->family == Family::kArray ? type->typmod : -1);
     return type->element;
 }
 
 Oid type_oid(const Type *type) { return type->oid; }
+
+uint64 catalog_generation() { return generation; }
 
 MemoryContext plan_context() {
     prepare_table();
@@ -259,6 +275,7 @@ Datum to_datum(lua_State *L, int idx, const Type *type, bool *isnull) {
 
 void initialize() {
     CacheRegisterSyscacheCallback(TYPEOID, mark_stale, 0);
+    CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, 0);
     CacheRegisterSyscacheCallback(ENUMOID, labels_changed, 0);
 }
 

@@ -23,12 +23,14 @@ enum class Family : uint8 {
 
 // Pushes the Lua value of a datum that is not null. Errors: lua.
 using Pusher = void (*)(lua_State *L, const Type *type, Datum value);
-// Makes the datum of a Lua value that is not nil, in CurrentMemoryContext. idx is absolute. Errors: lua.
+// Makes the datum of a Lua value that is not nil, in CurrentMemoryContext. idx is absolute. Errors:
+// lua.
 using Taker = Datum (*)(lua_State *L, int idx, const Type *type);
 
 struct EnumLabels; // enum.cpp
 
-// Plans of a domain or with a typmod only wrap another plan, `inner`; every other plan has typmod -1 and is its own inner.
+// Plans of a domain or with a typmod only wrap another plan, `inner`; every other plan has typmod
+// -1 and is its own inner.
 struct Type {
     Oid oid;
     int32 typmod;
@@ -45,8 +47,8 @@ struct Type {
     FmgrInfo input;
     FmgrInfo output;
     Oid io_param;
-    FmgrInfo length_cast; // coerces to typmod; fn_oid is invalid when there is none
-    Oid element_oid;      // of an array, or the subtype of a range
+    FmgrInfo length_cast;        // coerces to typmod; fn_oid is invalid when there is none
+    Oid element_oid;             // of an array, or the subtype of a range
     mutable const Type *element; // its plan; read it with element_of()
     TypeCacheEntry *cache;       // of rows and ranges, and of anything compared; permanent
     mutable bool compare_known;
@@ -61,6 +63,9 @@ struct Type {
 const Type *find(lua_State *L, Oid oid, int32 typmod);
 // The plan of the elements of an array, or of a range's bounds. Errors: lua.
 const Type *element_of(lua_State *L, const Type *type);
+// Counts the changes of any type or schema: what was found by name is good while this and the
+// search path stay the same.
+uint64 catalog_generation();
 // The context in which plans and what they cache live. Call inside pg::call.
 MemoryContext plan_context();
 
@@ -89,6 +94,9 @@ void push_cstring(lua_State *L, const Type *type, Datum value); // cstring, unkn
 Datum take_cstring(lua_State *L, int idx, const Type *type);
 void push_char(lua_State *L, const Type *type, Datum value);
 Datum take_bytea(lua_State *L, int idx, const Type *type);
+// refcursor.cpp
+void push_refcursor(lua_State *L, const Type *type, Datum value);
+Datum take_refcursor(lua_State *L, int idx, const Type *type);
 // enum.cpp
 void push_enum(lua_State *L, const Type *type, Datum value);
 void forget_labels(); // an enum label changed somewhere

@@ -4,6 +4,7 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "utils/datum.h"
 #include "utils/rangetypes.h"
 }
 
@@ -32,8 +33,8 @@ int index(lua_State *L) {
     const Type *type = object->type;
     Bounds bounds = {};
     pg::call_pure(L, [&] {
-        range_deserialize(type->cache, DatumGetRangeTypeP(object->value), &bounds.lower, &bounds.upper,
-                          &bounds.empty);
+        range_deserialize(type->cache, DatumGetRangeTypeP(object->value), &bounds.lower,
+                          &bounds.upper, &bounds.empty);
     });
     const char *name = lua_tostring(L, 2);
     if (std::strcmp(name, "lower") == 0)
@@ -69,7 +70,13 @@ Datum make(lua_State *L, const Type *type, RangeBound *lower, RangeBound *upper,
     Datum value = 0;
     lower->lower = true;
     upper->lower = false;
-    pg::call_pure(L, [&] { value = RangeTypePGetDatum(make_range(type->cache, lower, upper, empty)); });
+    pg::call_pure(L, [&] {
+        const Scratch scratch = enter_scratch();
+        const RangeType *range = make_range(type->cache, lower, upper, empty);
+        leave_scratch(scratch);
+        value = datumCopy(RangeTypePGetDatum(range), false, -1);
+        end_scratch(scratch);
+    });
     return value;
 }
 

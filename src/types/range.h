@@ -5,8 +5,8 @@
 
 namespace pllua_bg::types {
 
-// The range of the `count` arguments from `first` on: none for the empty range, else lower, upper and optional bound flags;
-// nil is an infinite bound. Errors: lua (22000).
+// The range of the `count` arguments from `first` on: none for the empty range, else lower, upper
+// and optional bound flags; nil is an infinite bound. Errors: lua (22000).
 Datum range_of_arguments(lua_State *L, int first, int count, const Type *type);
 
 } // namespace pllua_bg::types

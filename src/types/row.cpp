@@ -2,7 +2,6 @@
 #include "types/buffer.h"
 #include "types/shape.h"
 
-
 namespace pllua_bg::types {
 
 namespace {
@@ -19,8 +18,8 @@ int column_of_key(lua_State *L, const Shape *shape) {
     int whole;
     const lua_Integer number = lua_tointegerx(L, 2, &whole);
     if (lua_type(L, 2) == LUA_TNUMBER && whole) {
-        const bool exists =
-            number >= 1 && number <= shape->descriptor->natts && shape->columns[number - 1].type != nullptr;
+        const bool exists = number >= 1 && number <= shape->descriptor->natts &&
+                            shape->columns[number - 1].type != nullptr;
         if (!exists) lua::raise(L, "42703", "column number %I does not exist", number);
         return static_cast<int>(number) - 1;
     }
@@ -143,7 +142,9 @@ int to_string(lua_State *L) {
         push_column(L, 1, 2, i);
         bool isnull = lua_isnil(L, -1);
         if (!isnull) {
-            push_output(L, type, to_datum(L, -1, type, &isnull));
+            const Datum value = to_datum(L, -1, type, &isnull);
+            push_output(L, type, value);
+            free_value(type, value);
             add_column_text(&buffer, lua_tostring(L, -1));
             lua_pop(L, 1);
         }
@@ -155,7 +156,7 @@ int to_string(lua_State *L) {
 }
 
 constexpr luaL_Reg kMetamethods[] = {
-    {"__index", index}, {"__newindex", new_index}, {"__len", length},       {"__pairs", pairs},
+    {"__index", index}, {"__newindex", new_index}, {"__len", length},  {"__pairs", pairs},
     {"__call", call},   {"__tostring", to_string}, {nullptr, nullptr},
 };
 

@@ -1,4 +1,5 @@
-// Booleans, integers, OIDs and floats: no server call unless the Lua value is a string or a datum object. Owns nothing.
+// Booleans, integers, OIDs and floats: no server call unless the Lua value is a string or a datum
+// object. Owns nothing.
 #include "types/values.h"
 
 #include <cmath>
@@ -9,14 +10,16 @@ namespace pllua_bg::types {
 namespace {
 
 // The integer of a Lua number within the bounds. Errors: lua (22003).
-lua_Integer checked_integer(lua_State *L, int idx, lua_Integer low, lua_Integer high, const char *what) {
+lua_Integer checked_integer(lua_State *L, int idx, lua_Integer low, lua_Integer high,
+                            const char *what) {
     lua_Integer value;
     if (lua_isinteger(L, idx)) {
         value = lua_tointeger(L, idx);
     } else {
         const lua_Number number = lua_tonumber(L, idx);
         if (std::isfinite(number) && number != std::floor(number))
-            lua::raise(L, "22003", "%f has a fraction and cannot be converted to type %s", number, what);
+            lua::raise(L, "22003", "%f has a fraction and cannot be converted to type %s", number,
+                       what);
         if (!lua_numbertointeger(number, &value)) out_of_range(L, what);
     }
     if (value < low || value > high) out_of_range(L, what);
@@ -24,7 +27,8 @@ lua_Integer checked_integer(lua_State *L, int idx, lua_Integer low, lua_Integer 
 }
 
 template <class T> lua_Integer integer_of(lua_State *L, int idx, const char *what) {
-    return checked_integer(L, idx, std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), what);
+    return checked_integer(L, idx, std::numeric_limits<T>::min(), std::numeric_limits<T>::max(),
+                           what);
 }
 
 } // namespace
@@ -40,10 +44,18 @@ Datum take_bool(lua_State *L, int idx, const Type *type) {
     return take_generic(L, idx, type);
 }
 
-void push_int2(lua_State *L, const Type *, Datum value) { lua_pushinteger(L, DatumGetInt16(value)); }
-void push_int4(lua_State *L, const Type *, Datum value) { lua_pushinteger(L, DatumGetInt32(value)); }
-void push_int8(lua_State *L, const Type *, Datum value) { lua_pushinteger(L, DatumGetInt64(value)); }
-void push_oid(lua_State *L, const Type *, Datum value) { lua_pushinteger(L, DatumGetObjectId(value)); }
+void push_int2(lua_State *L, const Type *, Datum value) {
+    lua_pushinteger(L, DatumGetInt16(value));
+}
+void push_int4(lua_State *L, const Type *, Datum value) {
+    lua_pushinteger(L, DatumGetInt32(value));
+}
+void push_int8(lua_State *L, const Type *, Datum value) {
+    lua_pushinteger(L, DatumGetInt64(value));
+}
+void push_oid(lua_State *L, const Type *, Datum value) {
+    lua_pushinteger(L, DatumGetObjectId(value));
+}
 
 Datum take_int2(lua_State *L, int idx, const Type *type) {
     if (lua_type(L, idx) != LUA_TNUMBER) return take_generic(L, idx, type);
@@ -65,14 +77,19 @@ Datum take_oid(lua_State *L, int idx, const Type *type) {
     return ObjectIdGetDatum(static_cast<Oid>(integer_of<Oid>(L, idx, "oid")));
 }
 
-void push_float4(lua_State *L, const Type *, Datum value) { lua_pushnumber(L, DatumGetFloat4(value)); }
-void push_float8(lua_State *L, const Type *, Datum value) { lua_pushnumber(L, DatumGetFloat8(value)); }
+void push_float4(lua_State *L, const Type *, Datum value) {
+    lua_pushnumber(L, DatumGetFloat4(value));
+}
+void push_float8(lua_State *L, const Type *, Datum value) {
+    lua_pushnumber(L, DatumGetFloat8(value));
+}
 
 Datum take_float4(lua_State *L, int idx, const Type *type) {
     if (lua_type(L, idx) != LUA_TNUMBER) return take_generic(L, idx, type);
     const double wide = lua_tonumber(L, idx);
     const float4 narrow = static_cast<float4>(wide);
-    if (std::isinf(narrow) && !std::isinf(wide)) lua::raise(L, "22003", "value out of range: overflow");
+    if (std::isinf(narrow) && !std::isinf(wide))
+        lua::raise(L, "22003", "value out of range: overflow");
     if (narrow == 0 && wide != 0) lua::raise(L, "22003", "value out of range: underflow");
     return Float4GetDatum(narrow);
 }

@@ -1,4 +1,5 @@
-// Makes row shapes and rows. Owns the cache of shapes of named row types, in the registry of each state.
+// Makes row shapes and rows. Owns the cache of shapes of named row types, in the registry of each
+// state.
 #include "types/shape.h"
 
 #include "lua/userdata.h"
@@ -32,7 +33,8 @@ void fill_columns(Shape *shape, TupleDesc descriptor) {
         shape->live++;
     }
     if (descriptor->tdtypeid != RECORDOID || descriptor->tdtypmod >= 0)
-        shape->identifier = assign_record_type_identifier(descriptor->tdtypeid, descriptor->tdtypmod);
+        shape->identifier =
+            assign_record_type_identifier(descriptor->tdtypeid, descriptor->tdtypmod);
 }
 
 // Sets the user values of the shape on top of the stack.
@@ -156,10 +158,13 @@ void push_shape(lua_State *L, TupleDesc descriptor) {
 void push_shape_of_type(lua_State *L, Oid type, int32 typmod) {
     Shape *shape = push_cached(L, type, typmod);
     if (shape != nullptr) {
-        // Descriptors in the record cache never change; those of named types change with their identifier.
+        // Descriptors in the record cache never change; those of named types change with their
+        // identifier.
         if (type == RECORDOID) return;
         const TypeCacheEntry *entry = find(L, type, -1)->cache;
-        if (entry != nullptr && entry->tupDesc != nullptr && entry->tupDesc_identifier == shape->identifier) return;
+        if (entry != nullptr && entry->tupDesc != nullptr &&
+            entry->tupDesc_identifier == shape->identifier)
+            return;
         lua_pop(L, 1);
     }
     TupleDesc descriptor = nullptr;
@@ -209,7 +214,8 @@ void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple) {
 void push_row_of_minimal(lua_State *L, int shape_idx, MinimalTuple tuple) {
     HeapTupleData whole = {};
     whole.t_len = tuple->t_len + MINIMAL_TUPLE_OFFSET;
-    whole.t_data = reinterpret_cast<HeapTupleHeader>(reinterpret_cast<char *>(tuple) - MINIMAL_TUPLE_OFFSET);
+    whole.t_data =
+        reinterpret_cast<HeapTupleHeader>(reinterpret_cast<char *>(tuple) - MINIMAL_TUPLE_OFFSET);
     push_row_of_tuple(L, shape_idx, &whole);
 }
 

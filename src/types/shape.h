@@ -1,4 +1,5 @@
-// Row shapes: the metatable that all rows of one descriptor share. Owns nothing; shapes belong to the collector.
+// Row shapes: the metatable that all rows of one descriptor share. Owns nothing; shapes belong to
+// the collector.
 #pragma once
 
 #include "types/values.h"
@@ -10,8 +11,8 @@ struct ShapeColumn {
     bool by_number;   // a later column has the same name, so rows keep this one under its number
 };
 
-// A userdata, kept in the metatable. Its user value i (from 1) is the key of column i in rows; the one after the last is
-// the table from names to numbers.
+// A userdata, kept in the metatable. Its user value i (from 1) is the key of column i in rows; the
+// one after the last is the table from names to numbers.
 struct Shape {
     TupleDesc descriptor; // a copy of its own, in the plan context
     uint64 identifier;    // the type cache's, 0 for anonymous ones
@@ -19,13 +20,15 @@ struct Shape {
     ShapeColumn columns[FLEXIBLE_ARRAY_MEMBER];
 };
 
-// Pushes the userdata of the metatable at idx; null, and nothing pushed, when it is no shape. Errors: none.
+// Pushes the userdata of the metatable at idx; null, and nothing pushed, when it is no shape.
+// Errors: none.
 Shape *push_shape_data(lua_State *L, int metatable_idx);
 // The same for the row at idx.
 Shape *push_shape_of_row(lua_State *L, int idx);
 bool is_row(lua_State *L, int idx);
 
-// Pushes the value of column i (from 0) of the row at row_idx; shape_idx is the userdata. Errors: none.
+// Pushes the value of column i (from 0) of the row at row_idx; shape_idx is the userdata. Errors:
+// none.
 void push_column(lua_State *L, int row_idx, int shape_idx, int column);
 
 // Pushes the shape of a type from the cache of this state, or makes it. Errors: lua.

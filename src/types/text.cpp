@@ -1,4 +1,5 @@
-// Types whose Lua value is a string: text and its kin, names, C strings, "char", bytea. Owns nothing.
+// Types whose Lua value is a string: text and its kin, names, C strings, "char", bytea. Owns
+// nothing.
 #include "types/values.h"
 
 #include "pg/guard.h"
@@ -19,7 +20,8 @@ Datum make_varlena(lua_State *L, const char *text, size_t length) {
     return PointerGetDatum(copy);
 }
 
-// The text of a string, or of a number as Lua writes it, on top of the stack when it had to be made. Null for other types.
+// The text of a string, or of a number as Lua writes it, on top of the stack when it had to be
+// made. Null for other types.
 bool is_textual(lua_State *L, int idx) {
     const int kind = lua_type(L, idx);
     return kind == LUA_TSTRING || kind == LUA_TNUMBER;
@@ -56,7 +58,9 @@ Datum take_bytea(lua_State *L, int idx, const Type *type) {
     return make_varlena(L, bytes, length);
 }
 
-void push_cstring(lua_State *L, const Type *, Datum value) { lua_pushstring(L, DatumGetCString(value)); }
+void push_cstring(lua_State *L, const Type *, Datum value) {
+    lua_pushstring(L, DatumGetCString(value));
+}
 
 Datum take_cstring(lua_State *L, int idx, const Type *type) {
     if (!is_textual(L, idx)) return take_generic(L, idx, type);

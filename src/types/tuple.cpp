@@ -17,7 +17,9 @@ struct Parts {
     bool *nulls;
 };
 
-bool is_live(TupleDesc descriptor, int column) { return !TupleDescAttr(descriptor, column)->attisdropped; }
+bool is_live(TupleDesc descriptor, int column) {
+    return !TupleDescAttr(descriptor, column)->attisdropped;
+}
 
 // Converts the value on top for a column and pops it.
 void take_column(lua_State *L, Parts *parts, int column) {
@@ -38,12 +40,15 @@ bool same_columns(const Shape *shape, TupleDesc descriptor) {
         const Form_pg_attribute left = TupleDescAttr(shape->descriptor, i);
         const Form_pg_attribute right = TupleDescAttr(descriptor, i);
         if (left->attisdropped != right->attisdropped) return false;
-        if (!left->attisdropped && std::strcmp(NameStr(left->attname), NameStr(right->attname)) != 0) return false;
+        if (!left->attisdropped &&
+            std::strcmp(NameStr(left->attname), NameStr(right->attname)) != 0)
+            return false;
     }
     return true;
 }
 
-// A row whose columns have the same names in the same places: by their keys, without a look at names.
+// A row whose columns have the same names in the same places: by their keys, without a look at
+// names.
 void take_same_row(lua_State *L, Parts *parts, int shape_idx) {
     for (int i = 0; i < parts->descriptor->natts; i++) {
         if (!is_live(parts->descriptor, i)) {
@@ -57,7 +62,8 @@ void take_same_row(lua_State *L, Parts *parts, int shape_idx) {
 
 bool has_column(TupleDesc descriptor, const char *name) {
     for (int i = 0; i < descriptor->natts; i++)
-        if (is_live(descriptor, i) && std::strcmp(NameStr(TupleDescAttr(descriptor, i)->attname), name) == 0)
+        if (is_live(descriptor, i) &&
+            std::strcmp(NameStr(TupleDescAttr(descriptor, i)->attname), name) == 0)
             return true;
     return false;
 }
@@ -67,7 +73,8 @@ void refuse_unknown(lua_State *L, const Parts &parts) {
     lua_pushnil(L);
     while (lua_next(L, parts.table) != 0) {
         lua_pop(L, 1);
-        if (lua_type(L, -1) == LUA_TSTRING && has_column(parts.descriptor, lua_tostring(L, -1))) continue;
+        if (lua_type(L, -1) == LUA_TSTRING && has_column(parts.descriptor, lua_tostring(L, -1)))
+            continue;
         lua::raise(L, "42703", "column \"%s\" does not exist", luaL_tolstring(L, -1, nullptr));
     }
 }
@@ -89,13 +96,16 @@ void take_by_name(lua_State *L, Parts *parts) {
             set_null(parts, i);
             continue;
         }
-        if (lua_getfield(L, parts->table, NameStr(TupleDescAttr(parts->descriptor, i)->attname)) != LUA_TNIL) found++;
+        if (lua_getfield(L, parts->table, NameStr(TupleDescAttr(parts->descriptor, i)->attname)) !=
+            LUA_TNIL)
+            found++;
         take_column(L, parts, i);
     }
     if (count_keys(L, parts->table) > found) refuse_unknown(L, *parts);
 }
 
-// A sequence: the first value for the first live column. Errors: lua (42703 when there are more values than columns).
+// A sequence: the first value for the first live column. Errors: lua (42703 when there are more
+// values than columns).
 void take_by_position(lua_State *L, Parts *parts) {
     lua_Integer position = 0;
     for (int i = 0; i < parts->descriptor->natts; i++) {
@@ -160,6 +170,8 @@ HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position
     take_columns(L, &parts, by_position);
     HeapTuple tuple = nullptr;
     pg::call_pure(L, [&] { tuple = heap_form_tuple(descriptor, values, nulls); });
+    for (int i = 0; i < descriptor->natts; i++)
+        if (!nulls[i] && !TupleDescAttr(descriptor, i)->attbyval) pfree(DatumGetPointer(values[i]));
     return tuple;
 }
 

@@ -1,5 +1,6 @@
-// Conversion between Datum and Lua values: one compiled plan per type, built once and kept for the backend's life.
-// Owns the plans (a context below CacheMemoryContext) and, per Lua state, the metatables of datum and row objects.
+// Conversion between Datum and Lua values: one compiled plan per type, built once and kept for the
+// backend's life. Owns the plans (a context below CacheMemoryContext) and, per Lua state, the
+// metatables of datum and row objects.
 #pragma once
 
 #include "pg/server.h"
@@ -8,50 +9,65 @@
 
 namespace pllua_bg::types {
 
-struct Type; // the plan of one (type, typmod); never freed, replaced by a new one when the type changes
+struct Type; // the plan of one (type, typmod); never freed, replaced by a new one when the type
+             // changes
 
 // The plan of a type. Errors: pg (42704 unknown type). Call inside pg::call.
 const Type *lookup(Oid oid, int32 typmod);
 Oid type_oid(const Type *type);
 
-// Pushes the Lua value of a datum: the very value every row, argument and parameter of this type has.
-// May call the server (pg::call_pure) itself, so call it outside pg::call. Errors: lua.
+// Pushes the Lua value of a datum: the very value every row, argument and parameter of this type
+// has. May call the server (pg::call_pure) itself, so call it outside pg::call. Errors: lua.
 void push(lua_State *L, const Type *type, Datum value, bool isnull);
 
-// The datum of the Lua value at idx, in CurrentMemoryContext when it is passed by reference. nil is NULL.
-// Call outside pg::call. Errors: lua (22P02, 22003, 22021, 42804 as the server has them).
+// The datum of the Lua value at idx, in CurrentMemoryContext when it is passed by reference. nil is
+// NULL. Call outside pg::call. Errors: lua (22P02, 22003, 22021, 42804 as the server has them).
 Datum to_datum(lua_State *L, int idx, const Type *type, bool *isnull);
 
-// The natural type of a Lua value for a parameter without a declared type: boolean -> bool, integer -> int8, float -> float8,
-// string -> text, datum objects -> their own type (then *weak is false), rows -> their own type, sequences -> an array of the
-// elements' common type, other tables -> jsonb, the empty table -> text[]. nil -> unknown.
-// Errors: lua (42804 when there is none, as for functions).
+// The natural type of a Lua value for a parameter without a declared type: boolean -> bool, integer
+// -> int8, float -> float8, string -> text, datum objects and rows of a named type -> their own
+// type (then *weak is false), other rows -> record, sequences -> an array of the elements' common
+// type, other tables -> jsonb, the empty table -> text[]. nil -> unknown. Errors: lua (42804 when
+// there is none, as for functions).
 Oid natural_type(lua_State *L, int idx, bool *weak);
 
-// Makes the row shape of a descriptor: pushes one Lua value (the metatable that all rows of the shape share, with interned
-// column names). Rows are tables with this metatable: fields by name, NULL absent; by number through __index; pairs() in column
-// order with the attribute number as third value; tostring() as the record's text; row(opts) maps as in pllua. Errors: lua.
+// Makes the row shape of a descriptor: pushes one Lua value (the metatable that all rows of the
+// shape share, with interned column names). Rows are tables with this metatable: fields by name,
+// NULL absent; by number through __index; pairs() in column order with the attribute number as
+// third value; tostring() as the record's text; row(opts) maps as in pllua. Errors: lua.
 void push_shape(lua_State *L, TupleDesc descriptor);
 // Pushes a row of the shape at shape_idx. Errors: lua.
 void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *nulls);
 // The same, deforming the tuple first. Errors: lua.
 void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple);
 void push_row_of_minimal(lua_State *L, int shape_idx, MinimalTuple tuple);
-// A tuple of `descriptor` from the table (or row) at idx, fields by name (or by position for a plain sequence when
-// by_position). nullptr for nil. In CurrentMemoryContext. Errors: lua (42703 unknown column).
+// A tuple of `descriptor` from the table (or row) at idx, fields by name (or by position for a
+// plain sequence when by_position). nullptr for nil. In CurrentMemoryContext. Errors: lua (42703
+// unknown column).
 HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position);
 
-// Openers of the modules, to be called once for each new state (as by luaL_requiref): each pushes its table and returns 1.
-// The tables go to the global `pgtype` and to package.loaded under the names below. Errors: lua.
+// Openers of the modules, to be called once for each new state (as by luaL_requiref): each pushes
+// its table and returns 1. The tables go to the global `pgtype` and to package.loaded under the
+// names below. Errors: lua.
 int open_pgtype(lua_State *L);  // pllua.pgtype
 int open_numeric(lua_State *L); // pllua.numeric
 int open_jsonb(lua_State *L);   // pllua.jsonb
 int open_time(lua_State *L);    // pllua.time (empty, as in pllua: the methods are on the values)
 
-// The type of argument n of the running function, of its result when n is 0; InvalidOid when there is none. For
-// pgtype(nil, n). Set once by src/pl. Errors: lua.
+// The type of argument n of the running function, of its result when n is 0; InvalidOid when there
+// is none. For pgtype(nil, n). Set once by src/pl. Errors: lua.
 using ArgumentType = Oid (*)(lua_State *L, int n);
 extern ArgumentType argument_type;
+
+// Cursor objects, which the floor above knows: values of type refcursor. Null until it has set
+// them.
+struct CursorHooks {
+    void (*make)(lua_State *L); // replaces the name on top of the stack by the object. Errors: lua
+    bool (*push_name)(
+        lua_State *L,
+        int idx); // false, and nothing pushed, when there is no cursor object. Errors: lua
+};
+extern CursorHooks cursor_hooks;
 
 // Registers the invalidation callbacks. Called once from _PG_init.
 void initialize();

@@ -5,21 +5,25 @@
 
 extern "C" {
 #include "mb/pg_wchar.h"
+#include "utils/datum.h"
 }
 
 namespace pllua_bg::types {
 
 void *allocate(lua_State *L, Size size) {
-    if (!AllocSizeIsValid(size)) lua::raise(L, "54000", "value of %I bytes is too large", (lua_Integer)size);
+    if (!AllocSizeIsValid(size))
+        lua::raise(L, "54000", "value of %I bytes is too large", (lua_Integer)size);
     void *memory = palloc_extended(size, MCXT_ALLOC_NO_OOM);
     if (memory == nullptr) lua::raise(L, "53200", "out of memory");
     return memory;
 }
 
 void check_encoding(lua_State *L, const char *text, size_t length) {
-    if (length > MaxAllocSize) lua::raise(L, "54000", "string of %I bytes is too large", (lua_Integer)length);
+    if (length > MaxAllocSize)
+        lua::raise(L, "54000", "string of %I bytes is too large", (lua_Integer)length);
     if (pg_verify_mbstr(GetDatabaseEncoding(), text, static_cast<int>(length), true)) return;
-    pg::call_pure(L, [&] { pg_verify_mbstr(GetDatabaseEncoding(), text, static_cast<int>(length), false); });
+    pg::call_pure(
+        L, [&] { pg_verify_mbstr(GetDatabaseEncoding(), text, static_cast<int>(length), false); });
 }
 
 const char *checked_string(lua_State *L, int idx, size_t *length) {
@@ -41,23 +45,68 @@ void mismatch(lua_State *L, int idx, const Type *type) {
     lua::raise(L, "42804", "cannot convert a Lua %s to type %s", luaL_typename(L, idx), name);
 }
 
-void out_of_range(lua_State *L, const char *what) { lua::raise(L, "22003", "%s out of range", what); }
+void out_of_range(lua_State *L, const char *what) {
+    lua::raise(L, "22003", "%s out of range", what);
+}
 
 Datum take_input(lua_State *L, int idx, const Type *type) {
     size_t length;
     const char *text = checked_string(L, idx, &length);
     Datum value = 0;
-    pg::call_pure(L, [&] {
-        FmgrInfo *input = const_cast<FmgrInfo *>(&type->input);
-        value = InputFunctionCall(input, const_cast<char *>(text), type->io_param, type->typmod);
-    });
+    pg::call_pure(L, [&] { value = call_input(type, text); });
     return value;
 }
 
+Scratch enter_scratch() {
+    Scratch scratch;
+    scratch.context =
+        AllocSetContextCreate(CurTransactionContext, "pllua_bg conversion", ALLOCSET_DEFAULT_SIZES);
+    scratch.outer = MemoryContextSwitchTo(scratch.context);
+    return scratch;
+}
+
+bool is_tidy(const Type *type) {
+    switch (type->family) {
+    case Family::kArray:
+    case Family::kRow:
+    case Family::kRange:
+    case Family::kJsonb:
+    case Family::kOther: return type->by_value;
+    default: return type->oid != JSONOID && type->oid != XMLOID;
+    }
+}
+
+Datum call_input(const Type *type, const char *text) {
+    FmgrInfo *input = const_cast<FmgrInfo *>(&type->input);
+    char *source = const_cast<char *>(text);
+    if (is_tidy(type)) return InputFunctionCall(input, source, type->io_param, type->typmod);
+    const Scratch scratch = enter_scratch();
+    Datum value = InputFunctionCall(input, source, type->io_param, type->typmod);
+    leave_scratch(scratch);
+    value = datumCopy(value, type->by_value, type->length);
+    end_scratch(scratch);
+    return value;
+}
+
+namespace {
+
+// Call inside pg::call. Errors: pg.
+char *call_output(const Type *type, Datum value) {
+    FmgrInfo *output = const_cast<FmgrInfo *>(&type->output);
+    if (is_tidy(type)) return OutputFunctionCall(output, value);
+    const Scratch scratch = enter_scratch();
+    char *text = OutputFunctionCall(output, value);
+    leave_scratch(scratch);
+    text = pstrdup(text);
+    end_scratch(scratch);
+    return text;
+}
+
+} // namespace
+
 void push_output(lua_State *L, const Type *type, Datum value) {
     char *text = nullptr;
-    pg::call_pure(L,
-                  [&] { text = OutputFunctionCall(const_cast<FmgrInfo *>(&type->output), value); });
+    pg::call_pure(L, [&] { text = call_output(type, value); });
     lua_pushstring(L, text);
     pfree(text);
 }
@@ -73,8 +122,7 @@ bool push_map_options(lua_State *L, int idx) {
         lua_pushvalue(L, idx);
         lua_pushnil(L);
         return false;
-    case LUA_TTABLE:
-        break;
+    case LUA_TTABLE: break;
     default:
         lua_pushnil(L);
         lua_pushvalue(L, idx);

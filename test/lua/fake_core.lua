@@ -55,7 +55,7 @@ local function result(value) return {n = 1, tag = 'SELECT 1', value = value, {v 
 -- What a script does.
 local function play(command, record)
     local sql = command.sql
-    local word, rest = sql:match('^(%a+) ?(.*)$')
+    local word, rest = sql:match('^(%a*) ?(.*)$')
     rest = rest and rest:gsub(' after [%d.]+$', '')
     if word == 'fail' then
         command.error = {sqlstate = 'P0001', message = rest}

@@ -29,7 +29,7 @@ sub as
 
 my $identity = q{select current_user || ' ' || session_user || ' ' || current_setting('is_superuser')};
 
-like(as('plain', 'DO LANGUAGE pllua_bg $$ bg.launch() $$'), qr/permission denied for schema bg/, 'without USAGE on schema bg: refused');
+like(as('plain', 'DO LANGUAGE pllua_bg $$ bg.launch() $$'), qr/permission denied for background sessions.*HINT:  GRANT USAGE ON SCHEMA bg TO plain/s, 'without USAGE on schema bg: refused');
 like(as('plain', 'DO LANGUAGE pllua_bg $$ local x = 1 + 1 $$'), qr/^$/, 'the language itself is open to all');
 is( as('granted', "DO LANGUAGE pllua_bg \$\$ local s <close> = bg.launch() assert(s:exec([[$identity]]).value == 'granted granted off') \$\$"),
 	'', 'with USAGE: a session as oneself');

@@ -77,6 +77,9 @@ TEST_CASE("table functions give what Lua's own give, short and long") {
     compare("return table.insert(5, 1, 2)");
     compare("return table.concat(setmetatable({}, {__len = function() return 3 end, __index = function(_, k) return k end}), '-')");
     compare("local t = setmetatable({}, {__len = function() return 3 end}) table.insert(t, 2, 'a') return t[2]");
+    compare("local t = {2^53, (1 << 53) + 1, 2^63, math.maxinteger, math.mininteger, -2^63, -2^64, 1/0, -1/0, 0, -0.5, 0.5, 1, 1.5, "
+            "(1 << 53) - 1, 2.0^62, 1 << 62, (1 << 62) + 1} table.sort(t) for i = 2, #t do if t[i] < t[i - 1] then return i end end "
+            "return t[1] .. ' ' .. t[2] .. ' ' .. t[#t]");
     compare("local t = {0/0, 1, 2, 0/0} pcall(table.sort, t) return #t");
 }
 

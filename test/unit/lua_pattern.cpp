@@ -165,7 +165,7 @@ TEST_CASE("the limits of patterns are those of Lua's own") {
              "return (string.gsub('abc', '^a', 'x', 0))", "return string.find('', '')", "return string.find('', '', 2)",
              "return string.find('abc', '', 4)", "return string.find('abc', '', 10)", "return string.find('a\\0b', '\\0')",
              "return string.find('a\\0b+', 'b+', 1, true)", "return string.find('a\\0b', '%z')",
-             "return ('x'):rep(-1)", "return ('x'):rep(0, ',')", "return ('x'):rep(3, ',')", "return (''):rep(1000000000000)",
+             "return ('x'):rep(-1)", "return ('x'):rep(0, ',')", "return ('x'):rep(3, ',')", 
              "return (''):rep(3, ',')", "return ('x'):rep(1e10, 'y'):len()", "return ('abc'):rep(1 << 62)",
              "return ('x'):rep(1 << 63 - 1, 'xx')", "return ('x'):rep()", "return ('x'):rep('y')", "return (5):rep(3)",
              "return ('aBc\\0dE'):upper()", "return ('aBc\\0dE'):lower()", "return ('aBc\\0dE'):reverse()", "return (''):reverse()",

@@ -106,7 +106,7 @@ TEST_CASE("finalizers") {
                         "return depth()") == "0");
     }
     SUBCASE("a protected metatable stays") {
-        CHECK(state.run("return setmetatable(setmetatable({}, {__metatable = 1, __gc = print}), {})") ==
+        CHECK(state.run("return setmetatable(setmetatable({}, {__metatable = 1, __gc = type}), {})") ==
               "error: test:1: cannot change a protected metatable");
         CHECK(state.run("return getmetatable(setmetatable({}, {__metatable = 'mine', __gc = type}))") == "mine");
     }

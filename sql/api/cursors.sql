@@ -1,0 +1,113 @@
+-- Cursor objects.
+do language pllua_bg $$
+  local c = spi.newcursor('cur_a')
+  print(c:name(), c:isopen(), spi.findcursor('cur_a'))
+  print(c:open('select generate_series(1, 10) as x') == c)
+  print(c:isopen(), spi.findcursor('cur_a') == c, spi.newcursor('cur_a') == c)
+  print(c:fetch()[1].x, c:fetch(3).n, c:fetch(2)[2].x)
+  local r = c:fetch(100)
+  print(r.n, #r, r.tag, r[4].x, r.columns[1].name)
+  r = c:fetch(1)
+  print(r.n, #r, r.tag)
+  print(pcall(c.open, c, 'select 1'))
+  print(c:close())
+  print(c:isopen(), c:name(), c:close(), spi.findcursor('cur_a'))
+  print(pcall(c.fetch, c))
+  print(pcall(c.move, c))
+  print(pcall(c.rows, c))
+  -- the same name again is another portal
+  local d = spi.newcursor('cur_a'):open('select $1 || $2 as t', 'x', 'y')
+  print(d ~= c, c:isopen(), d:fetch()[1].t)
+$$;
+select name from pg_cursors;
+
+-- directions
+do language pllua_bg $$
+  local c = spi.prepare('select generate_series(1, 10) as x', {}, {scroll = true}):getcursor()
+  local function x(r) return r[1] and r[1].x end
+  print(c:move(4), x(c:fetch()), x(c:fetch(1, 'backward')), x(c:fetch(1, 'prior')), x(c:fetch(1, 'next')))
+  print(x(c:fetch(8, 'absolute')), x(c:fetch(-3, 'relative')), x(c:fetch(0)), x(c:fetch(-1)), x(c:fetch(-1, 'absolute')))
+  print(c:fetch(1, 'forward').n, c:move(100, 'backward'), x(c:fetch(nil, nil)))
+  print(pcall(c.fetch, c, 1, 'sideways'))
+  print(pcall(c.fetch, c, 'x'))
+  c:close()
+  c = spi.prepare('select generate_series(1, 10) as x', {}, {scroll = false}):getcursor()
+  c:fetch(2)
+  local ok, e = pcall(c.fetch, c, 1, 'backward')
+  print(ok, e.sqlstate, e.message, e.hint)
+$$;
+
+-- where cursors come from
+do language pllua_bg $$
+  local s = spi.prepare('select generate_series(1, $1) as x', {'int4'})
+  print(s:getcursor(3):fetch(10).n, spi.newcursor():open(s, 4):fetch(10).n, spi.newcursor():name())
+  print(pcall(s.getcursor, s))
+  print(pcall(spi.newcursor().open, spi.newcursor(), {}))
+  for _, command in ipairs {"create table cur_t ()", 'select 1; select 2', 'vacuum'} do
+    local ok, e = pcall(function() spi.newcursor():open(command) end)
+    print(ok, e.sqlstate, e.message)
+  end
+  spi.execute('create temp table cur_t (x int)')
+  print(spi.newcursor():open('insert into cur_t values (1), (2) returning x * 10 as y'):fetch(5)[2].y)
+  spi.execute('declare cur_sql cursor for select 5 as five')
+  local c = spi.findcursor('cur_sql')
+  print(c:name(), c:isopen(), c:fetch()[1].five, c.five)
+  spi.execute('close cur_sql')
+  print(c:isopen(), c:name())
+  print((tostring(c):gsub('0x%x+', 'ADDRESS')))
+  spi.execute('drop table cur_t')
+$$;
+begin;
+declare cur_outer cursor for select generate_series(1, 5) as x;
+fetch 1 from cur_outer;
+do language pllua_bg $$ print(spi.findcursor('cur_outer'):fetch(2)[2].x) $$;
+fetch 1 from cur_outer;
+do language pllua_bg $$ _G.cur_left = spi.newcursor('cur_left'):open('select 7 as seven') $$;
+fetch 1 from cur_left;
+commit;
+do language pllua_bg $$ print(cur_left:isopen(), pcall(cur_left.fetch, cur_left)) _G.cur_left = nil $$;
+
+-- a cursor ends with the subtransaction it was opened in, not with an inner one
+do language pllua_bg $$
+  local inner
+  local outer = spi.newcursor('cur_o'):open('select generate_series(1, 3) as x')
+  print(pcall(function()
+    inner = spi.newcursor('cur_i'):open('select 1')
+    outer:fetch()
+    error('undo')
+  end))
+  print(inner:isopen(), outer:isopen(), outer:fetch()[1].x)
+  print(pcall(function() inner = spi.newcursor('cur_i'):open('select 1 as one') end))
+  print(inner:isopen(), inner:fetch()[1].one)
+$$;
+
+-- rows of a cursor: no row is taken that the loop has not seen, and the cursor stays open
+do language pllua_bg $$
+  local c = spi.newcursor():open('select generate_series(1, 6) as x')
+  for row in c:rows() do print(row.x) if row.x == 2 then break end end
+  print(c:fetch()[1].x)
+  for row in c:rows() do print(row.x) end
+  print(c:isopen(), c:fetch().n)
+  local s <close> = spi.newcursor():open('select 1')
+  c = spi.prepare('select generate_series(1, 6) as x', {}, {fetch_count = 3}):getcursor()
+  for row in c:rows() do break end
+  print('prefetched to', c:fetch()[1].x)
+$$;
+
+-- refcursor values are cursor objects
+create function cur_ref(c refcursor) returns refcursor language pllua_bg as $$
+  print(c and c:name(), c and c:isopen())
+  return spi.newcursor('cur_result'):open('select 1 as one')
+$$;
+begin;
+select cur_ref('cur_none');
+fetch all from cur_result;
+close cur_result;
+select cur_ref(null);
+do language pllua_bg $$
+  local c = spi.newcursor('cur_p'):open('select 2 as two')
+  print(spi.execute('select $1::refcursor as c', c)[1].c == c, spi.execute('select pg_typeof($1)', c).value)
+  print(pcall(spi.execute, 'select $1::refcursor', spi.newcursor()))
+$$;
+rollback;
+drop function cur_ref;

@@ -1,0 +1,56 @@
+-- Errors arrive with all their fields, and a session survives them.
+\set SHOW_CONTEXT never
+CREATE TABLE strict_table (i int CONSTRAINT positive CHECK (i > 0));
+CREATE FUNCTION fields(pid int) RETURNS TABLE (field text, value text) LANGUAGE plpgsql AS $$
+DECLARE
+    state text; message text; detail text; hint text; place text; tab text; col text; con text; typ text;
+BEGIN
+    PERFORM * FROM bg.result(pid) AS (x text);
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+        hint = PG_EXCEPTION_HINT, place = PG_EXCEPTION_CONTEXT, tab = TABLE_NAME, col = COLUMN_NAME,
+        con = CONSTRAINT_NAME, typ = PG_DATATYPE_NAME;
+    RETURN QUERY SELECT * FROM (VALUES ('sqlstate', state), ('message', message), ('detail', detail),
+        ('hint', hint), ('table', tab), ('column', col), ('constraint', con), ('datatype', typ),
+        ('context', split_part(replace(place, pid::text, 'N'), E'\nSQL statement', 1))) AS f(k, v) WHERE v <> '';
+END $$;
+SELECT bg.launch() AS pid \gset
+SELECT bg.run(:pid, 'INSERT INTO strict_table VALUES (-1)');
+SELECT * FROM fields(:pid);
+SELECT bg.run(:pid, 'DO $$ BEGIN RAISE EXCEPTION ''told'' USING errcode = ''MYERR'', detail = ''why'', hint = ''what'', column = ''c'', datatype = ''d''; END $$');
+SELECT * FROM fields(:pid);
+SELECT bg.run(:pid, 'SELECT 1 / 0');
+SELECT * FROM fields(:pid);
+SELECT bg.run(:pid, 'SELECT nonsense FROM nowhere');
+SELECT * FROM bg.result(:pid) AS (x text);
+SELECT bg.run(:pid, 'SELEC 1');
+SELECT * FROM bg.result(:pid) AS (x text);
+SELECT bg.run(:pid, 'SELECT 7');
+SELECT * FROM bg.result(:pid) AS (i int);
+SELECT state, transaction, error FROM bg.sessions;
+
+-- timeouts of the session are its own
+SELECT bg.run(:pid, 'SET statement_timeout = 20');
+SELECT bg.run(:pid, 'SELECT pg_sleep(60)');
+SELECT * FROM bg.result(:pid) AS (x text);
+SELECT bg.run(:pid, 'RESET statement_timeout');
+SELECT bg.wait(:pid);
+
+-- COPY FROM STDIN has nothing to read
+SELECT bg.run(:pid, 'COPY strict_table FROM STDIN');
+SELECT * FROM bg.result(:pid) AS (x text);
+
+-- client_encoding stays what it is
+SELECT bg.run(:pid, 'SET client_encoding = ''LATIN1''');
+SELECT * FROM bg.result(:pid) AS (x text);
+SELECT bg.run(:pid, 'SELECT set_config(''client_encoding'', ''LATIN1'', false)');
+SELECT * FROM bg.result(:pid) AS (x text);
+
+-- the end of a worker is an error of what it was doing
+SELECT bg.run(:pid, 'SELECT pg_terminate_backend(pg_backend_pid())');
+SELECT * FROM fields(:pid);
+SELECT state FROM bg.sessions;
+SELECT bg.run(:pid, 'SELECT 1');
+SELECT bg.detach(:pid);
+DROP FUNCTION fields(int);
+DROP TABLE strict_table;

@@ -1,0 +1,62 @@
+-- Limits: sessions of a backend, worker slots, sizes; and what is settable.
+\set SHOW_CONTEXT never
+SET pllua_bg.max_sessions = 2;
+SELECT bg.launch() > 0 AS ok;
+SELECT bg.launch() > 0 AS ok;
+SELECT bg.launch();
+SELECT count(bg.close(pid)) FROM bg.sessions;
+RESET pllua_bg.max_sessions;
+SELECT bg.launch(queue_size => 10);
+SELECT bg.launch(queue_size => 1000000000);
+SELECT bg.launch(settings => array['no_such_setting=1']);
+SELECT bg.launch(settings => array['work_mem=nonsense']);
+SELECT bg.launch(settings => array['role=postgres']);
+SELECT bg.launch(settings => array['no sign']);
+SELECT bg.launch(on_exit => 'perhaps');
+SELECT bg.launch(idle_timeout => -1);
+-- all worker slots
+SET pllua_bg.max_sessions = 1000;
+DO $$
+BEGIN
+    LOOP
+        PERFORM bg.launch(wait => 0.1);
+    END LOOP;
+EXCEPTION WHEN insufficient_resources THEN
+    RAISE NOTICE '%', sqlerrm;
+END $$;
+SELECT bg.launch(wait => 0);
+SELECT count(*) BETWEEN 1 AND current_setting('max_worker_processes')::int FROM bg.sessions;
+-- a launch waits for slots that become free
+SELECT count(bg.close(pid)) > 0 AS closed FROM bg.sessions;
+SELECT bg.launch(wait => 30) AS pid \gset
+SELECT bg.close(:pid);
+RESET pllua_bg.max_sessions;
+-- the smallest queue, and more than fits in it, both ways
+SELECT bg.launch(queue_size => 4096) AS pid \gset
+SELECT bg.run(:pid, 'SELECT length($1)', repeat('a', 1000000));
+SELECT bg.run(:pid, 'SELECT i, repeat(''b'', 100) FROM generate_series(1, 20000) i');
+SELECT bg.run(:pid, 'SELECT 3');
+SELECT bg.wait(:pid);
+SELECT * FROM bg.result(:pid) AS (i int);
+SELECT count(*), sum(i), sum(length(b)) FROM bg.result(:pid) AS (i int, b text);
+SELECT * FROM bg.result(:pid) AS (n int);
+-- results beyond work_mem go to disk
+SET work_mem = '64kB';
+SELECT bg.run(:pid, 'SELECT i, repeat(''c'', 100) FROM generate_series(1, 50000) i');
+SELECT bg.run(:pid, 'SELECT 5');
+SELECT * FROM bg.result(:pid) AS (i int);
+SELECT count(*), sum(i), sum(length(b)) FROM bg.result(:pid) AS (i int, b text);
+RESET work_mem;
+-- unread results hinder nobody
+SELECT bg.run(:pid, 'SELECT i, repeat(''d'', 100) FROM generate_series(1, 50000) i') FROM generate_series(1, 3);
+SELECT bg.detach(:pid);
+-- a session that idles too long ends
+SELECT bg.launch(idle_timeout => 0.01) AS pid \gset
+DO $$
+BEGIN
+    LOOP
+        EXIT WHEN EXISTS (SELECT FROM bg.sessions WHERE state = 'gone');
+    END LOOP;
+END $$;
+SELECT bg.run(:pid, 'SELECT 1');
+SELECT bg.detach(:pid);

@@ -1,0 +1,112 @@
+-- The ends of a session: scope, close, detach, and what becomes of handles and futures.
+create table log (v text);
+create function wait_until(condition text) returns void language pllua_bg as $$
+    local limit = bg.now() + 60
+    while not spi.execute('select ' .. condition .. ' as ok')[1].ok do
+        if bg.now() > limit then error('never: ' .. condition) end
+        bg.sleep(0.005)
+    end
+$$;
+create function workers() returns bigint language sql as
+    $$select count(*) from pg_stat_activity where backend_type like 'pllua_bg%'$$;
+
+-- leaving the scope ends it, also by an error of Lua or of the server
+do language pllua_bg $$
+    local outer
+    do
+        local s <close> = bg.launch()
+        outer = s
+        s:exec('select 1')
+    end
+    print(outer:status().state, #bg.sessions())
+    print(pcall(function()
+        local s <close> = bg.launch()
+        outer = s
+        error('left by an error')
+    end))
+    print(outer:status().state)
+    print(pcall(function()
+        local s <close> = bg.launch()
+        outer = s
+        spi.execute('select 1 / 0')
+    end))
+    print(outer:status().state, #bg.sessions())
+$$;
+do language pllua_bg $$
+    local s <close> = bg.launch()
+    spi.execute('select 1 / 0')
+$$;
+do language pllua_bg 'print(#bg.sessions())';
+
+-- close rolls back what is open and cancels what runs
+do language pllua_bg $$
+    local s = bg.launch()
+    s:exec('begin')
+    s:exec([[insert into log values ('rolled back')]])
+    print(s:close(), s:close())
+    s = bg.launch()
+    s:run([[insert into log values ('canceled'); select pg_sleep(60)]]) -- workload
+    s:close()
+$$;
+select wait_until('workers() = 0');
+table log;
+
+-- detach lets what was sent finish
+do language pllua_bg $$
+    local s = bg.launch()
+    for i = 1, 5 do s:run('insert into log values ($1)', 'detached ' .. i) end
+    s:detach()
+$$;
+select wait_until('(select count(*) = 5 from log)');
+select wait_until('workers() = 0');
+table log;
+
+-- what an ended session's handle and futures do
+do language pllua_bg $$
+    local s = bg.launch()
+    local settled, pending = s:run('select 1'), s:run('select pg_sleep(60)') -- workload
+    settled:get()
+    s:close()
+    print(settled:get().value)
+    print(pending:get())
+    print(pending:try())
+    print(pending:wait(), pending:done(), pending:cancel())
+    print(s:result())
+    for _ in s:results() do print('never') end
+    print(s:cancel(), s:detach(), s:close(), s.pid, s.name)
+    local status = s:status()
+    print(status.state, status.queued)
+    for _, method in ipairs {'run', 'exec', 'rows', 'begin'} do
+        print(pcall(s[method], s, 'select 1'))
+    end
+    print(bg.wait({pending}) == pending)
+    print(bg.all({pending}))
+$$;
+
+-- closing while its rows are read
+do language pllua_bg $$
+    local s = bg.launch()
+    print(pcall(function()
+        for row in s:rows('select i from generate_series(1, 100000) i') do
+            if row.i == 2 then s:close() end
+        end
+    end))
+$$;
+
+-- a finalizer that closes the session whose result is being made
+do language pllua_bg $$
+    for round = 1, 20 do
+        local s = bg.launch()
+        s:exec('select 1')
+        collectgarbage('generational')
+        for i = 1, 50 do setmetatable({}, {__gc = function() s:close() end}) end
+        local ok, r = pcall(s.exec, s, [[select i, i::text as t, 'x' || i as u from generate_series(1, 2000) i]])
+        assert(not ok and r.sqlstate == '08003' or r.n == 2000)
+        collectgarbage('incremental')
+        s:close()
+    end
+    print('alive')
+$$;
+select wait_until('workers() = 0');
+drop function wait_until, workers;
+drop table log;

@@ -1,0 +1,107 @@
+-- jsonb as objects and as Lua tables; json as strings.
+create schema types_json;
+set search_path = types_json, public;
+create function show(jsonb, text) returns text language pllua_bg as $$
+    local function render(v)
+        if type(v) ~= 'table' then
+            return type(v) == 'string' and '"' .. v .. '"' or math.type(v) == 'float' and v .. 'f' or tostring(v)
+        end
+        local keys, parts = {}, {}
+        for k in pairs(v) do keys[#keys + 1] = k end
+        table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+        for _, k in ipairs(keys) do parts[#parts + 1] = tostring(k) .. '=' .. render(v[k]) end
+        return '{' .. table.concat(parts, ' ') .. '}'
+    end
+    local value, options = ...
+    return render(value(options and load('return ' .. options)()))
+$$;
+select show('{"a": 1, "b": [1, 2.5, null, "x", true], "c": {"d": null}, "e": [], "f": {}}', null);
+select show('[1, [null]]', '{null = "none"}'), show('[1, null]', '"none"'), show('null', '7'), show('"x"', null);
+select show('1', null), show('1.0', null), show('1.5', null), show('12345678901234567890', null), show('true', null);
+select show('[1.50, {"n": 2}]', '{pg_numeric = true}');
+select show('{"a": 1, "b": [2, 3]}', 'function(k, v) if k ~= "a" then return k, type(v) == "number" and v * 10 or v end end');
+do language pllua_bg $$
+    local j = pgtype.jsonb '{"b": [1, {"c": 2}], "a": null}'
+    local seen = {}
+    print(j{map = function(k, v, ...)
+        seen[#seen + 1] = tostring(k) .. '/' .. type(v) .. '/' .. table.concat({...}, '.')
+        return k, v
+    end} ~= nil, table.concat(seen, ' '))
+    seen = {}
+    print(select('#', j{discard = true, map = function(k, v, ...)
+        seen[#seen + 1] = tostring(k) .. '/' .. tostring(v) .. '/' .. table.concat({...}, '.')
+    end}), table.concat(seen, ' '))
+    print(j, type(j), pgtype(j), j == pgtype.jsonb '{"a": null, "b": [1, {"c": 2}]}', pgtype.jsonb '1' < pgtype.jsonb '2')
+    for k, v in pairs(j) do print(k, type(v), v) end
+    for k, v in pairs(j().b) do print(k, type(v)) end
+    for k, v in pairs(pgtype.jsonb '[1, "x", true, null, {"z": 1}]') do print(k, type(v), v) end
+    print(pcall(pairs, pgtype.jsonb '1'))
+$$;
+
+-- From Lua values.
+do language pllua_bg $$
+    local J = pgtype.jsonb
+    print(J{a = 1, b = {1, 2, 3}, c = 'x', d = true, e = 1.5, f = 1.0}, J({}), J({}, {empty_object = true}), J{{}, {a = {}}})
+    print(J('x', {}), J(1, {}), J(nil, {}), J(true, {}), J('{"a": 1}'), J('{"a": 1}', {}))
+    print(J{1, nil, 3}, J{[3] = 1}, J{[2000] = 1}, J{[0] = 1, 2}, J{[1.5] = 1, 2}, J{1, 2, a = 3})
+    print(J({[3] = 1}, {array_thresh = 1}), J({1, [10] = 2}, {array_frac = 2}), J({1, 'N', a = 'N'}, {null = 'N'}))
+    print(J({1, {2, 3}, a = 'N'}, {map = function(v) return type(v) == 'number' and v * 10 or v end}))
+    print(J({1, 2, 3}, {map = function(v) if v ~= 2 then return v end end}))
+    print(J{n = pgtype.numeric '1.50', d = pgtype.date '2020-01-01', a = pgtype.array.int4(1, 2), j = J '{"z": 1}',
+            r = pgtype.int4range(1, 5), x = pgtype.json '{"b":  1}'})
+    print(J{row = spi.execute([[select 1 as a, null::int as b, '{"k": [1]}'::json as c, '\x01'::bytea as d]])[1]})
+    print(J{setmetatable({}, {__pairs = function() return pairs{q = 1} end})})
+    print(J{[setmetatable({}, {__tostring = function() return 'key' end})] = 1, [pgtype.numeric(3)] = 3})
+    print(J{1/0, -1/0, 0/0, 1e100, 0.1, 1 << 53, math.mininteger}, J{'\1\n"\\/\u{e9}'})
+    for _, bad in ipairs{{print}, {[true] = 1}, {coroutine.create(print)}, {'a\0'}, {['\xff'] = 1}} do
+        local ok, err = pcall(J, bad)
+        print(ok, (tostring(err):gsub('0x%x%x.*', '')))
+    end
+    local loop = {}
+    loop.loop = loop
+    print(select(2, pcall(J, loop)).sqlstate)
+    print(J(pgtype.array.int4(1, nil, 2)), J(pgtype.numeric '1.50'), J(pgtype.text '[1]'), J(pgtype.json '[2]'), J(J '[3]'))
+    print(J(spi.execute('select 1 as a, null as b')[1]), J({pgtype.array.int4(1, 2)}, {map = function(v) return v end}))
+    print(pcall(J), pcall(J, '{"a"'))
+    -- What came from JSON goes back as it was.
+    for _, text in ipairs{'{}', '[]', '{"a": {}, "b": []}', '[[], {}]', '{"1": 2}', '[null, 1]'} do
+        print(text, J(J(text)()))
+    end
+$$;
+do language pllua_bg $$
+    local json = require 'pllua.jsonb'
+    local J = pgtype.jsonb
+    print(json.is_object(J '{}'()), json.is_array(J '{}'()), json.is_array(J '[]'()), json.is_object{}, json.is_array{})
+    print(J(json.set_as_object{}), J(json.set_as_object{1, 2}), J(json.set_as_array{}), J(json.set_as_array{1, a = 2}))
+    print(J(json.set_as_unknown(J '{"1": 2}'())))
+    print(json.type(J '{}'), json.type(J '[]'), json.type(J '1'), json.type(J '"a"'), json.type(J 'null'), json.type(J 'true'))
+    print(json.type(J '{}'()), json.type{}, json.type(1), json.type(1, true), json.type('x', true), json.type(nil, true))
+    for k, v in json.ipairs(J '[10, null]') do print(k, v) end
+    print(pcall(json.ipairs, J '{}'))
+$$;
+
+-- Arguments and results; json is a string, tables are welcome for both.
+create function as_jsonb(int) returns jsonb language pllua_bg as $$
+    return ({{1, 2}, {a = {b = 1}}, '{"c": 3}', 5, true, setmetatable({}, {})})[...]
+$$;
+create function as_json(int) returns json language pllua_bg as $$
+    return ({{1, 2}, {a = {b = 1}}, '{"c":  3}', 5, true})[...]
+$$;
+select i, as_jsonb(i), as_json(i) from generate_series(1, 7) i;
+create function json_length(json) returns int language pllua_bg as 'return #...';
+select json_length('{"a":  1}');
+\set VERBOSITY terse
+create function bad_json() returns json language pllua_bg as 'return "{x"';
+select bad_json();
+-- A document that is compressed in its table.
+create table documents (d jsonb);
+insert into documents select jsonb_agg(jsonb_build_object('n', i, 't', repeat('x', 50), 'f', i + 0.5)) from generate_series(1, 1000) i;
+create function sum_n(jsonb) returns text language pllua_bg as $$
+    local n, f = 0, 0
+    for _, entry in ipairs((...)()) do n, f = n + entry.n, f + entry.f end
+    return n .. ' ' .. f
+$$;
+create function round_trip(jsonb) returns jsonb language pllua_bg as 'return (...)()';
+select sum_n(d), round_trip(d) = d from documents;
+set client_min_messages = warning;
+drop schema types_json cascade;
