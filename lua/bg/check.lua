@@ -16,12 +16,12 @@ end
 
 check.describe = describe
 
-function check.fail(message, hint)
+function check.fail(message, hint) -- internal
     core.raise('22023', message, hint)
 end
 
 -- A time in seconds; nil means no limit. `what` names it in the message.
-function check.timeout(value, what)
+function check.timeout(value, what) -- internal
     if value == nil then return nil end
     if type(value) ~= 'number' or value ~= value or value < 0 then
         check.fail(what .. ' must be a number of seconds, not ' .. describe(value))
@@ -30,14 +30,14 @@ function check.timeout(value, what)
     return value
 end
 
-function check.text(value, what)
+function check.text(value, what) -- internal
     if type(value) ~= 'string' then
         check.fail(what .. ' must be a string, not ' .. describe(value))
     end
     return value
 end
 
-function check.callback(value, what)
+function check.callback(value, what) -- internal
     local metatable = type(value) ~= 'function' and debug.getmetatable(value)
     if type(value) ~= 'function' and not (metatable and metatable.__call) then
         check.fail(what .. ' must be a function, not ' .. describe(value))
@@ -45,14 +45,14 @@ function check.callback(value, what)
     return value
 end
 
-function check.boolean(value, what)
+function check.boolean(value, what) -- internal
     if type(value) ~= 'boolean' then
         check.fail(what .. ' must be true or false, not ' .. describe(value))
     end
     return value
 end
 
-function check.one_of(value, allowed, what)
+function check.one_of(value, allowed, what) -- internal
     for _, word in ipairs(allowed) do
         if value == word then return value end
     end
@@ -62,7 +62,7 @@ end
 
 -- Checks a table of options against `known` (name -> checker(value, what)) and returns the checked
 -- values by name.
-function check.options(options, known, caller)
+function check.options(options, known, caller) -- internal
     if options == nil then return {} end
     if type(options) ~= 'table' then
         check.fail(caller .. ' takes a table of options, not ' .. describe(options))

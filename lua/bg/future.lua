@@ -29,12 +29,12 @@ end
 future.new = new
 
 -- The future of a command that was sent earlier.
-function future.of(session, id)
+function future.of(session, id) -- internal
     local futures = held[session]
     return futures and futures[id] or new(session, id)
 end
 
-function future.is_future(object)
+function future.is_future(object) -- internal
     return getmetatable(object) == Future
 end
 

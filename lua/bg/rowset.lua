@@ -33,7 +33,7 @@ end
 
 -- Yields the rows of a result, which must have the types of the function's result. A result without
 -- rows is one row with the command tag.
-function rowset.give(result)
+function rowset.give(result) -- internal
     local expected = core.expected_columns()
     if not expected then
         core.raise('0A000', 'the running function does not return rows of declared columns')

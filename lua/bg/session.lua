@@ -35,7 +35,7 @@ local function handle_of(number)
     return handle
 end
 
-function session.launch(options)
+function session.launch(options) -- internal
     local handle = launch(options)
     sweep()
     handles[core.number(handle)] = handle
@@ -43,7 +43,7 @@ function session.launch(options)
 end
 
 -- The session of this backend with that pid, or nil.
-function session.find(pid)
+function session.find(pid) -- internal
     if math.type(pid) ~= 'integer' then
         check.fail('a pid must be an integer, not ' .. check.describe(pid))
     end
@@ -52,7 +52,7 @@ function session.find(pid)
 end
 
 -- The sessions of this backend, oldest first.
-function session.list()
+function session.list() -- internal
     sweep()
     local list = core.numbers()
     table.sort(list)
@@ -61,7 +61,7 @@ function session.list()
 end
 
 -- The session meant by a handle or a pid; raises when there is none.
-function session.resolve(object)
+function session.resolve(object) -- internal
     if core.is_session(object) then return object end
     if math.type(object) == 'integer' then
         local found = session.find(object)

@@ -18,7 +18,7 @@ local function seconds(value, what)
 end
 
 -- A waitable that settles after that many seconds; its value is true.
-function timer.new(after)
+function timer.new(after) -- internal
     return setmetatable({deadline = wait.now() + seconds(after, 'bg.timer')}, Timer)
 end
 

@@ -17,13 +17,13 @@ local wait = {
     any = core.wait_any,
 }
 
-function wait.is_waitable(object)
+function wait.is_waitable(object) -- internal
     local kind = type(object)
     return (kind == 'table' or kind == 'userdata') and type(object.pending) == 'function'
 end
 
 -- The list of waitables, checked. `caller` is named in the message.
-function wait.check_list(list, caller)
+function wait.check_list(list, caller) -- internal
     if type(list) ~= 'table' then
         check.fail(caller .. ' takes a list of futures, not ' .. check.describe(list))
     end
@@ -57,7 +57,7 @@ local function survey(list)
 end
 
 -- Waits until one of the list settles; its index, or nil after timeout seconds.
-function wait.first(list, timeout)
+function wait.first(list, timeout) -- internal
     local limit = timeout and wait.now() + timeout
     while true do
         local settled, plan = survey(list)

@@ -43,6 +43,8 @@ do language pllua_bg $$
     print(t '2020-01-01 00:00+00' == t '2020-01-01 01:00+01', pgtype.interval '1 day' == pgtype.interval '24 hours')
     print(d '2020-01-01' == t '2020-01-01', select(2, pcall(function() return d '2020-01-01' < t '2020-01-01' end)))
     print(select(2, pcall(function() return d '2020-01-01' < 1 end)))
+    local ides = d '0044-03-15 BC'
+    print(ides.year, ides:as_table().year, pgtype.date(ides:as_table()), pcall(ides.as_table, ides, 'UTC'))
 $$;
 
 -- From tables of fields; what is beyond its limit carries over.

@@ -70,6 +70,7 @@ int expected_columns(lua_State *L) {
     return 1;
 }
 
+// What lua/bg is built on; internal functions:
 const luaL_Reg kCommandFunctions[] = {
     {"exec", lua::entry<bg_exec>},
     {"send", lua::entry<bg_send>},

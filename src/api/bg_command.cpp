@@ -28,25 +28,25 @@ constexpr int kFewWaits = 8;
 void convert_params(lua_State *L, int idx, Execution *execution, Outgoing *outgoing) {
     const int n = outgoing->nparams;
     session::Param *params = outgoing->params;
-    const auto **plans = static_cast<const types::Type **>(
-        lua_newuserdatauv(L, sizeof(types::Type *) * static_cast<size_t>(n), 0));
+    const auto size = static_cast<size_t>(n);
+    // Of each value its plan, its datum, and whether it is null.
+    auto **plans = static_cast<const types::Type **>(
+        lua_newuserdatauv(L, (sizeof(types::Type *) + sizeof(Datum) + sizeof(bool)) * size, 0));
+    auto *values = reinterpret_cast<Datum *>(plans + n);
+    bool *nulls = reinterpret_cast<bool *>(values + n);
     for (int i = 0; i < n; i++) {
-        params[i].value = 0;
-        params[i].isnull = lua_isnil(L, idx + i);
         params[i].type = types::natural_type(L, idx + i, &params[i].weak);
         // A string may be text or bytes; the place where it is used decides (pg/params.h).
         if (params[i].weak && params[i].type == TEXTOID) params[i].type = BYTEAOID;
     }
     pg::call_pure(L, [&] {
-        for (int i = 0; i < n; i++)
-            if (!params[i].isnull) plans[i] = types::lookup(params[i].type, -1);
+        for (int i = 0; i < n; i++) plans[i] = types::lookup(params[i].type, -1);
     });
-    execution->previous = MemoryContextSwitchTo(execution->context);
+    convert_values(L, execution, idx, n, plans, values, nulls);
     for (int i = 0; i < n; i++) {
-        if (!params[i].isnull)
-            params[i].value = types::to_datum(L, idx + i, plans[i], &params[i].isnull);
+        params[i].value = values[i];
+        params[i].isnull = nulls[i];
     }
-    MemoryContextSwitchTo(execution->previous);
 }
 
 session::CommandId to_id(lua_State *L, int idx) {

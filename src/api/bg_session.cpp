@@ -270,6 +270,7 @@ session::Session *require_session(const SessionHandle *handle) {
     return session;
 }
 
+// What lua/bg is built on; internal functions:
 const luaL_Reg kSessionFunctions[] = {
     {"launch", lua::entry<launch>},
     {"find", lua::entry<find>},

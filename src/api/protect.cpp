@@ -8,6 +8,7 @@
 #include "api/errors.h"
 #include "lua/entry.h"
 #include "lua/error.h"
+#include "lua/gc_guard.h"
 #include "lua/interrupt.h"
 #include "lua/sandbox.h"
 #include "pg/guard.h"
@@ -180,6 +181,7 @@ void serve_server_interrupt(lua_State *L) {
 void install_interrupt_hook() {
     lua::interrupt_flag = &InterruptPending;
     lua::interrupt_hook = serve_server_interrupt;
+    lua::finalizer_resume = resume;
 }
 
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {

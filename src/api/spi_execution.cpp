@@ -2,10 +2,11 @@
 #include "api/spi_execution.h"
 
 #include "lua/entry.h"
+#include "lua/interrupt.h"
 #include "lua/userdata.h"
 #include "pg/activation.h"
 #include "pg/guard.h"
-#include "types/types.h"
+#include "types/plan.h"
 
 extern "C" {
 #include "nodes/params.h"
@@ -23,13 +24,31 @@ constexpr lua_Unsigned kMaxPooled = 16;
 
 int collect_execution(lua_State *L) {
     auto *execution = static_cast<Execution *>(lua_touserdata(L, 1));
-    if (execution->context == nullptr) return 0;
-    MemoryContext context = execution->context;
+    if (execution->context != nullptr) MemoryContextDelete(execution->context);
     execution->context = nullptr;
-    // A Lua error that was caught may have left the conversion of parameters in the middle.
-    if (CurrentMemoryContext == context) MemoryContextSwitchTo(execution->previous);
-    MemoryContextDelete(context);
     return 0;
+}
+
+struct Conversion {
+    int n;
+    const types::Type *const *plans;
+    Datum *values;
+    bool *nulls;
+};
+
+// Called with a Conversion and its values.
+int convert_all(lua_State *L) {
+    const auto *conversion = static_cast<const Conversion *>(lua_touserdata(L, 1));
+    for (int i = 0; i < conversion->n; i++)
+        conversion->values[i] =
+            types::to_datum(L, i + 2, conversion->plans[i], &conversion->nulls[i]);
+    return 0;
+}
+
+bool needs_memory(int n, const types::Type *const *plans) {
+    for (int i = 0; i < n; i++)
+        if (!plans[i]->by_value) return true;
+    return false;
 }
 
 } // namespace
@@ -68,26 +87,48 @@ void return_execution(lua_State *L, int idx) {
     lua_pop(L, 1);
 }
 
+void convert_values(lua_State *L, Execution *execution, int first, int n,
+                    const types::Type *const *plans, Datum *values, bool *nulls) {
+    if (!needs_memory(n, plans)) {
+        for (int i = 0; i < n; i++) values[i] = types::to_datum(L, first + i, plans[i], &nulls[i]);
+        return;
+    }
+    // A Lua error may not leave our context the current one, wherever it is caught.
+    Conversion conversion = {n, plans, values, nulls};
+    luaL_checkstack(L, n + 2, nullptr);
+    lua_pushcfunction(L, lua::entry<convert_all>);
+    lua_pushlightuserdata(L, &conversion);
+    for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
+    MemoryContext previous = MemoryContextSwitchTo(execution->context);
+    const int status = lua::call(L, n + 1, 0, 0);
+    MemoryContextSwitchTo(previous);
+    if (status != LUA_OK) lua_error(L);
+}
+
 void set_parameters(lua_State *L, Execution *execution, int first, int nargs, const Oid *types) {
     execution->params = nullptr;
     if (nargs == 0) return;
     const types::Type **plans = nullptr;
-    pg::call(L, [=, &plans] {
+    Datum *values = nullptr;
+    bool *nulls = nullptr;
+    const auto n = static_cast<Size>(nargs);
+    pg::call(L, [=, &plans, &values, &nulls] {
         pg::ensure_spi();
         MemoryContextSwitchTo(execution->context);
         execution->params = makeParamList(nargs);
-        plans =
-            static_cast<const types::Type **>(palloc(sizeof(*plans) * static_cast<Size>(nargs)));
+        plans = static_cast<const types::Type **>(palloc(sizeof(*plans) * n));
+        values = static_cast<Datum *>(palloc(sizeof(Datum) * n));
+        nulls = static_cast<bool *>(palloc(sizeof(bool) * n));
         for (int i = 0; i < nargs; i++) plans[i] = types::lookup(types[i], -1);
     });
-    execution->previous = MemoryContextSwitchTo(execution->context);
+    convert_values(L, execution, first, nargs, plans, values, nulls);
     for (int i = 0; i < nargs; i++) {
         ParamExternData *param = &execution->params->params[i];
-        param->value = types::to_datum(L, first + i, plans[i], &param->isnull);
+        param->value = values[i];
+        param->isnull = nulls[i];
         param->pflags = PARAM_FLAG_CONST;
         param->ptype = types[i];
     }
-    MemoryContextSwitchTo(execution->previous);
 }
 
 void initialize_executions(lua_State *L) {

@@ -5,13 +5,13 @@
 #pragma once
 
 #include "api/spi_rows.h"
+#include "types/types.h"
 
 namespace pllua_bg::api {
 
 struct Execution {
-    MemoryContext context;  // of the parameters and the rows
-    MemoryContext previous; // current when the parameters began to be converted
-    ParamListInfo params;   // null when there are none
+    MemoryContext context; // of the parameters and the rows
+    ParamListInfo params;  // null when there are none
     RowStore rows;
 };
 
@@ -19,6 +19,10 @@ struct Execution {
 Execution *take_execution(lua_State *L);
 // Frees what it holds and puts the object at idx back into the pool. Errors: lua (memory).
 void return_execution(lua_State *L, int idx);
+
+// Makes datums of the n values from index `first` on, in the execution's context. Errors: lua.
+void convert_values(lua_State *L, Execution *execution, int first, int n,
+                    const types::Type *const *plans, Datum *values, bool *nulls);
 
 // Makes params of the nargs Lua values from index `first` on, of the given types. Uses the
 // database. Errors: lua.

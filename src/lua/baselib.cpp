@@ -23,8 +23,8 @@ constexpr int kPieceSlot = 5; // the stack index that holds the text being read
 struct Source {
     const char *text;
     std::size_t left;
-    bool is_function;   // ask the function at index 1 for more
-    bool interrupting;  // the interrupt hook runs; when it raises, load raises too
+    bool is_function;  // ask the function at index 1 for more
+    bool interrupting; // the interrupt hook runs; when it raises, load raises too
 };
 
 // Asks the reader function for its next text. False when there is none.
@@ -88,9 +88,7 @@ int load(lua_State *L) {
     return 1;
 }
 
-bool is_continuation(char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
-}
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 // Lua's own, on stretches that end where a character does.
 int utf8_len(lua_State *L) {
@@ -107,8 +105,10 @@ int utf8_len(lua_State *L) {
     lua_Integer count = 0;
     while (i <= j) {
         lua_Integer last = j - i > kStretch ? i + kStretch : j;
-        // text[last] is the byte behind the stretch. More than a few continuations in a row are an error that Lua's own finds.
-        for (int back = 0; back < 8 && last < j && last > i && is_continuation(text[last]); ++back) --last;
+        // text[last] is the byte behind the stretch. More than a few continuations in a row are an
+        // error that Lua's own finds.
+        for (int back = 0; back < 8 && last < j && last > i && is_continuation(text[last]); ++back)
+            --last;
         check_interrupt(L);
         lua_pushvalue(L, lua_upvalueindex(1));
         lua_pushvalue(L, 1);

@@ -5,12 +5,13 @@
 
 namespace pllua_bg::lua {
 
-// Sets field `load` of the table on top of the stack: Lua's load, but a long text can be interrupted. With text_only, binary
-// chunks are refused whatever the mode, and chunks without an env argument see the table at index `environment` (0: the
-// state's globals). Errors: lua (memory).
+// Sets field `load` of the table on top of the stack: Lua's load, but a long text can be
+// interrupted. With text_only, binary chunks are refused whatever the mode, and chunks without an
+// env argument see the table at index `environment` (0: the state's globals). Errors: lua (memory).
 void set_load_function(lua_State *L, bool text_only, int environment);
 
-// Replaces utf8.len in the utf8 library on top of the stack by one that can be interrupted. Errors: lua (memory).
+// Replaces utf8.len in the utf8 library on top of the stack by one that can be interrupted. Errors:
+// lua (memory).
 void set_utf8_functions(lua_State *L);
 
 // Pushes the library bit32 of Lua 5.2, which pllua has. Errors: lua (memory).

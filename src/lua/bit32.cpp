@@ -1,4 +1,5 @@
-// The library bit32 of Lua 5.2 (reference manual of 5.2, section 6.7): operations on the low 32 bits of integers.
+// The library bit32 of Lua 5.2 (reference manual of 5.2, section 6.7): operations on the low 32
+// bits of integers.
 #include <cstdint>
 
 #include "lua/baselib.h"
@@ -27,9 +28,7 @@ std::uint32_t and_of_arguments(lua_State *L) {
     return word;
 }
 
-int band(lua_State *L) {
-    return push_word(L, and_of_arguments(L));
-}
+int band(lua_State *L) { return push_word(L, and_of_arguments(L)); }
 
 int btest(lua_State *L) {
     lua_pushboolean(L, and_of_arguments(L) != 0);
@@ -48,9 +47,7 @@ int bxor(lua_State *L) {
     return push_word(L, word);
 }
 
-int bnot(lua_State *L) {
-    return push_word(L, ~check_word(L, 1));
-}
+int bnot(lua_State *L) { return push_word(L, ~check_word(L, 1)); }
 
 // Shifts to the left, to the right when places is negative.
 std::uint32_t shifted(std::uint32_t word, lua_Integer places) {
@@ -104,7 +101,8 @@ Field check_field(lua_State *L, int idx) {
     lua_Integer width = luaL_optinteger(L, idx + 1, 1);
     luaL_argcheck(L, position >= 0, idx, "field cannot be negative");
     luaL_argcheck(L, width > 0, idx + 1, "width must be positive");
-    if (position >= kBits || width > kBits - position) luaL_error(L, "trying to access non-existent bits");
+    if (position >= kBits || width > kBits - position)
+        luaL_error(L, "trying to access non-existent bits");
     return {position, static_cast<std::uint32_t>((std::uint64_t{1} << width) - 1)};
 }
 

@@ -1,4 +1,5 @@
-// One block holds the whole error: the fields, and behind them the texts they point at. Blocks of userdata never move.
+// One block holds the whole error: the fields, and behind them the texts they point at. Blocks of
+// userdata never move.
 #include "lua/error.h"
 
 #include <cstring>
@@ -17,11 +18,11 @@ using TextField = const char *ErrorFields::*;
 
 // The order of the texts in the block.
 constexpr TextField kTexts[] = {
-    &ErrorFields::severity,   &ErrorFields::sqlstate,       &ErrorFields::message,
-    &ErrorFields::detail,     &ErrorFields::hint,           &ErrorFields::context,
-    &ErrorFields::schema,     &ErrorFields::table,          &ErrorFields::column,
-    &ErrorFields::datatype,   &ErrorFields::constraint,     &ErrorFields::internal_query,
-    &ErrorFields::query,      &ErrorFields::message_id,     &ErrorFields::source_file,
+    &ErrorFields::severity,        &ErrorFields::sqlstate,   &ErrorFields::message,
+    &ErrorFields::detail,          &ErrorFields::hint,       &ErrorFields::context,
+    &ErrorFields::schema,          &ErrorFields::table,      &ErrorFields::column,
+    &ErrorFields::datatype,        &ErrorFields::constraint, &ErrorFields::internal_query,
+    &ErrorFields::query,           &ErrorFields::message_id, &ErrorFields::source_file,
     &ErrorFields::source_function,
 };
 constexpr int kTextCount = sizeof(kTexts) / sizeof(kTexts[0]);
@@ -120,8 +121,8 @@ int error_index(lua_State *L) {
 
 int error_tostring(lua_State *L) {
     const ErrorFields &error = check_error(L, 1);
-    lua_pushfstring(L, "%s: %s %s", error.severity != nullptr ? error.severity : "ERROR", sqlstate_in(error),
-                    error.message != nullptr ? error.message : "(no message)");
+    lua_pushfstring(L, "%s: %s %s", error.severity != nullptr ? error.severity : "ERROR",
+                    sqlstate_in(error), error.message != nullptr ? error.message : "(no message)");
     return 1;
 }
 
@@ -150,8 +151,8 @@ int error_category(lua_State *L) {
     return 1;
 }
 
-[[noreturn]] void raise_formatted(lua_State *L, const char *sqlstate, const char *hint, const char *fmt,
-                                  va_list arguments) {
+[[noreturn]] void raise_formatted(lua_State *L, const char *sqlstate, const char *hint,
+                                  const char *fmt, va_list arguments) {
     ErrorFields fields = {};
     luaL_checkstack(L, 4, nullptr);
     fields.sqlstate = sqlstate;
@@ -184,13 +185,9 @@ void push_error(lua_State *L, const ErrorFields &fields) {
     lua_setmetatable(L, -2);
 }
 
-void push_out_of_memory(lua_State *L) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &kOutOfMemory);
-}
+void push_out_of_memory(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kOutOfMemory); }
 
-bool is_error(lua_State *L, int idx) {
-    return test_userdata(L, idx, kErrorType) != nullptr;
-}
+bool is_error(lua_State *L, int idx) { return test_userdata(L, idx, kErrorType) != nullptr; }
 
 const ErrorFields *error_fields(lua_State *L, int idx) {
     return to_userdata<ErrorFields>(L, idx, kErrorType);
@@ -237,7 +234,8 @@ void initialize_errors(lua_State *L) {
     fields.severity = "ERROR";
     fields.sqlstate = "53200";
     fields.message = "out of memory";
-    fields.detail = "The memory limit of the Lua interpreter was reached, or the server has no more memory.";
+    fields.detail =
+        "The memory limit of the Lua interpreter was reached, or the server has no more memory.";
     push_error(L, fields);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &kOutOfMemory);
 }

@@ -1,5 +1,6 @@
-// The error object of the language: a full userdata that holds every field of a server error, or of one raised by us.
-// Owns the metatable of error objects and one prebuilt out-of-memory object per state.
+// The error object of the language: a full userdata that holds every field of a server error, or of
+// one raised by us. Owns the metatable of error objects and one prebuilt out-of-memory object per
+// state.
 #pragma once
 
 #include <cstdarg>
@@ -11,10 +12,11 @@ namespace pllua_bg::lua {
 // The metatable's key and name (userdata.h).
 inline constexpr char kErrorType[] = "pllua_bg.error";
 
-// All pointers may be null. The names Lua code uses are in kErrorFieldNames (error.cpp), the same as pllua's.
+// All pointers may be null. The names Lua code uses are in kErrorFieldNames (error.cpp), the same
+// as pllua's.
 struct ErrorFields {
-    const char *severity;       // "ERROR" when null; Lua code sees it in lower case
-    const char *sqlstate;       // five characters; "XX000" when null
+    const char *severity; // "ERROR" when null; Lua code sees it in lower case
+    const char *sqlstate; // five characters; "XX000" when null
     const char *message;
     const char *detail;
     const char *hint;
@@ -25,15 +27,15 @@ struct ErrorFields {
     const char *datatype;
     const char *constraint;
     const char *internal_query;
-    const char *query;          // the statement that failed, when the raiser knows it
-    const char *message_id;     // the untranslated format of the message
+    const char *query;      // the statement that failed, when the raiser knows it
+    const char *message_id; // the untranslated format of the message
     const char *source_file;
     const char *source_function;
     int source_line;
-    int position;               // cursor position in the statement, counted in characters from 1; 0: unknown
-    int internal_position;      // the same in internal_query
-    bool server;                // raised by the server, not by Lua code
-    bool final;                 // may not be caught (cancel, shutdown); kept for the floors above
+    int position; // cursor position in the statement, counted in characters from 1; 0: unknown
+    int internal_position; // the same in internal_query
+    bool server;           // raised by the server, not by Lua code
+    bool final;            // may not be caught (cancel, shutdown); kept for the floors above
 };
 
 // Pushes a new error object with a copy of fields. Errors: lua (memory).
@@ -42,21 +44,25 @@ void push_error(lua_State *L, const ErrorFields &fields);
 void push_out_of_memory(lua_State *L);
 
 bool is_error(lua_State *L, int idx);
-// The fields of the error object at idx; null when it is none. Valid while the object lives. Errors: none.
-const ErrorFields *error_fields(lua_State *L, int idx);
-// One text field by the name Lua code uses ("message", "sqlstate", ...); null when absent or no error object.
+// The fields of the error object at idx; null when it is none. Valid while the object lives.
 // Errors: none.
+const ErrorFields *error_fields(lua_State *L, int idx);
+// One text field by the name Lua code uses ("message", "sqlstate", ...); null when absent or no
+// error object. Errors: none.
 const char *error_field(lua_State *L, int idx, const char *name);
 
-// Raise an error object. fmt is lua_pushfstring's: %s %d %f %p %c %U %% and %I (lua_Integer). Errors: lua, always.
+// Raise an error object. fmt is lua_pushfstring's: %s %d %f %p %c %U %% and %I (lua_Integer).
+// Errors: lua, always.
 [[noreturn]] void raise(lua_State *L, const char *sqlstate, const char *fmt, ...);
-[[noreturn]] void raise_hint(lua_State *L, const char *sqlstate, const char *hint, const char *fmt, ...);
+[[noreturn]] void raise_hint(lua_State *L, const char *sqlstate, const char *hint, const char *fmt,
+                             ...);
 [[noreturn]] void raise_fields(lua_State *L, const ErrorFields &fields);
 
 // Makes the metatable and the prebuilt object. Called once by create_interp. Errors: lua (memory).
 void initialize_errors(lua_State *L);
 
-// Pushes the module 'pllua.error': type, errcode, category. Floors above add pcall and its family. Errors: lua (memory).
+// Pushes the module 'pllua.error': type, errcode, category. Floors above add pcall and its family.
+// Errors: lua (memory).
 int open_error(lua_State *L);
 
 } // namespace pllua_bg::lua

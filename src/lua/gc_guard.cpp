@@ -27,7 +27,7 @@ int finalize(lua_State *L) {
     Interp *owner = interp(L);
     int results;
     ++owner->finalizers;
-    int status = resume(co, L, 1, &results);
+    int status = finalizer_resume(co, L, 1, &results);
     --owner->finalizers;
     if (status == LUA_OK) return 0;
     if (status == LUA_YIELD) return luaL_error(L, "attempt to yield from a finalizer");
@@ -84,7 +84,8 @@ int set_metatable(lua_State *L) {
     int kind = lua_type(L, 2);
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_argexpected(L, kind == LUA_TNIL || kind == LUA_TTABLE, 2, "nil or table");
-    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) return luaL_error(L, "cannot change a protected metatable");
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+        return luaL_error(L, "cannot change a protected metatable");
     lua_settop(L, 2);
     if (kind == LUA_TTABLE) {
         lua_pushvalue(L, lua_upvalueindex(1)); // "__gc"
@@ -108,6 +109,8 @@ int get_metatable(lua_State *L) {
 }
 
 } // namespace
+
+int (*finalizer_resume)(lua_State *co, lua_State *from, int nargs, int *nres) = resume;
 
 void set_metatable_functions(lua_State *L) {
     lua_pushstring(L, "__gc");

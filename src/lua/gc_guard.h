@@ -1,14 +1,20 @@
-// User finalizers that can be interrupted. Lua runs __gc with hooks switched off, so an endless one could never be stopped; here
-// each runs in a thread of its own, whose hooks are on. Owns, per state, a table of shadow metatables.
+// User finalizers that can be interrupted. Lua runs __gc with hooks switched off, so an endless one
+// could never be stopped; here each runs in a thread of its own, whose hooks are on. Owns, per
+// state, a table of shadow metatables.
 #pragma once
 
 #include "lua/lua_api.h"
 
 namespace pllua_bg::lua {
 
-// Puts setmetatable and getmetatable into the table on top of the stack. A table whose metatable has __gc gets a shadow
-// of that metatable: a copy made at this call (metamethods added later count from the next setmetatable with it), whose __gc
-// runs the user's present one. getmetatable shows the user's. Interp::finalizers counts running ones. Errors: lua (memory).
+// What resumes the thread of a finalizer: lua::resume, until a floor above sets its own, which
+// keeps more than Lua's state.
+extern int (*finalizer_resume)(lua_State *co, lua_State *from, int nargs, int *nres);
+
+// Puts setmetatable and getmetatable into the table on top of the stack. A table whose metatable
+// has __gc gets a shadow of that metatable: a copy made at this call (metamethods added later count
+// from the next setmetatable with it), whose __gc runs the user's present one. getmetatable shows
+// the user's. Interp::finalizers counts running ones. Errors: lua (memory).
 void set_metatable_functions(lua_State *L);
 
 } // namespace pllua_bg::lua

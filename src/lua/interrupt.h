@@ -1,5 +1,6 @@
-// How a pending interrupt of the server reaches running Lua code, without a cost while there is none.
-// Owns the mark which thread runs now. A signal handler that finds an interrupt pending calls arm(running).
+// How a pending interrupt of the server reaches running Lua code, without a cost while there is
+// none. Owns the mark which thread runs now. A signal handler that finds an interrupt pending calls
+// arm(running).
 #pragma once
 
 #include "lua/lua_api.h"
@@ -8,9 +9,11 @@ namespace pllua_bg::lua {
 
 // The flag to test; points at a constant 0 until the floors above set it (InterruptPending).
 extern volatile int *interrupt_flag;
-// Serves the interrupt. May raise a Lua error. Must be ready for a call when there is nothing to do.
+// Serves the interrupt. May raise a Lua error. Must be ready for a call when there is nothing to
+// do.
 extern void (*interrupt_hook)(lua_State *L);
-// The thread that runs Lua code now; null when none does. Written by resume() and call(), and where a thread is closed (src/api/protect.cpp).
+// The thread that runs Lua code now; null when none does. Written by resume() and call(), and where
+// a thread is closed (src/api/protect.cpp).
 extern lua_State *volatile running;
 
 // Calls interrupt_hook when the flag is set. For loops in C++ code. Errors: lua.
@@ -20,12 +23,15 @@ inline void check_interrupt(lua_State *L) {
         serve_interrupt(L);
 }
 
-// Makes the thread call serve_interrupt at its next instruction, call or return, once. L may be null. Takes the place of a
-// hook set by debug.sethook. Async-signal-safe. Errors: none.
+// Makes the thread call serve_interrupt at its next instruction, call or return, once. L may be
+// null. Takes the place of a hook set by debug.sethook. Async-signal-safe. Errors: none.
 void arm(lua_State *L);
 
-// lua_resume and lua_pcall (with its message handler index) that keep `running` right and carry a pending interrupt over each
-// switch. The only way to run Lua code. Errors: none.
+// lua_resume and lua_pcall (with its message handler index) that keep `running` right and carry a
+// pending interrupt over each switch. The only way to run Lua code. Errors: none. An error raised
+// by the hook leaves the thread's hooks switched off until a protected call inside that thread has
+// caught it; a message handler runs before that. So no user code as message handler of call(), and
+// no thread is used again whose resume() failed without a protected call inside.
 int resume(lua_State *co, lua_State *from, int nargs, int *nres);
 int call(lua_State *L, int nargs, int nresults, int message_handler);
 

@@ -17,7 +17,8 @@ const EmbeddedModule *find_embedded(const char *name) {
 int load_embedded(lua_State *L, const char *name) {
     const EmbeddedModule *module = find_embedded(name);
     if (module == nullptr) return 0;
-    if (luaL_loadbufferx(L, module->source, module->size, module->chunk_name, "t") != LUA_OK) lua_error(L);
+    if (luaL_loadbufferx(L, module->source, module->size, module->chunk_name, "t") != LUA_OK)
+        lua_error(L);
     return 1;
 }
 

@@ -21,9 +21,9 @@ constexpr char kAllowed = 2; // module name -> function that returns the module
 constexpr char kTrustedModule[] = "pllua.trusted";
 
 constexpr const char *kGlobals[] = {
-    "_VERSION", "assert",   "collectgarbage", "error",  "getmetatable", "ipairs", "next",
-    "pairs",    "pcall",    "print",          "rawequal", "rawget",     "rawlen", "rawset",
-    "select",   "setmetatable", "tonumber",   "tostring", "type",       "warn",   "xpcall",
+    "_VERSION", "assert",       "collectgarbage", "error",    "getmetatable", "ipairs", "next",
+    "pairs",    "pcall",        "print",          "rawequal", "rawget",       "rawlen", "rawset",
+    "select",   "setmetatable", "tonumber",       "tostring", "type",         "warn",   "xpcall",
 };
 constexpr const char *kWholeLibraries[] = {"bit32", "coroutine", "math", "string", "table", "utf8"};
 constexpr const char *kSystemMembers[] = {"clock", "date", "difftime", "time", nullptr};
@@ -73,8 +73,9 @@ void install_library(lua_State *L, const char *name) {
     lua_pop(L, 1);
 }
 
-// Precompiled chunks could break the interpreter: nothing makes or takes them. The methods of strings are a copy that code in
-// the sandbox cannot reach, so that it cannot change them under the feet of other code.
+// Precompiled chunks could break the interpreter: nothing makes or takes them. The methods of
+// strings are a copy that code in the sandbox cannot reach, so that it cannot change them under the
+// feet of other code.
 void restrict_strings(lua_State *L) {
     push_loaded(L, true);
     lua_getfield(L, -1, "string");
@@ -249,9 +250,7 @@ bool has_sandbox(lua_State *L) {
     return has;
 }
 
-void push_sandbox(lua_State *L) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &kSandbox);
-}
+void push_sandbox(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kSandbox); }
 
 void set_global(lua_State *L, const char *name) {
     if (has_sandbox(L)) {
@@ -300,7 +299,8 @@ void set_private_module(lua_State *L, const char *name) {
 
 int open_trusted(lua_State *L) {
     lua_settop(L, 0);
-    if (load_embedded(L, kTrustedModule) == 0) return luaL_error(L, "module '%s' is missing", kTrustedModule);
+    if (load_embedded(L, kTrustedModule) == 0)
+        return luaL_error(L, "module '%s' is missing", kTrustedModule);
     if (has_sandbox(L)) {
         push_sandbox(L);
         push_loaded(L, true);

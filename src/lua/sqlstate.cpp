@@ -17,15 +17,14 @@ bool has_form_of_code(const char *text) {
     std::size_t length = 0;
     for (; text[length] != '\0'; ++length) {
         char c = text[length];
-        if (length == kCodeLength || !((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'))) return false;
+        if (length == kCodeLength || !((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')))
+            return false;
     }
     return length == kCodeLength;
 }
 
 // Success, warning and "no data": classes that are no errors.
-bool is_error_code(const char *code) {
-    return code[0] != '0' || code[1] > '2';
-}
+bool is_error_code(const char *code) { return code[0] != '0' || code[1] > '2'; }
 
 } // namespace
 
@@ -35,7 +34,8 @@ const char *sqlstate_of(const char *name) {
     for (int i = 0; i < kConditionCount; ++i) {
         // Some names stand for two codes; the last error wins, as in pllua.
         const Condition &condition = kConditions[i];
-        if ((found == nullptr || is_error_code(condition.code)) && std::strcmp(condition.name, name) == 0)
+        if ((found == nullptr || is_error_code(condition.code)) &&
+            std::strcmp(condition.name, name) == 0)
             found = condition.code;
     }
     return found;

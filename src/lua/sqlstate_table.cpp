@@ -1,5 +1,5 @@
-// The table of condition names, in the order of the codes. Made from errcodes.txt of PostgreSQL 15; later versions add codes
-// and change none.
+// The table of condition names, in the order of the codes. Made from errcodes.txt of PostgreSQL 15;
+// later versions add codes and change none.
 #include "lua/sqlstate_table.h"
 
 #include "lua/no_server.h"

@@ -158,9 +158,7 @@ void account_external(lua_State *L, std::ptrdiff_t bytes) {
     lua_gc(L, LUA_GCSTEP, static_cast<int>(kilobytes < 1024 * 1024 ? kilobytes : 1024 * 1024));
 }
 
-bool account_would_exceed(lua_State *L, std::size_t bytes) {
-    return exceeds(interp(L), bytes);
-}
+bool account_would_exceed(lua_State *L, std::size_t bytes) { return exceeds(interp(L), bytes); }
 
 void push_user_globals(lua_State *L) {
     if (interp(L)->trusted)

@@ -9,26 +9,29 @@
 namespace pllua_bg::lua {
 
 struct InterpOptions {
-    lua_Alloc allocate;    // the allocator below the account; must not raise, returns null when it has no memory
-    void *allocate_data;   // its first argument
-    std::size_t limit;     // bytes; 0: none
+    lua_Alloc allocate; // the allocator below the account; must not raise, returns null when it has
+                        // no memory
+    void *allocate_data; // its first argument
+    std::size_t limit;   // bytes; 0: none
     bool trusted;
-    unsigned user_id;      // the role it belongs to, for the floors above
-    void *host;            // for the floors above
+    unsigned user_id; // the role it belongs to, for the floors above
+    void *host;       // for the floors above
 };
 
-// Trivially destructible. Lives in the allocator's memory, ends with destroy_interp. lua_getextraspace stays zero here: it
-// belongs to the floors above.
+// Trivially destructible. Lives in the allocator's memory, ends with destroy_interp.
+// lua_getextraspace stays zero here: it belongs to the floors above.
 struct Interp {
     lua_State *main;
-    std::size_t used;      // bytes Lua holds now
-    std::size_t peak;      // the most it ever held
-    std::size_t external;  // bytes held for Lua objects outside of Lua's allocator (account_external)
-    std::size_t limit;     // for used + external; 0: none; may be changed at any time
-    std::size_t refused;   // how many requests the limit or the allocator refused
-    std::size_t unpaid;    // external bytes the collector was not told of yet
-    int finalizers;        // depth of running user finalizers (gc_guard.h); they should not enter the server
-    bool has_shadows;      // some table got a shadow metatable (gc_guard.h)
+    std::size_t used; // bytes Lua holds now
+    std::size_t peak; // the most it ever held
+    std::size_t
+        external;        // bytes held for Lua objects outside of Lua's allocator (account_external)
+    std::size_t limit;   // for used + external; 0: none; may be changed at any time
+    std::size_t refused; // how many requests the limit or the allocator refused
+    std::size_t unpaid;  // external bytes the collector was not told of yet
+    int finalizers;      // depth of running user finalizers (gc_guard.h); they should not enter the
+                         // server
+    bool has_shadows;    // some table got a shadow metatable (gc_guard.h)
     bool trusted;
     unsigned user_id;
     void *host;
@@ -36,8 +39,8 @@ struct Interp {
     void *allocate_data;
 };
 
-// Makes a state with the standard libraries, our own over them, the error object, and for a trusted one the sandbox.
-// Null when memory (or the limit) does not suffice. Errors: none.
+// Makes a state with the standard libraries, our own over them, the error object, and for a trusted
+// one the sandbox. Null when memory (or the limit) does not suffice. Errors: none.
 Interp *create_interp(const InterpOptions &options);
 // Closes the state; runs all finalizers first. Errors: none (errors of finalizers become warnings).
 void destroy_interp(Interp *interp);
@@ -49,13 +52,14 @@ inline Interp *interp(lua_State *L) {
     return static_cast<Interp *>(data);
 }
 
-// Tells the account and the collector of memory that a Lua object holds elsewhere: positive when it takes, negative when it
-// gives back. May run finalizers. Errors: none. account_would_exceed tests the limit before taking.
+// Tells the account and the collector of memory that a Lua object holds elsewhere: positive when it
+// takes, negative when it gives back. May run finalizers. Errors: none. account_would_exceed tests
+// the limit before taking.
 void account_external(lua_State *L, std::ptrdiff_t bytes);
 bool account_would_exceed(lua_State *L, std::size_t bytes);
 
-// Pushes the globals that user code sees: the sandbox of a trusted state, else the state's own globals.
-// Needs one stack slot. Errors: none.
+// Pushes the globals that user code sees: the sandbox of a trusted state, else the state's own
+// globals. Needs one stack slot. Errors: none.
 void push_user_globals(lua_State *L);
 
 } // namespace pllua_bg::lua

@@ -1,5 +1,5 @@
-// Our own functions of the string library, over Lua's: the same results and messages, but they can be interrupted.
-// Owns nothing.
+// Our own functions of the string library, over Lua's: the same results and messages, but they can
+// be interrupted. Owns nothing.
 #pragma once
 
 #include "lua/lua_api.h"

@@ -50,7 +50,8 @@ const char *find_shortly(Text haystack, Text needle) {
         auto places = static_cast<std::size_t>(haystack.end - haystack.begin - size + 1);
         const void *place = std::memchr(haystack.begin, *needle.begin, places);
         if (place == nullptr) return nullptr;
-        if (std::memcmp(place, needle.begin, static_cast<std::size_t>(size)) == 0) return static_cast<const char *>(place);
+        if (std::memcmp(place, needle.begin, static_cast<std::size_t>(size)) == 0)
+            return static_cast<const char *>(place);
         haystack.begin = static_cast<const char *>(place) + 1;
     }
     return nullptr;
@@ -95,8 +96,8 @@ template <bool kFind> int find_or_match(lua_State *L) {
 
 // Where an iteration stands. Upvalues of the iterator: subject, pattern, this.
 struct Iteration {
-    std::size_t offset;    // where the next try begins; behind the end: done
-    std::size_t last_end;  // where the last match ended: an empty match may not follow it there
+    std::size_t offset;   // where the next try begins; behind the end: done
+    std::size_t last_end; // where the last match ended: an empty match may not follow it there
 };
 constexpr std::size_t kNoMatchYet = static_cast<std::size_t>(-1);
 

@@ -1,5 +1,6 @@
-// string.format, pack, packsize, unpack: Lua's own. They walk their format in C without a look at interrupts, so a format has
-// a greatest length; %q takes up to 25 ns a character, so long texts are quoted here.
+// string.format, pack, packsize, unpack: Lua's own. They walk their format in C without a look at
+// interrupts, so a format has a greatest length; %q takes up to 25 ns a character, so long texts
+// are quoted here.
 #include <cctype>
 #include <cstring>
 
@@ -21,7 +22,8 @@ constexpr std::size_t kStretch = std::size_t{1} << 16;
 void check_format_length(lua_State *L) {
     std::size_t length = 0;
     if (lua_type(L, 1) == LUA_TSTRING) lua_tolstring(L, 1, &length);
-    if (length > kMaxFormat) luaL_error(L, "format too long (%I characters)", static_cast<lua_Integer>(length));
+    if (length > kMaxFormat)
+        luaL_error(L, "format too long (%I characters)", static_cast<lua_Integer>(length));
 }
 
 // Replaces the argument at idx by its literal, as %q writes it.

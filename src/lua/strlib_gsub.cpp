@@ -65,7 +65,8 @@ void add_template(Matcher *m, luaL_Buffer *buffer, const char *begin, const char
 }
 
 // Adds what replaces the match [begin, end). False when the match stays as it is.
-bool add_replacement(Matcher *m, luaL_Buffer *buffer, const char *begin, const char *end, int kind) {
+bool add_replacement(Matcher *m, luaL_Buffer *buffer, const char *begin, const char *end,
+                     int kind) {
     lua_State *L = m->L;
     if (kind == LUA_TFUNCTION) {
         lua_pushvalue(L, kReplacement);
@@ -82,14 +83,16 @@ bool add_replacement(Matcher *m, luaL_Buffer *buffer, const char *begin, const c
         add_bytes(L, buffer, begin, end);
         return false;
     }
-    if (!lua_isstring(L, -1)) luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
+    if (!lua_isstring(L, -1))
+        luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
     luaL_addvalue(buffer);
     return true;
 }
 
 int check_replacement(lua_State *L) {
     int kind = lua_type(L, kReplacement);
-    bool allowed = kind == LUA_TNUMBER || kind == LUA_TSTRING || kind == LUA_TTABLE || kind == LUA_TFUNCTION;
+    bool allowed =
+        kind == LUA_TNUMBER || kind == LUA_TSTRING || kind == LUA_TTABLE || kind == LUA_TFUNCTION;
     luaL_argexpected(L, allowed, kReplacement, "string/function/table");
     return kind;
 }
@@ -110,8 +113,8 @@ int gsub(lua_State *L) {
     prepare(&matcher, L, {begin, stop}, {pattern, pattern_end});
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
-    const char *copied = begin;       // what lies before it is in the buffer
-    const char *last_end = nullptr;   // an empty match may not follow the last match at its end
+    const char *copied = begin;     // what lies before it is in the buffer
+    const char *last_end = nullptr; // an empty match may not follow the last match at its end
     const char *place = begin;
     lua_Integer count = 0;
     bool changed = false;

@@ -1,4 +1,5 @@
-// The functions of the string library whose time grows with the text alone: rep, upper, lower, reverse.
+// The functions of the string library whose time grows with the text alone: rep, upper, lower,
+// reverse.
 #include <cstring>
 
 #include "lua/entry.h"
@@ -43,8 +44,8 @@ void push_units(lua_State *L, const char *text, std::size_t length, const char *
     luaL_pushresultsize(&buffer, unit * count);
 }
 
-// A long result is joined from pieces that are one shared string: memory for the result and one piece, one copy of every
-// byte. (A buffer would hold the result twice.)
+// A long result is joined from pieces that are one shared string: memory for the result and one
+// piece, one copy of every byte. (A buffer would hold the result twice.)
 int rep(lua_State *L) {
     std::size_t length;
     std::size_t separator_length;

@@ -1,5 +1,6 @@
-// A backtracking matcher over the pattern's text. It recurses exactly where it may have to come back (repetitions, '?' and
-// captures), so "pattern too complex" is reached at the same depth as in Lua's own library.
+// A backtracking matcher over the pattern's text. It recurses exactly where it may have to come
+// back (repetitions, '?' and captures), so "pattern too complex" is reached at the same depth as in
+// Lua's own library.
 #include "lua/strlib_match.h"
 
 #include <cctype>
@@ -15,7 +16,7 @@ namespace pllua_bg::lua {
 namespace {
 
 constexpr int kMaxDepth = 200;
-constexpr int kBudget = 1000;             // steps between two looks at the flag
+constexpr int kBudget = 1000;                // steps between two looks at the flag
 constexpr std::ptrdiff_t kStretch = 1 << 16; // bytes scanned between two looks at the flag
 
 enum ClassBit : std::uint16_t {
@@ -34,9 +35,7 @@ enum ClassBit : std::uint16_t {
 
 std::uint16_t class_bits[256];
 
-unsigned char byte(char c) {
-    return static_cast<unsigned char>(c);
-}
+unsigned char byte(char c) { return static_cast<unsigned char>(c); }
 
 // The bits of a class letter in lower case; 0 when it names no class.
 std::uint16_t bits_of_letter(unsigned char letter) {
@@ -217,7 +216,8 @@ const char *match_backreference(Matcher *m, const char *s, unsigned char digit) 
         luaL_error(m->L, "invalid capture index %%%d", index + 1);
     const Capture &capture = m->captures[index];
     if (capture.length < 0 || m->subject.end - s < capture.length) return nullptr;
-    if (std::memcmp(capture.start, s, static_cast<std::size_t>(capture.length)) != 0) return nullptr;
+    if (std::memcmp(capture.start, s, static_cast<std::size_t>(capture.length)) != 0)
+        return nullptr;
     m->budget -= static_cast<int>(capture.length >> 6 & 0xffff);
     return s + capture.length;
 }
@@ -228,8 +228,8 @@ bool at_frontier(Matcher *m, const char *s, const char *set, const char *end) {
     return !in_set(before, set, end - 1) && in_set(after, set, end - 1);
 }
 
-// The items that begin with '%' and are no character class. True when it was one: *s is then null (no match) or the place
-// behind, and *p is behind the item.
+// The items that begin with '%' and are no character class. True when it was one: *s is then null
+// (no match) or the place behind, and *p is behind the item.
 bool match_special(Matcher *m, const char **s, const char **p) {
     const char *item = *p;
     switch (item[1]) {
@@ -244,8 +244,16 @@ bool match_special(Matcher *m, const char **s, const char **p) {
         *p = end;
         return true;
     }
-    case '0': case '1': case '2': case '3': case '4':
-    case '5': case '6': case '7': case '8': case '9':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
         *s = match_backreference(m, *s, byte(item[1]));
         *p = item + 2;
         return true;
@@ -298,7 +306,8 @@ const char *match_items(Matcher *m, const char *s, const char *p) {
 
 // The character of a first item that is one literal character which must be there; else -1.
 int first_literal(Text pattern) {
-    if (pattern.begin == pattern.end || std::strchr("^$*+?.([%-)", *pattern.begin) != nullptr) return -1;
+    if (pattern.begin == pattern.end || std::strchr("^$*+?.([%-)", *pattern.begin) != nullptr)
+        return -1;
     char suffix = pattern.begin[1];
     return suffix == '*' || suffix == '?' || suffix == '-' ? -1 : byte(*pattern.begin);
 }

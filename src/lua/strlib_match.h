@@ -1,5 +1,6 @@
-// The pattern matcher of Lua 5.4, interruptible. Semantics and messages are those of the reference manual, 6.4.1, and of
-// Lua's own library. Owns nothing: a Matcher lives in the frame of the function that uses it.
+// The pattern matcher of Lua 5.4, interruptible. Semantics and messages are those of the reference
+// manual, 6.4.1, and of Lua's own library. Owns nothing: a Matcher lives in the frame of the
+// function that uses it.
 #pragma once
 
 #include <cstddef>
@@ -28,31 +29,36 @@ struct Matcher {
     lua_State *L;
     Text subject;
     const char *pattern_end;
-    int first;         // the character every match begins with; -1: none is known
-    int depth;         // levels of recursion still allowed
-    int budget;        // steps until the next look at the interrupt flag
+    int first;  // the character every match begins with; -1: none is known
+    int depth;  // levels of recursion still allowed
+    int budget; // steps until the next look at the interrupt flag
     int capture_count;
     Capture captures[kMaxCaptures];
 };
 
-// Makes ready for many tries. The pattern begins behind a leading '^', which the callers handle. Errors: none.
+// Makes ready for many tries. The pattern begins behind a leading '^', which the callers handle.
+// Errors: none.
 void prepare(Matcher *matcher, lua_State *L, Text subject, Text pattern);
-// One try at one place of the subject: the end of the match, or null. Errors: lua (malformed patterns, interrupts).
+// One try at one place of the subject: the end of the match, or null. Errors: lua (malformed
+// patterns, interrupts).
 const char *try_match(Matcher *matcher, const char *place, const char *pattern);
-// The next place at or behind `from` where the pattern can match at all; null when there is none. A cheap filter: a place it
-// gives may still fail. Errors: lua (interrupts).
+// The next place at or behind `from` where the pattern can match at all; null when there is none. A
+// cheap filter: a place it gives may still fail. Errors: lua (interrupts).
 const char *next_candidate(Matcher *matcher, const char *from);
 
-// Pushes capture `index` (0: the first; the whole match [begin, end) when the pattern has none). Errors: lua.
+// Pushes capture `index` (0: the first; the whole match [begin, end) when the pattern has none).
+// Errors: lua.
 void push_capture(Matcher *matcher, int index, const char *begin, const char *end);
-// Pushes all captures, the whole match when there are none and begin is not null; returns how many. Errors: lua.
+// Pushes all captures, the whole match when there are none and begin is not null; returns how many.
+// Errors: lua.
 int push_captures(Matcher *matcher, const char *begin, const char *end);
 
-// The first place of needle in haystack, or null. In stretches, with interrupts between. Errors: lua (interrupts).
+// The first place of needle in haystack, or null. In stretches, with interrupts between. Errors:
+// lua (interrupts).
 const char *find_plain(lua_State *L, Text haystack, Text needle);
 
-// Reads the classes (%a, %d, ...) and the cases of the process's present locale. Called by create_interp; call again when
-// LC_CTYPE changes. Errors: none.
+// Reads the classes (%a, %d, ...) and the cases of the process's present locale. Called by
+// create_interp; call again when LC_CTYPE changes. Errors: none.
 void refresh_character_classes();
 extern unsigned char upper_of[256];
 extern unsigned char lower_of[256];

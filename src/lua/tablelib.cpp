@@ -1,5 +1,6 @@
-// table.insert, remove, move and concat. Lua's own do the everyday work; long loops, and loops whose length a metamethod
-// decides, run here. (table.move of nothing over 2^60 places never ends in Lua's own.)
+// table.insert, remove, move and concat. Lua's own do the everyday work; long loops, and loops
+// whose length a metamethod decides, run here. (table.move of nothing over 2^60 places never ends
+// in Lua's own.)
 #include "lua/tablelib.h"
 
 #include <cstddef>
@@ -50,8 +51,8 @@ int remove(lua_State *L) {
     lua_Integer size = luaL_len(L, 1);
     lua_Integer position = luaL_optinteger(L, 2, size);
     if (position != size)
-        luaL_argcheck(L, static_cast<lua_Unsigned>(position) - 1 <= static_cast<lua_Unsigned>(size), 1,
-                      "position out of bounds");
+        luaL_argcheck(L, static_cast<lua_Unsigned>(position) - 1 <= static_cast<lua_Unsigned>(size),
+                      1, "position out of bounds");
     lua_geti(L, 1, position);
     for (; position < size; ++position) {
         lua_geti(L, 1, position + 1);
@@ -68,13 +69,15 @@ int move(lua_State *L) {
     lua_Integer last = luaL_checkinteger(L, 3);
     lua_Integer to = luaL_checkinteger(L, 4);
     int target = lua_isnoneornil(L, 5) ? 1 : 5;
-    bool is_short = last < first || static_cast<lua_Unsigned>(last) - static_cast<lua_Unsigned>(first) < kShort;
+    bool is_short =
+        last < first || static_cast<lua_Unsigned>(last) - static_cast<lua_Unsigned>(first) < kShort;
     // What can be no table is complained of by the guarded function; so are counts that overflow.
     bool tables = lua_type(L, 1) == LUA_TTABLE && lua_type(L, target) == LUA_TTABLE;
     if (is_short || !tables || !(first > 0 || last < LUA_MAXINTEGER + first)) return run_guarded(L);
     lua_Integer count = last - first + 1;
     if (to > LUA_MAXINTEGER - count + 1) return run_guarded(L);
-    bool upwards = to > last || to <= first || (target != 1 && !lua_compare(L, 1, target, LUA_OPEQ));
+    bool upwards =
+        to > last || to <= first || (target != 1 && !lua_compare(L, 1, target, LUA_OPEQ));
     for (lua_Integer i = 0; i < count; ++i) {
         lua_Integer offset = upwards ? i : count - 1 - i;
         lua_geti(L, 1, first + offset);
@@ -94,7 +97,8 @@ void add_item(lua_State *L, luaL_Buffer *buffer, lua_Integer i) {
 }
 
 int concat(lua_State *L) {
-    if (lua_type(L, 1) != LUA_TTABLE || (is_short_plain_table(L) && lua_gettop(L) < 4)) return run_guarded(L);
+    if (lua_type(L, 1) != LUA_TTABLE || (is_short_plain_table(L) && lua_gettop(L) < 4))
+        return run_guarded(L);
     lua_Integer last = luaL_len(L, 1);
     std::size_t length;
     const char *separator = luaL_optlstring(L, 2, "", &length);
@@ -116,11 +120,8 @@ int concat(lua_State *L) {
 
 void set_table_functions(lua_State *L) {
     static const luaL_Reg kGuards[] = {
-        {"insert", entry<insert>},
-        {"remove", entry<remove>},
-        {"move", entry<move>},
-        {"concat", entry<concat>},
-        {nullptr, nullptr},
+        {"insert", entry<insert>}, {"remove", entry<remove>}, {"move", entry<move>},
+        {"concat", entry<concat>}, {nullptr, nullptr},
     };
     set_guards(L, kGuards);
 }

@@ -1,4 +1,5 @@
-// Our own functions of the table library, over Lua's: the same results, but they can be interrupted. Owns nothing.
+// Our own functions of the table library, over Lua's: the same results, but they can be
+// interrupted. Owns nothing.
 #pragma once
 
 #include "lua/lua_api.h"
@@ -9,7 +10,9 @@ namespace pllua_bg::lua {
 void set_table_functions(lua_State *L); // insert, remove, move, concat
 void set_sort_function(lua_State *L);   // sort
 
-// The order of two strings as `<` sees it (strcoll, zeros allowed): below, at or above 0. Errors: none.
-int compare_texts(const char *left, unsigned long left_size, const char *right, unsigned long right_size);
+// The order of two strings as `<` sees it (strcoll, zeros allowed): below, at or above 0. Errors:
+// none.
+int compare_texts(const char *left, unsigned long left_size, const char *right,
+                  unsigned long right_size);
 
 } // namespace pllua_bg::lua

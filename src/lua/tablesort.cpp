@@ -1,6 +1,7 @@
-// table.sort. Without a comparison function, arrays of numbers or of strings are sorted as plain C++ values: faster than Lua's
-// own, and with a look at interrupts between comparisons. All else goes to Lua's own, where the comparison function is
-// either the caller's (Lua code, so hooks run) or less() below.
+// table.sort. Without a comparison function, arrays of numbers or of strings are sorted as plain
+// C++ values: faster than Lua's own, and with a look at interrupts between comparisons. All else
+// goes to Lua's own, where the comparison function is either the caller's (Lua code, so hooks run)
+// or less() below.
 #include <algorithm>
 #include <climits>
 #include <cmath>
@@ -91,17 +92,14 @@ bool is_above(lua_Integer left, lua_Number right) {
 }
 
 bool operator<(const Number &left, const Number &right) {
-    if (left.is_integer) return right.is_integer ? left.integer < right.integer : is_below(left.integer, right.real);
+    if (left.is_integer)
+        return right.is_integer ? left.integer < right.integer : is_below(left.integer, right.real);
     return right.is_integer ? is_above(right.integer, left.real) : left.real < right.real;
 }
 
-void get(lua_State *L, int idx, lua_Integer *value) {
-    *value = lua_tointeger(L, idx);
-}
+void get(lua_State *L, int idx, lua_Integer *value) { *value = lua_tointeger(L, idx); }
 
-void get(lua_State *L, int idx, lua_Number *value) {
-    *value = lua_tonumber(L, idx);
-}
+void get(lua_State *L, int idx, lua_Number *value) { *value = lua_tonumber(L, idx); }
 
 void get(lua_State *L, int idx, Number *value) {
     value->is_integer = lua_isinteger(L, idx);
@@ -111,13 +109,9 @@ void get(lua_State *L, int idx, Number *value) {
         value->real = lua_tonumber(L, idx);
 }
 
-void push(lua_State *L, lua_Integer value) {
-    lua_pushinteger(L, value);
-}
+void push(lua_State *L, lua_Integer value) { lua_pushinteger(L, value); }
 
-void push(lua_State *L, lua_Number value) {
-    lua_pushnumber(L, value);
-}
+void push(lua_State *L, lua_Number value) { lua_pushnumber(L, value); }
 
 void push(lua_State *L, const Number &value) {
     if (value.is_integer)
@@ -148,7 +142,8 @@ template <class T> void sort_numbers(lua_State *L, lua_Integer n) {
     }
 }
 
-// The strings are held by a copy of the array while it is sorted: what an interrupt runs may change the array.
+// The strings are held by a copy of the array while it is sorted: what an interrupt runs may change
+// the array.
 void sort_texts(lua_State *L, lua_Integer n) {
     TextRef small[kSmall];
     lua_createtable(L, static_cast<int>(n), 0);
@@ -205,7 +200,8 @@ int sort(lua_State *L) {
 
 } // namespace
 
-int compare_texts(const char *left, unsigned long left_size, const char *right, unsigned long right_size) {
+int compare_texts(const char *left, unsigned long left_size, const char *right,
+                  unsigned long right_size) {
     if (left == right && left_size == right_size) return 0;
     for (;;) {
         int order = std::strcoll(left, right);

@@ -34,8 +34,10 @@ void *require_userdata(lua_State *L, int idx, const char *type) {
     const char *shown = type;
     int top = lua_gettop(L);
     push_metatable(L, type);
-    if (lua_istable(L, -1) && lua_getfield(L, -1, "__name") == LUA_TSTRING) shown = lua_tostring(L, -1);
-    lua_settop(L, top); // the metatable keeps the name; an index with no value must stay without one
+    if (lua_istable(L, -1) && lua_getfield(L, -1, "__name") == LUA_TSTRING)
+        shown = lua_tostring(L, -1);
+    lua_settop(L,
+               top); // the metatable keeps the name; an index with no value must stay without one
     luaL_typeerror(L, idx, shown);
     return nullptr;
 }

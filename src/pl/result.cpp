@@ -161,7 +161,15 @@ bool are_columns(lua_State *L, int *first, int *count, const Result *result) {
         *first = lua_gettop(L) - *count + 1;
         return true;
     }
-    return result->ncolumns == 1 && !lua_istable(L, *first) && !lua_isnil(L, *first);
+    switch (lua_type(L, *first)) {
+    case LUA_TNIL:
+    case LUA_TTABLE:
+        return false;
+    case LUA_TUSERDATA:
+        return result->ncolumns == 1;
+    default:
+        return true;
+    }
 }
 
 void take_columns(lua_State *L, int first, int count, const Result *result, Datum *values, bool *nulls) {

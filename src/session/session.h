@@ -83,7 +83,8 @@ struct Statement {
                           // unless has_rows
     uint64 nrows;
     struct Spool *rows; // batches of MinimalTuples, in memory up to work_mem, then on disk
-    struct OwnCommand *streaming; // its command when the rows are read while they come; else nullptr
+    struct OwnCommand
+        *streaming; // its command when the rows are read while they come; else nullptr
     Statement *next;
 };
 

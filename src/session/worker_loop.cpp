@@ -93,6 +93,7 @@ static bool look_for_message(bool *found) {
 // Waits for the next command; false when the session is over. Errors: pg (interrupts).
 static bool next_command(Frame *frame) {
     pg::Poll poll = {};
+    bool polling = true;
     Idle idle = {};
     for (;;) {
         serve_interrupts();
@@ -105,7 +106,8 @@ static bool next_command(Frame *frame) {
         if (!look_for_message(&found)) return false;
         if (found) continue;
         if (has_backlog(&worker.channel)) (void)send_backlog(&worker.channel);
-        if (pg::poll_again(&poll)) continue;
+        polling = polling && pg::poll_again(&poll);
+        if (polling) continue;
         if (!sleep_idle(&idle)) return false;
     }
 }

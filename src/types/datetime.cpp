@@ -157,6 +157,8 @@ int as_table(lua_State *L) {
     const DatumObject *object = check_object(L, 1, Family::kDatetime, "date or time");
     const char *zone_name = luaL_optstring(L, 2, nullptr);
     const Oid type = object->type->oid;
+    if (zone_name != nullptr && type != TIMESTAMPTZOID)
+        lua::raise(L, "22023", "cannot specify a time zone for type %s", push_type_name(L, type));
     Parts parts = {};
     pg::call_pure(L, [&] { split(type, object->value, zone_name, &parts); });
     lua_createtable(L, 0, 10);
@@ -186,12 +188,36 @@ int as_table(lua_State *L) {
     return 1;
 }
 
+// Pushes the fields that are asked for most without a detour through numerics; false for all
+// others.
+bool push_part(lua_State *L, const DatumObject *object, const char *name) {
+    static constexpr const char *kNames[] = {"year", "month", "day", "hour", "min", "sec"};
+    const Oid type = object->type->oid;
+    if (type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID) return false;
+    size_t part = 0;
+    while (part < lengthof(kNames) && std::strcmp(name, kNames[part]) != 0) part++;
+    if (part == lengthof(kNames)) return false;
+    Parts parts = {};
+    pg::call_pure(L, [&] { split(type, object->value, nullptr, &parts); });
+    if (!parts.finite) return false;
+    const struct pg_tm *time = &parts.time;
+    // Fields know no year 0, the broken-down time does.
+    const int values[] = {time->tm_year > 0 ? time->tm_year : time->tm_year - 1,
+                          time->tm_mon,
+                          time->tm_mday,
+                          time->tm_hour,
+                          time->tm_min,
+                          time->tm_sec};
+    lua_pushinteger(L, values[part]);
+    return true;
+}
+
 int index(lua_State *L) {
     const DatumObject *object = check_object(L, 1, Family::kDatetime, "date or time");
     const char *name = luaL_tolstring(L, 2, nullptr);
     if (std::strcmp(name, "as_table") == 0)
         lua_pushcfunction(L, as_table);
-    else
+    else if (!push_part(L, object, name))
         push_field(L, object, name);
     return 1;
 }

@@ -20,8 +20,7 @@ Datum make_varlena(lua_State *L, const char *text, size_t length) {
     return PointerGetDatum(copy);
 }
 
-// The text of a string, or of a number as Lua writes it, on top of the stack when it had to be
-// made. Null for other types.
+// True for strings and for numbers, which become text as Lua writes them.
 bool is_textual(lua_State *L, int idx) {
     const int kind = lua_type(L, idx);
     return kind == LUA_TSTRING || kind == LUA_TNUMBER;

@@ -1,5 +1,5 @@
-// The modules that the build compiles into the library, here: two small ones and lua/pllua/trusted.lua, read from the tree.
-// The tests run in the top folder.
+// The modules that the build compiles into the library, here: two small ones and
+// lua/pllua/trusted.lua, read from the tree. The tests run in the top folder.
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -20,7 +20,8 @@ const std::string &trusted_source() {
     return source;
 }
 
-constexpr char kGood[] = "local M = {name = ...}\nfunction M.fail()\n  error('from inside')\nend\nM.env = _ENV\nreturn M\n";
+constexpr char kGood[] = "local M = {name = ...}\nfunction M.fail()\n  error('from "
+                         "inside')\nend\nM.env = _ENV\nreturn M\n";
 constexpr char kBroken[] = "local x =\n= 1\n";
 
 } // namespace

@@ -58,13 +58,9 @@ int raise_full(lua_State *L) {
     lua::raise_fields(L, fields);
 }
 
-int raise_short(lua_State *L) {
-    lua::raise(L, "22012", "bad %s %d", "thing", 5);
-}
+int raise_short(lua_State *L) { lua::raise(L, "22012", "bad %s %d", "thing", 5); }
 
-int raise_with_hint(lua_State *L) {
-    lua::raise_hint(L, "ZZ001", "try again", "bad");
-}
+int raise_with_hint(lua_State *L) { lua::raise_hint(L, "ZZ001", "try again", "bad"); }
 
 } // namespace
 
@@ -72,18 +68,25 @@ TEST_CASE("an error object has pllua's fields") {
     State state;
     lua_pushcfunction(state.L, lua::entry<raise_full>);
     lua::set_global(state.L, "fail");
-    CHECK(state.run("local ok, e = pcall(fail) return table.concat({tostring(ok), tostring(e), type(e), e.errcode, e.sqlstate,"
-                    "e.category, e.severity, e.message, e.detail, e.hint, e.context, e.schema, e.table, e.column, e.datatype,"
-                    "e.constraint, e.internal_query, e.position, e.internal_position, e.pg_source_file, e.pg_source_line,"
+    CHECK(state.run("local ok, e = pcall(fail) return table.concat({tostring(ok), tostring(e), "
+                    "type(e), e.errcode, e.sqlstate,"
+                    "e.category, e.severity, e.message, e.detail, e.hint, e.context, e.schema, "
+                    "e.table, e.column, e.datatype,"
+                    "e.constraint, e.internal_query, e.position, e.internal_position, "
+                    "e.pg_source_file, e.pg_source_line,"
                     "tostring(e.nothing)}, '|')") ==
-          "false|ERROR: 23505 duplicate|userdata|unique_violation|23505|integrity_constraint_violation|error|duplicate|d|h|c|s|"
+          "false|ERROR: 23505 "
+          "duplicate|userdata|unique_violation|23505|integrity_constraint_violation|error|"
+          "duplicate|d|h|c|s|"
           "t|col|dt|con|select|3|4|f.c|12|nil");
     CHECK(state.run("local ok, e = pcall(fail) return getmetatable(e)") == "true");
     CHECK(state.run("local ok, e = pcall(fail) return e[nil]") ==
           "error: test:1: bad argument #2 to 'index' (string expected, got nil)");
-    CHECK(state.run("local ok, e = pcall(fail) e.message = 'x'").find("attempt to index a error object value") !=
-          std::string::npos);
-    CHECK(state.run("local ok, e = pcall(fail) local ok, e2 = pcall(error, e) return rawequal(e, e2)") == "true");
+    CHECK(state.run("local ok, e = pcall(fail) e.message = 'x'")
+              .find("attempt to index a error object value") != std::string::npos);
+    CHECK(state.run(
+              "local ok, e = pcall(fail) local ok, e2 = pcall(error, e) return rawequal(e, e2)") ==
+          "true");
 }
 
 TEST_CASE("raise formats its message and leaves the rest empty") {
@@ -99,7 +102,8 @@ TEST_CASE("raise formats its message and leaves the rest empty") {
     REQUIRE(lua_pcall(state.L, 0, 0, 0) == LUA_ERRRUN);
     CHECK(std::string(lua::error_field(state.L, -1, "hint")) == "try again");
     lua::set_global(state.L, "e");
-    CHECK(state.run("return e.errcode .. e.category .. tostring(e)") == "ZZ001ZZ000ERROR: ZZ001 bad");
+    CHECK(state.run("return e.errcode .. e.category .. tostring(e)") ==
+          "ZZ001ZZ000ERROR: ZZ001 bad");
 }
 
 TEST_CASE("what is no error object is told apart") {
@@ -122,8 +126,10 @@ TEST_CASE("the module pllua.error") {
     lua::set_module(state.L, "pllua.error");
     lua::push_out_of_memory(state.L);
     lua::set_global(state.L, "e");
-    CHECK(state.run("local E = require 'pllua.error' return table.concat({E.type(e), tostring(E.type('x')), tostring(E.type()),"
-                    "E.errcode(e), E.category(e), select('#', E.errcode('x')), select('#', E.category())}, '|')") ==
+    CHECK(state.run("local E = require 'pllua.error' return table.concat({E.type(e), "
+                    "tostring(E.type('x')), tostring(E.type()),"
+                    "E.errcode(e), E.category(e), select('#', E.errcode('x')), select('#', "
+                    "E.category())}, '|')") ==
           "error|nil|nil|out_of_memory|insufficient_resources|0|0");
 }
 
@@ -162,6 +168,8 @@ TEST_CASE("typed userdata is checked by its metatable") {
     lua_pushcfunction(L, lua::entry<thing_number>);
     lua::set_global(L, "number");
     CHECK(state.run("return number(thing)") == "7");
-    CHECK(state.run("return number(other)") == "error: test:1: bad argument #1 to 'number' (thing expected, got unit.other)");
-    CHECK(state.run("return number()") == "error: test:1: bad argument #1 to 'number' (thing expected, got no value)");
+    CHECK(state.run("return number(other)") ==
+          "error: test:1: bad argument #1 to 'number' (thing expected, got unit.other)");
+    CHECK(state.run("return number()") ==
+          "error: test:1: bad argument #1 to 'number' (thing expected, got no value)");
 }

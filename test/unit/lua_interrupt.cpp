@@ -1,4 +1,5 @@
-// Interrupts reach Lua code and library functions, whatever runs. A timer signal takes the place of the server's.
+// Interrupts reach Lua code and library functions, whatever runs. A timer signal takes the place of
+// the server's.
 #include <csignal>
 #include <ctime>
 
@@ -64,8 +65,8 @@ int own_resume(lua_State *L) {
     return lua_error(L);
 }
 
-// Everything below ran at most this long after the timer on the slowest machine seen; the work itself would take minutes or
-// for ever.
+// Everything below ran at most this long after the timer on the slowest machine seen; the work
+// itself would take minutes or for ever.
 constexpr double kPatience = 3.0;
 
 void check_canceled(const std::string &text, const std::string &prepare = "") {
@@ -93,9 +94,11 @@ TEST_CASE("Lua code can be canceled wherever it loops") {
     check_canceled("local function f() return f() end f()");
     check_canceled("::a:: goto a");
     check_canceled("resume(coroutine.create(function() while true do end end))");
-    check_canceled("local co = coroutine.create(function() while true do coroutine.yield() end end) while true do resume(co) end");
+    check_canceled("local co = coroutine.create(function() while true do coroutine.yield() end "
+                   "end) while true do resume(co) end");
     check_canceled("while true do resume(coroutine.create(function() end)) end");
-    check_canceled("resume(coroutine.create(function() resume(coroutine.create(function() while true do end end)) end))");
+    check_canceled("resume(coroutine.create(function() resume(coroutine.create(function() while "
+                   "true do end end)) end))");
 }
 
 TEST_CASE("a finalizer that never ends can be canceled") {
@@ -103,18 +106,21 @@ TEST_CASE("a finalizer that never ends can be canceled") {
     Timer timer;
     Timer::start(50);
     double begin = now();
-    CHECK(state.run("setmetatable({}, {__gc = function() while true do end end}) collectgarbage() return 'went on'") == "went on");
+    CHECK(state.run("setmetatable({}, {__gc = function() while true do end end}) collectgarbage() "
+                    "return 'went on'") == "went on");
     CHECK(now() - begin < kPatience);
     SUBCASE("when __gc was set behind setmetatable's back") {
         Timer::start(50);
-        CHECK(state.run("local mt = {__gc = type} setmetatable({}, mt) mt.__gc = function() while true do end end collectgarbage() "
+        CHECK(state.run("local mt = {__gc = type} setmetatable({}, mt) mt.__gc = function() while "
+                        "true do end end collectgarbage() "
                         "return 'went on'") == "went on");
     }
     SUBCASE("in a coroutine") {
         Timer::start(50);
         lua_pushcfunction(state.L, own_resume);
         lua::set_global(state.L, "resume");
-        CHECK(state.run("setmetatable({}, {__gc = function() resume(coroutine.create(function() while true do end end)) end}) "
+        CHECK(state.run("setmetatable({}, {__gc = function() resume(coroutine.create(function() "
+                        "while true do end end)) end}) "
                         "collectgarbage() return 'went on'") == "went on");
     }
 }
@@ -137,14 +143,20 @@ TEST_CASE("patterns can be canceled") {
 TEST_CASE("table functions can be canceled") {
     check_canceled("table.move({}, 1, 1 << 60, 2)");
     check_canceled("table.move({}, 1, 1 << 60, 1, {})");
-    check_canceled("table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 'x')");
+    check_canceled(
+        "table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 'x')");
     check_canceled("table.remove(setmetatable({}, {__len = function() return 1 << 60 end}), 1)");
     check_canceled("table.concat(setmetatable({}, {__index = tostring}), '', 1, 1 << 40)");
-    check_canceled("table.concat(setmetatable({}, {__index = function() return '' end}), '', 1, 1 << 60)");
-    check_canceled("table.sort(t)", "t = {} local s = ('x'):rep(20000000) local a, b = s .. 1, s .. 2 for i = 1, 5000 do t[i] = i % 2 == 0 and a or b end");
-    check_canceled("table.sort(t, function(a, b) return a < b end)", "t = {} for i = 1, 1000000 do t[i] = i * 7919 % 1000003 end");
-    check_canceled("while true do table.sort(t) end", "t = {} for i = 1, 100000 do t[i] = i % 2 == 0 and i or i / 3 end");
-    check_canceled("while true do t[1], t[#t] = t[#t], t[1] table.sort(t) end", "t = {} for i = 1, 1000 do t[i] = 'k' .. i end");
+    check_canceled(
+        "table.concat(setmetatable({}, {__index = function() return '' end}), '', 1, 1 << 60)");
+    check_canceled("table.sort(t)", "t = {} local s = ('x'):rep(20000000) local a, b = s .. 1, s "
+                                    ".. 2 for i = 1, 5000 do t[i] = i % 2 == 0 and a or b end");
+    check_canceled("table.sort(t, function(a, b) return a < b end)",
+                   "t = {} for i = 1, 1000000 do t[i] = i * 7919 % 1000003 end");
+    check_canceled("while true do table.sort(t) end",
+                   "t = {} for i = 1, 100000 do t[i] = i % 2 == 0 and i or i / 3 end");
+    check_canceled("while true do t[1], t[#t] = t[#t], t[1] table.sort(t) end",
+                   "t = {} for i = 1, 1000 do t[i] = 'k' .. i end");
 }
 
 TEST_CASE("other library functions can be canceled") {

@@ -1,4 +1,5 @@
-// The string functions against Lua's own: the same results or the same message, for many random patterns and subjects.
+// The string functions against Lua's own: the same results or the same message, for many random
+// patterns and subjects.
 #include <random>
 
 #include <doctest/doctest.h>
@@ -40,19 +41,19 @@ struct Pair {
 
 using Random = std::mt19937;
 
-int pick(Random &random, int n) {
-    return static_cast<int>(random() % static_cast<unsigned>(n));
-}
+int pick(Random &random, int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); }
 
 std::string random_subject(Random &random) {
     static const char kAlphabet[] = "aabbc()[]%-. 01\n^$]\0Z_";
     std::string text;
-    for (int n = pick(random, 14); n > 0; --n) text += kAlphabet[pick(random, sizeof(kAlphabet) - 1)];
+    for (int n = pick(random, 14); n > 0; --n)
+        text += kAlphabet[pick(random, sizeof(kAlphabet) - 1)];
     return text;
 }
 
 std::string random_set(Random &random) {
-    static const char *const kParts[] = {"a", "b", "a-c", "%a", "%d", "%]", "^", "-", "%-", "]", "0-9", "%S", "b-", "%", "[", "\xe9"};
+    static const char *const kParts[] = {"a",  "b", "a-c", "%a", "%d", "%]", "^", "-",
+                                         "%-", "]", "0-9", "%S", "b-", "%",  "[", "\xe9"};
     std::string set = pick(random, 3) == 0 ? "[^" : "[";
     for (int n = pick(random, 4); n >= 0; --n) set += kParts[pick(random, 16)];
     if (pick(random, 20) != 0) set += "]";
@@ -60,7 +61,8 @@ std::string random_set(Random &random) {
 }
 
 std::string random_item(Random &random) {
-    static const char *const kItems[] = {"a", "b", "c", ".", "%a", "%d", "%s", "%S", "%w", "%p", "%%", "%(", "%z", "%Z", "%q", "0", "\\0"};
+    static const char *const kItems[] = {"a",  "b",  "c",  ".",  "%a", "%d", "%s", "%S", "%w",
+                                         "%p", "%%", "%(", "%z", "%Z", "%q", "0",  "\\0"};
     switch (pick(random, 12)) {
     case 0: return random_set(random);
     case 1: return "()";
@@ -101,7 +103,8 @@ std::string literal(const std::string &text) {
     return all + "\"";
 }
 
-const char kShow[] = "local function show(...) local t = table.pack(...) for i = 1, t.n do t[i] = type(t[i]) .. ':' .. "
+const char kShow[] = "local function show(...) local t = table.pack(...) for i = 1, t.n do t[i] = "
+                     "type(t[i]) .. ':' .. "
                      "tostring(t[i]) end return table.concat(t, '|') end ";
 
 } // namespace
@@ -114,29 +117,39 @@ TEST_CASE("random patterns give what Lua's own give") {
         std::string p = literal(random_pattern(random));
         std::string init = pick(random, 3) ? "1" : std::to_string(pick(random, 40) - 20);
         switch (pick(random, 7)) {
-        case 0: pair.compare(kShow + ("return show(string.find(" + s + "," + p + "," + init + "))")); break;
-        case 1: pair.compare(kShow + ("return show(string.match(" + s + "," + p + "," + init + "))")); break;
+        case 0:
+            pair.compare(kShow + ("return show(string.find(" + s + "," + p + "," + init + "))"));
+            break;
+        case 1:
+            pair.compare(kShow + ("return show(string.match(" + s + "," + p + "," + init + "))"));
+            break;
         case 2:
-            pair.compare(kShow + ("local t = {} for a, b, c in string.gmatch(" + s + "," + p + "," + init +
-                                  ") do t[#t + 1] = show(a, b, c) end return table.concat(t, ';')"));
+            pair.compare(kShow +
+                         ("local t = {} for a, b, c in string.gmatch(" + s + "," + p + "," + init +
+                          ") do t[#t + 1] = show(a, b, c) end return table.concat(t, ';')"));
             break;
         case 3: {
-            static const char *const kTemplates[] = {"", "x", "%0", "%1", "<%1%2>", "%%", "%", "%9", "%0%0%0", "%a"};
-            pair.compare(kShow + ("return show(string.gsub(" + s + "," + p + ",'" + kTemplates[pick(random, 10)] + "'))"));
+            static const char *const kTemplates[] = {"",   "x", "%0", "%1",     "<%1%2>",
+                                                     "%%", "%", "%9", "%0%0%0", "%a"};
+            pair.compare(kShow + ("return show(string.gsub(" + s + "," + p + ",'" +
+                                  kTemplates[pick(random, 10)] + "'))"));
             break;
         }
         case 4:
-            pair.compare(kShow + ("return show(string.gsub(" + s + "," + p + ",{a = 'A', b = false, [1] = 5, ab = 'x', c = " +
+            pair.compare(kShow + ("return show(string.gsub(" + s + "," + p +
+                                  ",{a = 'A', b = false, [1] = 5, ab = 'x', c = " +
                                   (pick(random, 9) ? "1.5" : "{}") + "}))"));
             break;
         case 5:
-            pair.compare(kShow + ("return show(string.gsub(" + s + "," + p + ",function(a, b) if b then return b end if a == 'a' "
+            pair.compare(kShow + ("return show(string.gsub(" + s + "," + p +
+                                  ",function(a, b) if b then return b end if a == 'a' "
                                   "then return end if a == 1 then return false end return a end, " +
                                   std::to_string(pick(random, 6) - 1) + "))"));
             break;
         default:
-            pair.compare(kShow + ("return show(string.find(" + s + "," + literal(random_subject(random).substr(0, 3)) + "," +
-                                  init + ", true))"));
+            pair.compare(kShow +
+                         ("return show(string.find(" + s + "," +
+                          literal(random_subject(random).substr(0, 3)) + "," + init + ", true))"));
         }
     }
 }
@@ -153,26 +166,63 @@ TEST_CASE("the limits of patterns are those of Lua's own") {
              "return string.find(('a'):rep(300), ('(a'):rep(32))",
              "return select('#', string.find(('a'):rep(40), ('(a)'):rep(32)))",
              "return select('#', string.find(('a'):rep(40), ('(a)'):rep(33)))",
-             "return string.find('a', '%')", "return string.find('a', '[a')", "return string.find('a', '[]')",
-             "return string.find('a', '[^]')", "return string.find('a', '[a%')", "return string.find('a', '%f')",
-             "return string.find('a', '%b')", "return string.find('a', '%bx')", "return string.find('a', '(()')",
-             "return string.find('a', '%1')", "return string.find('aa', '(a%1)')", "return string.find('a', 'a)')",
-             "return string.gsub('abc', '%w', '%2')", "return string.gsub('abc', 'b', '%')",
-             "return string.gsub('abc', 'b', true)", "return string.gsub('abc', 'b')", "return string.gsub('abc', 'b', 5)",
-             "return string.gsub('abc', 'b', {b = true})", "return string.find()", "return string.find('a')",
-             "return string.find('a', 'a', 'x')", "return string.find(12345, 3)", "return string.gmatch('a')",
-             "return string.gsub('hello world', '', '-')", "return string.gsub('abc', '^', 'x')",
-             "return (string.gsub('abc', '^a', 'x', 0))", "return string.find('', '')", "return string.find('', '', 2)",
-             "return string.find('abc', '', 4)", "return string.find('abc', '', 10)", "return string.find('a\\0b', '\\0')",
-             "return string.find('a\\0b+', 'b+', 1, true)", "return string.find('a\\0b', '%z')",
-             "return ('x'):rep(-1)", "return ('x'):rep(0, ',')", "return ('x'):rep(3, ',')", 
-             "return (''):rep(3, ',')", "return ('x'):rep(1e10, 'y'):len()", "return ('abc'):rep(1 << 62)",
-             "return ('x'):rep(1 << 63 - 1, 'xx')", "return ('x'):rep()", "return ('x'):rep('y')", "return (5):rep(3)",
-             "return ('aBc\\0dE'):upper()", "return ('aBc\\0dE'):lower()", "return ('aBc\\0dE'):reverse()", "return (''):reverse()",
-             "return string.upper()", "return string.reverse(15)", "return ('%q'):format('a\\n\\0b\\0001\"')",
-             "return string.format('%d', 'x')", "return string.format()", "return string.pack('i4', 5)",
+             "return string.find('a', '%')",
+             "return string.find('a', '[a')",
+             "return string.find('a', '[]')",
+             "return string.find('a', '[^]')",
+             "return string.find('a', '[a%')",
+             "return string.find('a', '%f')",
+             "return string.find('a', '%b')",
+             "return string.find('a', '%bx')",
+             "return string.find('a', '(()')",
+             "return string.find('a', '%1')",
+             "return string.find('aa', '(a%1)')",
+             "return string.find('a', 'a)')",
+             "return string.gsub('abc', '%w', '%2')",
+             "return string.gsub('abc', 'b', '%')",
+             "return string.gsub('abc', 'b', true)",
+             "return string.gsub('abc', 'b')",
+             "return string.gsub('abc', 'b', 5)",
+             "return string.gsub('abc', 'b', {b = true})",
+             "return string.find()",
+             "return string.find('a')",
+             "return string.find('a', 'a', 'x')",
+             "return string.find(12345, 3)",
+             "return string.gmatch('a')",
+             "return string.gsub('hello world', '', '-')",
+             "return string.gsub('abc', '^', 'x')",
+             "return (string.gsub('abc', '^a', 'x', 0))",
+             "return string.find('', '')",
+             "return string.find('', '', 2)",
+             "return string.find('abc', '', 4)",
+             "return string.find('abc', '', 10)",
+             "return string.find('a\\0b', '\\0')",
+             "return string.find('a\\0b+', 'b+', 1, true)",
+             "return string.find('a\\0b', '%z')",
+             "return ('x'):rep(-1)",
+             "return ('x'):rep(0, ',')",
+             "return ('x'):rep(3, ',')",
+             "return (''):rep(3, ',')",
+             "return ('x'):rep(1e10, 'y'):len()",
+             "return ('abc'):rep(1 << 62)",
+             "return ('x'):rep(1 << 63 - 1, 'xx')",
+             "return ('x'):rep()",
+             "return ('x'):rep('y')",
+             "return (5):rep(3)",
+             "return ('aBc\\0dE'):upper()",
+             "return ('aBc\\0dE'):lower()",
+             "return ('aBc\\0dE'):reverse()",
+             "return (''):reverse()",
+             "return string.upper()",
+             "return string.reverse(15)",
+             "return ('%q'):format('a\\n\\0b\\0001\"')",
+             "return string.format('%d', 'x')",
+             "return string.format()",
+             "return string.pack('i4', 5)",
          })
-        pair.compare(std::string(kShow) + (std::string(text).starts_with("return (\'x\'):rep(1e10") ? "return 1" : text));
+        pair.compare(std::string(kShow) + (std::string(text).starts_with("return (\'x\'):rep(1e10")
+                                               ? "return 1"
+                                               : text));
 }
 
 TEST_CASE("repetitions of every size") {
@@ -180,9 +230,11 @@ TEST_CASE("repetitions of every size") {
     for (int n : {1, 2, 3, 119, 120, 121, 240, 241, 1000, 65535, 65536, 65537, 70001, 200003}) {
         for (const char *unit : {"'x'", "'xyz'", "('q'):rep(777)"}) {
             std::string count = std::to_string(n);
-            pair.compare("local s = (" + std::string(unit) + "):rep(" + count + ") local n = 0 for i = 1, #s, 997 do n = (n * 31 + "
+            pair.compare("local s = (" + std::string(unit) + "):rep(" + count +
+                         ") local n = 0 for i = 1, #s, 997 do n = (n * 31 + "
                          "s:byte(i)) % 1000003 end return #s .. ':' .. n .. s:sub(-5)");
-            pair.compare("local s = (" + std::string(unit) + "):rep(" + count + ", 'ab') local n = 0 for i = 1, #s, 997 do n = (n * "
+            pair.compare("local s = (" + std::string(unit) + "):rep(" + count +
+                         ", 'ab') local n = 0 for i = 1, #s, 997 do n = (n * "
                          "31 + s:byte(i)) % 1000003 end return #s .. ':' .. n .. s:sub(-5)");
         }
     }
@@ -190,13 +242,16 @@ TEST_CASE("repetitions of every size") {
 
 TEST_CASE("long texts are quoted as Lua's own quotes them") {
     Pair pair;
-    pair.compare("local s = {} for i = 0, 255 do for j = 0, 255, 5 do s[#s + 1] = string.char(i, j) end end s = "
-                 "table.concat(s):rep(50) local f = ('%d %q %% %s|%q'):format(1, s, 'x', 2) local n = 0 for i = 1, #f, 7 do n = (n * 31 "
+    pair.compare("local s = {} for i = 0, 255 do for j = 0, 255, 5 do s[#s + 1] = string.char(i, "
+                 "j) end end s = "
+                 "table.concat(s):rep(50) local f = ('%d %q %% %s|%q'):format(1, s, 'x', 2) local "
+                 "n = 0 for i = 1, #f, 7 do n = (n * 31 "
                  "+ f:byte(i)) % 1000003 end return #f .. ':' .. n .. f:sub(-10)");
     pair.compare("return ('%5q'):format(('x'):rep(2000000))");
     pair.compare("return #('%q'):format(('x'):rep(2000000), 1, ('y'):rep(2000000))");
     pair.compare("return ('%q %q'):format(('x'):rep(2000000))");
-    CHECK(pair.ours.run("return (('%%'):rep(9000000)):format()") == "error: test:1: format too long (18000000 characters)");
+    CHECK(pair.ours.run("return (('%%'):rep(9000000)):format()") ==
+          "error: test:1: format too long (18000000 characters)");
 }
 
 TEST_CASE("plain searches over more than one stretch") {

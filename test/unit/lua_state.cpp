@@ -14,7 +14,8 @@ TEST_CASE("the account follows every allocation") {
     State state;
     before = state.interp->used;
     CHECK(before > 10000);
-    CHECK(before == static_cast<std::size_t>(lua_gc(state.L, LUA_GCCOUNT)) * 1024 + lua_gc(state.L, LUA_GCCOUNTB));
+    CHECK(before == static_cast<std::size_t>(lua_gc(state.L, LUA_GCCOUNT)) * 1024 +
+                        lua_gc(state.L, LUA_GCCOUNTB));
     state.run("x = ('a'):rep(1000000)");
     CHECK(state.interp->used > before + 1000000);
     state.run("x = nil collectgarbage()");
@@ -26,7 +27,8 @@ TEST_CASE("the account follows every allocation") {
 
 TEST_CASE("a full interpreter raises and lives on") {
     State state(true, 8 * 1024 * 1024);
-    CHECK(state.run("local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end") == "error: not enough memory");
+    CHECK(state.run("local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end") ==
+          "error: not enough memory");
     CHECK(state.interp->refused > 0);
     CHECK(state.interp->used <= state.interp->limit);
     CHECK(state.run("return ('x'):rep(20000000)") == "error: not enough memory");
@@ -57,18 +59,22 @@ TEST_CASE("external memory counts against the limit and drives the collector") {
     CHECK(state.interp->external == 0);
     CHECK(state.run("return #('x'):rep(8000000)") == "8000000");
 
-    state.run("collected = 0 for i = 1, 100 do setmetatable({}, {__gc = function() collected = collected + 1 end}) end");
-    for (int i = 0; i < 100; ++i) lua::account_external(state.L, 1 << 20), lua::account_external(state.L, -(1 << 20));
+    state.run("collected = 0 for i = 1, 100 do setmetatable({}, {__gc = function() collected = "
+              "collected + 1 end}) end");
+    for (int i = 0; i < 100; ++i)
+        lua::account_external(state.L, 1 << 20), lua::account_external(state.L, -(1 << 20));
     CHECK(state.run("return collected") == "100");
 }
 
 TEST_CASE("embedded modules") {
     for (bool trusted : {true, false}) {
         State state(trusted);
-        CHECK(state.run("local m = require 'stub.good' return m.name .. tostring(m == require 'stub.good')") == "stub.goodtrue");
-        CHECK(state.run("require('stub.good').fail()") == "error: lua/stub/good.lua:3: from inside");
-        CHECK(state.run("require('stub.broken')").find("lua/stub/broken.lua:2: unexpected symbol near '='") !=
-              std::string::npos);
+        CHECK(state.run("local m = require 'stub.good' return m.name .. tostring(m == require "
+                        "'stub.good')") == "stub.goodtrue");
+        CHECK(state.run("require('stub.good').fail()") ==
+              "error: lua/stub/good.lua:3: from inside");
+        CHECK(state.run("require('stub.broken')")
+                  .find("lua/stub/broken.lua:2: unexpected symbol near '='") != std::string::npos);
         CHECK(state.run("return require('stub.good').env == _G") == (trusted ? "false" : "true"));
         CHECK(lua::find_embedded("stub") == nullptr);
         CHECK(lua::load_embedded(state.L, "stub") == 0);
@@ -89,34 +95,46 @@ TEST_CASE("finalizers") {
     State state;
     lua_pushcfunction(state.L, lua::entry<depth_of_finalizers>);
     lua::set_global(state.L, "depth");
-    state.run("log = {} mt = {__gc = function(o) log[#log + 1] = o.name .. depth() end, __index = {kind = 'k'}}"
-              "local o = setmetatable({name = 'a'}, mt) kind = o.kind same = getmetatable(o) == mt o = nil collectgarbage()");
+    state.run("log = {} mt = {__gc = function(o) log[#log + 1] = o.name .. depth() end, __index = "
+              "{kind = 'k'}}"
+              "local o = setmetatable({name = 'a'}, mt) kind = o.kind same = getmetatable(o) == mt "
+              "o = nil collectgarbage()");
     CHECK(state.run("return log[1] .. kind .. tostring(same) .. depth()") == "a1ktrue0");
     SUBCASE("the present __gc runs, not that of the time of setmetatable") {
-        state.run("local o = setmetatable({name = 'b'}, mt) mt.__gc = function() log[#log + 1] = 'changed' end "
+        state.run("local o = setmetatable({name = 'b'}, mt) mt.__gc = function() log[#log + 1] = "
+                  "'changed' end "
                   "o = nil collectgarbage()");
         CHECK(state.run("return log[#log]") == "changed");
     }
     SUBCASE("fields that went away are gone at the next setmetatable") {
-        CHECK(state.run("mt.__index = nil mt.__len = function() return 42 end local o = setmetatable({}, mt) "
+        CHECK(state.run("mt.__index = nil mt.__len = function() return 42 end local o = "
+                        "setmetatable({}, mt) "
                         "return tostring(o.kind) .. #o") == "nil42");
     }
     SUBCASE("errors and yields are warnings") {
-        CHECK(state.run("setmetatable({}, {__gc = error}) setmetatable({}, {__gc = coroutine.yield}) collectgarbage() "
+        CHECK(state.run("setmetatable({}, {__gc = error}) setmetatable({}, {__gc = "
+                        "coroutine.yield}) collectgarbage() "
                         "return depth()") == "0");
     }
     SUBCASE("a protected metatable stays") {
-        CHECK(state.run("return setmetatable(setmetatable({}, {__metatable = 1, __gc = type}), {})") ==
+        CHECK(state.run(
+                  "return setmetatable(setmetatable({}, {__metatable = 1, __gc = type}), {})") ==
               "error: test:1: cannot change a protected metatable");
-        CHECK(state.run("return getmetatable(setmetatable({}, {__metatable = 'mine', __gc = type}))") == "mine");
+        CHECK(state.run(
+                  "return getmetatable(setmetatable({}, {__metatable = 'mine', __gc = type}))") ==
+              "mine");
     }
     SUBCASE("arguments are checked as ever") {
-        CHECK(state.run("setmetatable({})") == "error: test:1: bad argument #2 to 'setmetatable' (nil or table expected, got no value)");
-        CHECK(state.run("setmetatable('', {})") == "error: test:1: bad argument #1 to 'setmetatable' (table expected, got string)");
-        CHECK(state.run("getmetatable()") == "error: test:1: bad argument #1 to 'getmetatable' (value expected)");
+        CHECK(state.run("setmetatable({})") == "error: test:1: bad argument #2 to 'setmetatable' "
+                                               "(nil or table expected, got no value)");
+        CHECK(state.run("setmetatable('', {})") ==
+              "error: test:1: bad argument #1 to 'setmetatable' (table expected, got string)");
+        CHECK(state.run("getmetatable()") ==
+              "error: test:1: bad argument #1 to 'getmetatable' (value expected)");
         CHECK(state.run("local t = {} return setmetatable(t, nil) == t") == "true");
     }
     SUBCASE("they run at the end of the state") {
-        state.run("setmetatable({}, {__gc = function() local t = {} for i = 1, 1000 do t[i] = {} end end})");
+        state.run("setmetatable({}, {__gc = function() local t = {} for i = 1, 1000 do t[i] = {} "
+                  "end end})");
     }
 }

@@ -39,7 +39,8 @@ struct State {
     // Runs text as user code; the first result as a text, or "error: ..." .
     std::string run(const std::string &text) {
         lua_settop(L, 0);
-        if (luaL_loadbufferx(L, text.data(), text.size(), "=test", "t") != LUA_OK) return result("syntax: ");
+        if (luaL_loadbufferx(L, text.data(), text.size(), "=test", "t") != LUA_OK)
+            return result("syntax: ");
         lua::push_user_globals(L);
         lua_setupvalue(L, -2, 1);
         if (lua::call(L, 0, 1, 0) != LUA_OK) return result("error: ");

@@ -1,0 +1,156 @@
+-- Functions that return sets.
+CREATE SCHEMA pl_set;
+SET search_path = pl_set;
+
+CREATE FUNCTION up_to(n int) RETURNS SETOF int LANGUAGE pllua_bg AS $$ for i = 1, n do coroutine.yield(i) end $$;
+SELECT up_to(3);
+SELECT * FROM up_to(3);
+SELECT * FROM up_to(0);
+SELECT up_to(2), up_to(3);
+SELECT i, up_to(i) FROM generate_series(1, 3) i;
+SELECT * FROM generate_series(1, 3) i, up_to(i) WITH ORDINALITY;
+SELECT * FROM ROWS FROM (up_to(2), up_to(3));
+SELECT sum(i), count(*) FROM up_to(100000) i;
+
+-- what is returned without a yield is the only row; nothing is no row
+CREATE FUNCTION late_value() RETURNS SETOF int LANGUAGE pllua_bg AS $$ coroutine.yield(1) return 2 $$;
+CREATE FUNCTION only_row() RETURNS SETOF int LANGUAGE pllua_bg AS $$ return 7 $$;
+CREATE FUNCTION null_row() RETURNS SETOF int LANGUAGE pllua_bg AS $$ return nil $$;
+CREATE FUNCTION no_row() RETURNS SETOF int LANGUAGE pllua_bg AS $$ return $$;
+CREATE FUNCTION null_rows() RETURNS SETOF int LANGUAGE pllua_bg AS $$ coroutine.yield(1) coroutine.yield() coroutine.yield(nil) $$;
+SELECT late_value(); SELECT * FROM late_value();
+SELECT only_row(); SELECT * FROM only_row();
+SELECT null_row(); SELECT * FROM null_row();
+SELECT no_row(); SELECT * FROM no_row();
+SELECT null_rows(); SELECT * FROM null_rows();
+
+-- rows
+CREATE TABLE t (a int, b text);
+CREATE FUNCTION table_values(n int) RETURNS TABLE (p int, q text) LANGUAGE pllua_bg AS $$ for i = 1, n do coroutine.yield(i, 'q' .. i) end $$;
+CREATE FUNCTION table_names(n int) RETURNS TABLE (p int, q text) LANGUAGE pllua_bg AS $$ for i = 1, n do coroutine.yield { q = 'q' .. i, p = i } end $$;
+CREATE FUNCTION table_one(n int) RETURNS TABLE (p int) LANGUAGE pllua_bg AS $$ for i = 1, n do coroutine.yield(i) end $$;
+CREATE FUNCTION of_type(n int) RETURNS SETOF t LANGUAGE pllua_bg AS $$ coroutine.yield(n, 'v') coroutine.yield { a = n } coroutine.yield(nil) coroutine.yield() $$;
+CREATE FUNCTION of_query() RETURNS SETOF t LANGUAGE pllua_bg AS
+  $$ for row in spi.rows("SELECT i AS a, 'r' || i AS b FROM generate_series(1, 3) i") do coroutine.yield(row) end $$;
+CREATE FUNCTION of_record(n int) RETURNS SETOF record LANGUAGE pllua_bg AS $$ for i = 1, n do coroutine.yield(i, 's') end $$;
+SELECT * FROM table_values(2);
+SELECT table_values(2);
+SELECT (table_names(2)).*;
+SELECT * FROM table_one(2);
+SELECT * FROM of_type(1);
+SELECT of_type(1);
+SELECT * FROM of_query();
+SELECT of_query();
+SELECT * FROM of_record(2) AS (x int, y text);
+SELECT of_record(2);
+SELECT table_values(1) FROM (SELECT table_one(2)) x;
+CREATE FUNCTION wrong_count() RETURNS TABLE (p int, q text) LANGUAGE pllua_bg AS $$
+  coroutine.yield(1, 'x')
+  coroutine.yield(1, 'x', 3)
+$$;
+SELECT * FROM wrong_count();
+SELECT wrong_count();
+
+-- a row that cannot be converted is an error of the line that yields it, and may be caught there
+CREATE FUNCTION careful() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  coroutine.yield(1)
+  print(pcall(coroutine.yield, 'x'))
+  coroutine.yield(2)
+$$;
+SELECT * FROM careful();
+SELECT careful();
+
+-- coroutines of the function's own, and yields inside of pcall
+CREATE FUNCTION own_coroutine(n int) RETURNS SETOF text LANGUAGE pllua_bg AS $$
+  local produce = coroutine.wrap(function() for i = 1, n do coroutine.yield(i) end end)
+  for i in produce do coroutine.yield('got ' .. i) end
+$$;
+SELECT own_coroutine(2);
+SELECT * FROM own_coroutine(2);
+CREATE FUNCTION in_pcall() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  print(pcall(function() coroutine.yield(1) coroutine.yield(2) error('after', 0) end))
+  coroutine.yield(3)
+$$;
+SELECT in_pcall();
+SELECT * FROM in_pcall();
+CREATE FUNCTION in_used_pcall() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  assert(pcall(function() spi.execute('SELECT 1') coroutine.yield(1) end))
+$$;
+SELECT in_used_pcall();
+SELECT * FROM in_used_pcall();
+CREATE FUNCTION not_a_set() RETURNS int LANGUAGE pllua_bg AS $$ return coroutine.yield(1) $$;
+SELECT not_a_set();
+
+-- a caller that stops early: what has to be closed is closed, with the database at hand
+CREATE TABLE closed (what text);
+CREATE FUNCTION endless() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  local guard <close> = setmetatable({}, { __close = function() spi.execute("INSERT INTO closed VALUES ('endless')") end })
+  local i = 0
+  while true do i = i + 1 coroutine.yield(i) end
+$$;
+SELECT endless() LIMIT 3;
+SELECT * FROM closed;
+SELECT x, (SELECT endless() LIMIT 1) FROM generate_series(1, 2) x;
+SELECT count(*) FROM closed;
+BEGIN;
+DECLARE c CURSOR FOR SELECT endless();
+FETCH 2 FROM c;
+SELECT count(*) FROM closed;
+CLOSE c;
+SELECT count(*) FROM closed;
+ROLLBACK;
+-- and one that fails, or is rolled back: it is just forgotten
+SELECT 1 / (3 - i) FROM (SELECT endless() AS i) x;
+BEGIN;
+DECLARE c CURSOR FOR SELECT endless();
+FETCH 2 FROM c;
+ROLLBACK;
+SELECT count(*) FROM closed;
+CREATE FUNCTION fails_at_end() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  local guard <close> = setmetatable({}, { __close = function() error 'in __close' end })
+  for i = 1, 3 do coroutine.yield(i) end
+$$;
+SELECT fails_at_end() LIMIT 1;
+SELECT fails_at_end();
+
+-- an error after some rows
+CREATE FUNCTION fails_late() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  coroutine.yield(1)
+  error 'late'
+$$;
+SELECT fails_late();
+SELECT * FROM fails_late();
+
+-- SPI between rows; nested sets; recursion
+CREATE FUNCTION with_spi(n int) RETURNS SETOF bigint LANGUAGE pllua_bg AS $$
+  for i = 1, n do
+    for row in spi.rows('SELECT sum(x) AS s FROM up_to($1) x', i) do coroutine.yield(row.s) end
+  end
+$$;
+SELECT with_spi(3);
+SELECT * FROM with_spi(3);
+CREATE FUNCTION tree(n int) RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  coroutine.yield(n)
+  if n > 1 then for row in spi.rows('SELECT tree($1) AS t', n - 1) do coroutine.yield(row.t) end end
+$$;
+SELECT tree(4);
+
+-- a function replaced while a set of it is being read: the old version goes on
+BEGIN;
+DECLARE c CURSOR FOR SELECT up_to(3);
+FETCH 1 FROM c;
+CREATE OR REPLACE FUNCTION up_to(n int) RETURNS SETOF int LANGUAGE pllua_bg AS $$ coroutine.yield(-1) $$;
+FETCH ALL FROM c;
+COMMIT;
+SELECT up_to(3);
+
+CREATE FUNCTION of_void() RETURNS SETOF void LANGUAGE pllua_bg AS $$ coroutine.yield() $$;
+SELECT count(*) FROM (SELECT of_void()) x;
+CREATE DOMAIN checked AS t CHECK ((VALUE).a > 0);
+CREATE FUNCTION of_domain() RETURNS SETOF checked LANGUAGE pllua_bg AS $$ coroutine.yield(1, 'x') coroutine.yield(0, 'y') $$;
+SELECT * FROM of_domain();
+SELECT of_domain() LIMIT 1;
+
+\set VERBOSITY terse
+SET client_min_messages = warning;
+DROP SCHEMA pl_set CASCADE;
