@@ -3,7 +3,7 @@
 #   make check | demo | lint | deps                               these need no PGXS and install what is missing
 #   make sanitize-longjmp | check-assert | check-valgrind         long checks, outside of `make check`
 
-TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-assert check-valgrind
+TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-assert check-valgrind bench-sessions
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
 # The tools find out themselves what they need, so they run before PGXS or a compiler is there.
@@ -18,6 +18,7 @@ format:           ; @tools/format
 sanitize-longjmp: ; +@tools/longjmp-sanitizer
 check-assert:     ; +@tools/check-assert
 check-valgrind:   ; +@tools/check-valgrind
+bench-sessions:   ; +@bench/sessions
 
 OTHER_GOALS := $(filter-out $(TOOL_GOALS),$(MAKECMDGOALS))
 ifneq ($(OTHER_GOALS),)

@@ -5,8 +5,8 @@
 #include "api/api.h"
 #include "pg/settings.h"
 #include "pg/subxact.h"
-#include "pl/expected.h"
 #include "pl/call.h"
+#include "pl/expected.h"
 #include "session/session.h"
 #include "types/types.h"
 

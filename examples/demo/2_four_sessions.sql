@@ -30,6 +30,11 @@ create procedure measure(how text, query text) language pllua_bg as $$
 $$;
 
 call measure('four sessions', 'select n, total from in_parts(4)');
+call measure('the four parts in turn', $$
+    select sum(n)::bigint as n, sum(total)::bigint as total
+    from (select (max(aid) + 3) / 4 as size from pgbench_accounts) s, generate_series(0, 3) part,
+        lateral (select count(*) as n, sum(aid + abalance) as total
+                 from pgbench_accounts where aid between part * size + 1 and (part + 1) * size) p $$);
 call measure('one query', 'select count(*) as n, sum(aid + abalance) as total from pgbench_accounts');
 table answers;
 

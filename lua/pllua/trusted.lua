@@ -1,4 +1,5 @@
--- Lets modules into the sandbox of the trusted language. For the administrator's start-up code (pllua_bg.on_trusted_init).
+-- Lets modules into the sandbox of the trusted language. For the administrator's start-up code
+-- (pllua_bg.on_trusted_init).
 -- Called by the interpreter with the sandbox's globals, its package.loaded, and the list of allowed modules.
 local sandbox, loaded, allowed = ...
 
@@ -61,7 +62,9 @@ local function allow_one(name, newname, mode, global, immediate)
     if global then sandbox[global == true and newname or global] = module end
 end
 
--- allow(name, newname, mode, global, immediate), or a list of names and of such argument lists. The sandbox's require finds the
+-- allow(name, newname, mode, global, immediate), or a list of names and of such argument lists. The
+-- sandbox's require finds
+-- the
 -- module under newname; global (true or a name) also makes it a global there.
 function trusted.allow(name, newname, mode, global, immediate)
     if type(name) ~= "table" then return allow_one(name, newname, mode, global, immediate) end

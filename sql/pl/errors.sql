@@ -7,10 +7,8 @@ CREATE FUNCTION plain() RETURNS int LANGUAGE pllua_bg AS $$
   local x
   return x.y
 $$;
-\set VERBOSITY verbose
 \set SHOW_CONTEXT always
 DO LANGUAGE plpgsql $$ BEGIN PERFORM plain(); EXCEPTION WHEN external_routine_exception THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
-\set VERBOSITY default
 SELECT plain();
 CREATE FUNCTION local_functions() RETURNS int LANGUAGE pllua_bg AS $$
   local function inner(x)

@@ -38,6 +38,9 @@ SELECT read_odd(make_odd());
 -- the name in errors
 CREATE FUNCTION "bad-name"() RETURNS int LANGUAGE pllua_bg AS $$ error 'here' $$;
 SELECT "bad-name"();
+-- a long name is cut at a character
+CREATE FUNCTION "fünfzehnfünfzehnfünfzehnfünfzehnfünfzehnfünfzehnäöü"() RETURNS int LANGUAGE pllua_bg AS $$ error 'here' $$;
+SELECT "fünfzehnfünfzehnfünfzehnfünfzehnfünfzehnfünfzehnäöü"();
 
 \set VERBOSITY terse
 SET client_min_messages = warning;

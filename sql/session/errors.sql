@@ -31,7 +31,7 @@ SELECT state, transaction, error FROM bg.sessions;
 
 -- timeouts of the session are its own
 SELECT bg.run(:pid, 'SET statement_timeout = 20');
-SELECT bg.run(:pid, 'SELECT pg_sleep(60)');
+SELECT bg.run(:pid, 'SELECT pg_sleep(60)'); -- workload
 SELECT * FROM bg.result(:pid) AS (x text);
 SELECT bg.run(:pid, 'RESET statement_timeout');
 SELECT bg.wait(:pid);

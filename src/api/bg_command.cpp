@@ -77,6 +77,8 @@ bool is_settled(session::Session *session, session::CommandId id) {
     return command == nullptr || command->state != session::CommandState::kPending;
 }
 
+int return_one(lua_State *, int, lua_KContext) { return 1; }
+
 session::CommandId send(lua_State *L, SessionHandle *handle, Outgoing *outgoing) {
     session::CommandId id = 0;
     pg::call_pure(L, [&] {
@@ -125,7 +127,7 @@ int bg_exec(lua_State *L) {
     SessionHandle *handle = check_handle(L, 1);
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kCooperative) == LUA_TFUNCTION) {
         lua_insert(L, 1);
-        lua_call(L, lua_gettop(L) - 1, 1);
+        lua_callk(L, lua_gettop(L) - 1, 1, 0, return_one);
         return 1;
     }
     lua_pop(L, 1);

@@ -25,10 +25,16 @@ MinimalTuple read_tuple(lua_State *L, RowSource *source) {
     return tuple;
 }
 
+// The number of rows a command has changed, as its tag says: 'INSERT 0 3'.
+uint64 tag_count(const char *tag) {
+    const char *last = strrchr(tag, ' ');
+    return last == nullptr ? 0 : strtoull(last + 1, nullptr, 10);
+}
+
 // Pushes the result of one statement. Errors: lua.
 void push_statement(lua_State *L, int handle_idx, session::Statement *statement) {
     if (!statement->has_rows) {
-        push_command_result(L, statement->tag, statement->nrows);
+        push_command_result(L, statement->tag, tag_count(statement->tag));
         return;
     }
     RowSource source = {};
@@ -104,8 +110,7 @@ void call_handler(lua_State *L, int handler_idx, int list_idx) {
     }
 }
 
-// Raises the notices again in this session; those of a session that has ended meanwhile were pushed
-// with the result.
+// Raises the notices again in this session.
 void relay(lua_State *L, const SessionHandle *handle, session::Command *command) {
     if (command->notices == nullptr) return;
     pg::call_pure(L, [&] { session::relay_notices(session::by_number(handle->number), command); });

@@ -43,6 +43,10 @@ bool close_level(lua_State *L, int status) {
         raise_if(L, pg::release_levels(index));
         return true;
     }
+    if (status == LUA_ERRMEM) {
+        lua_pop(L, 1);
+        lua::push_out_of_memory(L);
+    }
     ErrorData *swallowed = returned ? pg::copy_pending() : nullptr;
     ErrorData *error = pg::rollback_levels(index);
     if (error != nullptr || pg::pending_error() != nullptr) {

@@ -13,8 +13,9 @@ namespace pllua_bg::pg {
 
 namespace {
 
-// Polling helps when the answer comes from another processor. When both processes share one, or the machine is busy, it only
-// delays the other side: each poll in vain makes the next ones rarer, the first success brings them back.
+// Polling helps when the answer comes from another processor. When both processes share one, or the
+// machine is busy, it only delays the other side: each poll in vain makes the next ones rarer, the
+// first success brings them back.
 constexpr int kMostSkipped = 32;
 int in_vain;    // polls in a row that ended by time
 int to_skip;    // waits to come that do not poll

@@ -30,8 +30,8 @@ void resolve_types(Site *site, FunctionCallInfo fcinfo) {
                         errmsg("trigger functions can only be called as triggers")));
     MemoryContext outer = MemoryContextSwitchTo(site->memory);
     site->nargs = function->variadic_any ? fcinfo->nargs : function->nargs;
-    site->arguments = static_cast<Argument *>(
-        palloc0(sizeof(Argument) * (static_cast<size_t>(site->nargs) + 1)));
+    site->arguments =
+        static_cast<Argument *>(palloc0(sizeof(Argument) * (static_cast<size_t>(site->nargs) + 1)));
     for (int i = 0; i < site->nargs; i++) {
         const bool declared = i < function->nargs;
         const int index = declared ? function->order[i] : i;
@@ -49,7 +49,8 @@ Oid argument_type(lua_State *, int n) {
     const Entry *entry = current_entry();
     if (entry == nullptr || entry->site == nullptr) return InvalidOid;
     const Site *site = entry->site;
-    if (n == 0) return site->function->kind == FunctionKind::kPlain ? site->result.type_oid : InvalidOid;
+    if (n == 0)
+        return site->function->kind == FunctionKind::kPlain ? site->result.type_oid : InvalidOid;
     for (int i = 0; i < site->nargs; i++)
         if (site->arguments[i].index == n - 1) return types::type_oid(site->arguments[i].type);
     return InvalidOid;
@@ -123,7 +124,7 @@ bool is_atomic(FunctionCallInfo fcinfo) {
 
 int push_call(lua_State *L, const Site *site, FunctionCallInfo fcinfo) {
     const int nargs = site->nargs;
-    luaL_checkstack(L, nargs + 4, nullptr);
+    if (nargs > LUA_MINSTACK / 2) luaL_checkstack(L, nargs + 4, nullptr);
     lua_rawgeti(L, LUA_REGISTRYINDEX, site->function->reference);
     for (int i = 0; i < nargs; i++) {
         const Argument *argument = &site->arguments[i];

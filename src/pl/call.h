@@ -36,8 +36,8 @@ struct Site {
     const types::Type **columns;
 };
 
-// The call site with its function, found again when that may have changed. `resolve` completes the site when the function is
-// not the one it had. Errors: pg.
+// The call site with its function, found again when that may have changed. `resolve` completes the
+// site when the function is not the one it had. Errors: pg.
 using SiteResolver = void (*)(Site *site, FunctionCallInfo fcinfo);
 Site *find_site(FunctionCallInfo fcinfo, bool trusted, SiteResolver resolve);
 inline bool is_fresh(const Site *site) {

@@ -16,9 +16,10 @@ namespace {
 // Registry key of the metatable that all environments share.
 char environment_key;
 
-const char *const kKeywords[] = {"and",    "break", "do",   "else", "elseif", "end",   "false", "for",
-                                 "function", "goto",  "if",   "in",   "local",  "nil",   "not",   "or",
-                                 "repeat", "return", "then", "true", "until",  "while", "_ENV"};
+const char *const kKeywords[] = {"and",   "break", "do",       "else",  "elseif", "end",
+                                 "false", "for",   "function", "goto",  "if",     "in",
+                                 "local", "nil",   "not",      "or",    "repeat", "return",
+                                 "then",  "true",  "until",    "while", "_ENV"};
 
 // A function whose name cannot be written still needs one, that its text is unlikely to use.
 constexpr char kNoName[] = "this_function_";
@@ -59,10 +60,16 @@ int position_of_line(const char *text, int line) {
     lua::raise_fields(L, fields);
 }
 
+// Lua cuts longer names in messages, at any byte; so they are cut here, at a character.
 void load_chunk(lua_State *L, const char *chunk, const char *text, const char *name) {
-    const char *chunk_name = lua_pushfstring(L, "=%s", name);
+    char shown[LUA_IDSIZE];
+    const auto length = static_cast<int>(strlen(name));
+    const int kept = pg_mbcliplen(name, length, LUA_IDSIZE - 1);
+    memcpy(shown, name, static_cast<size_t>(kept));
+    shown[kept] = '\0';
+    const char *chunk_name = lua_pushfstring(L, "=%s", shown);
     const int status = luaL_loadbufferx(L, chunk, strlen(chunk), chunk_name, "t");
-    if (status == LUA_ERRSYNTAX) raise_syntax_error(L, text, name);
+    if (status == LUA_ERRSYNTAX) raise_syntax_error(L, text, shown);
     if (status != LUA_OK) lua_error(L);
     lua_remove(L, -2);
 }
@@ -85,7 +92,9 @@ void prepare_environments(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &environment_key);
 }
 
-void load_text(lua_State *L, const char *text, const char *name) { load_chunk(L, text, text, name); }
+void load_text(lua_State *L, const char *text, const char *name) {
+    load_chunk(L, text, text, name);
+}
 
 void load_source(lua_State *L, const char *chunk, const Source &source) {
     load_chunk(L, chunk, source.text, source.name);

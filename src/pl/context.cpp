@@ -2,7 +2,7 @@
 #include "pl/enter.h"
 
 extern "C" {
-#include "common/string.h"
+#include "mb/pg_wchar.h"
 }
 
 #include "lua/interrupt.h"
@@ -21,14 +21,14 @@ struct Writer {
     size_t used;
 };
 
-void write(Writer *writer, const char *format, ...) pg_attribute_printf(2, 3);
+void write(Writer *writer, const char *format, ...) __attribute__((format(__printf__, 2, 3)));
 
 void write(Writer *writer, const char *format, ...) {
     if (writer->used >= writer->size) return;
     va_list arguments;
     va_start(arguments, format);
-    const int length = pg_vsnprintf(writer->buffer + writer->used, writer->size - writer->used, format,
-                                    arguments);
+    const int length =
+        pg_vsnprintf(writer->buffer + writer->used, writer->size - writer->used, format, arguments);
     va_end(arguments);
     writer->used += static_cast<size_t>(length);
     if (writer->used >= writer->size) writer->used = writer->size - 1;
@@ -58,7 +58,8 @@ void write_frame(Writer *writer, lua_State *L, lua_Debug *frame) {
         write(writer, "Lua function \"%s\" line %d", frame->source + 1, frame->currentline);
     else
         write(writer, "Lua %s line %d", frame->short_src, frame->currentline);
-    if (frame->name != nullptr && strcmp(frame->name, "?") != 0) write(writer, ", in %s", frame->name);
+    if (frame->name != nullptr && strcmp(frame->name, "?") != 0)
+        write(writer, ", in %s", frame->name);
 }
 
 } // namespace
@@ -75,7 +76,9 @@ size_t describe_stack(lua_State *L, char *buffer, size_t size) {
         }
         write_frame(&writer, L, &frame);
     }
-    return writer.used;
+    // A name may have been cut within a character.
+    return static_cast<size_t>(
+        pg_mbcliplen(buffer, static_cast<int>(writer.used), static_cast<int>(writer.used)));
 }
 
 void describe_entry(void *argument) {

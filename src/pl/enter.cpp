@@ -32,21 +32,24 @@ ErrorData *unwind(Entry *entry, bool failed) {
     return error;
 }
 
-// Gives errors of Lua's own the codes that the server has for them.
+// Gives errors of Lua's own the codes and words that the server has for them.
 void set_code(ErrorData *error, int status) {
     const char *message = error->message == nullptr ? "" : error->message;
-    if (status == LUA_ERRMEM || strcmp(message, "not enough memory") == 0)
+    if (status == LUA_ERRMEM || strcmp(message, "not enough memory") == 0) {
+        static char out_of_memory[] = "out of memory";
         error->sqlerrcode = ERRCODE_OUT_OF_MEMORY;
-    else if (strstr(message, "stack overflow") != nullptr || status == LUA_ERRERR)
+        error->message = out_of_memory;
+    } else if (strstr(message, "stack overflow") != nullptr || status == LUA_ERRERR) {
         error->sqlerrcode = ERRCODE_STATEMENT_TOO_COMPLEX;
+    }
 }
 
 // The traceback goes where the callbacks of outer entries will add theirs.
 void add_context(ErrorData *error, const char *text, size_t length) {
     if (length == 0) return;
     const size_t before = error->context == nullptr ? 0 : strlen(error->context) + 1;
-    auto *context = static_cast<char *>(MemoryContextAllocExtended(
-        error->assoc_context, before + length + 1, MCXT_ALLOC_NO_OOM));
+    auto *context = static_cast<char *>(
+        MemoryContextAllocExtended(error->assoc_context, before + length + 1, MCXT_ALLOC_NO_OOM));
     if (context == nullptr) return;
     if (before > 0) {
         memcpy(context, error->context, before - 1);
@@ -62,7 +65,8 @@ void drop_trace(Entry *entry) {
     entry->trace = nullptr;
 }
 
-// The message handler of every entry: notes where an uncaught error was raised. An error of the server knows already.
+// The message handler of every entry: notes where an uncaught error was raised. An error of the
+// server knows already.
 int note_trace(lua_State *L) {
     const lua::ErrorFields *fields = lua::error_fields(L, 1);
     Entry *entry = current_entry();
@@ -84,11 +88,10 @@ int finish_protected(lua_State *L, int status, lua_KContext) {
     return 2;
 }
 
-// The stack is: body, its argument. The thread survives an error here, with its hooks allowed and what was to be closed
-// closed; a thread that dies has lost its hooks when the error came from one.
+// The stack is: message handler, body, its argument. The thread survives an error here, with its
+// hooks allowed and what was to be closed closed; a thread that dies has lost its hooks when the
+// error came from one.
 int run_protected(lua_State *L) {
-    lua_pushcfunction(L, lua::entry<note_trace>);
-    lua_insert(L, 1);
     return finish_protected(L, lua_pcallk(L, 1, 0, 1, 0, finish_protected), 0);
 }
 
@@ -157,7 +160,8 @@ Entry *find_entry(uint64 number) {
     return nullptr;
 }
 
-void open_entry(Entry *entry, Interpreter *interpreter, const char *name, const EntryOptions &options) {
+void open_entry(Entry *entry, Interpreter *interpreter, const char *name,
+                const EntryOptions &options) {
     Entry *outer = current_entry();
     pg::enter(&entry->activation, options.atomic, options.read_only, entry);
     if (outer != nullptr) outer->paused = lua::running;
@@ -188,19 +192,17 @@ bool run_entry(Entry *entry, lua_CFunction body, void *argument) {
     int nargs = 0;
     if (body != nullptr) {
         lua_pushcfunction(thread, lua::entry<run_protected>);
+        lua_pushcfunction(thread, lua::entry<note_trace>);
         lua_pushcfunction(thread, body);
         lua_pushlightuserdata(thread, argument);
-        nargs = 2;
+        nargs = 3;
     }
     api::RowSink *outer_sink = api::row_sink;
     api::row_sink = entry->sink;
     int nresults;
     const int status = api::resume(thread, nullptr, nargs, &nresults);
     api::row_sink = outer_sink;
-    if (status == LUA_YIELD) {
-        lua_pop(thread, nresults);
-        return true;
-    }
+    if (status == LUA_YIELD) return true;
     if (status != LUA_OK) [[unlikely]]
         fail(entry, status, true);
     if (nresults > 0) [[unlikely]] {

@@ -38,24 +38,29 @@ struct EntryOptions {
     bool read_only = false;
 };
 
-// Begins an entry. After it, leave by close_entry(), suspend_entry() or an error of run_entry() only. Errors: pg (54001, 53200).
-void open_entry(Entry *entry, Interpreter *interpreter, const char *name, const EntryOptions &options = {});
-// Runs body (its only argument is the light userdata `argument`, it returns nothing), or goes on with the suspended thread when body is null.
-// True when it was suspended by a yield. Errors: pg: what Lua raised; the entry is closed then.
+// Begins an entry. After it, leave by close_entry(), suspend_entry() or an error of run_entry()
+// only. Errors: pg (54001, 53200).
+void open_entry(Entry *entry, Interpreter *interpreter, const char *name,
+                const EntryOptions &options = {});
+// Runs body (its only argument is the light userdata `argument`, it returns nothing), or goes on
+// with the suspended thread when body is null. True when it was suspended by a yield. Errors: pg:
+// what Lua raised; the entry is closed then.
 bool run_entry(Entry *entry, lua_CFunction body, void *argument);
 // Ends an entry whose thread has ended. Errors: pg.
 void close_entry(Entry *entry);
-// Ends an entry whose thread was suspended; the thread stays with the caller. Errors: pg: the thread is the caller's to abandon.
+// Ends an entry whose thread was suspended; the thread stays with the caller. Errors: pg: the
+// thread is the caller's to abandon.
 void suspend_entry(Entry *entry);
-// Runs what a suspended thread has left to close, as the last thing in this entry. Errors: pg; the entry is closed then.
+// Runs what a suspended thread has left to close, as the last thing in this entry. Errors: pg; the
+// entry is closed then.
 void finish_entry(Entry *entry);
 
 // The entry that is running, and the one that has the number; nullptr when there is none.
 Entry *current_entry();
 Entry *find_entry(uint64 number);
 
-// Writes the Lua functions that are active in a thread, the innermost first, a line each. The length written. Allocates
-// nothing, so it may be called while an error is raised. Errors: none.
+// Writes the Lua functions that are active in a thread, the innermost first, a line each. The
+// length written. Allocates nothing, so it may be called while an error is raised. Errors: none.
 size_t describe_stack(lua_State *L, char *buffer, size_t size);
 // The error context callback of an entry (context.cpp).
 void describe_entry(void *argument);

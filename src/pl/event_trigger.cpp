@@ -43,7 +43,8 @@ void resolve_event_trigger(Site *site, FunctionCallInfo) {
 
 Datum call_event_trigger(FunctionCallInfo fcinfo, bool trusted) {
     auto *site = static_cast<Site *>(fcinfo->flinfo->fn_extra);
-    if (site == nullptr || !is_fresh(site)) site = find_site(fcinfo, trusted, resolve_event_trigger);
+    if (site == nullptr || !is_fresh(site))
+        site = find_site(fcinfo, trusted, resolve_event_trigger);
     EventCall call = {site, reinterpret_cast<EventTriggerData *>(fcinfo->context)};
     EntryOptions options;
     options.function = site->function;

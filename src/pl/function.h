@@ -1,5 +1,6 @@
 // The functions of SQL as compiled by an interpreter, kept while their pg_proc row stays the same.
-// Owns the compiled functions, each in a memory context of its own; a running one keeps its version.
+// Owns the compiled functions, each in a memory context of its own; a running one keeps its
+// version.
 #pragma once
 
 #include "pg/server.h"
@@ -27,15 +28,17 @@ struct Function {
     Oid result;
     int nargs; // declared arguments, without VARIADIC "any"
     Oid *argument_types;
-    int *order;        // which argument is passed at each place: first those with a usable name
+    int *order; // which argument is passed at each place: first those with a usable name
     NameData name;
     Function *next_detached;
 };
 
-// Grows whenever a row of pg_proc may have changed: a function found before that has to be found again.
+// Grows whenever a row of pg_proc may have changed: a function found before that has to be found
+// again.
 extern uint64 function_generation;
 
-// The compiled form of a function; compiles it when it is new or has changed. Errors: pg (those of the text's own code too).
+// The compiled form of a function; compiles it when it is new or has changed. Errors: pg (those of
+// the text's own code too).
 Function *find_function(Interpreter *interpreter, Oid oid);
 // Compiles without running or keeping anything. For the validator. Errors: pg (42601).
 void check_function(Interpreter *interpreter, Oid oid);
@@ -55,7 +58,8 @@ struct SyntaxContext {
     bool loaded; // errors from now on are others'
     ErrorContextCallback callback;
 };
-// Puts it on the server's stack of error context callbacks; remove it by restoring the stack. Errors: none.
+// Puts it on the server's stack of error context callbacks; remove it by restoring the stack.
+// Errors: none.
 void push_syntax_context(SyntaxContext *context, const char *text);
 
 } // namespace pllua_bg::pl

@@ -118,7 +118,8 @@ void start(Interpreter *interpreter) {
         if (interpreter->trusted)
             run_start_setting(interpreter, "on_trusted_init", pg::setting_on_trusted_init, false);
         else
-            run_start_setting(interpreter, "on_untrusted_init", pg::setting_on_untrusted_init, false);
+            run_start_setting(interpreter, "on_untrusted_init", pg::setting_on_untrusted_init,
+                              false);
         run_start_setting(interpreter, "on_common_init", pg::setting_on_common_init, true);
     });
     interpreter->starting = false;
@@ -206,7 +207,8 @@ void give_thread(Interpreter *interpreter, lua_State *thread) {
 void retire_thread(Interpreter *interpreter, lua_State *thread) {
     abandon_thread(interpreter, thread);
     forget_abandoned(interpreter);
-    // The collection that Lua itself tries when memory is short does not shrink stacks; this one does.
+    // The collection that Lua itself tries when memory is short does not shrink stacks; this one
+    // does.
     lua_gc(interpreter->main, LUA_GCCOLLECT);
 }
 

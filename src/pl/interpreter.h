@@ -1,5 +1,5 @@
-// The Lua interpreters of this backend: one for each role that runs trusted code, one for untrusted code.
-// Owns them with their memory contexts and their threads; they live until the backend ends.
+// The Lua interpreters of this backend: one for each role that runs trusted code, one for untrusted
+// code. Owns them with their memory contexts and their threads; they live until the backend ends.
 #pragma once
 
 #include "lua/lua_api.h"
@@ -18,9 +18,9 @@ struct Interpreter {
     bool started;  // its start-up code has run
     bool starting; // it runs just now
     MemoryContext memory;
-    HTAB *functions;     // function.cpp
-    Function *detached;  // replaced versions that may still be running
-    bool has_suspects;   // some function may have been dropped
+    HTAB *functions;       // function.cpp
+    Function *detached;    // replaced versions that may still be running
+    bool has_suspects;     // some function may have been dropped
     lua_State **idle;      // threads nobody uses; room for all of them
     lua_State **abandoned; // threads to be forgotten at the next occasion; room for all of them
     int idle_count;
@@ -33,19 +33,20 @@ struct Interpreter {
 // All interpreters of this backend.
 extern Interpreter *interpreters;
 
-// The interpreter in which code of the current user runs; started when there is none. Errors: pg (53200, and those of the
-// start-up code).
+// The interpreter in which code of the current user runs; started when there is none. Errors: pg
+// (53200, and those of the start-up code).
 Interpreter *find_interpreter(bool trusted);
 
-// A thread with an empty stack that nobody uses; nullptr when there is no memory for one. Errors: none.
+// A thread with an empty stack that nobody uses; nullptr when there is no memory for one. Errors:
+// none.
 lua_State *take_thread(Interpreter *interpreter);
 // Gives back a thread that has ended, or that api::close_thread has made new. Errors: none.
 void give_thread(Interpreter *interpreter, lua_State *thread);
-// Forgets a thread that has been made new, and collects garbage: after an error for lack of memory or of stack. Runs
-// finalizers. Errors: none.
+// Forgets a thread that has been made new, and collects garbage: after an error for lack of memory
+// or of stack. Runs finalizers. Errors: none.
 void retire_thread(Interpreter *interpreter, lua_State *thread);
-// Leaves a suspended thread to the collector: what it had to close is not closed. Runs no Lua code, so it may be called
-// while a query is torn down. Errors: none.
+// Leaves a suspended thread to the collector: what it had to close is not closed. Runs no Lua code,
+// so it may be called while a query is torn down. Errors: none.
 void abandon_thread(Interpreter *interpreter, lua_State *thread);
 
 } // namespace pllua_bg::pl

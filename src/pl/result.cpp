@@ -1,4 +1,5 @@
-// From the values of a Lua function to the result of an SQL function. See result.h for the contracts.
+// From the values of a Lua function to the result of an SQL function. See result.h for the
+// contracts.
 #include "pl/result.h"
 
 extern "C" {
@@ -38,8 +39,8 @@ void resolve_scalar(Result *result) {
 }
 
 [[noreturn]] void raise_count(lua_State *L, int count, int wanted) {
-    lua::raise(L, "42804", "the function returned %d values where %d %s expected", count, wanted,
-               wanted == 1 ? "was" : "were");
+    lua::raise(L, "42804", "the function returned %d %s where %d %s expected", count,
+               count == 1 ? "value" : "values", wanted, wanted == 1 ? "was" : "were");
 }
 
 Datum take_scalar(lua_State *L, int first, int count, const Result *result, bool *isnull) {
@@ -98,7 +99,8 @@ Datum take_row(lua_State *L, int first, int count, Result *result, bool *isnull)
 // A record of several values has the values' own types.
 Datum take_record(lua_State *L, int first, int count, const Result *result, bool *isnull) {
     if (count <= 1) return take_scalar(L, first, count, result, isnull);
-    auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * static_cast<size_t>(count)));
+    auto *values =
+        static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * static_cast<size_t>(count)));
     auto *nulls = static_cast<bool *>(__builtin_alloca(static_cast<size_t>(count)));
     auto *oids = static_cast<Oid *>(__builtin_alloca(sizeof(Oid) * static_cast<size_t>(count)));
     if (count > MaxTupleAttributeNumber) raise_count(L, count, MaxTupleAttributeNumber);
@@ -133,23 +135,20 @@ void resolve_result(FunctionCallInfo fcinfo, Result *result, MemoryContext memor
     *result = {};
     result->memory = memory;
     switch (get_call_result_type(fcinfo, &result->type_oid, &descriptor)) {
-    case TYPEFUNC_SCALAR:
-        resolve_scalar(result);
-        break;
+    case TYPEFUNC_SCALAR: resolve_scalar(result); break;
     case TYPEFUNC_COMPOSITE_DOMAIN:
         result->is_domain = true;
         resolve_columns(result, descriptor);
         break;
-    case TYPEFUNC_COMPOSITE:
-        resolve_columns(result, descriptor);
-        break;
+    case TYPEFUNC_COMPOSITE: resolve_columns(result, descriptor); break;
     case TYPEFUNC_RECORD:
         result->kind = ResultKind::kRecord;
         result->type = types::lookup(RECORDOID, -1);
         break;
     default:
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("Lua functions cannot return type %s", format_type_be(result->type_oid))));
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("Lua functions cannot return type %s", format_type_be(result->type_oid))));
     }
     MemoryContextSwitchTo(outer);
 }
@@ -163,16 +162,14 @@ bool are_columns(lua_State *L, int *first, int *count, const Result *result) {
     }
     switch (lua_type(L, *first)) {
     case LUA_TNIL:
-    case LUA_TTABLE:
-        return false;
-    case LUA_TUSERDATA:
-        return result->ncolumns == 1;
-    default:
-        return true;
+    case LUA_TTABLE: return false;
+    case LUA_TUSERDATA: return result->ncolumns == 1;
+    default: return true;
     }
 }
 
-void take_columns(lua_State *L, int first, int count, const Result *result, Datum *values, bool *nulls) {
+void take_columns(lua_State *L, int first, int count, const Result *result, Datum *values,
+                  bool *nulls) {
     if (count != result->ncolumns) raise_count(L, count, result->ncolumns);
     int value = first;
     for (int i = 0; i < result->descriptor->natts; i++) {
@@ -187,15 +184,10 @@ void take_columns(lua_State *L, int first, int count, const Result *result, Datu
 
 Datum take_result(lua_State *L, int first, int count, Result *result, bool *isnull) {
     switch (result->kind) {
-    case ResultKind::kVoid:
-        *isnull = false;
-        return 0;
-    case ResultKind::kScalar:
-        return take_scalar(L, first, count, result, isnull);
-    case ResultKind::kRow:
-        return take_row(L, first, count, result, isnull);
-    case ResultKind::kRecord:
-        return take_record(L, first, count, result, isnull);
+    case ResultKind::kVoid: *isnull = false; return 0;
+    case ResultKind::kScalar: return take_scalar(L, first, count, result, isnull);
+    case ResultKind::kRow: return take_row(L, first, count, result, isnull);
+    case ResultKind::kRecord: return take_record(L, first, count, result, isnull);
     }
     pg_unreachable();
 }

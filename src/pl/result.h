@@ -16,29 +16,33 @@ enum class ResultKind {
 
 struct Result {
     ResultKind kind;
-    bool collects;             // several values make one array or range
-    bool is_domain;            // over a row type
-    bool by_position;          // the names of the columns are the caller's, not the function's
+    bool collects;    // several values make one array or range
+    bool is_domain;   // over a row type
+    bool by_position; // the names of the columns are the caller's, not the function's
     Oid type_oid;
-    const types::Type *type;   // kScalar and kRecord
-    TupleDesc descriptor;      // kRow
+    const types::Type *type;     // kScalar and kRecord
+    TupleDesc descriptor;        // kRow
     const types::Type **columns; // kRow; one for each attribute, null where it was dropped
-    int ncolumns;              // kRow; without dropped ones
+    int ncolumns;                // kRow; without dropped ones
     void *domain_state;
     MemoryContext memory;
 };
 
-// Finds out what a call has to return. Allocates in `memory`, where the result stays. Errors: pg (0A000).
+// Finds out what a call has to return. Allocates in `memory`, where the result stays. Errors: pg
+// (0A000).
 void resolve_result(FunctionCallInfo fcinfo, Result *result, MemoryContext memory);
 
-// Converts the `count` values from index `first` on. The datum is in CurrentMemoryContext. No value is NULL; one value may be a
-// row as a table; otherwise a row takes as many values as it has columns. Errors: lua (42804 and the types').
+// Converts the `count` values from index `first` on. The datum is in CurrentMemoryContext. No value
+// is NULL; one value may be a row as a table; otherwise a row takes as many values as it has
+// columns. Errors: lua (42804 and the types').
 Datum take_result(lua_State *L, int first, int count, Result *result, bool *isnull);
 
-// The columns of a kRow result from as many values; `values` and `nulls` have room for all attributes. Errors: lua.
-void take_columns(lua_State *L, int first, int count, const Result *result, Datum *values, bool *nulls);
-// True when the values are to be taken as columns, not as one row. Where columns count by position, a row is spread for that:
-// its columns are pushed, and *first and *count changed. Errors: lua.
+// The columns of a kRow result from as many values; `values` and `nulls` have room for all
+// attributes. Errors: lua.
+void take_columns(lua_State *L, int first, int count, const Result *result, Datum *values,
+                  bool *nulls);
+// True when the values are to be taken as columns, not as one row. Where columns count by position,
+// a row is spread for that: its columns are pushed, and *first and *count changed. Errors: lua.
 bool are_columns(lua_State *L, int *first, int *count, const Result *result);
 
 } // namespace pllua_bg::pl

@@ -1,8 +1,8 @@
-// Functions that return sets: a row at a time where the caller may stop early, all rows at once where it wants them all.
-// Owns the suspended threads.
+// Functions that return sets: a row at a time where the caller may stop early, all rows at once
+// where it wants them all. Owns the suspended threads.
 //
-// A row is converted where the function yields it, so errors name the right line. When all rows are wanted, coroutine.yield
-// puts the row away and returns at once: nothing is suspended.
+// A row is converted where the function yields it, so errors name the right line. When all rows are
+// wanted, coroutine.yield puts the row away and returns at once: nothing is suspended.
 #include "pl/call.h"
 
 extern "C" {
@@ -25,7 +25,7 @@ struct Set {
     FunctionCallInfo fcinfo; // of the first call; valid while it lasts
     Function *function;      // held while the set is suspended
     Interpreter *interpreter;
-    lua_State *thread;       // suspended; null when there is none
+    lua_State *thread; // suspended; null when there is none
     ExprContext *context;
     MemoryContextCallback reset;
     bool yielded;
@@ -50,7 +50,8 @@ void take_one(lua_State *L, api::RowSink *sink) {
 }
 
 void store_values(lua_State *L, Set *set, Datum *values, bool *nulls) {
-    // A failure of the tuplestore is no error that Lua code may catch: kCleanup opens no subtransaction for it.
+    // A failure of the tuplestore is no error that Lua code may catch: kCleanup opens no
+    // subtransaction for it.
     pg::call_cleanup(L, [=] {
         tuplestore_putvalues(set->store, set->descriptor, values, nulls);
         MemoryContextResetOnly(set->row_memory);
@@ -163,7 +164,8 @@ void open_set_entry(Entry *entry, Set *set, FunctionCallInfo fcinfo) {
 void on_shutdown(Datum argument) {
     auto *set = reinterpret_cast<Set *>(DatumGetPointer(argument));
     if (set->thread == nullptr) return;
-    // At the end of the executor no snapshot may be left, but code that closes things may use the database.
+    // At the end of the executor no snapshot may be left, but code that closes things may use the
+    // database.
     const bool needs_snapshot = !ActiveSnapshotSet();
     if (needs_snapshot) PushActiveSnapshot(GetTransactionSnapshot());
     LOCAL_FCINFO(fcinfo, 0);
@@ -235,9 +237,10 @@ Datum next_row(FunctionCallInfo fcinfo, Site *site, ReturnSetInfo *info) {
 TupleDesc describe_store(const Result *result, const char *name) {
     if (result->kind == ResultKind::kRow) return CreateTupleDescCopy(result->descriptor);
     if (result->kind == ResultKind::kRecord)
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("function returning record called in context that cannot accept type "
-                               "record")));
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("function returning record called in context that cannot accept type "
+                        "record")));
     TupleDesc descriptor = CreateTemplateTupleDesc(1);
     TupleDescInitEntry(descriptor, 1, name, result->type_oid, -1, 0);
     return descriptor;

@@ -1,7 +1,7 @@
 // Triggers on tables and views: what the function sees, and what becomes of the row.
 // Owns the metatable of trigger objects and the row shapes of relations, per Lua state.
-#include "pl/call.h"
 #include "pl/trigger.h"
+#include "pl/call.h"
 
 extern "C" {
 #include "commands/trigger.h"
@@ -16,7 +16,8 @@ namespace pllua_bg::pl {
 
 namespace {
 
-// Registry key of the table from tuple descriptor identifiers to row shapes, and how many it may hold.
+// Registry key of the table from tuple descriptor identifiers to row shapes, and how many it may
+// hold.
 char shapes_key;
 constexpr int kMaxShapes = 256;
 
@@ -59,7 +60,8 @@ void push_relation_shape(lua_State *L, const TriggerCall *call) {
     lua_remove(L, -2);
 }
 
-// Generated columns of a new row are not computed yet before the operation: no value, rather than a stale one.
+// Generated columns of a new row are not computed yet before the operation: no value, rather than a
+// stale one.
 void push_new_row(lua_State *L, int shape, const TriggerCall *call, HeapTuple tuple) {
     TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
     const bool hide = TRIGGER_FIRED_BEFORE(call->data->tg_event) && descriptor->constr != nullptr &&
@@ -94,16 +96,14 @@ void push_rows(lua_State *L, TriggerCall *call) {
     lua_remove(L, shape);
 }
 
-// True when the value on top is the value the column has in the tuple already. What can be modified in place is never.
+// True when the value on top is the value the column has in the tuple already. What can be modified
+// in place is never.
 bool is_unchanged(lua_State *L, const types::Type *type, Datum value, bool isnull) {
     switch (lua_type(L, -1)) {
     case LUA_TTABLE:
-    case LUA_TUSERDATA:
-        return false;
-    case LUA_TNIL:
-        return isnull;
-    default:
-        break;
+    case LUA_TUSERDATA: return false;
+    case LUA_TNIL: return isnull;
+    default: break;
     }
     if (isnull) return false;
     types::push(L, type, value, false);
@@ -112,7 +112,8 @@ bool is_unchanged(lua_State *L, const types::Type *type, Datum value, bool isnul
     return same;
 }
 
-// The tuple with the columns that Lua code has changed in its row: the others stay as they are stored.
+// The tuple with the columns that Lua code has changed in its row: the others stay as they are
+// stored.
 HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple) {
     TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
     const auto natts = static_cast<size_t>(descriptor->natts);
@@ -135,7 +136,8 @@ HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple)
     }
     if (!changed) return tuple;
     HeapTuple merged = nullptr;
-    pg::call_pure(L, [&] { merged = heap_modify_tuple(tuple, descriptor, values, nulls, replaced); });
+    pg::call_pure(L,
+                  [&] { merged = heap_modify_tuple(tuple, descriptor, values, nulls, replaced); });
     return merged;
 }
 
@@ -187,8 +189,9 @@ int trigger_body(lua_State *L) {
 
 void resolve_trigger(Site *site, FunctionCallInfo fcinfo) {
     if (site->function->kind != FunctionKind::kTrigger)
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("function \"%s\" is no trigger function", NameStr(site->function->name))));
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("function \"%s\" is no trigger function", NameStr(site->function->name))));
     auto *data = reinterpret_cast<TriggerData *>(fcinfo->context);
     TupleDesc descriptor = RelationGetDescr(data->tg_relation);
     site->relation = RelationGetRelid(data->tg_relation);
@@ -206,7 +209,8 @@ void resolve_trigger(Site *site, FunctionCallInfo fcinfo) {
 
 void register_transition_tables(pg::Activation *activation) {
     auto *call = static_cast<TriggerCall *>(static_cast<Entry *>(activation->call)->data);
-    if (SPI_register_trigger_data(call->data) < 0) elog(ERROR, "could not register transition tables");
+    if (SPI_register_trigger_data(call->data) < 0)
+        elog(ERROR, "could not register transition tables");
 }
 
 void find_tuples(TriggerCall *call) {

@@ -18,14 +18,15 @@ struct TriggerCall {
     HeapTuple old_tuple; // null when there is none
     HeapTuple new_tuple;
     HeapTuple result;
-    bool row_assigned;   // trigger.row was given a value
+    bool row_assigned; // trigger.row was given a value
 };
 
 // Where the body of a trigger call has the object, and what its user values are.
 inline constexpr int kTriggerIndex = 2;
 enum TriggerUserValue { kUserOld = 1, kUserNew, kUserRow };
 
-// Pushes the object of the call that the entry with this number makes; afterwards the object is dead. Errors: lua (memory).
+// Pushes the object of the call that the entry with this number makes; afterwards the object is
+// dead. Errors: lua (memory).
 void push_trigger(lua_State *L, uint64 entry_number);
 
 } // namespace pllua_bg::pl

@@ -40,7 +40,9 @@ void push_name(lua_State *L, const TriggerCall *call) {
 
 void push_when(lua_State *L, const TriggerCall *call) {
     const TriggerEvent event = call->data->tg_event;
-    lua_pushstring(L, TRIGGER_FIRED_BEFORE(event) ? "before" : TRIGGER_FIRED_AFTER(event) ? "after" : "instead");
+    lua_pushstring(L, TRIGGER_FIRED_BEFORE(event)  ? "before"
+                      : TRIGGER_FIRED_AFTER(event) ? "after"
+                                                   : "instead");
 }
 
 void push_level(lua_State *L, const TriggerCall *call) {
@@ -139,8 +141,7 @@ int get_field(lua_State *L) {
 int set_field(lua_State *L) {
     TriggerCall *call = check_call(L);
     const char *name = luaL_checkstring(L, 2);
-    if (strcmp(name, "row") != 0)
-        lua::raise(L, "42601", "cannot modify field trigger.%s", name);
+    if (strcmp(name, "row") != 0) lua::raise(L, "42601", "cannot modify field trigger.%s", name);
     if (!lua_isnoneornil(L, 3) && !lua_istable(L, 3) && !lua_isuserdata(L, 3))
         lua::raise(L, "42804", "trigger.row is a row or nil, not a %s", luaL_typename(L, 3));
     lua_settop(L, 3);

@@ -7,6 +7,7 @@
 extern "C" {
 #include "executor/tuptable.h"
 #include "parser/parse_coerce.h"
+#include "utils/acl.h"
 #include "utils/tuplestore.h"
 }
 
@@ -111,10 +112,18 @@ static void put_rows(Statement *statement, const Target *target) {
     MemoryContextDelete(scratch);
 }
 
+// Raises unless the rows, or the tag, fit the target.
+static void check_target(const Statement *statement, const Target *target) {
+    TupleDesc wanted = target->descriptor;
+    Oid *elements;
+    if (statement->has_rows)
+        (void)match_columns(statement, wanted, &elements);
+    else if (wanted->natts != 1 || TupleDescAttr(wanted, 0)->atttypid != TEXTOID)
+        type_mismatch("The statement returns no rows; its command tag is one column of type text.");
+}
+
 static void put_tag(const Statement *statement, const Target *target) {
     TupleDesc wanted = target->descriptor;
-    if (wanted->natts != 1 || TupleDescAttr(wanted, 0)->atttypid != TEXTOID)
-        type_mismatch("The statement returns no rows; its command tag is one column of type text.");
     Datum value = CStringGetTextDatum(statement->tag);
     bool isnull = false;
     tuplestore_putvalues(target->store, wanted, &value, &isnull);
@@ -144,6 +153,9 @@ void return_result(FunctionCallInfo fcinfo, Session *session, double timeout) {
     if (wait_any(&wait, 1, timeout) < 0)
         ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
                         errmsg("canceling wait for a background session due to timeout")));
+    // Who asked with the wrong column definition list may ask again.
+    if (wanted->state == CommandState::kComplete && wanted->last != nullptr)
+        check_target(wanted->last, &target);
     take(session, wanted);
     relay_notices(session, wanted);
     if (wanted->state == CommandState::kFailed) raise_error(session, wanted);
@@ -171,6 +183,7 @@ static const char *state_name(State state) {
 static void put_session(Session *session, void *argument) {
     const auto *target = static_cast<const Target *>(argument);
     Status now = status(session);
+    if (!has_privs_of_role(GetUserId(), now.user)) return;
     Datum values[8] = {};
     bool nulls[8] = {now.pid == 0,       now.name[0] == '\0', false, false, false, false,
                      now.sql == nullptr, now.error == nullptr};

@@ -143,6 +143,16 @@ static void check_param_types(const WireCommand *command) {
     }
 }
 
+// Raises when there are more values than the statement has parameters.
+static void check_param_count(const pg::ParamTypes *types) {
+    int wanted = types->count;
+    while (wanted > 0 && types->place[wanted - 1] == nullptr) wanted--;
+    if (wanted < types->count)
+        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+                        errmsg("wrong number of parameters: expected %d, got %d", wanted,
+                               types->count)));
+}
+
 // Analyses and plans; *bound gets the values of the parameters.
 static List *plan_statement(const Execution *run, RawStmt *statement, ParamListInfo *bound) {
     const WireCommand *command = run->command;
@@ -154,6 +164,7 @@ static List *plan_statement(const Execution *run, RawStmt *statement, ParamListI
         pg::ParamTypes types;
         pg::init_param_types(&types, static_cast<int>(command->nparams), command->params);
         queries = pg::analyze_with_params(statement, command->sql, &types);
+        check_param_count(&types);
         *bound = pg::bind_params(&types, command->params);
     } else {
         queries = pg_analyze_and_rewrite_fixedparams(statement, command->sql, nullptr, 0, nullptr);

@@ -72,13 +72,13 @@ foreach my $page (@pages)
 {
 	my @examples = examples($page);
 	next unless @examples;
-	(my $database = "docs_$page") =~ s/\W+/_/g;
+	(my $database = lc "docs_$page") =~ s/\W+/_/g;
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	my $script = "\\set VERBOSITY default\n\\pset pager off\n";
 	$script .= "\\echo @@@ $_\n$examples[$_][1]\n" for 0 .. $#examples;
 	my $output = '';
 	IPC::Run::run([ 'psql', '-X', '-q', '-d', $node->connstr($database) ], '<', \$script, '>&', \$output);
-	my @parts = split /^@@@ \d+\n/m, $output;
+	my @parts = split /^@@@ \d+\n/m, $output, -1;
 	shift @parts;
 	is(scalar @parts, scalar @examples, "$page: every example was run");
 	for my $i (0 .. $#examples)

@@ -1,0 +1,67 @@
+-- Found by reading and trying: each of these was wrong once.
+create role regress_review_low;
+grant usage on schema bg to regress_review_low;
+grant create on schema public to regress_review_low;
+create table changed (a int);
+
+-- a command without rows tells how many it has changed
+do language pllua_bg $$
+    local s <close> = bg.launch()
+    for _, sql in ipairs{'insert into changed values (1), (2)', 'update changed set a = 3', 'create temp table t as select 1', 'vacuum changed'} do
+        local r = s:exec(sql)
+        print(r.tag, r.n)
+    end
+$$;
+
+-- values nobody asks for are an error, as in spi.execute
+do language pllua_bg $$
+    local s <close> = bg.launch()
+    print(pcall(s.exec, s, 'select 1', 5))
+    print(pcall(spi.execute, 'select 1', 5))
+    print(s:exec('select $2::int', 1, 2).value)
+$$;
+
+-- memory that is not there is an error with its code
+do language pllua_bg $$
+    local ok, e = pcall(string.rep, 'x', 1 << 40)
+    print(ok, e.sqlstate, e.message)
+$$;
+
+-- a wrong column definition list does not lose the result
+select bg.launch() as pid \gset
+select bg.run(:pid, 'select 1 as x');
+\set VERBOSITY terse
+select * from bg.result(:pid) as (a text);
+select * from bg.result(:pid) as (a int);
+select bg.run(:pid, 'vacuum changed');
+select * from bg.result(:pid) as (a int);
+select * from bg.result(:pid) as (a text);
+
+-- nobody sees the sessions of a role he is no member of
+select role::text = session_user as mine, state from bg.sessions;
+set role regress_review_low;
+select role::text = session_user as mine, state from bg.sessions;
+do language pllua_bg $$ print(#bg.sessions()) $$;
+reset role;
+select bg.close(:pid);
+
+-- a loop in what is closed after a cancel is stopped too, and the next function can be cancelled as well
+set statement_timeout = '200ms';
+do language pllua_bg $$
+    local closing <close> = setmetatable({}, {__close = function() while true do end end})
+    while true do end
+$$;
+do language pllua_bg $$
+    local co = coroutine.create(function()
+        local closing <close> = setmetatable({}, {__close = function() while true do end end})
+        while true do end
+    end)
+    coroutine.resume(co)
+    coroutine.close(co)
+$$;
+do language pllua_bg $$ while true do end $$;
+reset statement_timeout;
+
+drop table changed;
+revoke all on schema public, bg from regress_review_low;
+drop role regress_review_low;
