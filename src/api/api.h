@@ -7,12 +7,13 @@
 
 namespace pllua_bg::api {
 
-// Installs into the globals table of a new state, before the sandbox is cut out of it: pcall, xpcall, lpcall, coroutine, load,
-// print, and the modules bg, spi, pgtype, pllua.elog, pllua.error, pllua.jsonb, pllua.numeric, pllua.time.
-// Called in protected mode. Errors: lua.
+// Installs into the globals table of a new state, before the sandbox is cut out of it: pcall,
+// xpcall, lpcall, coroutine, load, print, and the modules bg, spi, pgtype, pllua.elog, pllua.error,
+// pllua.jsonb, pllua.numeric, pllua.time. Called in protected mode. Errors: lua.
 void open(lua_State *L);
 
-// Called once from _PG_init: hands the server's error converter and interrupt hook to the floors below. Errors: none.
+// Called once from _PG_init: hands the server's error converter and interrupt hook to the floors
+// below. Errors: none.
 void initialize();
 
 // One line per module, each in a file of its own; each installs its globals. Errors: lua.

@@ -1,5 +1,5 @@
-// coroutine.create, resume, wrap, yield and close that keep levels of pcall, interrupts and pending server errors right.
-// status, running and isyieldable are Lua's own.
+// coroutine.create, resume, wrap, yield and close that keep levels of pcall, interrupts and pending
+// server errors right. status, running and isyieldable are Lua's own.
 #include "api/api.h"
 #include "api/errors.h"
 #include "api/protect.h"
@@ -20,7 +20,8 @@ lua_State *check_coroutine(lua_State *L) {
     return co;
 }
 
-// Moves the arguments over, resumes, and moves the results back. The number of results, or -1 with the error value on top.
+// Moves the arguments over, resumes, and moves the results back. The number of results, or -1 with
+// the error value on top.
 int resume_with(lua_State *L, lua_State *co, int nargs) {
     if (!lua_checkstack(co, nargs)) {
         lua_pushliteral(L, "too many arguments to resume");
@@ -79,9 +80,9 @@ int finish_body(lua_State *L, int status, lua_KContext) {
     return lua_gettop(L);
 }
 
-// What a coroutine runs: its function (upvalue 1), protected once. An error raised by a debug hook, as a cancel is, leaves the
-// hooks of the thread switched off until a protected call inside the thread ends; without one, what the coroutine has left to
-// close could loop for ever.
+// What a coroutine runs: its function (upvalue 1), protected once. An error raised by a debug hook,
+// as a cancel is, leaves the hooks of the thread switched off until a protected call inside the
+// thread ends; without one, what the coroutine has left to close could loop for ever.
 int run_body(lua_State *L) {
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
@@ -139,10 +140,8 @@ int coroutine_close(lua_State *L) {
 
 void open_coroutine(lua_State *L) {
     const luaL_Reg functions[] = {
-        {"create", lua::entry<coroutine_create>},
-        {"resume", lua::entry<coroutine_resume>},
-        {"wrap", lua::entry<coroutine_wrap>},
-        {"yield", lua::entry<coroutine_yield>},
+        {"create", lua::entry<coroutine_create>}, {"resume", lua::entry<coroutine_resume>},
+        {"wrap", lua::entry<coroutine_wrap>},     {"yield", lua::entry<coroutine_yield>},
         {"close", lua::entry<coroutine_close>},
     };
     for (const luaL_Reg &function : functions) {

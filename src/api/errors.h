@@ -10,15 +10,18 @@ namespace pllua_bg::api {
 // Sets pg::lua_raiser. Called once from initialize().
 void install_error_raiser();
 
-// Pushes the Lua error object of an error, with all its fields. Does not take ownership. Errors: lua (memory).
+// Pushes the Lua error object of an error, with all its fields. Does not take ownership. Errors:
+// lua (memory).
 void push_error_data(lua_State *L, const ErrorData *error);
 
-// The server's form of the Lua error value at idx: of an error object with all its fields, of anything else with the message
-// tostring() gives. *fresh: no server code has reported it yet, so raise it with pg::raise_fresh; else with pg::rethrow.
-// The caller owns it (pg::free_error). Errors: none.
+// The server's form of the Lua error value at idx: of an error object with all its fields, of
+// anything else with the message tostring() gives. *fresh: no server code has reported it yet, so
+// raise it with pg::raise_fresh; else with pg::rethrow. The caller owns it (pg::free_error).
+// Errors: none.
 ErrorData *error_from_lua(lua_State *L, int idx, bool *fresh);
 
-// Raises the pending server error in Lua, if there is one. Every place where Lua code might go on after an error calls it.
+// Raises the pending server error in Lua, if there is one. Every place where Lua code might go on
+// after an error calls it.
 void raise_pending(lua_State *L);
 
 } // namespace pllua_bg::api

@@ -1,7 +1,9 @@
-// pcall, xpcall, lpcall and load: the boundaries at which Lua code catches errors. See protect.h for the contracts.
+// pcall, xpcall, lpcall and load: the boundaries at which Lua code catches errors. See protect.h
+// for the contracts.
 //
-// A level of pcall holds nothing in the server until the database is used inside it. An error the server raised stays pending
-// until a subtransaction that was open at the time has been rolled back; each boundary here raises it again if it still is.
+// A level of pcall holds nothing in the server until the database is used inside it. An error the
+// server raised stays pending until a subtransaction that was open at the time has been rolled
+// back; each boundary here raises it again if it still is.
 #include "api/protect.h"
 
 #include "api/api.h"
@@ -18,7 +20,8 @@ namespace pllua_bg::api {
 
 namespace {
 
-// How often, in instructions, code that goes on after a cancel is stopped again. Room enough for a finalizer.
+// How often, in instructions, code that goes on after a cancel is stopped again. Room enough for a
+// finalizer.
 constexpr int kFinalErrorHookCount = 1000;
 
 // The levels at and above this one belong to the running coroutine.
@@ -34,8 +37,9 @@ void open_level(lua_State *L) {
     raise_if(L, error);
 }
 
-// Ends the innermost level after the protected call has returned. True when it succeeded; else the error value is on top
-// of the stack and what the call had done in the database is undone. Errors: lua: an error that may not be caught.
+// Ends the innermost level after the protected call has returned. True when it succeeded; else the
+// error value is on top of the stack and what the call had done in the database is undone. Errors:
+// lua: an error that may not be caught.
 bool close_level(lua_State *L, int status) {
     const int index = pg::level_count() - 1;
     const bool returned = status == LUA_OK || status == LUA_YIELD;
@@ -55,7 +59,8 @@ bool close_level(lua_State *L, int status) {
         raise_pending(L);
     }
     if (swallowed != nullptr) {
-        // Code inside went on as if nothing had happened. The error is the result of the call all the same.
+        // Code inside went on as if nothing had happened. The error is the result of the call all
+        // the same.
         push_error_data(L, swallowed);
         pg::free_error(swallowed);
     }
@@ -87,8 +92,8 @@ int finish_handler(lua_State *L, int, lua_KContext) {
     return lua_gettop(L);
 }
 
-// The stack is: handler, true, results... or handler, true, error value. The handler runs outside the level, in the caller's
-// transaction state, unless it was the message handler already (ctx 1).
+// The stack is: handler, true, results... or handler, true, error value. The handler runs outside
+// the level, in the caller's transaction state, unless it was the message handler already (ctx 1).
 int finish_xpcall(lua_State *L, int status, lua_KContext handled) {
     if (close_level(L, status)) return lua_gettop(L) - 1;
     if (lua_gettop(L) > 3) {
@@ -106,7 +111,8 @@ int finish_xpcall(lua_State *L, int status, lua_KContext handled) {
     return finish_handler(L, status, 0);
 }
 
-// debug.traceback describes the stack at the place of the error, so it has to run there; it uses no database.
+// debug.traceback describes the stack at the place of the error, so it has to run there; it uses no
+// database.
 bool is_traceback(lua_State *L, int idx) {
     return lua_tocfunction(L, idx) != nullptr &&
            lua_tocfunction(L, idx) == lua_tocfunction(L, lua_upvalueindex(1));
@@ -191,7 +197,8 @@ void install_interrupt_hook() {
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
     const int base = pg::level_count();
     const int outer_base = coroutine_base;
-    // The levels a suspended coroutine is inside of have no subtransaction: their number is all there is to keep.
+    // The levels a suspended coroutine is inside of have no subtransaction: their number is all
+    // there is to keep.
     auto *parked = static_cast<intptr_t *>(lua_getextraspace(co));
     for (; *parked > 0; --*parked) {
         ErrorData *error;

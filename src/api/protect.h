@@ -5,19 +5,21 @@
 
 namespace pllua_bg::api {
 
-// Resumes a coroutine for Lua code or for a handler: parks and restores its levels of pcall, tracks the running thread,
-// re-checks interrupts. Results as lua_resume. After LUA_OK or an error the levels the coroutine left open are rolled
-// back. Errors: none (the error value is on top of co).
+// Resumes a coroutine for Lua code or for a handler: parks and restores its levels of pcall, tracks
+// the running thread, re-checks interrupts. Results as lua_resume. After LUA_OK or an error the
+// levels the coroutine left open are rolled back. Errors: none (the error value is on top of co).
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults);
 
-// Runs what a suspended or failed coroutine has left to close and makes it new. LUA_OK, or an error status with the error
-// value on top of co. An error value has to be on top of co when its status is one. Errors: none.
+// Runs what a suspended or failed coroutine has left to close and makes it new. LUA_OK, or an error
+// status with the error value on top of co. An error value has to be on top of co when its status
+// is one. Errors: none.
 int close_thread(lua_State *co);
 
 // Connects the server's pending interrupts with running Lua code. Called once from initialize().
 void install_interrupt_hook();
 
-// Where the body of a set-returning function yields its rows to. The handler that runs `thread` owns it.
+// Where the body of a set-returning function yields its rows to. The handler that runs `thread`
+// owns it.
 struct RowSink {
     lua_State *thread;
     bool stores; // the thread goes on after each row; otherwise it is suspended
@@ -27,7 +29,8 @@ struct RowSink {
 // The one in use; null when no such body runs. Set around resume() by the handler.
 extern RowSink *row_sink;
 
-// Raises unless the running coroutine may yield: it may not inside a pcall that has used the database.
+// Raises unless the running coroutine may yield: it may not inside a pcall that has used the
+// database.
 void check_yieldable(lua_State *L);
 
 } // namespace pllua_bg::api

@@ -10,7 +10,8 @@ Activation *current_activation = nullptr;
 
 namespace {
 
-// Keeps the caller's memory context: SPI_finish returns to the one that was current when SPI was connected.
+// Keeps the caller's memory context: SPI_finish returns to the one that was current when SPI was
+// connected.
 ErrorData *release_spi() {
     MemoryContext memory = CurrentMemoryContext;
     ErrorData *error = attempt([] {
@@ -40,7 +41,8 @@ ErrorData *leave(Activation *activation, bool failed) {
     if (!failed && error == nullptr && pending_error() != nullptr) error = copy_pending();
     clear_pending();
     if (activation->spi_connected) {
-        // After an error the end of the (sub)transaction releases SPI; doing it here too frees it early and is allowed.
+        // After an error the end of the (sub)transaction releases SPI; doing it here too frees it
+        // early and is allowed.
         ErrorData *spi_error = release_spi();
         if (error == nullptr && !failed)
             error = spi_error;

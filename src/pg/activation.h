@@ -1,5 +1,5 @@
-// One entry of the server into the language, and what belongs to it: its SPI connection and its levels of pcall.
-// Owns the chain of activations of this backend.
+// One entry of the server into the language, and what belongs to it: its SPI connection and its
+// levels of pcall. Owns the chain of activations of this backend.
 #pragma once
 
 #include "pg/server.h"
@@ -9,12 +9,13 @@ namespace pllua_bg::pg {
 // Lives in the frame of the handler that pushes it. Trivially destructible by design.
 struct Activation {
     Activation *previous;
-    int level_base;       // levels of pcall below this index belong to outer activations
-    bool spi_connected;   // SPI_connect was called for this activation
-    bool atomic;          // no transaction control allowed (SPI_OPT_NONATOMIC not possible)
-    bool read_only;       // STABLE or IMMUTABLE function: SPI runs read-only
-    void *call;           // the handler's own data (src/pl)
-    // Called after SPI was connected, for what the handler has to register there; may be null. Errors: pg.
+    int level_base;     // levels of pcall below this index belong to outer activations
+    bool spi_connected; // SPI_connect was called for this activation
+    bool atomic;        // no transaction control allowed (SPI_OPT_NONATOMIC not possible)
+    bool read_only;     // STABLE or IMMUTABLE function: SPI runs read-only
+    void *call;         // the handler's own data (src/pl)
+    // Called after SPI was connected, for what the handler has to register there; may be null.
+    // Errors: pg.
     void (*on_spi_connect)(Activation *activation);
 };
 
@@ -23,8 +24,8 @@ extern Activation *current_activation;
 
 // Begins an activation. Errors: pg 54001 (stack depth).
 void enter(Activation *activation, bool atomic, bool read_only, void *call);
-// Ends it: releases SPI, checks that no level is open. Returns the pending error of this activation, if any, which the
-// caller must raise (pg::rethrow). Errors: none.
+// Ends it: releases SPI, checks that no level is open. Returns the pending error of this
+// activation, if any, which the caller must raise (pg::rethrow). Errors: none.
 ErrorData *leave(Activation *activation, bool failed);
 
 // Connects to SPI once per activation; released by leave(). Call inside pg::call. Errors: pg.

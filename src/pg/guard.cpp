@@ -12,7 +12,8 @@ namespace {
 
 // Returned when there is no memory to copy an error; never freed.
 ErrorData out_of_memory_error;
-// An error whose memory is released at the next occasion, because its owner had to jump away from it.
+// An error whose memory is released at the next occasion, because its owner had to jump away from
+// it.
 ErrorData *parked_error;
 
 ErrorData *prebuilt_out_of_memory() {
@@ -67,7 +68,8 @@ void free_error(ErrorData *error) {
 
 void rethrow(ErrorData *error) {
     park(error);
-    // An error is reported with the message contexts of its first raise; adding those around us again would name them twice.
+    // An error is reported with the message contexts of its first raise; adding those around us
+    // again would name them twice.
     ReThrowError(error);
 }
 

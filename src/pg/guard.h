@@ -1,8 +1,8 @@
 // Catching server errors: the only place in the project where the server's longjmp lands.
 // Owns the captured ErrorData until it is handed on. Follows PG_TRY in src/include/utils/elog.h.
 //
-// Rule of the house: nothing with a destructor may live in a frame that an error can cross. The functor given to
-// attempt() and call() captures by reference, and nothing in it needs unwinding.
+// Rule of the house: nothing with a destructor may live in a frame that an error can cross. The
+// functor given to attempt() and call() captures by reference, and nothing in it needs unwinding.
 #pragma once
 
 #include "pg/server.h"
@@ -12,7 +12,8 @@ struct lua_State;
 
 namespace pllua_bg::pg {
 
-// A point to return to. Everything the server may have changed when it jumps back here is put right by rewind().
+// A point to return to. Everything the server may have changed when it jumps back here is put right
+// by rewind().
 struct Landing {
     sigjmp_buf buffer;
     sigjmp_buf *exception_stack;
@@ -26,8 +27,8 @@ struct Landing {
     void rewind();
 };
 
-// Runs fn; false when it raised. The error is then still on the server's error stack, for the caller to
-// report and flush. The transaction is not rolled back. Errors: none.
+// Runs fn; false when it raised. The error is then still on the server's error stack, for the
+// caller to report and flush. The transaction is not rolled back. Errors: none.
 template <class F> bool attempt_raw(F &&fn) {
     Landing landing;
     landing.arm();
@@ -41,45 +42,52 @@ template <class F> bool attempt_raw(F &&fn) {
     return false;
 }
 
-// Takes the error from the server's error stack and clears it. The copy lives in a context of its own below
-// TopMemoryContext until free_error(). When memory is short a prebuilt out-of-memory error is returned.
-// Errors: none.
+// Takes the error from the server's error stack and clears it. The copy lives in a context of its
+// own below TopMemoryContext until free_error(). When memory is short a prebuilt out-of-memory
+// error is returned. Errors: none.
 ErrorData *take_error();
 void free_error(ErrorData *error);
 
-// Runs fn; nullptr when it succeeded, else the error it raised, owned by the caller (free_error). Errors: none.
+// Runs fn; nullptr when it succeeded, else the error it raised, owned by the caller (free_error).
+// Errors: none.
 template <class F> ErrorData *attempt(F &&fn) {
     if (attempt_raw(static_cast<F &&>(fn))) return nullptr;
     return take_error();
 }
 
-// Raises an error again that attempt() returned, and frees it. The server copies it. Errors: pg, always.
+// Raises an error again that attempt() returned, and frees it. The server copies it. Errors: pg,
+// always.
 [[noreturn]] void rethrow(ErrorData *error);
-// Raises an error that no server code has reported yet: the context callbacks around us are asked. Frees it.
-// Errors: pg, always.
+// Raises an error that no server code has reported yet: the context callbacks around us are asked.
+// Frees it. Errors: pg, always.
 [[noreturn]] void raise_fresh(ErrorData *error);
 
 // What call() needs to know about the effect of its functor.
 enum class Effect {
     kDatabase, // may change the database: opens the subtransaction of every enclosing pcall first
-    kPure,     // changes nothing when it succeeds: inside a pcall it gets a short subtransaction of its own
-    kCleanup,  // releases something and cannot fail for a user's reason: allowed while an error is pending
+    kPure, // changes nothing when it succeeds: inside a pcall it gets a short subtransaction of its
+           // own
+    kCleanup, // releases something and cannot fail for a user's reason: allowed while an error is
+              // pending
 };
 
-// Non-template halves of call(). before_call returns false, with *error set, when the call may not be made.
+// Non-template halves of call(). before_call returns false, with *error set, when the call may not
+// be made.
 struct CallState {
     Subtransaction own; // open when before_call began one for this call alone
 };
 ErrorData *before_call(Effect effect, CallState *state);
 ErrorData *after_call(ErrorData *error, CallState *state);
 
-// Turns an error into a Lua error. Set once by the floor that knows both worlds (src/api). Takes ownership.
+// Turns an error into a Lua error. Set once by the floor that knows both worlds (src/api). Takes
+// ownership.
 using LuaRaiser = void (*)(lua_State *L, ErrorData *error);
 extern LuaRaiser lua_raiser;
 [[noreturn]] void raise_in_lua(lua_State *L, ErrorData *error);
 
-// Converter one: enters the server from Lua. Inside fn no Lua function that can raise; outside it no server function that
-// can ereport. What fn computes leaves through its captured references. Errors: lua.
+// Converter one: enters the server from Lua. Inside fn no Lua function that can raise; outside it
+// no server function that can ereport. What fn computes leaves through its captured references.
+// Errors: lua.
 template <Effect kEffect = Effect::kDatabase, class F> void call(lua_State *L, F &&fn) {
     CallState state;
     ErrorData *error = before_call(kEffect, &state);

@@ -6,7 +6,8 @@
 
 namespace pllua_bg::pg {
 
-// Called in the signal handler, after the server's own handler, when InterruptPending is set: async-signal-safe functions only.
+// Called in the signal handler, after the server's own handler, when InterruptPending is set:
+// async-signal-safe functions only.
 using InterruptNotice = void (*)();
 
 // Puts our handlers before the server's, once per process. Errors: none.

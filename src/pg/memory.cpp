@@ -29,7 +29,8 @@ void *lua_allocate(void *context, void *block, size_t old_size, size_t new_size)
         return nullptr;
     }
     if (block == nullptr) return allocate(memory, new_size);
-    // The server rounds chunks up to powers of two: stay where there is room, unless most of it would be wasted.
+    // The server rounds chunks up to powers of two: stay where there is room, unless most of it
+    // would be wasted.
     const size_t room = room_of(block);
     if (new_size <= room && new_size >= room / 4) return block;
     void *moved = allocate(memory, new_size);

@@ -1,4 +1,5 @@
-// Levels of pcall, their lazy subtransactions and the pending error. See subxact.h for the contracts.
+// Levels of pcall, their lazy subtransactions and the pending error. See subxact.h for the
+// contracts.
 #include "pg/subxact.h"
 
 #include "pg/activation.h"
@@ -85,7 +86,8 @@ ErrorData *rollback_levels(int index) {
 }
 
 void open_levels() {
-    // Connected outside the subtransactions: the end of one would close a connection made inside it.
+    // Connected outside the subtransactions: the end of one would close a connection made inside
+    // it.
     ensure_spi();
     for (int i = current_activation->level_base; i < count; i++)
         if (!levels[i].open) begin_subtransaction(&levels[i]);
@@ -116,10 +118,8 @@ bool is_final(const ErrorData *error) {
     switch (error->sqlerrcode) {
     case ERRCODE_QUERY_CANCELED:
     case ERRCODE_ADMIN_SHUTDOWN:
-    case ERRCODE_CRASH_SHUTDOWN:
-        return true;
-    default:
-        return false;
+    case ERRCODE_CRASH_SHUTDOWN: return true;
+    default: return false;
     }
 }
 

@@ -1,26 +1,30 @@
-// Levels of pcall and the subtransactions they own, opened lazily at the first use of the database inside.
-// Owns the stack of levels of this backend, and the mark "server error raised and not rolled back".
+// Levels of pcall and the subtransactions they own, opened lazily at the first use of the database
+// inside. Owns the stack of levels of this backend, and the mark "server error raised and not
+// rolled back".
 #pragma once
 
 #include "pg/server.h"
 
 namespace pllua_bg::pg {
 
-// A subtransaction, and what the server needs to go on as before when it ends: as plpgsql's exception blocks keep it.
+// A subtransaction, and what the server needs to go on as before when it ends: as plpgsql's
+// exception blocks keep it.
 struct Subtransaction {
     bool open;
     MemoryContext memory;
     ResourceOwner owner;
 };
 
-// Opens a level; nothing happens in the server yet. Returns its index. Errors: none (false memory: ErrorData in *error).
+// Opens a level; nothing happens in the server yet. Returns its index. Errors: none (false memory:
+// ErrorData in *error).
 int push_level(ErrorData **error);
 // The number of open levels.
 int level_count();
 // True when any level at or above `base` owns a subtransaction (then its coroutine may not yield).
 bool levels_own_subtransaction(int base);
-// Ends the levels at and above `index`: commits or rolls back the subtransactions they own, innermost first.
-// Rolling back clears the pending error when it was raised inside. Errors: none; the error of a failed end is returned.
+// Ends the levels at and above `index`: commits or rolls back the subtransactions they own,
+// innermost first. Rolling back clears the pending error when it was raised inside. Errors: none;
+// the error of a failed end is returned.
 ErrorData *release_levels(int index);
 ErrorData *rollback_levels(int index);
 
@@ -34,18 +38,21 @@ ErrorData *end_subtransaction(Subtransaction *subtransaction, bool commit);
 
 // True for an error that Lua code may never catch: cancel and shutdown.
 bool is_final(const ErrorData *error);
-// The pending error: raised by the server, seen by Lua, not yet rolled back. nullptr when there is none.
+// The pending error: raised by the server, seen by Lua, not yet rolled back. nullptr when there is
+// none.
 const ErrorData *pending_error();
 // True when the pending error may never be caught (cancel, shutdown).
 bool pending_is_final();
-// Remembers a copy of error as pending until the innermost level that is open now has been rolled back.
+// Remembers a copy of error as pending until the innermost level that is open now has been rolled
+// back.
 void note_pending(const ErrorData *error);
 // Forgets the pending error. For leave() and the end of a transaction.
 void clear_pending();
 // A copy to raise again, owned by the caller. Errors: none.
 ErrorData *copy_pending();
 
-// Registers the callbacks that forget all levels when the transaction ends. Called once from _PG_init.
+// Registers the callbacks that forget all levels when the transaction ends. Called once from
+// _PG_init.
 void initialize_subxact();
 
 } // namespace pllua_bg::pg

@@ -148,9 +148,9 @@ static void check_param_count(const pg::ParamTypes *types) {
     int wanted = types->count;
     while (wanted > 0 && types->place[wanted - 1] == nullptr) wanted--;
     if (wanted < types->count)
-        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
-                        errmsg("wrong number of parameters: expected %d, got %d", wanted,
-                               types->count)));
+        ereport(ERROR,
+                (errcode(ERRCODE_SYNTAX_ERROR),
+                 errmsg("wrong number of parameters: expected %d, got %d", wanted, types->count)));
 }
 
 // Analyses and plans; *bound gets the values of the parameters.
