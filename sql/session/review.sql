@@ -60,6 +60,17 @@ do language pllua_bg $$
     coroutine.close(co)
 $$;
 do language pllua_bg $$ while true do end $$;
+-- a finalizer cannot swallow a cancel
+do language pllua_bg $$
+    setmetatable({}, {__gc = function() while true do end end})
+    collectgarbage()
+    while true do end
+$$;
+do language pllua_bg $$
+    local function again() setmetatable({}, {__gc = function() again() while true do end end}) end
+    again()
+    while true do collectgarbage() end
+$$;
 reset statement_timeout;
 
 drop table changed;

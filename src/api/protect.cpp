@@ -186,12 +186,22 @@ void serve_server_interrupt(lua_State *L) {
     raise_pending(L);
 }
 
+// Lua makes the error of a finalizer a warning, so the code it has interrupted must learn of a
+// cancel another way. After one no finalizer of user code runs.
+int resume_finalizer(lua_State *co, lua_State *from, int nargs, int *nresults) {
+    *nresults = 0;
+    if (pg::pending_is_final()) return LUA_OK;
+    const int status = resume(co, from, nargs, nresults);
+    if (pg::pending_is_final()) lua_sethook(from, stop_again, LUA_MASKCOUNT, 1);
+    return status;
+}
+
 } // namespace
 
 void install_interrupt_hook() {
     lua::interrupt_flag = &InterruptPending;
     lua::interrupt_hook = serve_server_interrupt;
-    lua::finalizer_resume = resume;
+    lua::finalizer_resume = resume_finalizer;
 }
 
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
