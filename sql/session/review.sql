@@ -73,6 +73,19 @@ do language pllua_bg $$
 $$;
 reset statement_timeout;
 
+-- what a call returns outlives its connection to SPI, wherever that was made (seen on servers that overwrite freed memory)
+create function connects_in_pcall() returns text language pllua_bg as $$
+    pcall(spi.execute, 'select 1')
+    return 'a result of its own'
+$$;
+select connects_in_pcall();
+create function fails_in_pcall() returns numeric[] language pllua_bg as $$
+    pcall(spi.execute, 'select 1/0')
+    return {1.5, 2.5}
+$$;
+select fails_in_pcall();
+drop function connects_in_pcall, fails_in_pcall;
+
 drop table changed;
 revoke all on schema public, bg from regress_review_low;
 drop role regress_review_low;

@@ -60,9 +60,12 @@ void ensure_spi() {
                         errmsg("the database cannot be used outside a function call")));
     if (activation->spi_connected) return;
     const int options = activation->atomic ? 0 : SPI_OPT_NONATOMIC;
+    MemoryContext caller = CurrentMemoryContext;
     if (SPI_connect_ext(options) != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
     activation->spi_connected = true;
     if (activation->on_spi_connect != nullptr) activation->on_spi_connect(activation);
+    // SPI's own context, which it has made the current one, ends before the result of the call is read.
+    MemoryContextSwitchTo(caller);
 }
 
 } // namespace pllua_bg::pg
