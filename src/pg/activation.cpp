@@ -64,7 +64,8 @@ void ensure_spi() {
     if (SPI_connect_ext(options) != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
     activation->spi_connected = true;
     if (activation->on_spi_connect != nullptr) activation->on_spi_connect(activation);
-    // SPI's own context, which it has made the current one, ends before the result of the call is read.
+    // SPI's own context, which it has made the current one, ends before the result of the call is
+    // read.
     MemoryContextSwitchTo(caller);
 }
 
