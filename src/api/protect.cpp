@@ -231,6 +231,7 @@ int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
 int close_thread(lua_State *co) {
     lua_State *outer = lua::running;
     lua::running = co;
+    if (pg::pending_is_final()) lua_sethook(co, stop_again, LUA_MASKCOUNT, kFinalErrorHookCount);
     const int status = lua_resetthread(co);
     lua::running = outer;
     *static_cast<intptr_t *>(lua_getextraspace(co)) = 0;

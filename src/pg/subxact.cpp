@@ -136,6 +136,25 @@ void note_pending(const ErrorData *error) {
     pending_depth = count;
 }
 
+void begin_closing(Closing *closing) {
+    static char message[] = "the query of the function was aborted";
+    closing->pending = pending;
+    closing->depth = pending_depth;
+    pending = nullptr;
+    ErrorData aborted = {};
+    aborted.elevel = ERROR;
+    aborted.sqlerrcode = ERRCODE_QUERY_CANCELED;
+    aborted.message = message;
+    aborted.assoc_context = CurrentMemoryContext;
+    note_pending(&aborted);
+}
+
+void end_closing(Closing *closing) {
+    clear_pending();
+    pending = closing->pending;
+    pending_depth = closing->depth;
+}
+
 void clear_pending() {
     free_error(pending);
     pending = nullptr;

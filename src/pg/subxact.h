@@ -46,6 +46,14 @@ bool pending_is_final();
 // Remembers a copy of error as pending until the innermost level that is open now has been rolled
 // back.
 void note_pending(const ErrorData *error);
+// While code is closed whose query was aborted, an error is pending that cannot be caught: nothing
+// but clean-up enters the server. What was pending before is put back at the end. Errors: none.
+struct Closing {
+    ErrorData *pending;
+    int depth;
+};
+void begin_closing(Closing *closing);
+void end_closing(Closing *closing);
 // Forgets the pending error. For leave() and the end of a transaction.
 void clear_pending();
 // A copy to raise again, owned by the caller. Errors: none.

@@ -140,10 +140,16 @@ void drop_set(Set *set) {
     set->function = nullptr;
 }
 
-// The query ends in an error, or its memory goes for another reason: no Lua code can run.
+// The query ends in an error, or its memory goes for another reason. What the function has left to
+// close is closed without the database; a session in it ends.
 void on_memory_reset(void *argument) {
     auto *set = static_cast<Set *>(argument);
     if (set->thread == nullptr) return;
+    pg::Closing closing;
+    pg::begin_closing(&closing);
+    api::close_thread(set->thread);
+    lua_settop(set->thread, 0);
+    pg::end_closing(&closing);
     abandon_thread(set->interpreter, set->thread);
     drop_set(set);
 }

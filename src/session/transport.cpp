@@ -90,7 +90,10 @@ static void shrink_batch(Channel *channel) {
 }
 
 static void wait_for_room(Channel *channel) {
-    while (!send_backlog(channel)) (void)pg::wait_latch(-1, WAIT_EVENT_MQ_SEND);
+    while (!send_backlog(channel)) {
+        const bool woken = pg::wait_latch(DeadlockTimeout, WAIT_EVENT_MQ_SEND);
+        if (!woken && channel->stalled != nullptr) channel->stalled();
+    }
 }
 
 void flush(Channel *channel) {

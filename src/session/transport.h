@@ -40,9 +40,10 @@ struct Channel {
     MemoryContext context;
     shm_mq_handle *out;
     shm_mq_handle *in;
-    bool gone;   // the other side has detached
-    bool wait;   // sending waits for room (streaming); with interrupts
-    char *batch; // frames being written
+    bool gone;         // the other side has detached
+    bool wait;         // sending waits for room (streaming); with interrupts
+    void (*stalled)(); // called each deadlock_timeout of such a wait, may raise; may be null
+    char *batch;       // frames being written
     Size batch_length;
     Size batch_capacity;
     Size open_rows;      // 1 + offset in the batch of the open kRows frame; 0: none

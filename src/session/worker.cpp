@@ -8,6 +8,7 @@
 #include "pg/fault.h"
 #include "pg/wait.h"
 #include "session/replay.h"
+#include "session/worker_idle.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -104,6 +105,7 @@ static void open_channel() {
     shm_mq_handle *in = shm_mq_attach(queue_to_worker(header), worker.segment, nullptr);
     shm_mq_handle *out = shm_mq_attach(queue_to_launcher(header), worker.segment, nullptr);
     channel_init(&worker.channel, TopMemoryContext, out, in);
+    worker.channel.stalled = check_stalled;
     install_output();
     on_dsm_detach(worker.segment, segment_goes, 0);
 }

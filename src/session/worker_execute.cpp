@@ -96,14 +96,24 @@ static bool ends_transaction(const Node *statement) {
     }
 }
 
+static bool is_commit(const Node *statement) {
+    return IsA(statement, TransactionStmt) &&
+           reinterpret_cast<const TransactionStmt *>(statement)->kind == TRANS_STMT_COMMIT;
+}
+
 static void check_transaction_state(const Execution *run, const Node *statement) {
     if (!IsAbortedTransactionBlockState()) return;
-    if (ends_transaction(statement) && run->command->nparams == 0) return;
-    if (worker.deadlock != nullptr) {
-        ErrorData *error = worker.deadlock;
-        worker.deadlock = nullptr;
-        pg::rethrow(error);
+    const bool ends = ends_transaction(statement) && run->command->nparams == 0;
+    ErrorData *deadlock = worker.deadlock;
+    worker.deadlock = nullptr;
+    if (deadlock != nullptr && (!ends || is_commit(statement))) {
+        // Nobody knows yet that the transaction was lost while it was idle. Who commits must not
+        // believe it was kept; the transaction is over, as after any failed commit.
+        if (ends) AbortOutOfAnyTransaction();
+        pg::rethrow(deadlock);
     }
+    pg::free_error(deadlock);
+    if (ends) return;
     ereport(
         ERROR,
         (errcode(ERRCODE_IN_FAILED_SQL_TRANSACTION),

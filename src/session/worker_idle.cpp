@@ -25,6 +25,7 @@ extern "C" {
 namespace pllua_bg::session {
 
 static constexpr uint32 kWaitClassMask = 0xFF000000U;
+static constexpr int kMaxBlockers = 64;
 
 char transaction_state() {
     if (IsAbortedTransactionBlockState()) return 'E';
@@ -85,37 +86,65 @@ void end_idle(Idle *idle) {
     idle->transaction_timer = idle->session_timer = false;
 }
 
-// True when this process holds what the launcher waits for.
+// A search among the processes that the launcher waits for, directly or through others.
+struct Search {
+    int pids[kMaxBlockers];
+    int count;
+};
+
+static void add_blockers(Search *search, int pid) {
+    Datum blockers = OidFunctionCall1(F_PG_BLOCKING_PIDS, Int32GetDatum(pid));
+    ArrayType *array = DatumGetArrayTypeP(blockers);
+    const int *pids = reinterpret_cast<int *>(ARR_DATA_PTR(array));
+    int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+    for (int i = 0; i < count && search->count < kMaxBlockers; i++) {
+        bool known = false;
+        for (int k = 0; k < search->count; k++) known = known || search->pids[k] == pids[i];
+        if (!known) search->pids[search->count++] = pids[i];
+    }
+}
+
+// True when the launcher waits for a lock that this process holds, be it through other processes
+// that wait for it.
 static bool blocks_launcher() {
     const PGPROC *launcher = pg::proc_by_number(worker.header->launcher_number);
     if (launcher->pid != worker.header->launcher_pid) return false;
     if ((launcher->wait_event_info & kWaitClassMask) != PG_WAIT_LOCK) return false;
-    Datum blockers =
-        OidFunctionCall1(F_PG_BLOCKING_PIDS, Int32GetDatum(worker.header->launcher_pid));
-    ArrayType *array = DatumGetArrayTypeP(blockers);
-    const int *pids = reinterpret_cast<int *>(ARR_DATA_PTR(array));
-    int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-    for (int i = 0; i < count; i++)
-        if (pids[i] == MyProcPid) return true;
+    Search search = {{worker.header->launcher_pid}, 1};
+    for (int i = 0; i < search.count; i++) {
+        if (search.pids[i] == MyProcPid) return true;
+        add_blockers(&search, search.pids[i]);
+    }
     return false;
 }
 
-// Only the launcher could end this transaction, and it waits for it: certainly a deadlock.
-static void check_launcher() {
-    if (transaction_state() != 'T' || worker.channel.gone || !blocks_launcher()) return;
-    ErrorData *error = pg::attempt([] {
-        ereport(
-            ERROR,
-            (errcode(ERRCODE_T_R_DEADLOCK_DETECTED), errmsg("deadlock detected"),
-             errdetail("Process %d waits for a lock held by the transaction of its own idle "
-                       "background session.",
-                       worker.header->launcher_pid),
-             errhint(
-                 "Commit or roll back in the session before using the same objects outside it.")));
+// Only the launcher could end this transaction, or take the rows this statement waits to get rid
+// of, and it waits for this process: certainly a deadlock.
+static ErrorData *find_deadlock(const char *what) {
+    if (worker.channel.gone || !blocks_launcher()) return nullptr;
+    return pg::attempt([what] {
+        ereport(ERROR,
+                (errcode(ERRCODE_T_R_DEADLOCK_DETECTED), errmsg("deadlock detected"),
+                 errdetail("Process %d waits for a lock held by %s of its own background session.",
+                           worker.header->launcher_pid, what),
+                 errhint("Commit or roll back in the session, or read all of its rows, before "
+                         "using the same "
+                         "objects outside it.")));
     });
+}
+
+static void check_launcher() {
+    if (transaction_state() != 'T') return;
+    ErrorData *error = find_deadlock("the idle transaction");
+    if (error == nullptr) return;
     if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
     worker.deadlock = error;
     ThrowErrorData(error);
+}
+
+void check_stalled() {
+    ErrorData *error = find_deadlock("an unread statement");
+    if (error != nullptr) pg::raise_fresh(error);
 }
 
 static long next_wait(const Idle *idle) {

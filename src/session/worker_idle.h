@@ -25,6 +25,9 @@ void serve_interrupts();
 // Sleeps until something happens; false when the session ends for idleness. Errors: pg 40P01 (the
 // launcher waits for a lock of this idle transaction), timeouts of the server.
 bool sleep_idle(Idle *idle);
+// A streaming statement has waited for room for some time. Errors: pg 40P01 (the launcher, who
+// should make room, waits for a lock of this statement).
+void check_stalled();
 // A command has come: stops the timers. Errors: none.
 void end_idle(Idle *idle);
 
