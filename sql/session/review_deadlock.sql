@@ -46,6 +46,23 @@ do language pllua_bg $$
 $$;
 table lk order by i;
 
+-- other commands on the session whose rows a loop reads: the rest of the rows is kept
+do language pllua_bg $$
+    local s <close> = bg.launch{queue_size = '16kB'}
+    local sum, n = 0, 0
+    for r in s:rows('select g from generate_series(1, 100000) g') do
+        sum = sum + r.g
+        if r.g == 10 then print(s:exec('select 1').value) end
+        if r.g == 20 then
+            for inner in s:rows('select g from generate_series(1, 100000) g') do
+                n = n + 1
+                if n == 50000 then break end
+            end
+        end
+    end
+    print(sum, n, s:exec('select 2').value)
+$$;
+
 -- the session in a set-returning function that an error has stopped is closed
 create function streams() returns setof int language pllua_bg as $$
     local s <close> = bg.launch()

@@ -55,15 +55,16 @@ static int first_settled(const WaitFor *commands, int n) {
     return -1;
 }
 
-// Who waits for the end of a command wants all its rows, be they ever so many.
-static void stop_streaming(const WaitFor *commands, int n) {
-    for (int i = 0; i < n; i++)
-        if (OwnCommand *own = find_command(commands[i].session, commands[i].id))
-            own->streaming = false;
+// The rows of this command and of those sent before it may not wait in the queue any more: what
+// comes behind them is wanted, be they ever so many. Commands end in the order they were sent, so
+// the pending ones are the last.
+static void stop_streaming(OwnCommand *own) {
+    for (; own != nullptr && own->state == CommandState::kPending; own = own->before)
+        own->streaming = false;
 }
 
 int wait_any(const WaitFor *commands, int n, double timeout) {
-    stop_streaming(commands, n);
+    for (int i = 0; i < n; i++) stop_streaming(find_command(commands[i].session, commands[i].id));
     pump_all();
     int settled = first_settled(commands, n);
     if (settled >= 0 || timeout == 0) return settled;
@@ -90,6 +91,8 @@ static bool has_news(Session *session, CommandId id, TupleReader *reader) {
 }
 
 bool wait_rows(Session *session, CommandId id, TupleReader *reader, double timeout) {
+    OwnCommand *own = find_command(session, id);
+    if (own != nullptr) stop_streaming(own->before);
     pump_all();
     if (has_news(session, id, reader)) return true;
     CHECK_FOR_INTERRUPTS();
