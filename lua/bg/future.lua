@@ -5,6 +5,9 @@ local core = require 'bg.core'
 local check = require 'bg.check'
 local wait = require 'bg.wait'
 
+-- Only errors of Lua are caught: nothing in the database needs to be undone.
+local protect = lpcall or pcall
+
 local Future = {}
 Future.__index = Future
 Future.__name = 'bg.future'
@@ -53,11 +56,14 @@ function Future:wait(timeout)
     return self.outcome ~= nil or wait.one(self.session, self.id, timeout)
 end
 
--- Fetches what has arrived. outcome is 'ok', 'failed' or 'closed' afterwards.
+-- Fetches what has arrived. outcome is 'ok', 'failed' or 'closed' afterwards. A result that does not
+-- fit into memory is gone, so the error is the outcome.
 local function fetch(self)
-    local ok, value, all = core.fetch(self.session, self.id)
+    local fetched, ok, value, all = protect(core.fetch, self.session, self.id)
     if self.outcome then return end -- a notice handler asked us meanwhile
-    if ok == nil then
+    if not fetched then
+        self.outcome, self.value = 'failed', ok
+    elseif ok == nil then
         self.outcome = 'closed'
     elseif ok then
         self.outcome, self.value, self.results = 'ok', value, all

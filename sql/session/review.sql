@@ -27,6 +27,39 @@ do language pllua_bg $$
     print(ok, e.sqlstate, e.message)
 $$;
 
+-- an option is a whole text
+do language pllua_bg $$
+    print(pcall(bg.launch, {name = 'a\0b'}))
+    print(pcall(bg.launch, {settings = {search_path = 'a\0b'}}))
+$$;
+
+-- rows that come slowly are not held back until there are many
+do language pllua_bg $$
+    local s <close> = bg.launch()
+    local gate <close> = bg.launch()
+    gate:exec('select pg_advisory_lock(4711)')
+    local first
+    for r in s:rows('select case g when 1 then 0 else (select 1 from pg_advisory_lock(4711)) end as x from generate_series(1, 2) g') do
+        if not first then gate:exec('select pg_advisory_unlock(4711)') end
+        first = true
+    end
+    print(first)
+$$;
+
+-- a cursor over a transition table ends with its trigger
+create table watched (id int);
+create function keeps_cursor() returns trigger language pllua_bg as $$
+    spi.newcursor('kept'):open('select * from newtab')
+$$;
+create trigger keeps_cursor after insert on watched referencing new table as newtab
+    for each statement execute function keeps_cursor();
+begin;
+insert into watched values (1);
+fetch 1 from kept;
+rollback;
+drop table watched;
+drop function keeps_cursor;
+
 -- a wrong column definition list does not lose the result
 select bg.launch() as pid \gset
 select bg.run(:pid, 'select 1 as x');

@@ -16,10 +16,20 @@ namespace pllua_bg::api {
 
 namespace {
 
+// The text at the top of the stack, nullptr when there is none. Errors: lua 22021.
+const char *whole_text(lua_State *L) {
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    if (text != nullptr && strlen(text) != length)
+        lua::raise(L, "22021", "invalid byte sequence for encoding \"%s\": 0x00",
+                   GetDatabaseEncodingName());
+    return text;
+}
+
 // A field of the options at index 1 as text; nullptr when absent. The text belongs to the options.
 const char *text_field(lua_State *L, const char *name) {
     lua_getfield(L, 1, name);
-    const char *text = lua_tostring(L, -1);
+    const char *text = whole_text(L);
     lua_pop(L, 1);
     return text;
 }
@@ -39,7 +49,8 @@ const char **text_list(lua_State *L, const char *name, int *count) {
         lua_newuserdatauv(L, sizeof(char *) * static_cast<size_t>(*count + 1), 0));
     for (int i = 0; i < *count; i++) {
         lua_rawgeti(L, -2, i + 1);
-        texts[i] = luaL_checkstring(L, -1);
+        luaL_checktype(L, -1, LUA_TSTRING);
+        texts[i] = whole_text(L);
         lua_pop(L, 1);
     }
     return texts;

@@ -235,6 +235,7 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
         pg::ensure_spi();
         portal = SPI_cursor_open_with_paramlist(name, statement->plan, execution->params,
                                                 pg::current_activation->read_only);
+        pg::note_portal(portal);
         attach(cursor, portal);
         // Lua code that runs while we make the frame could close the portal.
         MemoryContextSwitchTo(execution->context);

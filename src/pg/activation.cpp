@@ -21,13 +21,33 @@ ErrorData *release_spi() {
     return error;
 }
 
+// A cursor over a transition table would read it after the server has freed it.
+ErrorData *close_portals(Activation *activation) {
+    return attempt([activation] {
+        ListCell *cell;
+        foreach (cell, activation->portals) {
+            Portal portal = GetPortalByName(static_cast<char *>(lfirst(cell)));
+            if (portal != nullptr && portal->queryEnv != nullptr) SPI_cursor_close(portal);
+        }
+        list_free_deep(activation->portals);
+    });
+}
+
 } // namespace
+
+void note_portal(Portal portal) {
+    if (portal->queryEnv == nullptr) return;
+    MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+    current_activation->portals = lappend(current_activation->portals, pstrdup(portal->name));
+    MemoryContextSwitchTo(caller);
+}
 
 void enter(Activation *activation, bool atomic, bool read_only, void *call) {
     check_stack_depth();
     activation->previous = current_activation;
     activation->level_base = level_count();
     activation->spi_connected = false;
+    activation->portals = NIL;
     activation->atomic = atomic;
     activation->read_only = read_only;
     activation->call = call;
@@ -40,6 +60,8 @@ ErrorData *leave(Activation *activation, bool failed) {
     if (level_count() > activation->level_base) error = rollback_levels(activation->level_base);
     if (!failed && error == nullptr && pending_error() != nullptr) error = copy_pending();
     clear_pending();
+    if (!failed && error == nullptr && activation->portals != NIL)
+        error = close_portals(activation);
     if (activation->spi_connected) {
         // After an error the end of the (sub)transaction releases SPI; doing it here too frees it
         // early and is allowed.

@@ -4,6 +4,10 @@
 
 #include "pg/server.h"
 
+extern "C" {
+#include "utils/portal.h"
+}
+
 namespace pllua_bg::pg {
 
 // Lives in the frame of the handler that pushes it. Trivially destructible by design.
@@ -17,6 +21,7 @@ struct Activation {
     // Called after SPI was connected, for what the handler has to register there; may be null.
     // Errors: pg.
     void (*on_spi_connect)(Activation *activation);
+    List *portals; // names of cursors over its transition tables; they end with it
 };
 
 // The running activation; nullptr outside the language.
@@ -27,6 +32,9 @@ void enter(Activation *activation, bool atomic, bool read_only, void *call);
 // Ends it: releases SPI, checks that no level is open. Returns the pending error of this
 // activation, if any, which the caller must raise (pg::rethrow). Errors: none.
 ErrorData *leave(Activation *activation, bool failed);
+
+// A cursor was opened in the running activation. Inside pg::call. Errors: pg (memory).
+void note_portal(Portal portal);
 
 // Connects to SPI once per activation; released by leave(). Call inside pg::call. Errors: pg.
 void ensure_spi();

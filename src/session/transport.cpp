@@ -112,6 +112,13 @@ void flush(Channel *channel) {
     if (channel->wait) wait_for_room(channel);
 }
 
+void flush_if_late(Channel *channel) {
+    const TimestampTz now = GetCurrentTimestamp();
+    if (now - channel->flushed < kLatestFlush) return;
+    flush(channel);
+    channel->flushed = now;
+}
+
 // Room at the end of the batch, after flushing it when it would grow beyond its usual size.
 static char *reserve(Channel *channel, Size length) {
     if (channel->batch_length + length > channel->batch_capacity) {

@@ -40,10 +40,11 @@ struct Channel {
     MemoryContext context;
     shm_mq_handle *out;
     shm_mq_handle *in;
-    bool gone;         // the other side has detached
-    bool wait;         // sending waits for room (streaming); with interrupts
-    void (*stalled)(); // called each deadlock_timeout of such a wait, may raise; may be null
-    char *batch;       // frames being written
+    bool gone;           // the other side has detached
+    TimestampTz flushed; // by flush_if_late()
+    bool wait;           // sending waits for room (streaming); with interrupts
+    void (*stalled)();   // called each deadlock_timeout of such a wait, may raise; may be null
+    char *batch;         // frames being written
     Size batch_length;
     Size batch_capacity;
     Size open_rows;      // 1 + offset in the batch of the open kRows frame; 0: none
@@ -70,6 +71,10 @@ char *begin_row(Channel *channel, Size length);
 // Offers what was written to the queue. Errors: pg (memory, temporary file); with `wait` also
 // interrupts.
 void flush(Channel *channel);
+// The same, when the last such flush was some time ago: rows that come slowly are sent as they
+// come. Errors: as flush.
+void flush_if_late(Channel *channel);
+inline constexpr int64 kLatestFlush = 5000; // microseconds
 // Offers what was kept; true when nothing is left. Errors: pg (temporary file).
 bool send_backlog(Channel *channel);
 // True when something written was not yet taken by the queue. Errors: none.

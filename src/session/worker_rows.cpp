@@ -189,6 +189,7 @@ static bool receive_row(TupleTableSlot *slot, DestReceiver *self) {
         MemoryContextSwitchTo(old);
         MemoryContextReset(receiver->scratch);
     }
+    if (worker.channel.wait) flush_if_late(&worker.channel);
     if (has_flag(worker.header, kEdge)) yield_busy_lock();
     return true;
 }
