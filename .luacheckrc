@@ -1,7 +1,7 @@
 -- What luacheck should know: Lua 5.4, and the globals that the server side gives to our modules.
 std = 'lua54'
 max_line_length = 120
-read_globals = { 'bg', 'spi', 'pgtype', 'server' }
+read_globals = { 'bg', 'lpcall', 'spi', 'pgtype', 'server' }
 ignore = { '212/self', '212/_.*' }
 
 files['lua/bg/init.lua'] = { globals = { 'bg' } }

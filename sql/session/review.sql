@@ -21,11 +21,14 @@ do language pllua_bg $$
     print(s:exec('select $2::int', 1, 2).value)
 $$;
 
--- memory that is not there is an error with its code
+-- memory beyond pllua_bg.memory_limit is an error with its code
 do language pllua_bg $$
     local ok, e = pcall(string.rep, 'x', 1 << 40)
     print(ok, e.sqlstate, e.message)
 $$;
+
+-- the parts of a module cannot be required
+do language pllua_bg $$ print((pcall(require, 'bg.wait')), (pcall(require, 'bg.core')), require('bg') == bg) $$;
 
 -- an option is a whole text
 do language pllua_bg $$

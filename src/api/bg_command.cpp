@@ -190,7 +190,10 @@ int bg_wait_one(lua_State *L) {
 int bg_wait_any(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
-    const int n = static_cast<int>(luaL_checkinteger(L, 3));
+    const lua_Integer count = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, count >= 0 && count <= static_cast<lua_Integer>(lua_rawlen(L, 1)), 3,
+                  "more waits than handles");
+    const int n = static_cast<int>(count);
     const double timeout = timeout_at(L, 4);
     lua_settop(L, 4);
     session::WaitFor few[kFewWaits];

@@ -10,7 +10,7 @@ namespace pllua_bg::pg {
 int setting_max_sessions = 16;
 int setting_queue_size = 1024;
 int setting_launch_wait = 5000;
-int setting_memory_limit = 0;
+int setting_memory_limit = 1024 * 1024;
 
 char *setting_on_init = nullptr;
 char *setting_on_trusted_init = nullptr;
@@ -38,7 +38,7 @@ static void define_start_code(const char *name, const char *description, char **
 
 static void define_language_settings() {
     DefineCustomIntVariable("pllua_bg.memory_limit", "Sets the memory limit of each interpreter.",
-                            "0 means no limit.", &setting_memory_limit, 0, 0, MAX_KILOBYTES,
+                            "0 means no limit.", &setting_memory_limit, 1024 * 1024, 0, MAX_KILOBYTES,
                             PGC_SUSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
     define_start_code("pllua_bg.on_init", "Lua code to run first when any interpreter starts.",
                       &setting_on_init);

@@ -103,7 +103,7 @@ static void wait_in_subtransaction(Session *session, int slice) {
 
 bool offer_deadlock_edge(const WaitFor *commands, int n, long timeout) {
     static uint32 turn = 0;
-    if (n == 0 || !IsTransactionState() || IsInParallelMode()) return false;
+    if (n <= 0 || !IsTransactionState() || IsInParallelMode()) return false;
     for (int i = 0; i < n; i++)
         if (!waits_for_lock(commands[i].session)) return false;
     Session *session = commands[turn++ % static_cast<uint32>(n)].session;
