@@ -38,8 +38,8 @@ static void define_start_code(const char *name, const char *description, char **
 
 static void define_language_settings() {
     DefineCustomIntVariable("pllua_bg.memory_limit", "Sets the memory limit of each interpreter.",
-                            "0 means no limit.", &setting_memory_limit, 1024 * 1024, 0, MAX_KILOBYTES,
-                            PGC_SUSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
+                            "0 means no limit.", &setting_memory_limit, 1024 * 1024, 0,
+                            MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
     define_start_code("pllua_bg.on_init", "Lua code to run first when any interpreter starts.",
                       &setting_on_init);
     define_start_code("pllua_bg.on_trusted_init",

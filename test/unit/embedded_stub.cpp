@@ -27,10 +27,11 @@ constexpr char kBroken[] = "local x =\n= 1\n";
 } // namespace
 
 const EmbeddedModule kEmbeddedModules[] = {
-    {"stub.good", "@lua/stub/good.lua", kGood, sizeof(kGood) - 1},
-    {"stub.broken", "@lua/stub/broken.lua", kBroken, sizeof(kBroken) - 1},
+    {"stub_good", "@lua/stub_good.lua", kGood, sizeof(kGood) - 1},
+    {"stub.part", "@lua/stub/part.lua", kGood, sizeof(kGood) - 1},
+    {"stub_broken", "@lua/stub_broken.lua", kBroken, sizeof(kBroken) - 1},
     {"pllua.trusted", "@lua/pllua/trusted.lua", trusted_source().c_str(), trusted_source().size()},
 };
-const int kEmbeddedModuleCount = 3;
+const int kEmbeddedModuleCount = sizeof(kEmbeddedModules) / sizeof(kEmbeddedModules[0]);
 
 } // namespace pllua_bg::lua

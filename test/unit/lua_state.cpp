@@ -69,13 +69,15 @@ TEST_CASE("external memory counts against the limit and drives the collector") {
 TEST_CASE("embedded modules") {
     for (bool trusted : {true, false}) {
         State state(trusted);
-        CHECK(state.run("local m = require 'stub.good' return m.name .. tostring(m == require "
-                        "'stub.good')") == "stub.goodtrue");
-        CHECK(state.run("require('stub.good').fail()") ==
-              "error: lua/stub/good.lua:3: from inside");
-        CHECK(state.run("require('stub.broken')")
-                  .find("lua/stub/broken.lua:2: unexpected symbol near '='") != std::string::npos);
-        CHECK(state.run("return require('stub.good').env == _G") == (trusted ? "false" : "true"));
+        CHECK(state.run("local m = require 'stub_good' return m.name .. tostring(m == require "
+                        "'stub_good')") == "stub_goodtrue");
+        CHECK(state.run("require('stub_good').fail()") ==
+              "error: lua/stub_good.lua:3: from inside");
+        CHECK(state.run("require('stub_broken')")
+                  .find("lua/stub_broken.lua:2: unexpected symbol near '='") != std::string::npos);
+        CHECK(state.run("return tostring(pcall(require, 'stub.part'))") ==
+              (trusted ? "false" : "true"));
+        CHECK(state.run("return require('stub_good').env == _G") == (trusted ? "false" : "true"));
         CHECK(lua::find_embedded("stub") == nullptr);
         CHECK(lua::load_embedded(state.L, "stub") == 0);
         CHECK(lua_gettop(state.L) == 0);
