@@ -124,4 +124,6 @@ function metatable.__tostring(self)
     return 'bg.session' .. name .. pid .. ' (' .. status.state .. ')'
 end
 
+session.of_number = handle_of
+
 return session

@@ -98,6 +98,7 @@ void push_core(lua_State *L) {
     lua_createtable(L, 0, 40);
     lua::set_functions(L, kCommandFunctions);
     lua::set_functions(L, kSessionFunctions);
+    lua::set_functions(L, kOversightFunctions);
     lua::new_metatable(L, kSessionHandle);
     lua_setfield(L, -2, "session_metatable");
 }

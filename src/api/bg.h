@@ -81,5 +81,6 @@ int bg_on_commit(lua_State *L);
 int bg_cooperate(lua_State *L);
 int bg_stream(lua_State *L);
 extern const luaL_Reg kSessionFunctions[];
+extern const luaL_Reg kOversightFunctions[];
 
 } // namespace pllua_bg::api

@@ -131,7 +131,7 @@ struct NumberList {
 
 void add_number(session::Session *session, void *argument) {
     auto *list = static_cast<NumberList *>(argument);
-    if (!is_member_of_role(GetUserId(), session::status(session).user)) return;
+    if (!has_privs_of_role(GetUserId(), session::status(session).user)) return;
     if (list->count < list->capacity) list->numbers[list->count] = session::number(session);
     list->count++;
 }

@@ -61,6 +61,42 @@ void define_settings() {
     MarkGUCPrefixReserved("pllua_bg");
 }
 
+static PgBackgroundSettings own_pg_background = {16, 0, 65536};
+
+static void define_unless_there(const char *name, const char *description, int *variable, int least,
+                                int most, int unit) {
+    struct config_generic *setting = find_setting(name);
+    if (setting != nullptr && !(setting->flags & GUC_CUSTOM_PLACEHOLDER)) return;
+    DefineCustomIntVariable(name, description, nullptr, variable, *variable, least, most,
+                            PGC_USERSET, unit, nullptr, nullptr, nullptr);
+}
+
+static int read_setting(const char *name) {
+    const struct config_generic *setting = find_setting(name);
+    if (setting == nullptr || setting->vartype != PGC_INT)
+        elog(ERROR, "setting %s is not a number", name);
+    int value = *reinterpret_cast<const struct config_int *>(setting)->variable;
+    return (setting->flags & GUC_UNIT) == GUC_UNIT_KB ? value * 1024 : value;
+}
+
+PgBackgroundSettings pg_background_settings() {
+    static constexpr char kWorkers[] = "pg_background.max_workers";
+    static constexpr char kTimeout[] = "pg_background.worker_timeout";
+    static constexpr char kQueue[] = "pg_background.default_queue_size";
+    static bool defined = false;
+    if (!defined) {
+        define_unless_there(kWorkers, "Sets the maximum number of workers of one session.",
+                            &own_pg_background.max_workers, 1, 1000, 0);
+        define_unless_there(kTimeout, "Sets the statement_timeout of workers; 0 sets none.",
+                            &own_pg_background.worker_timeout, 0, INT_MAX, GUC_UNIT_MS);
+        define_unless_there(kQueue, "Sets the size of a worker's queues.",
+                            &own_pg_background.default_queue_size, kQueueSizeMin * 1024,
+                            kQueueSizeMax * 1024, GUC_UNIT_BYTE);
+        defined = true;
+    }
+    return {read_setting(kWorkers), read_setting(kTimeout), read_setting(kQueue)};
+}
+
 struct config_generic *find_setting(const char *name) {
     int count = 0;
     struct config_generic **settings = all_settings(&count);

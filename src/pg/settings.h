@@ -26,6 +26,15 @@ inline constexpr int kQueueSizeMax = 256 * 1024;
 // Defines all settings and reserves the prefix. Called once from _PG_init. Errors: pg.
 void define_settings();
 
+// The settings of pg_background by their own names. They are defined at the first call, not with
+// the library: where pg_background itself is loaded, its definitions count. Errors: pg.
+struct PgBackgroundSettings {
+    int max_workers;        // at a time, of one backend
+    int worker_timeout;     // ms; 0: none
+    int default_queue_size; // bytes
+};
+PgBackgroundSettings pg_background_settings();
+
 // The server's setting of this name; nullptr when there is none. Errors: none.
 struct config_generic *find_setting(const char *name);
 

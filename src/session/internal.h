@@ -46,6 +46,14 @@ struct Session {
     OwnCommand *current;        // the oldest that is pending
     ErrorData *last_words;      // an error reported while no command was pending, or FATAL
     char *last_error;
+    int64 cookie;
+    TimestampTz launched_at;
+    Size queue_size;
+    CommandId last_command; // sent by send_last(); 0: none was
+    bool has_progress;      // progress was saved when the segment went
+    Progress progress;
+    char *note;
+    Size note_length;
     Notification *notifications;
     Notification *last_notification;
     Notice *early_notices; // came while no command was pending; given to the next
@@ -67,6 +75,11 @@ void drop_command(Session *session, OwnCommand *command);
 
 // The current command has ended: the next one is current; a discarded one is dropped.
 void current_is_done(Session *session);
+
+// Sessions whose worker is not known to have ended. Errors: as pump().
+int count_living();
+// Keeps what the worker has reported, before the segment goes. Errors: none.
+void save_progress(Session *session);
 
 // Ends every pending command with 08006 and gives the shared memory back. Errors: pg (memory).
 void session_is_gone(Session *session);

@@ -140,6 +140,10 @@ static Session *make_session(const LaunchOptions &options) {
     session->user = GetUserId();
     session->on_exit = options.on_exit;
     session->transaction = 'I';
+    session->launched_at = GetCurrentTimestamp();
+    if (!pg_strong_random(&session->cookie, sizeof session->cookie))
+        ereport(ERROR,
+                (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random number")));
     if (options.name != nullptr) {
         int length =
             pg_mbcliplen(options.name, static_cast<int>(strlen(options.name)), NAMEDATALEN - 1);
@@ -160,6 +164,7 @@ static void make_segment(Session *session, const LaunchOptions &options) {
     auto *header = static_cast<SegmentHeader *>(dsm_segment_address(session->segment));
     segment_init(header, queue_size, setup.data, setup.len);
     session->header = header;
+    session->queue_size = queue_size;
     header->session_number = session->number;
     header->idle_timeout = options.idle_timeout;
     strlcpy(header->name, NameStr(session->name), NAMEDATALEN);
@@ -202,11 +207,11 @@ static void destroy_unborn(Session *session) {
 Session *launch(const LaunchOptions &options) {
     check_may_launch();
     initialize_at_first_use();
-    if (session_count >= pg::setting_max_sessions)
+    if (session_count >= pg::setting_max_sessions && count_living() >= pg::setting_max_sessions)
         ereport(
             ERROR,
             (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("too many background sessions"),
-             errdetail("This session has %d of them.", session_count),
+             errdetail("This session has %d of them.", count_living()),
              errhint(
                  "Detach sessions that are no longer needed, or increase pllua_bg.max_sessions.")));
     Session *volatile session = nullptr;
@@ -231,6 +236,9 @@ static CommandId send_with_flags(Session *session, const char *sql, int nparams,
         ereport(ERROR,
                 (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),
                  session->last_error == nullptr ? 0 : errdetail("%s", session->last_error)));
+    if (session->last_command != 0)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("background session takes no more commands")));
     if (nparams > PG_UINT16_MAX)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("too many parameters for a background session: %d", nparams)));
@@ -253,6 +261,12 @@ CommandId send(Session *session, const char *sql, int nparams, const Param *para
 
 CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params) {
     return send_with_flags(session, sql, nparams, params, kStreaming);
+}
+
+CommandId send_last(Session *session, const char *sql, bool quiet) {
+    CommandId id = send_with_flags(session, sql, 0, nullptr, quiet ? kLast | kQuiet : kLast);
+    session->last_command = id;
+    return id;
 }
 
 } // namespace pllua_bg::session

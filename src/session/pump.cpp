@@ -41,15 +41,18 @@ static ErrorData *make_death_error(Session *session, OwnCommand *own, const char
 void session_is_gone(Session *session) {
     const char *cause = MemoryContextStrdup(session->context, cause_of_death(session));
     session->gone = true;
-    if (session->last_error == nullptr || session->current != nullptr)
+    bool in_order = session->last_command != 0 && session->current == nullptr;
+    if (!in_order && (session->last_error == nullptr || session->current != nullptr))
         session->last_error = const_cast<char *>(cause);
     while (OwnCommand *own = session->current) {
         own->error = make_death_error(session, own, cause);
         own->state = CommandState::kFailed;
+        own->ended = GetCurrentTimestamp();
         own->open = nullptr;
         current_is_done(session);
     }
     session->transaction = 'I';
+    save_progress(session);
     dsm_segment *segment = session->segment;
     session->segment = nullptr;
     session->header = nullptr;

@@ -191,6 +191,8 @@ static void take_ready(Session *session, const Frame *frame) {
     while (session->current != nullptr && session->current->id <= ready.command) {
         OwnCommand *own = session->current;
         own->state = own->error == nullptr ? CommandState::kComplete : CommandState::kFailed;
+        own->begun = ready.begun;
+        own->ended = ready.ended;
         current_is_done(session);
     }
 }

@@ -40,6 +40,14 @@ void pump_all() {
         pump(session);
 }
 
+int count_living() {
+    pump_all();
+    int living = 0;
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        living += session->gone ? 0 : 1;
+    return living;
+}
+
 void check_owner(const Session *session) {
     if (has_privs_of_role(GetUserId(), session->user)) return;
     ereport(ERROR,

@@ -17,6 +17,7 @@ static void init_atomics(SegmentHeader *header) {
     pg_atomic_init_u32(&header->testament, 0);
     pg_atomic_init_u64(&header->started, 0);
     pg_atomic_init_u64(&header->finished, 0);
+    pg_atomic_init_u32(&header->progress_version, 0);
     for (pg_atomic_uint64 &target : header->cancel_targets) pg_atomic_init_u64(&target, 0);
 }
 

@@ -1,9 +1,9 @@
 // The shared memory of a session: what both processes know of each other besides the two queues.
 // Owns the layout of the DSM segment. Every member changes by atomic operations only, or before the
-// worker is registered.
+// worker is registered; the worker's progress is guarded by its version.
 #pragma once
 
-#include "pg/server.h"
+#include "session/session.h"
 
 extern "C" {
 #include "port/atomics.h"
@@ -56,6 +56,8 @@ struct SegmentHeader {
     pg_atomic_uint64 started;   // newest command begun
     pg_atomic_uint64 finished;  // newest command ended
     pg_atomic_uint64 cancel_targets[kCancelTargets]; // commands to cancel; 0 or an ended one: free
+    pg_atomic_uint32 progress_version; // odd while the worker writes its progress; 0: none yet
+    Progress progress;
     char last_words[512]; // the worker's FATAL message, for when the queue has no room
 };
 

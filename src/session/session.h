@@ -63,6 +63,11 @@ CommandId send(Session *session, const char *sql, int nparams, const Param *para
 // is released.
 CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params);
 
+// Sends the last command of the session: the worker ends when it is done, and what is sent
+// afterwards raises 55000. The result stays here until it is taken out. quiet: the worker throws
+// the rows away, only tags, messages and errors come back. Errors: as send().
+CommandId send_last(Session *session, const char *sql, bool quiet);
+
 struct Column {
     NameData name;
     Oid type; // type of the statement's column
@@ -109,6 +114,8 @@ struct Command {
     Notice *last_notice;
     MemoryContext context; // owns all of it
     bool untaken;          // not yet fetched by result() or results()
+    TimestampTz begun;     // by the worker's clock; 0: pending, or unknown because it died
+    TimestampTz ended;     // 0: pending
 };
 
 // The command with this number; nullptr once released. Errors: none.
@@ -194,6 +201,40 @@ void detach(Session *session);
 // Ends now: cancels what runs, rolls back what is open. Never waits. The handle is gone. Errors:
 // none.
 void close(Session *session);
+
+// Ends the worker as pg_terminate_backend does (SIGTERM, never more); what was pending fails with
+// its last words. The handle stays. Errors: none.
+void terminate(Session *session);
+
+// What tells a session from every other: pids are used again, cookies are not.
+struct Identity {
+    int64 cookie; // random
+    TimestampTz launched_at;
+    Oid user;
+    Size queue_size;
+};
+// Errors: none.
+Identity identity(const Session *session);
+// The session of this backend with this pid and cookie, ended ones included; nullptr when there is
+// none. Errors: none.
+Session *find_exact(int pid, int64 cookie);
+
+// Bytes that whoever launched the session keeps with it, for everybody who finds it. Replaces the
+// former note. Errors: pg (memory).
+void set_note(Session *session, const char *bytes, Size length);
+// nullptr when there is none; valid until the next set_note(). Errors: none.
+const char *note(const Session *session, Size *length);
+
+inline constexpr int kProgressMessageSize = 256;
+struct Progress {
+    int percent;
+    char message[kProgressMessageSize]; // empty: none
+};
+// In a worker: lets the launcher see how far the command is; a message that is too long is clipped
+// at a character. False when this process is not the worker of a session. Errors: none.
+bool report_progress(int percent, const char *message);
+// The newest report of the worker, also after its end; false when there was none. Errors: none.
+bool read_progress(Session *session, Progress *progress);
 
 // Runs sql in a background session of its own after the current transaction has committed;
 // forgotten when it, or the subtransaction it was registered in, rolls back. PREPARE TRANSACTION is

@@ -30,8 +30,10 @@ struct FrameHeader {
 };
 
 struct ReadyFrame {
-    uint64 command;   // the newest command completed; 0: the session has started
-    char transaction; // 'I', 'T' or 'E'
+    uint64 command;    // the newest command completed; 0: the session has started
+    char transaction;  // 'I', 'T' or 'E'
+    TimestampTz begun; // when that command began; 0: none did
+    TimestampTz ended;
 };
 
 inline constexpr Size kBatchSize = 32 * 1024;

@@ -9,6 +9,8 @@ namespace pllua_bg::session {
 
 // Bits of WireCommand::flags.
 inline constexpr uint32 kStreaming = 1; // the worker waits for the launcher to take the rows
+inline constexpr uint32 kQuiet = 2;     // the worker throws the rows away
+inline constexpr uint32 kLast = 4;      // the worker ends when it has done this command
 
 struct WireCommand {
     CommandId id;

@@ -25,6 +25,8 @@ struct Worker {
     bool testament_read;
     bool in_command;            // a transaction command is open (StartTransactionCommand)
     volatile CommandId running; // 0: none; read by signal handlers
+    TimestampTz begun;          // when the running command began
+    CommandId last;             // after which the worker ends; 0: none has come
     ErrorData *deadlock;        // found while idle in a transaction: what the next command reports
 };
 

@@ -187,7 +187,7 @@ static List *plan_statement(const Execution *run, RawStmt *statement, ParamListI
 
 static void run_plans(const Execution *run, List *plans, CommandTag tag, ParamListInfo bound,
                       QueryCompletion *completion) {
-    DestReceiver *receiver = make_row_receiver();
+    DestReceiver *receiver = (run->command->flags & kQuiet) ? None_Receiver : make_row_receiver();
     Portal portal = CreatePortal("", true, true);
     portal->visible = false;
     pg::define_portal(portal, run->command->sql, tag, plans);

@@ -27,6 +27,8 @@ namespace pllua_bg::session {
 // A cancel for the present command takes effect, one for another does not.
 static void begin_command(const WireCommand *command) {
     worker.running = command->id;
+    worker.begun = GetCurrentTimestamp();
+    if (command->flags & kLast) worker.last = command->id;
     worker.channel.wait = (command->flags & kStreaming) != 0;
     pg_atomic_write_u64(&worker.header->started, command->id);
     pg_memory_barrier();
@@ -46,6 +48,8 @@ static void report_ready() {
     ReadyFrame ready = {};
     ready.command = pg_atomic_read_u64(&worker.header->finished);
     ready.transaction = transaction_state();
+    ready.begun = worker.begun;
+    ready.ended = GetCurrentTimestamp();
     put_frame(&worker.channel, FrameType::kReady, &ready, sizeof ready);
     flush(&worker.channel);
 }
@@ -90,6 +94,12 @@ static bool look_for_message(bool *found) {
     return true;
 }
 
+// The last command is done, and all it has brought is on its way.
+static bool is_at_end() {
+    return worker.last != 0 && pg_atomic_read_u64(&worker.header->finished) >= worker.last &&
+           !has_backlog(&worker.channel);
+}
+
 // Waits for the next command; false when the session is over. Errors: pg (interrupts).
 static bool next_command(Frame *frame) {
     pg::Poll poll = {};
@@ -106,6 +116,7 @@ static bool next_command(Frame *frame) {
         if (!look_for_message(&found)) return false;
         if (found) continue;
         if (has_backlog(&worker.channel)) (void)send_backlog(&worker.channel);
+        if (is_at_end()) return false;
         polling = polling && pg::poll_again(&poll);
         if (polling) continue;
         if (!sleep_idle(&idle)) return false;
