@@ -79,7 +79,7 @@ select try('select * from pg_background_result(1) as (x int)');
 select try('select pg_background_detach(1)');
 select pg_background_detach(:pid);
 select try(format('select pg_background_run(%s, $$select 1$$)', :pid));
-select pg_background_run(null, 'select 1') is null;
+select pg_background_run(null::int, 'select 1') is null;
 
 -- inside another query
 select pg_background_launch() as pid \gset

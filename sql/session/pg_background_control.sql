@@ -1,0 +1,136 @@
+-- pg_background: waiting, cancelling, letting go.
+create function try(sql text) returns text language plpgsql as $$
+declare state text; msg text;
+begin
+    execute sql;
+    return 'no error';
+exception when query_canceled or others then
+    get stacked diagnostics state = returned_sqlstate, msg = message_text;
+    return state || ' ' || regexp_replace(msg, 'PID \d+', 'PID N');
+end $$;
+
+-- wait
+select * from pg_background_launch_v2('select 1') \gset
+select pg_background_wait_v2(:pid, :cookie);
+select pg_background_wait_v2_timeout(:pid, :cookie, 0);
+select pg_background_wait(:pid, :cookie);
+select pg_background_wait(:pid, :cookie, 10);
+select * from pg_background_result_v2(:pid, :cookie) as (x int);
+select pg_background_wait(:pid, :cookie);
+select pg_background_detach(:pid, :cookie);
+select try(format('select pg_background_wait_v2(%s, %s)', :pid, :cookie));
+select try(format('select pg_background_wait(%s, %s)', :pid, :cookie));
+select try(format('select pg_background_wait_v2_timeout(%s, %s, 10)', :pid, :cookie));
+-- workload
+select * from pg_background_launch_v2('select pg_sleep(100)') \gset
+select pg_background_wait_v2_timeout(:pid, :cookie, 0);
+select pg_background_wait_v2_timeout(:pid, :cookie, 20);
+select pg_background_wait(:pid, :cookie, 20);
+-- a wait can be cancelled
+set statement_timeout = '50ms';
+select try(format('select pg_background_wait_v2(%s, %s)', :pid, :cookie));
+select try(format('select pg_background_wait(%s, %s, -1)', :pid, :cookie));
+reset statement_timeout;
+
+-- wait_any
+select pid as pid2, cookie as cookie2 from pg_background_launch_v2('select 2') \gset
+select (pg_background_wait_any(array[(:pid, :cookie), (:pid2, :cookie2)]::pg_background_handle[])).pid = :pid2 as second;
+select pg_background_wait_any(array[row(:pid, :cookie)]::pg_background_handle[], 20);
+select pg_background_wait_any('{}');
+select try(format('select pg_background_wait_any(array[(%s, %s)]::pg_background_handle[])', :pid, :cookie # 1));
+select try('select pg_background_wait_any(array[null]::pg_background_handle[])');
+
+-- cancel
+select pg_background_cancel_v2(:pid, :cookie);
+select pg_background_wait(:pid, :cookie);
+select state, sqlstate, error_message from pg_background_outcome(:pid, :cookie);
+select try(format('select * from pg_background_result_v2(%s, %s) as (x text)', :pid, :cookie));
+select state, consumed from pg_background_outcome(:pid, :cookie);
+-- nothing to cancel is no error
+select pg_background_cancel(:pid, :cookie);
+select pg_background_cancel(:pid2, :cookie2, 1000);
+select state from pg_background_outcome(:pid2, :cookie2);
+select try(format('select pg_background_cancel(%s, %s)', :pid, :cookie # 1));
+select pg_background_detach_all_v2();
+
+-- grace: the command ends in time, or its process has to
+create table said (what text);
+create procedure stubborn() language plpgsql as $$
+begin
+    insert into said values ('begun');
+    commit;
+    loop
+        begin
+            perform pg_sleep(100); -- workload
+        exception when query_canceled then
+            raise log 'not yet';
+        end;
+    end loop;
+end $$;
+create procedure await_begin(n int) language plpgsql as $$
+begin
+    while (select count(*) from said) < n loop commit; end loop;
+end $$;
+select * from pg_background_launch_v2('call stubborn()') \gset
+call await_begin(1);
+select pg_background_cancel_v2(:pid, :cookie);
+select pg_background_wait(:pid, :cookie, 20);
+select pg_background_cancel_v2_grace(:pid, :cookie, 20);
+select pg_background_wait(:pid, :cookie);
+select state, sqlstate, error_message from pg_background_outcome(:pid, :cookie);
+select try(format('select * from pg_background_result_v2(%s, %s) as (x text)', :pid, :cookie));
+-- workload
+select * from pg_background_launch_v2('select pg_sleep(100)') \gset
+select pg_background_cancel(:pid, :cookie, 60000);
+select state, sqlstate from pg_background_outcome(:pid, :cookie);
+
+-- many
+select pg_background_detach_all();
+select count(pg_background_submit('select pg_sleep(100)', 0, 'job ' || g)) from generate_series(1, 4) g; -- workload
+select count(pg_background_launch_v2('select pg_sleep(100)')) from generate_series(1, 2) g; -- workload
+select pg_background_cancel_by_label('job 1');
+select pg_background_wait(pid, cookie) from pg_background_list where label = 'job 1';
+select pg_background_cancel_by_label('no%');
+select pg_background_cancel_by_label('job %', 60000);
+select label, replace(state, 'starting', 'running') as state from pg_background_list order by label nulls last;
+select pg_background_cancel_all();
+select bool_and(pg_background_wait(pid, cookie)) from pg_background_list;
+select state, count(*) from pg_background_list group by state;
+select pg_background_cancel_all_v2();
+-- purge forgets those that have ended
+-- workload
+select * from pg_background_launch_v2('select pg_sleep(100)', 0, 'stays') \gset
+select pg_background_purge();
+select label, state in ('starting', 'running') as active from pg_background_list;
+select pg_background_cancel(:pid, :cookie);
+select pg_background_wait(:pid, :cookie);
+select pg_background_purge(), pg_background_purge();
+
+-- detach: what was sent is finished
+truncate said;
+select * from pg_background_launch_v2('insert into said values ($$detached$$)') \gset
+select pg_background_detach_v2(:pid, :cookie);
+call await_begin(1);
+select * from said;
+select count(pg_background_submit('insert into said values ($$detached all$$)')) from generate_series(1, 2);
+select pg_background_detach_all();
+call await_begin(3);
+select what, count(*) from said group by what order by what;
+select count(*) from pg_background_list;
+
+-- sessions that take commands have a handle too
+select pg_background_launch() as pid \gset
+select cookie from pg_background_list where pid = :pid \gset
+select pg_background_wait(:pid, :cookie);
+select pg_background_run(:pid, 'select 1');
+select pg_background_run(:pid, 'select pg_sleep(100)'); -- workload
+select pg_background_wait(:pid, :cookie, 20);
+select pg_background_cancel(:pid, :cookie, 60000);
+select pg_background_wait(:pid, :cookie);
+select try(format('select * from pg_background_result(%s, %s) as (x text)', :pid, :cookie));
+select * from pg_background_result(:pid, :cookie) as (x int);
+select try(format('select * from pg_background_result(%s, %s) as (x int)', :pid, :cookie));
+select pg_background_detach(:pid, :cookie);
+drop function try;
+drop procedure stubborn, await_begin;
+drop table said;
