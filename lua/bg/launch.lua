@@ -16,7 +16,7 @@ local function size(value, what)
         check.fail(string.format("%s must be a number of bytes or a string such as '1MB', not %s",
             what, check.describe(value)))
     end
-    return math.tointeger(value)
+    return tostring(math.tointeger(value)) -- core.launch borrows the text from the options
 end
 
 local function setting_text(name, value)
