@@ -197,5 +197,52 @@ end
 function core.on_commit(sql, ...) committed[#committed + 1] = table.pack(sql, ...) end
 function core.committed() return committed end
 
+-- What lua/pg_background needs. A cookie is 7 times the number of its session.
+function core.note(handle, bytes)
+    local record = record_of(handle)
+    if bytes and record then record.note = bytes else return record and record.note end
+end
+
+function core.identity(handle)
+    return {cookie = 7 * handle.number, launched_at = '2000-01-01 00:00:00+00', user = 10,
+        queue_size = record_of(handle).options.queue_size}
+end
+
+function core.find_exact(pid, cookie)
+    local number = core.find(pid)
+    return number and cookie == 7 * number and number or nil
+end
+
+function core.send_last(handle, sql, quiet)
+    log(quiet and 'last, quiet' or 'last')
+    return core.send(handle, sql)
+end
+
+function core.look(handle, id)
+    local command = find(handle, id)
+    if not command then return nil end
+    local seen = {state = core.state(handle, id)}
+    if seen.state == 'complete' then
+        seen.tag, seen.rows, seen.milliseconds = command.result.tag, command.result.n, 2.0
+    elseif seen.state == 'failed' then
+        seen.sqlstate, seen.message = command.error.sqlstate, command.error.message
+    end
+    return seen
+end
+
+function core.terminate(handle)
+    log('terminate')
+    for _, command in pairs(record_of(handle).commands) do
+        command.at, command.error = core.time, {sqlstate = '08006', message = 'lost'}
+    end
+end
+
+function core.report_progress() return false end
+function core.progress(handle) return record_of(handle).percent end
+function core.clip(text, n) return text:sub(1, n) end
+
+core.settings = {max_workers = 3, worker_timeout = 0, default_queue_size = 65536}
+function core.pg_background_settings() return core.settings end
+
 package.loaded['bg.core'] = core
 return core
