@@ -1,4 +1,5 @@
 -- cancel hits the running command and no other.
+SET pllua_bg.pool_size = 0;
 \set SHOW_CONTEXT never
 SELECT bg.launch() AS pid \gset
 SELECT bg.run(:pid, 'SELECT pg_sleep(600)'); -- workload

@@ -1,4 +1,5 @@
 -- The ends of a session: scope, close, detach, and what becomes of handles and futures.
+set pllua_bg.pool_size = 0;
 create table log (v text);
 create function wait_until(condition text) returns void language pllua_bg as $$
     local limit = bg.now() + 60

@@ -6,6 +6,7 @@
 
 extern "C" {
 #include "catalog/namespace.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_namespace.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
@@ -81,6 +82,15 @@ inline bool may_use_schema(Oid schema, Oid role) {
     return object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
 #else
     return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+// True when the role may connect to the database. Errors: pg (catalog access).
+inline bool may_connect(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK;
+#else
+    return pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK;
 #endif
 }
 

@@ -10,7 +10,11 @@ namespace pllua_bg::pg {
 int setting_max_sessions = 16;
 int setting_queue_size = 1024;
 int setting_launch_wait = 5000;
+int setting_pool_size = 2;
+int setting_pool_lifetime = 60;
+int setting_pool_age = 3600;
 int setting_memory_limit = 1024 * 1024;
+void (*pool_size_changes)(int value) = nullptr;
 
 char *setting_on_init = nullptr;
 char *setting_on_trusted_init = nullptr;
@@ -29,6 +33,24 @@ static void define_session_settings() {
                             "Sets how long the launch of a session waits for a free worker slot.",
                             nullptr, &setting_launch_wait, 5000, 0, INT_MAX, PGC_USERSET,
                             GUC_UNIT_MS, nullptr, nullptr, nullptr);
+}
+
+static void assign_pool_size(int value, void *) {
+    if (pool_size_changes != nullptr) pool_size_changes(value);
+}
+
+static void define_pool_settings() {
+    DefineCustomIntVariable("pllua_bg.pool_size",
+                            "Sets how many idle sessions one backend keeps to use them again.",
+                            "0 keeps none.", &setting_pool_size, 2, 0, 100, PGC_SUSET, 0, nullptr,
+                            assign_pool_size, nullptr);
+    DefineCustomIntVariable("pllua_bg.pool_lifetime",
+                            "Sets how long a session that is kept waits to be used again.",
+                            "0 keeps none.", &setting_pool_lifetime, 60, 0, 86400, PGC_SUSET,
+                            GUC_UNIT_S, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "pllua_bg.pool_age", "Sets how old a session may be that is used again.", nullptr,
+        &setting_pool_age, 3600, 0, 7 * 86400, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
 }
 
 static void define_start_code(const char *name, const char *description, char **variable) {
@@ -56,6 +78,7 @@ static void define_language_settings() {
 
 void define_settings() {
     define_session_settings();
+    define_pool_settings();
     define_language_settings();
     define_fault_settings();
     MarkGUCPrefixReserved("pllua_bg");

@@ -8,16 +8,23 @@ struct config_generic;
 
 namespace pllua_bg::pg {
 
-extern int setting_max_sessions; // sessions one backend may have at a time
-extern int setting_queue_size;   // kB of each of the two queues of a session
-extern int setting_launch_wait;  // milliseconds launch waits for a free worker slot
-extern int setting_memory_limit; // kB for each interpreter; 0: none
+extern int setting_max_sessions;  // sessions one backend may have at a time
+extern int setting_queue_size;    // kB of each of the two queues of a session
+extern int setting_launch_wait;   // milliseconds launch waits for a free worker slot
+extern int setting_pool_size;     // idle sessions one backend keeps for its next launches; 0: none
+extern int setting_pool_lifetime; // seconds a kept session waits to be used again; 0: none is kept
+extern int setting_pool_age;      // seconds after its start a session is no longer kept
+extern int setting_memory_limit;  // kB for each interpreter; 0: none
 
 // Lua code run when an interpreter starts, in this order; null or empty: none.
 extern char *setting_on_init;           // in every interpreter, with its real globals
 extern char *setting_on_trusted_init;   // the same, trusted ones only
 extern char *setting_on_untrusted_init; // the same, untrusted ones only
 extern char *setting_on_common_init;    // in every interpreter, with the globals user code has
+
+// Called with the new value before setting_pool_size changes; nullptr: nobody cares. It must not
+// raise.
+extern void (*pool_size_changes)(int value);
 
 // Least and largest size of a queue, in kB.
 inline constexpr int kQueueSizeMin = 4;

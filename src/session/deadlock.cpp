@@ -54,7 +54,7 @@ static bool waits_for_lock(Session *session) {
 
 static void acquire_for_a_moment(Session *session) {
     LOCKTAG tag;
-    set_busy_tag(&tag, MyProcPid, session->number);
+    set_busy_tag(&tag, MyProcPid, session->header->session_number);
     (void)LockAcquire(&tag, ShareLock, false, false);
     (void)LockRelease(&tag, ShareLock, false);
 }

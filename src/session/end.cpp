@@ -23,6 +23,7 @@ void cancel(Session *session) {
 void cancel_command(Session *session, CommandId id) {
     if (session->gone || session->header == nullptr || id > session->last_sent) return;
     if (id <= pg_atomic_read_u64(&session->header->finished)) return;
+    session->spoilt = true;
     mark_cancelled(session->header, id);
     signal_worker(session, SIGUSR2);
 }
@@ -73,6 +74,7 @@ static void let_finish(Session *session) {
 }
 
 void detach(Session *session) {
+    if (keep_for_reuse(session)) return;
     if (session->segment != nullptr && session->last_done < session->last_sent)
         let_finish(session);
     else if (session->segment != nullptr && !session->started && session->worker != nullptr)
@@ -81,6 +83,7 @@ void detach(Session *session) {
 }
 
 void close(Session *session) {
+    if (keep_for_reuse(session)) return;
     if (session->segment != nullptr) {
         pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
         pid_t pid;
@@ -92,14 +95,17 @@ void close(Session *session) {
     forget(session);
 }
 
-static void end_all(int, Datum) {
+void end_all_sessions() {
     while (Session *session = sessions.first) {
         if (session->on_exit == OnExit::kFinish)
             detach(session);
         else
             close(session);
     }
+    trim_pool(0);
 }
+
+static void end_all(int, Datum) { end_all_sessions(); }
 
 void initialize_at_first_use() {
     static int registered_in = 0;
@@ -108,6 +114,9 @@ void initialize_at_first_use() {
     registered_in = MyProcPid;
 }
 
-void initialize() { initialize_on_commit(); }
+void initialize() {
+    initialize_on_commit();
+    initialize_pool();
+}
 
 } // namespace pllua_bg::session

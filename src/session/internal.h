@@ -38,7 +38,13 @@ struct Session {
     OnExit on_exit;
     bool started; // the worker has reported ready
     bool gone;
-    bool receiving; // set while a message is taken apart; found set: an error tore it
+    bool spoilt;  // not to be used again: a cancel may still be under way, its role has changed
+    bool pooled;  // in the list `pool`
+    bool resting; // the worker has forgotten its last use
+    TimestampTz born;
+    Size queue_size;
+    uint32 user_hash; // of the cache entry of its role
+    bool receiving;   // set while a message is taken apart; found set: an error tore it
     char transaction;
     CommandId last_sent;
     CommandId last_done;        // newest command that is no longer pending
@@ -48,7 +54,6 @@ struct Session {
     char *last_error;
     int64 cookie;
     TimestampTz launched_at;
-    Size queue_size;
     CommandId last_command; // sent by send_last(); 0: none was
     bool has_progress;      // progress was saved when the segment went
     Progress progress;
@@ -63,6 +68,24 @@ struct Session {
 // All sessions of this backend that were neither detached nor closed.
 extern Chain<Session> sessions;
 extern int session_count;
+// Sessions kept for another use, oldest first.
+extern Chain<Session> pool;
+extern int pool_count;
+
+// Puts a session that is idle and in no transaction into the pool instead of ending it: the worker
+// forgets what was done in it and waits for another use. False when it cannot be kept. Errors:
+// none.
+bool keep_for_reuse(Session *session);
+// A session of the pool for another use, with the settings in `setup`; nullptr when none fits. The
+// caller enters it in `sessions`. Errors: pg (interrupts, memory).
+Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup);
+// Ends the oldest sessions of the pool until no more than `most` are left. Errors: none.
+void trim_pool(int most);
+void initialize_pool();
+// Gives a session what it has for one use: number, name, what becomes of it. Errors: none.
+void begin_use(Session *session, const LaunchOptions &options);
+// Lets all sessions of this process go, as at its end. Errors: none.
+void end_all_sessions();
 
 // The command a worker's message belongs to: the oldest that is pending; nullptr when there is
 // none.

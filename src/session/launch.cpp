@@ -18,6 +18,7 @@ extern "C" {
 #include "catalog/pg_authid.h"
 #include "mb/pg_wchar.h"
 #include "storage/ipc.h"
+#include "utils/syscache.h"
 #include "utils/wait_event.h"
 }
 
@@ -111,6 +112,10 @@ bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
 
 dsm_segment *create_segment(Size size) {
     dsm_segment *segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+    if (segment == nullptr && pool_count > 0) {
+        trim_pool(0);
+        segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+    }
     if (segment == nullptr)
         ereport(ERROR,
                 (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
@@ -131,40 +136,41 @@ static Size chosen_queue_size(const LaunchOptions &options) {
     return options.queue_size;
 }
 
-static Session *make_session(const LaunchOptions &options) {
-    MemoryContext context =
-        AllocSetContextCreate(TopMemoryContext, "pllua_bg session", ALLOCSET_SMALL_SIZES);
-    auto *session = static_cast<Session *>(MemoryContextAllocZero(context, sizeof(Session)));
-    session->context = context;
+void begin_use(Session *session, const LaunchOptions &options) {
     session->number = ++last_number;
-    session->user = GetUserId();
     session->on_exit = options.on_exit;
     session->transaction = 'I';
     session->launched_at = GetCurrentTimestamp();
     if (!pg_strong_random(&session->cookie, sizeof session->cookie))
         ereport(ERROR,
                 (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random number")));
-    if (options.name != nullptr) {
-        int length =
-            pg_mbcliplen(options.name, static_cast<int>(strlen(options.name)), NAMEDATALEN - 1);
-        memcpy(NameStr(session->name), options.name, length);
-    }
+    memset(&session->name, 0, sizeof session->name);
+    if (options.name == nullptr) return;
+    int length =
+        pg_mbcliplen(options.name, static_cast<int>(strlen(options.name)), NAMEDATALEN - 1);
+    memcpy(NameStr(session->name), options.name, length);
+}
+
+static Session *make_session(const LaunchOptions &options, Size queue_size) {
+    MemoryContext context =
+        AllocSetContextCreate(TopMemoryContext, "pllua_bg session", ALLOCSET_SMALL_SIZES);
+    auto *session = static_cast<Session *>(MemoryContextAllocZero(context, sizeof(Session)));
+    session->context = context;
+    session->user = GetUserId();
+    session->user_hash = GetSysCacheHashValue1(AUTHOID, ObjectIdGetDatum(session->user));
+    session->born = GetCurrentTimestamp();
+    session->queue_size = queue_size;
+    begin_use(session, options);
     return session;
 }
 
 // Creates the segment and attaches both queues. What it makes is owned by the session as soon as it
 // exists.
-static void make_segment(Session *session, const LaunchOptions &options) {
-    Size queue_size = chosen_queue_size(options);
-    StringInfoData setup;
-    initStringInfo(&setup);
-    write_session_settings(&setup);
-    write_asked_settings(&setup, options);
-    session->segment = create_segment(segment_size(queue_size, setup.len));
+static void make_segment(Session *session, const LaunchOptions &options, StringInfo setup) {
+    session->segment = create_segment(segment_size(session->queue_size, setup->len));
     auto *header = static_cast<SegmentHeader *>(dsm_segment_address(session->segment));
-    segment_init(header, queue_size, setup.data, setup.len);
+    segment_init(header, session->queue_size, setup->data, setup->len);
     session->header = header;
-    session->queue_size = queue_size;
     header->session_number = session->number;
     header->idle_timeout = options.idle_timeout;
     strlcpy(header->name, NameStr(session->name), NAMEDATALEN);
@@ -173,7 +179,6 @@ static void make_segment(Session *session, const LaunchOptions &options) {
     shm_mq_handle *in = shm_mq_attach(queue_to_launcher(header), session->segment, nullptr);
     channel_init(&session->channel, session->context, out, in);
     MemoryContextSwitchTo(old);
-    pfree(setup.data);
 }
 
 // Registers the worker, waiting for a free slot if need be.
@@ -188,6 +193,8 @@ static void start_worker(Session *session, double wait) {
             ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
                             errmsg("could not launch a background session: no free worker slot"),
                             errhint("You may need to increase max_worker_processes.")));
+        // A session nobody uses makes room.
+        trim_pool(pool_count - 1);
         // Workers that end need what they wrote to be taken.
         pump_all();
         (void)pg::wait_latch(Min(pause, rest), WAIT_EVENT_BGWORKER_STARTUP);
@@ -204,6 +211,21 @@ static void destroy_unborn(Session *session) {
     MemoryContextDelete(session->context);
 }
 
+// Starts a worker for a new session. Errors: pg.
+static Session *launch_new(const LaunchOptions &options, Size queue_size, StringInfo setup) {
+    Session *volatile session = nullptr;
+    ErrorData *error = pg::attempt([&session, &options, queue_size, setup] {
+        session = make_session(options, queue_size);
+        make_segment(session, options, setup);
+        start_worker(session, options.wait);
+    });
+    if (error != nullptr) {
+        if (session != nullptr) destroy_unborn(session);
+        pg::rethrow(error);
+    }
+    return session;
+}
+
 Session *launch(const LaunchOptions &options) {
     check_may_launch();
     initialize_at_first_use();
@@ -214,16 +236,14 @@ Session *launch(const LaunchOptions &options) {
              errdetail("This session has %d of them.", count_living()),
              errhint(
                  "Detach sessions that are no longer needed, or increase pllua_bg.max_sessions.")));
-    Session *volatile session = nullptr;
-    ErrorData *error = pg::attempt([&session, &options] {
-        session = make_session(options);
-        make_segment(session, options);
-        start_worker(session, options.wait);
-    });
-    if (error != nullptr) {
-        if (session != nullptr) destroy_unborn(session);
-        pg::rethrow(error);
-    }
+    Size queue_size = chosen_queue_size(options);
+    StringInfoData setup;
+    initStringInfo(&setup);
+    write_session_settings(&setup);
+    write_asked_settings(&setup, options);
+    Session *session = take_from_pool(options, queue_size, &setup);
+    if (session == nullptr) session = launch_new(options, queue_size, &setup);
+    pfree(setup.data);
     sessions.append(session);
     session_count++;
     return session;

@@ -198,6 +198,10 @@ static void take_ready(Session *session, const Frame *frame) {
 }
 
 static void take_frame(Session *session, const Frame *frame) {
+    if (session->pooled) { // what comes belongs to the last use
+        if (frame->type == FrameType::kRest) session->resting = true;
+        return;
+    }
     if (frame->type == FrameType::kReady) {
         take_ready(session, frame); // frees the command's memory when nobody wants it
         return;

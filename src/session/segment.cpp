@@ -12,6 +12,7 @@ Size segment_size(Size queue_size, Size setup_length) {
 
 static void init_atomics(SegmentHeader *header) {
     pg_atomic_init_u32(&header->flags, 0);
+    pg_atomic_init_u32(&header->pool, kInUse);
     pg_atomic_init_u32(&header->worker_pid, 0);
     pg_atomic_init_u32(&header->worker_number, 0);
     pg_atomic_init_u32(&header->testament, 0);
@@ -46,6 +47,13 @@ void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Siz
     (void)shm_mq_create(queue_to_launcher(header), MAXALIGN(queue_size));
     shm_mq_set_sender(queue_to_worker(header), MyProc);
     shm_mq_set_receiver(queue_to_launcher(header), MyProc);
+}
+
+void forget_commands(SegmentHeader *header) {
+    pg_atomic_write_u64(&header->started, 0);
+    pg_atomic_write_u64(&header->finished, 0);
+    for (pg_atomic_uint64 &target : header->cancel_targets) pg_atomic_write_u64(&target, 0);
+    pg_memory_barrier();
 }
 
 void mark_cancelled(SegmentHeader *header, uint64 command) {

@@ -28,6 +28,12 @@ inline constexpr uint32 kCommitted = 128;  // on-commit job: the transaction has
 inline constexpr uint32 kRolledBack = 256; // on-commit job: the transaction is gone
 inline constexpr uint32 kIdleEnd = 512;    // the worker ended because of its idle timeout
 
+// Values of SegmentHeader::pool. Each side leaves kResting by compare-and-exchange: either the
+// launcher uses the session again, or the worker ends.
+inline constexpr uint32 kInUse = 0;
+inline constexpr uint32 kResting = 1;
+inline constexpr uint32 kRetired = 2;
+
 inline constexpr int kCancelTargets = 16;
 
 struct SegmentHeader {
@@ -37,10 +43,10 @@ struct SegmentHeader {
     Oid database;
     Oid user;
     int launcher_pid;
-    int launcher_number; // its number in the array of PGPROCs
-    uint64 session_number;
-    int idle_timeout; // milliseconds; 0: none
-    bool has_queues;  // false: an on-commit job, which has only its setup
+    int launcher_number;   // its number in the array of PGPROCs
+    uint64 session_number; // of its first use: the lock in deadlock.cpp goes by it
+    int idle_timeout;      // milliseconds; 0: none
+    bool has_queues;       // false: an on-commit job, which has only its setup
     char name[NAMEDATALEN];
     Size queue_size;
     Size to_worker; // offsets from the header
@@ -49,6 +55,7 @@ struct SegmentHeader {
     Size setup_length;
 
     pg_atomic_uint32 flags;
+    pg_atomic_uint32 pool;
     pg_atomic_uint32 worker_pid;
     pg_atomic_uint32 worker_number; // 1 + its number in the array of PGPROCs; 0: not attached
     pg_atomic_uint32 testament; // DSM handle of the commands that did not fit in the queue when the
@@ -80,6 +87,14 @@ inline shm_mq *queue_to_launcher(SegmentHeader *header) {
 void mark_cancelled(SegmentHeader *header, uint64 command);
 // Errors: none; async-signal-safe.
 bool is_cancelled(SegmentHeader *header, uint64 command);
+
+// Leaves kResting for `next`; false when the other side was faster. Errors: none.
+inline bool leave_pool(SegmentHeader *header, uint32 next) {
+    uint32 expected = kResting;
+    return pg_atomic_compare_exchange_u32(&header->pool, &expected, next);
+}
+// Before another use: no command was begun, none is cancelled. Errors: none.
+void forget_commands(SegmentHeader *header);
 
 inline bool has_flag(SegmentHeader *header, uint32 flag) {
     return (pg_atomic_read_u32(&header->flags) & flag) != 0;

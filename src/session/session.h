@@ -195,11 +195,11 @@ void cancel(Session *session); // the running statement only. Errors: none
 // Cancels that command, now or when its turn comes; does nothing when it is done. A session
 // remembers one such wish. Errors: none
 void cancel_command(Session *session, CommandId id);
-// Lets go: what was sent is finished by the worker, output is discarded, then the worker ends.
-// Never waits.
+// Lets go: what was sent is finished by the worker, output is discarded, then the worker ends; of
+// an idle session it waits in the pool (pool.cpp). Never waits.
 void detach(Session *session);
-// Ends now: cancels what runs, rolls back what is open. Never waits. The handle is gone. Errors:
-// none.
+// Ends now: cancels what runs, rolls back what is open; of an idle session the worker waits in the
+// pool. Never waits. The handle is gone. Errors: none.
 void close(Session *session);
 
 // Ends the worker as pg_terminate_backend does (SIGTERM, never more); what was pending fails with

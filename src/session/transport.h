@@ -15,6 +15,8 @@ namespace pllua_bg::session {
 enum class FrameType : uint32 {
     kCommand = 'Q',      // to the worker: CommandFrame, sql, parameters
     kSetting = 'S',      // to the worker, setup only: name, value
+    kRest = 'R',         // to the worker: RestFrame, forget this use; back: empty, it is done
+    kRenew = 'W',        // to the worker: kSetting frames, begin another use
     kReady = 'Z',        // ReadyFrame
     kColumns = 'T',      // a row description begins a result set
     kRows = 'D',         // uint64 number of rows, then MinimalTuples, each 8-aligned
@@ -34,6 +36,10 @@ struct ReadyFrame {
     char transaction;  // 'I', 'T' or 'E'
     TimestampTz begun; // when that command began; 0: none did
     TimestampTz ended;
+};
+
+struct RestFrame {
+    int64 milliseconds; // after which a worker that is not used again ends
 };
 
 inline constexpr Size kBatchSize = 32 * 1024;

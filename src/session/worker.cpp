@@ -110,21 +110,24 @@ static void open_channel() {
     on_dsm_detach(worker.segment, segment_goes, 0);
 }
 
+void take_over(FrameCursor *cursor) {
+    const char *name = worker.header->name;
+    SetConfigOption("application_name", name[0] == '\0' ? "pllua_bg session" : name, PGC_USERSET,
+                    PGC_S_CLIENT);
+    Frame frame;
+    for (FrameCursor ahead = *cursor;
+         next_frame(&ahead, &frame) && frame.type == FrameType::kSetting; *cursor = ahead)
+        apply_setting(&frame);
+}
+
 // Settings of the setup; what is left of it are the commands of an on-commit job.
 static void apply_setup() {
     SegmentHeader *header = worker.header;
     const char *setup = reinterpret_cast<char *>(header) + header->setup;
-    FrameCursor cursor = {setup, setup + header->setup_length};
-    Frame frame;
+    worker.frames = {setup, setup + header->setup_length};
     StartTransactionCommand();
     fix_client_encoding();
-    SetConfigOption("application_name", header->name[0] == '\0' ? "pllua_bg session" : header->name,
-                    PGC_USERSET, PGC_S_CLIENT);
-    worker.frames = cursor;
-    while (next_frame(&cursor, &frame) && frame.type == FrameType::kSetting) {
-        apply_setting(&frame);
-        worker.frames = cursor;
-    }
+    take_over(&worker.frames);
     CommitTransactionCommand();
 }
 

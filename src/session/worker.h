@@ -27,6 +27,9 @@ struct Worker {
     volatile CommandId running; // 0: none; read by signal handlers
     TimestampTz begun;          // when the running command began
     CommandId last;             // after which the worker ends; 0: none has come
+    bool pooled;                // not in use (see worker_pool.cpp)
+    bool turning;               // on its way into the pool or out of it: an error ends the worker
+    TimestampTz pool_end;       // when a pooled worker ends
     ErrorData *deadlock;        // found while idle in a transaction: what the next command reports
 };
 
@@ -45,6 +48,18 @@ void send_tag(const QueryCompletion *completion);
 void execute_command(const WireCommand *command);
 // Closes the transaction command that is open, if any. Errors: pg.
 void end_transaction_command();
+
+// Takes the application name of the segment, and the settings at the cursor; the cursor then stands
+// behind them. Call in a transaction. Errors: pg.
+void take_over(FrameCursor *cursor);
+
+// Ends a use: forgets all that DISCARD ALL forgets and more, says so, and waits in the pool.
+// Errors: pg.
+void go_to_rest(const Frame *frame);
+// Begins another use. Errors: pg.
+void renew(const Frame *frame);
+// Leaves the pool for good; false when the launcher has just taken the session. Errors: none.
+bool retire();
 
 // The lock that is held while a command runs (see deadlock.cpp). Errors: pg.
 void take_busy_lock();

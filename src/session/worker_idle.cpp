@@ -66,7 +66,7 @@ static void start_timers(Idle *idle) {
         enable_timeout_after(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IdleInTransactionSessionTimeout);
         idle->transaction_timer = true;
     }
-    if (state == 'I' && IdleSessionTimeout > 0) {
+    if (state == 'I' && IdleSessionTimeout > 0 && !worker.pooled) {
         enable_timeout_after(IDLE_SESSION_TIMEOUT, IdleSessionTimeout);
         idle->session_timer = true;
     }
@@ -74,7 +74,9 @@ static void start_timers(Idle *idle) {
 
 static void begin_idle(Idle *idle) {
     idle->begun = true;
-    if (worker.header->idle_timeout > 0)
+    if (worker.pooled)
+        idle->end = worker.pool_end;
+    else if (worker.header->idle_timeout > 0)
         idle->end = GetCurrentTimestamp() + worker.header->idle_timeout * static_cast<int64>(1000);
     start_timers(idle);
     if (transaction_state() == 'I') idle->stats_wait = pgstat_report_stat(false);
@@ -171,6 +173,10 @@ bool sleep_idle(Idle *idle) {
     serve_duties(timed_out, idle);
     if (!timed_out) return true;
     if (idle->end != 0 && GetCurrentTimestamp() >= idle->end) {
+        if (worker.pooled) {
+            idle->end = 0;
+            return !retire();
+        }
         pg_atomic_fetch_or_u32(&worker.header->flags, kIdleEnd);
         return false;
     }

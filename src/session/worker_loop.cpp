@@ -129,6 +129,14 @@ static bool run_next_command() {
     InvalidateCatalogSnapshotConditionally();
     Frame frame;
     if (!next_command(&frame)) return false;
+    if (frame.type == FrameType::kRest) {
+        go_to_rest(&frame);
+        return true;
+    }
+    if (frame.type == FrameType::kRenew) {
+        renew(&frame);
+        return true;
+    }
     if (frame.type != FrameType::kCommand) elog(ERROR, "unknown message for a background session");
     WireCommand command;
     read_command(&frame, &command);
@@ -167,6 +175,8 @@ void run_loop() {
             if (!more) return;
         } else {
             recover();
+            // Half a reset is none.
+            if (worker.turning || (worker.pooled && retire())) return;
         }
     }
 }
