@@ -86,6 +86,9 @@ const luaL_Reg kCommandFunctions[] = {
     {"on_commit", lua::entry<bg_on_commit>},
     {"cooperate", lua::entry<bg_cooperate>},
     {"stream", lua::entry<bg_stream>},
+    {"prepare", lua::entry<bg_prepare>},
+    {"release", lua::entry<bg_release>},
+    {"statement_session", lua::entry<bg_statement_session>},
     {"raise", lua::entry<raise_error>},
     {"now", lua::entry<now>},
     {"handle", lua::entry<create_handle>},
@@ -101,6 +104,8 @@ void push_core(lua_State *L) {
     lua::set_functions(L, kOversightFunctions);
     lua::new_metatable(L, kSessionHandle);
     lua_setfield(L, -2, "session_metatable");
+    push_prepared_metatable(L);
+    lua_setfield(L, -2, "statement_metatable");
 }
 
 // Fills `bg` (at index 1) by running the Lua part, and takes away the metatable that brought us

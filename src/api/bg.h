@@ -38,12 +38,13 @@ session::Session *require_session(const SessionHandle *handle);
 struct Outgoing {
     const char *sql;
     size_t length;
+    uint32 statement; // number of a prepared statement, whose text `sql` is; 0: none
     int nparams;
     session::Param *params;
     int execution; // stack index of what holds the parameters (spi_execution.h); 0: there are none
 };
-// Collects the string at idx and the values above it. Pushes values that must stay on the stack
-// until discard(). Errors: lua.
+// Collects the string, or where a handle is at index 1 the prepared statement, at idx and the
+// values above it. Pushes values that must stay on the stack until discard(). Errors: lua.
 void collect(lua_State *L, int idx, Outgoing *outgoing);
 // Checks the text for the database encoding and NUL. Inside pg::call. Errors: pg 22021.
 void verify_text(const char *text, size_t length);
@@ -61,6 +62,15 @@ bool push_outcome(lua_State *L, int handle_idx, session::Command *command);
 // The same for a command whose rows have been read already: pushes the error, or nothing. Errors:
 // lua.
 bool push_stream_end(lua_State *L, int handle_idx, session::Command *command);
+
+// True when a prepared statement is at idx: sets its text and its number. Errors: lua (26000 it was
+// closed, 22023 it belongs to another session than that of the handle at index 1).
+bool collect_prepared(lua_State *L, int idx, Outgoing *outgoing);
+// Pushes the metatable of prepared statements; makes it. Errors: lua (memory).
+void push_prepared_metatable(lua_State *L);
+int bg_prepare(lua_State *L);
+int bg_release(lua_State *L);
+int bg_statement_session(lua_State *L);
 
 // Makes the metatable of streams of rows. Errors: lua (memory).
 void open_streams(lua_State *L);

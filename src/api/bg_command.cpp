@@ -84,7 +84,8 @@ session::CommandId send(lua_State *L, SessionHandle *handle, Outgoing *outgoing)
     pg::call_pure(L, [&] {
         session::Session *session = require_session(handle);
         verify_text(outgoing->sql, outgoing->length);
-        id = session::send(session, outgoing->sql, outgoing->nparams, outgoing->params);
+        id = session::send(session, outgoing->sql, outgoing->nparams, outgoing->params,
+                           outgoing->statement);
     });
     handle->last = id;
     return id;
@@ -97,11 +98,13 @@ void verify_text(const char *text, size_t length) {
 }
 
 void collect(lua_State *L, int idx, Outgoing *outgoing) {
-    if (lua_type(L, idx) != LUA_TSTRING)
+    outgoing->statement = 0;
+    const bool prepared = idx == 2 && collect_prepared(L, idx, outgoing);
+    if (!prepared && lua_type(L, idx) != LUA_TSTRING)
         lua::raise(L, "22023", "the statement must be a string, not %s%s",
                    lua_isnoneornil(L, idx) ? "" : "a ",
                    lua_isnone(L, idx) ? "nil" : luaL_typename(L, idx));
-    outgoing->sql = lua_tolstring(L, idx, &outgoing->length);
+    if (!prepared) outgoing->sql = lua_tolstring(L, idx, &outgoing->length);
     if (outgoing->length > MaxAllocSize / 2) lua::raise(L, "54000", "the statement is too long");
     outgoing->nparams = lua_gettop(L) - idx;
     outgoing->params = nullptr;
@@ -137,7 +140,8 @@ int bg_exec(lua_State *L) {
     pg::call_pure(L, [&] {
         session::Session *session = require_session(handle);
         verify_text(outgoing.sql, outgoing.length);
-        handle->last = session::send(session, outgoing.sql, outgoing.nparams, outgoing.params);
+        handle->last = session::send(session, outgoing.sql, outgoing.nparams, outgoing.params,
+                                     outgoing.statement);
         command = finish_or_cancel(session, handle->last);
     });
     discard(L, &outgoing);

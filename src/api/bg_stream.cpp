@@ -168,8 +168,8 @@ int bg_stream(lua_State *L) {
         stream->tuple_memory =
             AllocSetContextCreate(stream->memory, "pllua_bg tuple", ALLOCSET_SMALL_SIZES);
         stream->number = handle->number;
-        stream->id =
-            session::send_streaming(session, outgoing.sql, outgoing.nparams, outgoing.params);
+        stream->id = session::send_streaming(session, outgoing.sql, outgoing.nparams,
+                                             outgoing.params, outgoing.statement);
         session::take(session, session::command(session, stream->id));
         handle->last = stream->id;
     });

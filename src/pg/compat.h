@@ -159,9 +159,10 @@ inline List *analyze_with_hooks(RawStmt *statement, const char *sql, ParserSetup
     return pg_analyze_and_rewrite_withcb(statement, sql, setup, argument, nullptr);
 }
 
-// Gives a portal its plans. Errors: none.
-inline void define_portal(Portal portal, const char *sql, CommandTag tag, List *plans) {
-    PortalDefineQuery(portal, nullptr, sql, tag, plans, nullptr);
+// Gives a portal its plans; a cached plan they belong to is released with it. Errors: none.
+inline void define_portal(Portal portal, const char *sql, CommandTag tag, List *plans,
+                          CachedPlan *plan) {
+    PortalDefineQuery(portal, nullptr, sql, tag, plans, plan);
 }
 
 // Walk a tree; true as soon as the walker says so. Errors: pg (stack depth), those of the walker.

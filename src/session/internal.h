@@ -48,6 +48,7 @@ struct Session {
     char transaction;
     CommandId last_sent;
     CommandId last_done;        // newest command that is no longer pending
+    uint32 last_statement;      // newest number of a prepared statement
     Chain<OwnCommand> commands; // not yet released, in order of their numbers
     OwnCommand *current;        // the oldest that is pending
     ErrorData *last_words;      // an error reported while no command was pending, or FATAL

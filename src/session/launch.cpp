@@ -249,8 +249,16 @@ Session *launch(const LaunchOptions &options) {
     return session;
 }
 
-static CommandId send_with_flags(Session *session, const char *sql, int nparams,
-                                 const Param *params, uint32 flags) {
+// What goes to the worker of a command.
+struct Request {
+    uint32 flags;
+    uint32 statement;
+    const char *sql;
+    int nparams;
+    const Param *params;
+};
+
+static CommandId send_request(Session *session, const Request &request) {
     pump(session);
     if (session->gone)
         ereport(ERROR,
@@ -259,12 +267,17 @@ static CommandId send_with_flags(Session *session, const char *sql, int nparams,
     if (session->last_command != 0)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                         errmsg("background session takes no more commands")));
-    if (nparams > PG_UINT16_MAX)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("too many parameters for a background session: %d", nparams)));
-    WireCommand wire = {session->last_sent + 1, flags, static_cast<uint32>(nparams), sql, params};
-    OwnCommand *own = add_command(session, sql);
-    own->streaming = (flags & kStreaming) != 0;
+    if (request.nparams > PG_UINT16_MAX)
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("too many parameters for a background session: %d", request.nparams)));
+    // The worker has the text of a prepared statement.
+    bool known = request.statement != 0 && (request.flags & kPrepare) == 0;
+    WireCommand wire = {
+        session->last_sent + 1,   request.flags,  static_cast<uint32>(request.nparams),
+        known ? "" : request.sql, request.params, request.statement};
+    OwnCommand *own = add_command(session, request.sql);
+    own->streaming = (request.flags & kStreaming) != 0;
     ErrorData *error = pg::attempt([session, &wire] { write_command(&session->channel, &wire); });
     if (error != nullptr) {
         session->last_sent--;
@@ -275,16 +288,30 @@ static CommandId send_with_flags(Session *session, const char *sql, int nparams,
     return own->id;
 }
 
-CommandId send(Session *session, const char *sql, int nparams, const Param *params) {
-    return send_with_flags(session, sql, nparams, params, 0);
+CommandId send(Session *session, const char *sql, int nparams, const Param *params,
+               uint32 statement) {
+    return send_request(session, {0, statement, sql, nparams, params});
 }
 
-CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params) {
-    return send_with_flags(session, sql, nparams, params, kStreaming);
+CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params,
+                         uint32 statement) {
+    return send_request(session, {kStreaming, statement, sql, nparams, params});
+}
+
+CommandId prepare(Session *session, const char *sql, int nparams, const Param *params,
+                  uint32 *statement) {
+    *statement = ++session->last_statement;
+    return send_request(session, {kPrepare, *statement, sql, nparams, params});
+}
+
+void release_statement(Session *session, uint32 statement) {
+    if (session->gone) return;
+    put_frame(&session->channel, FrameType::kForget, &statement, sizeof statement);
+    flush(&session->channel);
 }
 
 CommandId send_last(Session *session, const char *sql, bool quiet) {
-    CommandId id = send_with_flags(session, sql, 0, nullptr, quiet ? kLast | kQuiet : kLast);
+    CommandId id = send_request(session, {quiet ? kLast | kQuiet : kLast, 0, sql, 0, nullptr});
     session->last_command = id;
     return id;
 }

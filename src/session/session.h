@@ -54,14 +54,25 @@ using Param = pg::ParamValue;
 
 // Sends a command and returns its number at once; never waits for the worker: what does not fit in
 // the queue is kept here and sent by later calls. Errors: pg 08003 when the session has ended,
-// 22023 (more than 65535 parameters), 54000 (too long).
-CommandId send(Session *session, const char *sql, int nparams, const Param *params);
+// 22023 (more than 65535 parameters), 54000 (too long). With the number of a prepared statement it
+// runs that, and `sql` is its text.
+CommandId send(Session *session, const char *sql, int nparams, const Param *params,
+               uint32 statement = 0);
 
 // As send(), for rows that are read while they come (open_reader on a pending statement,
 // wait_rows): the worker waits when the launcher is slow, with its transaction open; both sides use
 // constant memory. For the last statement of a command only one reader may exist; what it has read
 // is released.
-CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params);
+CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params,
+                         uint32 statement = 0);
+
+// Sends a command that has a statement analysed and kept by the worker; *statement gets its number.
+// The parameters give types only; a weak one takes the type the statement infers for it, its own
+// where nothing is inferred. Errors: as send().
+CommandId prepare(Session *session, const char *sql, int nparams, const Param *params,
+                  uint32 *statement);
+// Forgets a prepared statement, after the commands sent before. Errors: pg only for lack of memory.
+void release_statement(Session *session, uint32 statement);
 
 // Sends the last command of the session: the worker ends when it is done, and what is sent
 // afterwards raises 55000. The result stays here until it is taken out. quiet: the worker throws

@@ -17,6 +17,7 @@ enum class FrameType : uint32 {
     kSetting = 'S',      // to the worker, setup only: name, value
     kRest = 'R',         // to the worker: RestFrame, forget this use; back: empty, it is done
     kRenew = 'W',        // to the worker: kSetting frames, begin another use
+    kForget = 'F',       // to the worker: uint32, number of a prepared statement
     kReady = 'Z',        // ReadyFrame
     kColumns = 'T',      // a row description begins a result set
     kRows = 'D',         // uint64 number of rows, then MinimalTuples, each 8-aligned

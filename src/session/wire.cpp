@@ -16,7 +16,7 @@ struct CommandHeader {
     uint32 flags;
     uint32 nparams;
     uint32 sql_length; // with its end
-    uint32 reserved;
+    uint32 statement;
 };
 
 // In front of each parameter; the bytes of the value follow, 8-aligned.
@@ -93,6 +93,7 @@ static void fill(char *at, const WireCommand *command, const FlatParam *flat) {
     header.flags = command->flags;
     header.nparams = command->nparams;
     header.sql_length = static_cast<uint32>(strlen(command->sql) + 1);
+    header.statement = command->statement;
     memcpy(at, &header, sizeof header);
     at += sizeof header;
     memcpy(at, command->sql, header.sql_length);
@@ -147,6 +148,7 @@ void read_command(const Frame *frame, WireCommand *command) {
     command->id = header.id;
     command->flags = header.flags;
     command->nparams = header.nparams;
+    command->statement = header.statement;
     command->sql = pnstrdup(at, header.sql_length - 1);
     at += MAXALIGN(header.sql_length);
     Param *params = static_cast<Param *>(palloc(sizeof(Param) * header.nparams + 1));

@@ -8,6 +8,7 @@
 namespace pllua_bg::session {
 
 // Bits of WireCommand::flags.
+inline constexpr uint32 kPrepare = 8;   // keep the statement under the number instead of running it
 inline constexpr uint32 kStreaming = 1; // the worker waits for the launcher to take the rows
 inline constexpr uint32 kQuiet = 2;     // the worker throws the rows away
 inline constexpr uint32 kLast = 4;      // the worker ends when it has done this command
@@ -18,6 +19,7 @@ struct WireCommand {
     uint32 nparams;
     const char *sql;
     const Param *params;
+    uint32 statement; // number of a prepared statement; 0: none
 };
 
 // Writes a command as one frame. Errors: pg 0A000 (a parameter whose type only this process knows),

@@ -7,9 +7,12 @@
 #include "session/wire.h"
 
 extern "C" {
+#include "nodes/params.h"
+#include "nodes/parsenodes.h"
 #include "storage/lock.h"
 #include "tcop/cmdtag.h"
 #include "tcop/dest.h"
+#include "utils/plancache.h"
 }
 
 namespace pllua_bg::session {
@@ -46,6 +49,21 @@ void send_tag(const QueryCompletion *completion);
 
 // Runs one command to its end, errors included as exceptions. Errors: pg.
 void execute_command(const WireCommand *command);
+// Statements that were prepared, kept by their numbers until they are released or the use of the
+// session ends (worker_prepared.cpp).
+CachedPlanSource *prepared_statement(uint32 number);
+// Analyses a statement and keeps it under the command's number. Call inside a transaction. Errors:
+// pg.
+void keep_statement(const WireCommand *command, RawStmt *statement);
+// The plan for a run with the command's values, which go to *bound. Errors: pg 42601.
+CachedPlan *plan_prepared(CachedPlanSource *source, const WireCommand *command,
+                          ParamListInfo *bound);
+// Errors: none.
+void forget_statement(uint32 number);
+void forget_all_statements();
+// Raises for a type that only the launcher's transaction knows. Errors: pg 42704.
+void check_param_types(const WireCommand *command);
+
 // Closes the transaction command that is open, if any. Errors: pg.
 void end_transaction_command();
 

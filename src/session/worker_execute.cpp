@@ -29,6 +29,8 @@ namespace {
 // A command on its way.
 struct Execution {
     const WireCommand *command;
+    const char *sql;
+    CachedPlanSource *prepared; // what runs; nullptr: the text
     List *statements;
     bool logged;
     bool usage;
@@ -69,7 +71,7 @@ static void log_statement_if_wanted(Execution *run) {
     foreach (cell, run->statements)
         wanted = wanted || GetCommandLogLevel(static_cast<Node *>(lfirst(cell))) <= log_statement;
     if (!wanted) return;
-    ereport(LOG, (errmsg("statement: %s", run->command->sql), errhidestmt(true)));
+    ereport(LOG, (errmsg("statement: %s", run->sql), errhidestmt(true)));
     run->logged = true;
 }
 
@@ -78,8 +80,8 @@ static void log_duration_if_wanted(const Execution *run) {
     switch (check_log_duration(duration, run->logged)) {
     case 1: ereport(LOG, (errmsg("duration: %s ms", duration), errhidestmt(true))); break;
     case 2:
-        ereport(LOG, (errmsg("duration: %s ms  statement: %s", duration, run->command->sql),
-                      errhidestmt(true)));
+        ereport(LOG,
+                (errmsg("duration: %s ms  statement: %s", duration, run->sql), errhidestmt(true)));
         break;
     }
     if (run->usage) ShowUsage("QUERY STATISTICS");
@@ -140,7 +142,7 @@ static bool run_listen(const Node *statement, QueryCompletion *completion) {
 }
 
 // The launcher may send a value of a type that its transaction has made and not committed.
-static void check_param_types(const WireCommand *command) {
+void check_param_types(const WireCommand *command) {
     for (uint32 i = 0; i < command->nparams; i++) {
         Oid type = command->params[i].type;
         if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type))) continue;
@@ -185,13 +187,29 @@ static List *plan_statement(const Execution *run, RawStmt *statement, ParamListI
     return plans;
 }
 
-static void run_plans(const Execution *run, List *plans, CommandTag tag, ParamListInfo bound,
-                      QueryCompletion *completion) {
-    DestReceiver *receiver = (run->command->flags & kQuiet) ? None_Receiver : make_row_receiver();
-    Portal portal = CreatePortal("", true, true);
+// Plans a statement and starts the portal that runs it.
+static Portal open_portal(const Execution *run, RawStmt *statement, CommandTag tag) {
+    ParamListInfo bound = nullptr;
+    Portal portal;
+    if (run->prepared == nullptr) {
+        List *plans = plan_statement(run, statement, &bound);
+        portal = CreatePortal("", true, true);
+        pg::define_portal(portal, run->sql, tag, plans, nullptr);
+    } else {
+        portal = CreatePortal("", true, true);
+        bool snapshot = run->command->nparams > 0 || analyze_requires_snapshot(statement);
+        if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
+        CachedPlan *plan = plan_prepared(run->prepared, run->command, &bound);
+        pg::define_portal(portal, run->sql, tag, plan->stmt_list, plan);
+        if (snapshot) PopActiveSnapshot();
+    }
     portal->visible = false;
-    pg::define_portal(portal, run->command->sql, tag, plans);
     PortalStart(portal, bound, 0, InvalidSnapshot);
+    return portal;
+}
+
+static void run_portal(const Execution *run, Portal portal, QueryCompletion *completion) {
+    DestReceiver *receiver = (run->command->flags & kQuiet) ? None_Receiver : make_row_receiver();
     MemoryContextSwitchTo(CurTransactionContext);
     pg::run_portal(portal, receiver, completion);
     receiver->rDestroy(receiver);
@@ -230,33 +248,58 @@ static void run_statement(const Execution *run, RawStmt *statement, bool last) {
         own = AllocSetContextCreate(MessageContext, "pllua_bg statement", ALLOCSET_DEFAULT_SIZES);
         MemoryContextSwitchTo(own);
     }
-    if (!run_listen(statement->stmt, &completion)) {
-        ParamListInfo bound = nullptr;
-        List *plans = plan_statement(run, statement, &bound);
-        run_plans(run, plans, tag, bound, &completion);
-    }
+    if (!run_listen(statement->stmt, &completion))
+        run_portal(run, open_portal(run, statement, tag), &completion);
     finish_statement(run, statement->stmt, last);
     send_tag(&completion);
     MemoryContextSwitchTo(MessageContext);
     if (own != nullptr) MemoryContextDelete(own);
 }
 
+// The statements of the text.
+static List *parse(const WireCommand *command) {
+    List *statements = pg_parse_query(command->sql);
+    bool single = command->nparams > 0 || command->statement != 0;
+    if (single && list_length(statements) > 1)
+        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+                        errmsg("cannot insert multiple commands into a prepared statement")));
+    return statements;
+}
+
+static void prepare(const Execution *run) {
+    if (run->statements == NIL)
+        ereport(ERROR,
+                (errcode(ERRCODE_SYNTAX_ERROR), errmsg("there is no statement to be prepared")));
+    auto *statement = static_cast<RawStmt *>(linitial(run->statements));
+    check_transaction_state(run, statement->stmt);
+    refuse_unsupported(statement->stmt);
+    keep_statement(run->command, statement);
+}
+
 void execute_command(const WireCommand *command) {
-    Execution run = {command, NIL, false, log_statement_stats};
-    debug_query_string = command->sql;
+    Execution run = {command, command->sql, nullptr, NIL, false, log_statement_stats};
+    const bool prepares = (command->flags & kPrepare) != 0;
+    if (command->statement != 0 && !prepares) {
+        run.prepared = prepared_statement(command->statement);
+        run.sql = run.prepared->query_string;
+    }
+    debug_query_string = run.sql;
     SetCurrentStatementStartTimestamp();
-    pgstat_report_activity(STATE_RUNNING, command->sql);
+    pgstat_report_activity(STATE_RUNNING, run.sql);
     if (run.usage) ResetUsage();
     begin_transaction_command();
     MemoryContextSwitchTo(MessageContext);
-    run.statements = pg_parse_query(command->sql);
-    if (command->nparams > 0 && list_length(run.statements) > 1)
-        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
-                        errmsg("cannot insert multiple commands into a prepared statement")));
-    log_statement_if_wanted(&run);
-    int count = list_length(run.statements);
-    for (int i = 0; i < count; i++)
-        run_statement(&run, static_cast<RawStmt *>(list_nth(run.statements, i)), i + 1 == count);
+    run.statements =
+        run.prepared == nullptr ? parse(command) : list_make1(run.prepared->raw_parse_tree);
+    if (prepares) {
+        prepare(&run);
+    } else {
+        log_statement_if_wanted(&run);
+        int count = list_length(run.statements);
+        for (int i = 0; i < count; i++)
+            run_statement(&run, static_cast<RawStmt *>(list_nth(run.statements, i)),
+                          i + 1 == count);
+    }
     end_transaction_command();
     log_duration_if_wanted(&run);
     debug_query_string = nullptr;

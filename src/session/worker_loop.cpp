@@ -133,6 +133,12 @@ static bool run_next_command() {
         go_to_rest(&frame);
         return true;
     }
+    if (frame.type == FrameType::kForget) {
+        uint32 number;
+        memcpy(&number, frame.payload, sizeof number);
+        forget_statement(number);
+        return true;
+    }
     if (frame.type == FrameType::kRenew) {
         renew(&frame);
         return true;

@@ -46,6 +46,7 @@ void go_to_rest(const Frame *frame) {
     end_all_sessions(); // those that this session has launched
     if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
     worker.deadlock = nullptr;
+    forget_all_statements();
     discard_all();
     if (MemoryContextMemAllocated(TopMemoryContext, true) > kMostMemory)
         elog(ERROR, "session has become too large to be used again");

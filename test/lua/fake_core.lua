@@ -80,6 +80,7 @@ end
 
 function core.send(handle, sql, ...)
     local record = record_of(handle)
+    if type(sql) == 'table' then sql = sql.sql end -- a prepared statement
     if type(sql) ~= 'string' then core.raise('22023', 'the statement must be a string') end
     if not record then core.raise('08003', 'the background session has been closed or detached') end
     record.sent = record.sent + 1
@@ -140,6 +141,21 @@ function core.exec(handle, sql, ...)
     local ok, value = core.fetch(handle, id)
     if not ok then error(value, 0) end
     return value
+end
+
+core.statement_metatable = {}
+
+function core.prepare(handle, sql, types)
+    local statement = setmetatable({session = handle, sql = sql, types = types}, core.statement_metatable)
+    return statement, core.send(handle, 'prepare ' .. sql)
+end
+
+function core.statement_session(statement) return statement.session end
+
+function core.release(statement)
+    local open = not statement.released
+    statement.released = true
+    return open
 end
 
 function core.post(handle, sql)

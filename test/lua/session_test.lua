@@ -62,6 +62,18 @@ function TestSession:test_future_and_result_agree()
     lu.assertNil(s:result())
 end
 
+function TestSession:test_prepare()
+    local s <close> = bg.launch()
+    local st = s:prepare('ok 7', {'int4'})
+    lu.assertEquals(st.types, {'int4'})
+    lu.assertNil(s:result())
+    lu.assertEquals(st:exec().value, '7')
+    lu.assertEquals(st:run():get().value, '7')
+    lu.assertNil(s:result())
+    lu.assertTrue(st:close())
+    lu.assertFalse(st:close())
+end
+
 function TestSession:test_exec_leaves_other_runs_alone()
     local s <close> = bg.launch()
     s:run('ok 1')
