@@ -54,4 +54,6 @@ function bg.autonomous(sql, ...)
     return result
 end
 
+session.methods.prepare = require 'bg.statement'.prepare
+
 return bg

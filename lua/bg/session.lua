@@ -6,7 +6,6 @@ local core = require 'bg.core'
 local check = require 'bg.check'
 local future = require 'bg.future'
 local launch = require 'bg.launch'
-local statement = require 'bg.statement'
 
 local methods = {
     exec = core.exec,
@@ -14,7 +13,6 @@ local methods = {
     status = core.status,
     detach = core.detach,
     close = core.close,
-    prepare = statement.prepare,
 }
 local session = {methods = methods}
 

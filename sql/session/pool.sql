@@ -6,23 +6,20 @@ CREATE ROLE pool_user LOGIN IN ROLE pool_member;
 GRANT USAGE ON SCHEMA bg TO pool_user, pool_other;
 CREATE TABLE pool_log (what text);
 GRANT ALL ON pool_log TO pool_user;
-CREATE PROCEDURE wait_for(condition text) LANGUAGE plpgsql AS $$
-DECLARE done boolean;
-BEGIN
-    FOR i IN 1..2000 LOOP
-        PERFORM pg_stat_clear_snapshot();
-        EXECUTE 'SELECT ' || condition INTO done;
-        IF done THEN RETURN; END IF;
-        PERFORM pg_sleep(0.01);
-    END LOOP;
-    RAISE 'in vain: %', condition;
-END $$;
+CREATE PROCEDURE wait_for(condition text) LANGUAGE pllua_bg AS $$
+    local limit = bg.now() + 60
+    repeat
+        spi.execute('select pg_stat_clear_snapshot()')
+        if spi.execute('select ' .. condition .. ' as ok')[1].ok then return end
+        bg.sleep(0.005)
+    until bg.now() > limit
+    error('in vain: ' .. condition)
+$$;
 -- Waits until so many workers are in the pool, ready to be used again.
-CREATE PROCEDURE wait_for_pool(n int) LANGUAGE plpgsql AS $$
-BEGIN
-    CALL wait_for(format('(SELECT count(*) FROM pg_stat_activity
-        WHERE application_name = ''pllua_bg pool'' AND state = ''idle'') = %s', n));
-END $$;
+CREATE PROCEDURE wait_for_pool(n int) LANGUAGE pllua_bg AS $$
+    spi.execute('call wait_for($1)', "(select count(*) from pg_stat_activity " ..
+        "where application_name = 'pllua_bg pool' and state = 'idle') = " .. n)
+$$;
 RESET client_min_messages;
 
 \set workers '(SELECT count(*) FROM pg_stat_activity WHERE backend_type = ''pllua_bg session'')'
@@ -195,6 +192,7 @@ RESET pllua_bg.pool_lifetime;
 CALL wait_for(:'workers' || ' = 0');
 DO LANGUAGE pllua_bg $$ print(bg.autonomous('select 1').value) $$;
 -- One that was terminated in the pool is not used.
+CALL wait_for_pool(1);
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'pllua_bg pool';
 DO LANGUAGE pllua_bg $$ print(bg.autonomous('select 2').value) $$;
 
