@@ -21,6 +21,7 @@ CREATE PROCEDURE wait_for_pool(n int) LANGUAGE pllua_bg AS $$
         "where application_name = 'pllua_bg pool' and state = 'idle') = " .. n)
 $$;
 RESET client_min_messages;
+SET pllua_bg.pool_lifetime = '1h';
 
 \set workers '(SELECT count(*) FROM pg_stat_activity WHERE backend_type = ''pllua_bg session'')'
 \set pooled '(SELECT count(*) FROM pg_stat_activity WHERE application_name = ''pllua_bg pool'')'
@@ -188,7 +189,7 @@ RESET pllua_bg.pool_size;
 -- A worker ends by itself after its time; the next launch has another.
 SET pllua_bg.pool_lifetime = '1s';
 DO LANGUAGE pllua_bg $$ bg.autonomous('select 1') $$;
-RESET pllua_bg.pool_lifetime;
+SET pllua_bg.pool_lifetime = '1h';
 CALL wait_for(:'workers' || ' = 0');
 DO LANGUAGE pllua_bg $$ print(bg.autonomous('select 1').value) $$;
 -- One that was terminated in the pool is not used.

@@ -11,7 +11,7 @@ int setting_max_sessions = 16;
 int setting_queue_size = 1024;
 int setting_launch_wait = 5000;
 int setting_pool_size = 2;
-int setting_pool_lifetime = 60;
+int setting_pool_lifetime = 3;
 int setting_pool_age = 3600;
 int setting_memory_limit = 1024 * 1024;
 void (*pool_size_changes)(int value) = nullptr;
@@ -46,7 +46,7 @@ static void define_pool_settings() {
                             assign_pool_size, nullptr);
     DefineCustomIntVariable("pllua_bg.pool_lifetime",
                             "Sets how long a session that is kept waits to be used again.",
-                            "0 keeps none.", &setting_pool_lifetime, 60, 0, 86400, PGC_SUSET,
+                            "0 keeps none.", &setting_pool_lifetime, 3, 0, 86400, PGC_SUSET,
                             GUC_UNIT_S, nullptr, nullptr, nullptr);
     DefineCustomIntVariable(
         "pllua_bg.pool_age", "Sets how old a session may be that is used again.", nullptr,

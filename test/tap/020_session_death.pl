@@ -119,6 +119,27 @@ for my $on_exit ('finish', 'cancel')
 	eval { $launcher->quit };
 }
 
+# A launcher that goes takes its pool along.
+my $pool = q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pllua_bg pool'};
+$launcher = $node->background_psql('postgres', on_error_stop => 0);
+$launcher->query_safe("DO LANGUAGE pllua_bg 'bg.autonomous([[select 1]])'");
+ok($node->poll_query_until('postgres', "SELECT ($pool) = 1"), 'a session is in the pool');
+$node->safe_psql('postgres', 'SELECT pg_terminate_backend(' . $launcher->query_safe('SELECT pg_backend_pid()') . ')');
+no_workers_left('launcher gone, session in the pool');
+eval { $launcher->quit };
+
+# Backends whose pools hold all worker slots do not keep another one from its session.
+my @holders = map { $node->background_psql('postgres') } 1 .. 4;
+for my $holder (@holders)
+{
+	$holder->query_safe(q{DO LANGUAGE pllua_bg $$ bg.autonomous([[select 1]]) $$});
+	$holder->query_safe('DO LANGUAGE pllua_bg $$ do local a, b = bg.launch(), bg.launch() a:exec([[]]) b:exec([[]]) a:close() b:close() end $$')
+	  if $holder != $holders[-1];
+}
+is($node->safe_psql('postgres', q{SELECT session_exec(session_open(), 'select 43')}), '43', 'the pools of others leave a session');
+$_->quit for @holders;
+no_workers_left('holders gone');
+
 # The server stops with sessions open: idle, running, starting.
 $launcher = $node->background_psql('postgres', on_error_stop => 0);
 open_session($launcher);
