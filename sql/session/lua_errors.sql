@@ -106,8 +106,10 @@ $$;
 -- a worker that dies is an error of what it was doing, and of what was sent after it
 do language pllua_bg $$
     local s <close> = bg.launch()
-    local f = s:run('select pg_terminate_backend(pg_backend_pid())')
+    spi.execute('select pg_advisory_lock(77)')
+    local f = s:run('select pg_terminate_backend(pg_backend_pid()) from pg_advisory_lock(77)')
     local g = s:run('select 2')
+    spi.execute('select pg_advisory_unlock(77)')
     local _, e = f:try()
     print(e.sqlstate, e.message, e.detail)
     _, e = g:try()

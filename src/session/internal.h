@@ -83,7 +83,8 @@ Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInf
 // Ends the oldest sessions of the pool until no more than `most` are left. Errors: none.
 void trim_pool(int most);
 void initialize_pool();
-// Gives a session what it has for one use: number, name, what becomes of it. Errors: none.
+// Gives a session what it has for one use: number, cookie, name, what becomes of it. Errors: pg
+// (random numbers).
 void begin_use(Session *session, const LaunchOptions &options);
 // Lets all sessions of this process go, as at its end. Errors: none.
 void end_all_sessions();

@@ -137,13 +137,13 @@ static Size chosen_queue_size(const LaunchOptions &options) {
 }
 
 void begin_use(Session *session, const LaunchOptions &options) {
-    session->number = ++last_number;
-    session->on_exit = options.on_exit;
-    session->transaction = 'I';
-    session->launched_at = GetCurrentTimestamp();
     if (!pg_strong_random(&session->cookie, sizeof session->cookie))
         ereport(ERROR,
                 (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random number")));
+    session->number = ++last_number;
+    session->launched_at = GetCurrentTimestamp();
+    session->on_exit = options.on_exit;
+    session->transaction = 'I';
     memset(&session->name, 0, sizeof session->name);
     if (options.name == nullptr) return;
     int length =

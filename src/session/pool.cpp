@@ -81,18 +81,19 @@ static void forget_use(Session *session) {
         MemoryContextDelete(GetMemoryChunkContext(notice));
     }
     session->last_early_notice = nullptr;
-    if (session->last_error != nullptr) pfree(session->last_error);
-    session->last_error = nullptr;
     if (session->note != nullptr) pfree(session->note);
     session->note = nullptr;
     session->note_length = 0;
+    session->has_progress = false;
+    if (session->last_error != nullptr) pfree(session->last_error);
+    session->last_error = nullptr;
 }
 
 static bool is_clean(const Session *session) {
     return !session->gone && session->started && !session->spoilt && session->current == nullptr &&
            session->last_done == session->last_sent && session->transaction == 'I' &&
-           session->last_words == nullptr && session->last_command == 0 && !has_backlog(&session->channel) &&
-           session->channel.batch_length == 0 &&
+           session->last_words == nullptr && session->last_command == 0 &&
+           !has_backlog(&session->channel) && session->channel.batch_length == 0 &&
            !has_flag(session->header, kClosing | kTestament | kWorkerDone | kPinned) &&
            rest_of_life(session) > 0;
 }
@@ -167,8 +168,7 @@ static void renew(Session *session, const LaunchOptions &options, StringInfo set
     session->pooled = session->resting = false;
     session->last_sent = session->last_done = 0;
     forget_commands(session->header);
-    pg_atomic_write_u32(&session->header->progress_version, 0);
-    ErrorData *error = pg::attempt([session, setup, &options] {
+    ErrorData *error = pg::attempt([session, &options, setup] {
         begin_use(session, options);
         strlcpy(session->header->name, NameStr(session->name), NAMEDATALEN);
         put_frame(&session->channel, FrameType::kRenew, setup->data, setup->len);

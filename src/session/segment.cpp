@@ -53,6 +53,7 @@ void forget_commands(SegmentHeader *header) {
     pg_atomic_write_u64(&header->started, 0);
     pg_atomic_write_u64(&header->finished, 0);
     for (pg_atomic_uint64 &target : header->cancel_targets) pg_atomic_write_u64(&target, 0);
+    pg_atomic_write_u32(&header->progress_version, 0);
     pg_memory_barrier();
 }
 

@@ -28,11 +28,11 @@ struct Worker {
     bool testament_read;
     bool in_command;            // a transaction command is open (StartTransactionCommand)
     volatile CommandId running; // 0: none; read by signal handlers
-    TimestampTz begun;          // when the running command began
-    CommandId last;             // after which the worker ends; 0: none has come
     bool pooled;                // not in use (see worker_pool.cpp)
     bool turning;               // on its way into the pool or out of it: an error ends the worker
     TimestampTz pool_end;       // when a pooled worker ends
+    TimestampTz begun;          // when the running command began
+    CommandId last;             // after which the worker ends; 0: none has come
     ErrorData *deadlock;        // found while idle in a transaction: what the next command reports
 };
 
