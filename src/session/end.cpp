@@ -24,6 +24,7 @@ void cancel_command(Session *session, CommandId id) {
     if (session->gone || session->header == nullptr || id > session->last_sent) return;
     if (id <= pg_atomic_read_u64(&session->header->finished)) return;
     session->spoilt = true;
+    if (OwnCommand *own = find_command(session, id)) own->cancelled = true;
     mark_cancelled(session->header, id);
     signal_worker(session, SIGUSR2);
 }

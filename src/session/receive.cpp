@@ -195,6 +195,9 @@ static void take_ready(Session *session, const Frame *frame) {
         own->ended = ready.ended;
         current_is_done(session);
     }
+    OwnCommand *next = session->current;
+    if (next != nullptr && next->cancelled && !is_cancelled(session->header, next->id))
+        cancel_command(session, next->id);
 }
 
 static void take_frame(Session *session, const Frame *frame) {

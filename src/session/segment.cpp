@@ -57,20 +57,20 @@ void forget_commands(SegmentHeader *header) {
     pg_memory_barrier();
 }
 
+static pg_atomic_uint64 *cancel_target(SegmentHeader *header, uint64 command) {
+    return &header->cancel_targets[command % kCancelTargets];
+}
+
 void mark_cancelled(SegmentHeader *header, uint64 command) {
-    pg_atomic_uint64 *chosen = &header->cancel_targets[0];
-    for (pg_atomic_uint64 &target : header->cancel_targets) {
-        if (pg_atomic_read_u64(&target) == command) return;
-        if (pg_atomic_read_u64(&target) < pg_atomic_read_u64(chosen)) chosen = &target;
-    }
-    pg_atomic_write_u64(chosen, command);
+    pg_atomic_uint64 *target = cancel_target(header, command);
+    uint64 marked = pg_atomic_read_u64(target);
+    if (marked < command && marked > pg_atomic_read_u64(&header->finished)) return;
+    pg_atomic_write_u64(target, command);
     pg_memory_barrier();
 }
 
 bool is_cancelled(SegmentHeader *header, uint64 command) {
-    for (pg_atomic_uint64 &target : header->cancel_targets)
-        if (pg_atomic_read_u64(&target) == command) return true;
-    return false;
+    return pg_atomic_read_u64(cancel_target(header, command)) == command;
 }
 
 } // namespace pllua_bg::session

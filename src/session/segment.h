@@ -34,7 +34,7 @@ inline constexpr uint32 kInUse = 0;
 inline constexpr uint32 kResting = 1;
 inline constexpr uint32 kRetired = 2;
 
-inline constexpr int kCancelTargets = 16;
+inline constexpr int kCancelTargets = 256;
 
 struct SegmentHeader {
     uint32 magic;
@@ -62,7 +62,8 @@ struct SegmentHeader {
                                 // launcher let go
     pg_atomic_uint64 started;   // newest command begun
     pg_atomic_uint64 finished;  // newest command ended
-    pg_atomic_uint64 cancel_targets[kCancelTargets]; // commands to cancel; 0 or an ended one: free
+    // Commands to cancel, each at its number modulo the size; 0 or an ended one: free.
+    pg_atomic_uint64 cancel_targets[kCancelTargets];
     pg_atomic_uint32 progress_version; // odd while the worker writes its progress; 0: none yet
     Progress progress;
     char last_words[512]; // the worker's FATAL message, for when the queue has no room
@@ -82,8 +83,8 @@ inline shm_mq *queue_to_launcher(SegmentHeader *header) {
     return reinterpret_cast<shm_mq *>(reinterpret_cast<char *>(header) + header->to_launcher);
 }
 
-// Marks a command to be cancelled; when too many are marked, the least of them is forgotten.
-// Errors: none.
+// Marks a command to be cancelled. Of two pending ones that have the same place the one that runs
+// first stays marked; the other has to be marked again when its turn comes. Errors: none.
 void mark_cancelled(SegmentHeader *header, uint64 command);
 // Errors: none; async-signal-safe.
 bool is_cancelled(SegmentHeader *header, uint64 command);

@@ -203,8 +203,7 @@ int pid(Session *session); // waits for the start of the worker. Errors: pg 0800
                            // start, interrupts
 
 void cancel(Session *session); // the running statement only. Errors: none
-// Cancels that command, now or when its turn comes; does nothing when it is done. A session
-// remembers one such wish. Errors: none
+// Cancels that command, now or when its turn comes; does nothing when it is done. Errors: none
 void cancel_command(Session *session, CommandId id);
 // Lets go: what was sent is finished by the worker, output is discarded, then the worker ends; of
 // an idle session it waits in the pool (pool.cpp). Never waits.
