@@ -75,8 +75,9 @@ end
 function methods.atomic(self, fn, options)
     check.callback(fn, 'the argument of atomic')
     local open, close, undo = brackets(self, options)
-    self:exec(open)
+    -- From now on: a wait for `open` that is cancelled must not leave it open.
     local guard <close> = setmetatable({session = self, undo = undo}, guard_metatable)
+    self:exec(open)
     local results = table.pack(fn(self))
     if close then
         self:exec(close)
