@@ -1,0 +1,123 @@
+# Sessions when worker slots are few: a clean error that names the setting, nothing committed by a transaction whose on_commit work
+# cannot start, and every slot given back.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('slots');
+$node->init;
+$node->append_conf('postgresql.conf', <<'CONF');
+max_parallel_workers = 0
+max_logical_replication_workers = 0
+fsync = off
+CONF
+$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION pllua_bg;
+ALTER SYSTEM SET pllua_bg.max_sessions = 100;
+ALTER SYSTEM SET pllua_bg.launch_wait = 0;
+CREATE TABLE done (what text);
+-- How many of n launches got a session, and what the others were told.
+CREATE FUNCTION launch_many(n int, OUT opened int, OUT refused text) LANGUAGE pllua_bg AS $$
+	local opened, refused = 0, {}
+	for i = 1, n do
+		local ok, e = pcall(bg.launch, {wait = 0})
+		if ok then
+			opened = opened + 1
+		else
+			local line = e.sqlstate .. ': ' .. e.message .. ' / ' .. tostring(e.hint)
+			if not refused[line] then refused[line] = true refused[#refused + 1] = line end
+		end
+	end
+	return opened, table.concat(refused, '; ')
+$$;
+-- Every session answers.
+CREATE FUNCTION ask_all() RETURNS int LANGUAGE pllua_bg AS $$
+	local futures = {}
+	for i, s in ipairs(bg.sessions()) do futures[i] = s:run('select $1::int', i) end
+	local sum = 0
+	for _, r in ipairs(bg.all(futures)) do sum = sum + r.value end
+	return sum
+$$;
+CREATE FUNCTION let_go(how text) RETURNS void LANGUAGE pllua_bg AS $$
+	for _, s in ipairs(bg.sessions()) do s[how](s) end
+$$;
+SQL
+
+my $refusal = '53000: could not launch a background session: no free worker slot / You may need to increase max_worker_processes.';
+my $no_workers = q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
+for my $slots (0, 1, 8)
+{
+	$node->append_conf('postgresql.conf', "max_worker_processes = $slots");
+	$node->restart;
+	my $backend = $node->background_psql('postgres', on_error_stop => 0);
+	$backend->set_query_timer_restart;
+	my ($opened, $refused) = split /\|/, $backend->query_safe('SELECT * FROM launch_many(50)');
+	is($opened, $slots, "$slots slots: as many sessions");
+	is($refused, $refusal, "$slots slots: the others are refused with the reason");
+	is($backend->query_safe('SELECT ask_all()'), $slots * ($slots + 1) / 2, "$slots slots: every session answers");
+
+	# on_commit without a slot: nothing is committed.
+	$backend->query('BEGIN');
+	$backend->query("INSERT INTO done VALUES ('with $slots')");
+	$backend->query(q{SELECT bg.on_commit('insert into done values (''on commit'')')});
+	is($backend->{stderr}, '', "$slots slots: on_commit is taken note of");
+	$backend->{stderr} = '';
+	$backend->query('COMMIT');
+	like($backend->{stderr}, qr/ERROR:  could not launch the background sessions of this transaction: no free worker slot\s+HINT:  You may need to increase max_worker_processes/,
+		"$slots slots taken: the commit fails with the reason");
+	$backend->{stderr} = '';
+	is($backend->query('SELECT count(*) FROM done'), '0', "$slots slots taken: nothing was committed");
+	is($backend->query_safe('SELECT ask_all()'), $slots * ($slots + 1) / 2, "$slots slots: the sessions live on");
+
+	# A transaction that wants one slot more than are free gives back those it had.
+	$backend->query_safe(q{SELECT let_go('close')});
+	ok($node->poll_query_until('postgres', $no_workers), "$slots slots: closed sessions end");
+	my $wanted = $slots + 1;
+	$backend->query("BEGIN; INSERT INTO done VALUES ('one too many')");
+	$backend->query("SELECT bg.on_commit('insert into done values (''on commit'')') FROM generate_series(1, $wanted)");
+	$backend->query('COMMIT');
+	like($backend->{stderr}, qr/no free worker slot/, "$slots slots, $wanted wanted at commit: refused");
+	$backend->{stderr} = '';
+	ok($node->poll_query_until('postgres', $no_workers), "$slots slots: the workers of the failed commit end");
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM done'), '0', "$slots slots: neither the transaction nor its work was done");
+
+	# Slots come back however the session ends, again and again.
+	for my $how (('close', 'detach') x 3)
+	{
+		($opened) = split /\|/, $backend->query_safe('SELECT * FROM launch_many(50)');
+		is($opened, $slots, "$slots slots: all of them after $how");
+		$backend->query_safe("SELECT let_go('$how')");
+		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: free after $how");
+	}
+	if ($slots > 0)
+	{
+		$backend->query("BEGIN; INSERT INTO done VALUES ('with')");
+		$backend->query("SELECT bg.on_commit('insert into done values (''on commit'')') FROM generate_series(1, $slots)");
+		$backend->query_safe('COMMIT');
+		ok($node->poll_query_until('postgres', "SELECT count(*) = $slots + 1 FROM done"), "$slots slots: as much on_commit work as there are slots");
+		$node->safe_psql('postgres', 'TRUNCATE done');
+		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: its workers end");
+
+		# A launch that waits gets the slot another session gives back.
+		$backend->query_safe('SELECT * FROM launch_many(50)');
+		my $waiting = $node->background_psql('postgres', on_error_stop => 0);
+		$waiting->{stdin} .= "SELECT bg.launch(wait => 60) > 0;\n";
+		$waiting->{run}->pump_nb;
+		ok( $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT bg.launch(wait%' AND wait_event = 'BgWorkerStartup'}),
+			"$slots slots: a launch waits for one");
+		$backend->query_safe(q{SELECT let_go('close')});
+		is($waiting->query('SELECT 1'), "t\n1", "$slots slots: and gets it");
+		$waiting->quit;
+		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: free again");
+	}
+	$backend->quit;
+}
+
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+$node->stop;
+done_testing();
