@@ -1,0 +1,108 @@
+# The database, the role or the extension goes while sessions are open: the server refuses or ends them, nothing hangs, nothing is left.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('dropped');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
+$node->start;
+
+my $no_workers = q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
+
+sub no_workers_left
+{
+	my ($name) = @_;
+	ok($node->poll_query_until('postgres', $no_workers), "$name: no worker is left");
+}
+
+sub new_launcher
+{
+	my ($database, @options) = @_;
+	my $psql = $node->background_psql($database, on_error_stop => 0, extra_params => \@options);
+	$psql->set_query_timer_restart;
+	return $psql;
+}
+
+# The error a statement raises, or nothing.
+sub error_of
+{
+	my ($psql, $query) = @_;
+	$psql->query($query);
+	my $stderr = $psql->{stderr};
+	$psql->{stderr} = '';
+	return $stderr;
+}
+
+# DROP DATABASE while a detached session still works there, and while a launching backend and its session are idle.
+$node->safe_psql('postgres', 'CREATE DATABASE doomed');
+$node->safe_psql('doomed', 'CREATE EXTENSION pllua_bg');
+my $launcher = new_launcher('doomed');
+my $detached = $launcher->query_safe('SELECT bg.launch()');
+$launcher->query_safe("SELECT bg.run($detached, 'select pg_sleep(1000)'), bg.detach($detached)");    # workload
+$launcher->quit;
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $detached AND state = 'active' AND datname = 'doomed'"),
+	'a detached session works in the database');
+my ($code, $out, $err) = $node->psql('postgres', 'DROP DATABASE doomed');
+like($err, qr/ERROR:  database "doomed" is being accessed by other users\s+DETAIL:  There is 1 other session using the database/, 'DROP DATABASE: refused, as for any session');
+$launcher = new_launcher('doomed');
+my $pid = $launcher->query_safe('SELECT bg.launch()');
+$launcher->query_safe("SELECT bg.run($pid, 'begin'), bg.wait($pid)");
+is($node->safe_psql('postgres', 'DROP DATABASE doomed WITH (FORCE)'), '', 'DROP DATABASE WITH (FORCE): done');
+no_workers_left('DROP DATABASE WITH (FORCE)');
+eval { $launcher->quit };
+
+# DROP ROLE.
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION pllua_bg;
+CREATE ROLE app LOGIN;
+GRANT USAGE ON SCHEMA bg TO app;
+SQL
+$launcher = new_launcher('postgres', '-U', 'app');
+$pid = $launcher->query_safe('SELECT bg.launch()');
+$launcher->query_safe("SELECT bg.run($pid, 'select 1'), bg.wait($pid)");
+$node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA bg FROM app; DROP ROLE app');
+like(error_of($launcher, 'SELECT bg.launch()'), qr/^psql:<stdin>:\d+: ERROR:  \S/, 'DROP ROLE: no new session');
+my $error = error_of($launcher, "SELECT bg.run($pid, 'select 1'), bg.wait($pid)");
+like($error, qr/^$|ERROR:  \S/, 'DROP ROLE: an answer of the session that was open');
+is($node->safe_psql('postgres', 'SELECT 1'), '1', 'DROP ROLE: the server lives');
+eval { $launcher->quit };
+no_workers_left('DROP ROLE');
+
+# A role that may no longer log in, or no longer connect, gets no new session; what is open goes on.
+$node->safe_psql('postgres', 'CREATE ROLE app LOGIN; GRANT USAGE ON SCHEMA bg TO app');
+$launcher = new_launcher('postgres', '-U', 'app');
+$pid = $launcher->query_safe('SELECT bg.launch()');
+$node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA bg FROM app');
+like(error_of($launcher, 'SELECT bg.launch()'), qr/permission denied/, 'REVOKE USAGE ON SCHEMA bg: no new session');
+$launcher->quit;
+no_workers_left('REVOKE');
+
+# DROP EXTENSION in the launching backend and elsewhere.
+for my $where ('here', 'elsewhere')
+{
+	$launcher = new_launcher('postgres');
+	$pid = $launcher->query_safe('SELECT bg.launch()');
+	$launcher->query_safe("SELECT bg.run($pid, 'create temp table kept as select 42 as x'), bg.wait($pid)");
+	$launcher->query_safe('SET client_min_messages = error');
+	if ($where eq 'here') { $launcher->query_safe('DROP EXTENSION pllua_bg CASCADE'); }
+	else { $node->safe_psql('postgres', 'SET client_min_messages = error; DROP EXTENSION pllua_bg CASCADE'); }
+	like(error_of($launcher, "SELECT bg.run($pid, 'select 1')"), qr/function bg.run\(.*\) does not exist|schema "bg" does not exist/, "DROP EXTENSION $where: its functions are gone");
+	like(error_of($launcher, 'DO LANGUAGE pllua_bg $$ bg.launch() $$'), qr/language "pllua_bg" does not exist/, "DROP EXTENSION $where: the language too");
+	$node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
+	$launcher->query_safe("SELECT bg.run($pid, 'select x from kept')");
+	is($launcher->query_safe("SELECT x FROM bg.result($pid) AS (x int)"), '42', "CREATE EXTENSION again, $where: the session is still there");
+	$launcher->query_safe('SET client_min_messages = error; DROP EXTENSION pllua_bg CASCADE');
+	$launcher->quit;
+	no_workers_left("DROP EXTENSION $where");
+	$node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
+}
+is($node->safe_psql('postgres', q{SELECT bg.launch() > 0}), 't', 'sessions work afterwards');
+no_workers_left('at the end');
+
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+$node->stop;
+done_testing();
