@@ -23,7 +23,7 @@ $$;
 RESET client_min_messages;
 SET pllua_bg.pool_lifetime = '1h';
 
-\set workers '(SELECT count(*) FROM pg_stat_activity WHERE backend_type = ''pllua_bg session'')'
+\set workers '(SELECT count(*) FROM pg_stat_activity WHERE backend_type = ''pllua_bg session'' AND backend_start > (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()))'
 \set pooled '(SELECT count(*) FROM pg_stat_activity WHERE application_name = ''pllua_bg pool'')'
 
 -- A session that is let go idle is the next one; numbers of commands begin anew, handles do not live on.
@@ -224,7 +224,7 @@ DO LANGUAGE pllua_bg $$
     print(s:exec('select bg.launch() > 0').value)
     s:detach()
 $$;
-CALL wait_for('(SELECT count(*) FROM pg_stat_activity WHERE backend_type = ''pllua_bg session'' AND application_name <> ''pllua_bg pool'') = 0');
+CALL wait_for('(SELECT count(*) FROM pg_stat_activity WHERE backend_type = ''pllua_bg session'' AND application_name <> ''pllua_bg pool'' AND backend_start > (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())) = 0');
 
 SET pllua_bg.pool_size = 0;
 DROP FUNCTION session_state;
