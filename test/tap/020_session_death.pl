@@ -81,6 +81,7 @@ like($launcher->query_safe("SELECT session_exec($pid, 'commit')"), $ended, 'in a
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mark'), '0', 'in a transaction: it was rolled back');
 
 $pid = open_session($launcher);
+$launcher->query_safe("SELECT session_exec($pid, 'select 1')");    # it has started, so the signal will find it
 $launcher->query_safe("SELECT session_send($pid, 'select repeat(''x'', 1000) from generate_series(1, 100000)')");
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 like($launcher->query_safe("SELECT session_take($pid)"), qr/^SELECT 100000$|$terminated/, 'with unread rows: rows or cause');
