@@ -127,9 +127,8 @@ void set_error(lua_State *L, const ErrorData *error) {
 
 // Rows of a statement: those returned, or else those its tag counts.
 lua_Integer row_count(const session::Statement *statement) {
-    const char *last = strrchr(statement->tag, ' ');
-    if (statement->nrows > 0 || last == nullptr) return static_cast<lua_Integer>(statement->nrows);
-    return static_cast<lua_Integer>(strtoull(last + 1, nullptr, 10));
+    const uint64 rows = statement->nrows > 0 ? statement->nrows : tag_count(statement->tag);
+    return static_cast<lua_Integer>(rows);
 }
 
 // look(handle, id): what is known of a command, as one flat table; nothing when it was taken.

@@ -25,12 +25,6 @@ MinimalTuple read_tuple(lua_State *L, RowSource *source) {
     return tuple;
 }
 
-// The number of rows a command has changed, as its tag says: 'INSERT 0 3'.
-uint64 tag_count(const char *tag) {
-    const char *last = strrchr(tag, ' ');
-    return last == nullptr ? 0 : strtoull(last + 1, nullptr, 10);
-}
-
 // Pushes the result of one statement. Errors: lua.
 void push_statement(lua_State *L, int handle_idx, session::Statement *statement) {
     if (!statement->has_rows) {
@@ -139,6 +133,11 @@ bool push_end(lua_State *L, int handle_idx, session::Command *command, Push push
 }
 
 } // namespace
+
+uint64 tag_count(const char *tag) {
+    const char *last = strrchr(tag, ' ');
+    return last == nullptr ? 0 : strtoull(last + 1, nullptr, 10);
+}
 
 bool push_outcome(lua_State *L, int handle_idx, session::Command *command) {
     return push_end(L, handle_idx, command, [=](int notices) {

@@ -71,8 +71,8 @@ enum class Effect {
               // pending
 };
 
-// Non-template halves of call(). before_call returns false, with *error set, when the call may not
-// be made.
+// Non-template halves of call(). before_call returns the error to raise when the call may not be
+// made; after_call the one that is left, if any. Errors: none.
 struct CallState {
     Subtransaction own; // open when before_call began one for this call alone
 };
