@@ -2,6 +2,7 @@
 // Owns its readers, each in the memory context its caller gave.
 #include "session/reader.h"
 
+#include "pg/guard.h"
 #include "session/internal.h"
 
 namespace pllua_bg::session {
@@ -49,11 +50,20 @@ void close_reader(TupleReader *reader) {
     pfree(reader);
 }
 
+// Only for the client: the worker has written it to the server's log.
+static void raise_again(ErrorData *notice) {
+    const int level = log_min_messages;
+    log_min_messages = FATAL;
+    ErrorData *error = pg::attempt([notice] { ThrowErrorData(notice); });
+    log_min_messages = level;
+    if (error != nullptr) pg::rethrow(error);
+}
+
 void relay_notices(Session *, Command *command) {
     while (Notice *notice = command->notices) {
         command->notices = notice->next;
         if (command->notices == nullptr) command->last_notice = nullptr;
-        ThrowErrorData(notice->data);
+        raise_again(notice->data);
     }
 }
 
