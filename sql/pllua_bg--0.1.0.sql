@@ -74,6 +74,12 @@ COMMENT ON FUNCTION bg.on_commit(text) IS 'runs a command in a background sessio
 COMMENT ON FUNCTION bg.on_commit(text, "any")
     IS 'runs a command with parameters in a background session once this transaction has committed';
 
+CREATE FUNCTION bg.progress(done float8, total float8 DEFAULT NULL, message text DEFAULT NULL) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pllua_bg_sql_progress';
+
+COMMENT ON FUNCTION bg.progress(float8, float8, text)
+    IS 'tells, in a background session, how far it is; false elsewhere';
+
 CREATE FUNCTION bg.backend_sessions(
     OUT pid int, OUT name text, OUT role regrole, OUT state text, OUT transaction text, OUT queued int, OUT sql text,
     OUT error text) RETURNS SETOF record

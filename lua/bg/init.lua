@@ -21,6 +21,7 @@ bg.session = session.find
 bg.sessions = session.list
 bg.give = rowset.give
 bg.now = wait.now
+bg.progress = core.report_progress
 bg.sleep = timer.sleep
 bg.timer = timer.new
 

@@ -94,14 +94,17 @@ end
 -- Called by the SQL that runs in a worker.
 local function report_progress(percent, message)
     if percent == nil then core.raise('22004', 'the progress must not be null') end
-    if not core.report_progress(math.max(0, math.min(100, percent)), message) then
+    if not core.report_progress(math.max(0, math.min(100, percent)), 100, message) then
         core.raise('0A000', 'progress can be reported in a background worker only')
     end
 end
 
 local function progress(worker)
-    local percent, message = core.progress(worker.session)
-    return percent and {progress_pct = percent, progress_msg = message}
+    local told = core.status(worker.session).progress
+    if not told then return nil end
+    local part = told.total and told.total > 0 and told.done / told.total or 0
+    return {progress_pct = math.floor(math.max(0, math.min(1, part)) * 100 + 0.5),
+        progress_msg = told.message}
 end
 
 return {result_info = result_info, error_info = error_info, outcome = outcome,

@@ -2,6 +2,8 @@
 // takes nothing, progress, termination. For lua/pg_background.
 #include "api/bg.h"
 
+#include <limits>
+
 #include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
@@ -160,38 +162,19 @@ int look(lua_State *L) {
     return 1;
 }
 
-// report_progress(percent, message): false when this is not a worker.
+// report_progress(done [, total [, message]]): false when this is not a worker. Errors: 22023.
 int report_progress(lua_State *L) {
-    const int percent = static_cast<int>(luaL_checkinteger(L, 1));
+    const lua_Number done = luaL_checknumber(L, 1);
+    const lua_Number total = luaL_optnumber(L, 2, std::numeric_limits<lua_Number>::quiet_NaN());
     size_t length = 0;
-    const char *message = luaL_optlstring(L, 2, "", &length);
+    const char *message = luaL_optlstring(L, 3, "", &length);
     bool reported = false;
     pg::call_pure(L, [&] {
         verify_text(message, length);
-        reported = session::report_progress(percent, message);
+        reported = session::report_progress(done, total, message);
     });
     lua_pushboolean(L, reported);
     return 1;
-}
-
-// progress(handle): percent and message (nil: none); nothing when nothing was reported.
-int progress(lua_State *L) {
-    const SessionHandle *handle = check_handle(L, 1);
-    session::Progress progress;
-    bool found = false;
-    pg::call_pure(L, [&] {
-        session::Session *session = open_session(handle);
-        if (session == nullptr) return;
-        session::pump(session);
-        found = session::read_progress(session, &progress);
-    });
-    if (!found) return 0;
-    lua_pushinteger(L, progress.percent);
-    if (progress.message[0] == '\0')
-        lua_pushnil(L);
-    else
-        lua_pushstring(L, progress.message);
-    return 2;
 }
 
 // clip(text, n): its first n characters.
@@ -226,7 +209,6 @@ const luaL_Reg kOversightFunctions[] = {
     {"terminate", lua::entry<terminate>},
     {"look", lua::entry<look>},
     {"report_progress", lua::entry<report_progress>},
-    {"progress", lua::entry<progress>},
     {"clip", lua::entry<clip>},
     {"pg_background_settings", lua::entry<settings>},
     {nullptr, nullptr},

@@ -1,6 +1,8 @@
 // Primitives of bg that concern a session as a whole: launch, find, status, cancel, detach, close.
 #include "api/bg.h"
 
+#include <cmath>
+
 #include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
@@ -208,16 +210,38 @@ void set_number(lua_State *L, const char *key, lua_Integer number) {
     lua_setfield(L, -2, key);
 }
 
+// A number of Lua: an integer where it is one.
+void set_amount(lua_State *L, const char *key, lua_Number amount) {
+    lua_Integer whole;
+    if (lua_numbertointeger(amount, &whole) && static_cast<lua_Number>(whole) == amount)
+        lua_pushinteger(L, whole);
+    else
+        lua_pushnumber(L, amount);
+    lua_setfield(L, -2, key);
+}
+
+void set_progress(lua_State *L, const session::Progress &progress) {
+    lua_createtable(L, 0, 3);
+    set_amount(L, "done", progress.done);
+    if (!std::isnan(progress.total)) set_amount(L, "total", progress.total);
+    set_text(L, "message", progress.message);
+    lua_setfield(L, -2, "progress");
+}
+
 // status(handle): a table, also for a session that has ended.
 int status(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     session::Status status = {};
     status.state = session::State::kGone;
+    session::Progress progress;
+    bool reported = false;
     pg::call_cleanup(L, [&] {
         session::Session *session = session::by_number(handle->number);
-        if (session != nullptr) status = session::status(session);
+        if (session == nullptr) return;
+        status = session::status(session);
+        reported = session::read_progress(session, &progress);
     });
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 9);
     set_text(L, "state", state_name(status.state));
     set_number(L, "queued", status.queued);
     if (status.pid != 0) set_number(L, "pid", status.pid);
@@ -228,6 +252,7 @@ int status(lua_State *L) {
     set_text(L, "name", status.name);
     set_text(L, "sql", status.sql);
     set_text(L, "error", status.error);
+    if (reported) set_progress(L, progress);
     return 1;
 }
 

@@ -2,6 +2,8 @@
 // their end when nothing else helps. Owns nothing.
 #include "session/worker.h"
 
+#include <cmath>
+
 #include "session/internal.h"
 
 extern "C" {
@@ -43,15 +45,19 @@ const char *note(const Session *session, Size *length) {
 
 // The worker is the only writer; see PGSTAT_BEGIN_WRITE_ACTIVITY in utils/backend_status.h for the
 // protocol.
-bool report_progress(int percent, const char *message) {
+bool report_progress(double done, double total, const char *message) {
     SegmentHeader *header = worker.header;
+    if (!std::isfinite(done) || std::isinf(total))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("progress must be told in finite numbers")));
     if (header == nullptr) return false;
     int length = static_cast<int>(strlen(message));
     length = pg_mbcliplen(message, length, kProgressMessageSize - 1);
     START_CRIT_SECTION();
     (void)pg_atomic_fetch_add_u32(&header->progress_version, 1);
     pg_write_barrier();
-    header->progress.percent = percent;
+    header->progress.done = done;
+    header->progress.total = total;
     memcpy(header->progress.message, message, length);
     header->progress.message[length] = '\0';
     pg_write_barrier();

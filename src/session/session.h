@@ -237,12 +237,13 @@ const char *note(const Session *session, Size *length);
 
 inline constexpr int kProgressMessageSize = 256;
 struct Progress {
-    int percent;
+    double done;
+    double total;                       // NaN: not told
     char message[kProgressMessageSize]; // empty: none
 };
-// In a worker: lets the launcher see how far the command is; a message that is too long is clipped
-// at a character. False when this process is not the worker of a session. Errors: none.
-bool report_progress(int percent, const char *message);
+// In a worker: lets others see how far it is; a message that is too long is clipped at a character.
+// False when this process is not the worker of a session. Errors: pg 22023 (no finite number).
+bool report_progress(double done, double total, const char *message);
 // The newest report of the worker, also after its end; false when there was none. Errors: none.
 bool read_progress(Session *session, Progress *progress);
 

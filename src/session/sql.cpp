@@ -7,6 +7,7 @@
 
 extern "C" {
 #include "utils/array.h"
+#include "utils/float.h"
 #include "utils/tuplestore.h"
 }
 
@@ -18,6 +19,7 @@ PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_detach)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_close)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_cancel)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_on_commit)
+PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_progress)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_sessions)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_notifications)
 
@@ -177,6 +179,14 @@ Datum pllua_bg_sql_on_commit(PG_FUNCTION_ARGS) {
     int count = param_arguments(fcinfo, 1, &params);
     on_commit(text_argument(fcinfo, 0), count, params);
     PG_RETURN_VOID();
+}
+
+// progress(done, total, message) -> whether this is a session
+Datum pllua_bg_sql_progress(PG_FUNCTION_ARGS) {
+    require(fcinfo, 0, "done");
+    const double total = PG_ARGISNULL(1) ? get_float8_nan() : PG_GETARG_FLOAT8(1);
+    const char *message = text_argument(fcinfo, 2);
+    PG_RETURN_BOOL(report_progress(PG_GETARG_FLOAT8(0), total, message == nullptr ? "" : message));
 }
 
 Datum pllua_bg_sql_sessions(PG_FUNCTION_ARGS) {

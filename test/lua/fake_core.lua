@@ -191,7 +191,7 @@ function core.status(handle)
     local record = record_of(handle)
     if not record then return {state = 'gone', queued = 0} end
     return {state = 'idle', pid = record.pid, name = record.options.name, queued = 0,
-        transaction = record.transaction}
+        transaction = record.transaction, progress = record.progress}
 end
 
 function core.close(handle)
@@ -254,7 +254,6 @@ function core.terminate(handle)
 end
 
 function core.report_progress() return false end
-function core.progress(handle) return record_of(handle).percent end
 function core.clip(text, n) return text:sub(1, n) end
 
 core.settings = {max_workers = 3, worker_timeout = 0, default_queue_size = 65536}

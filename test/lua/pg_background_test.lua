@@ -154,4 +154,22 @@ function TestPgBackground:test_progress_outside_of_a_worker()
     assert_error('0A000', 'background worker', pgb.report_progress, 1)
 end
 
+function TestPgBackground:test_progress_is_a_percentage()
+    local task = pgb.submit('ok 1 after 10')
+    local function percent_of(progress)
+        core.sessions[task.cookie // 7].progress = progress
+        local told = pgb.progress(task.pid, task.cookie)
+        return told and told.progress_pct, told and told.progress_msg
+    end
+    lu.assertNil(percent_of(nil))
+    lu.assertEquals({percent_of({done = 1, total = 3, message = 'm'})}, {33, 'm'})
+    lu.assertEquals(percent_of({done = 50, total = 100}), 50)
+    lu.assertEquals(percent_of({done = 4, total = 3}), 100)
+    lu.assertEquals(percent_of({done = -4, total = 3}), 0)
+    lu.assertEquals(percent_of({done = 4, total = 0}), 0)
+    lu.assertEquals(percent_of({done = 4}), 0)
+    lu.assertEquals(math.type(percent_of({done = 50.0, total = 100.0})), 'integer')
+    pgb.detach_all()
+end
+
 os.exit(lu.LuaUnit.run())
