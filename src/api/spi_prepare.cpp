@@ -3,6 +3,7 @@
 #include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "types/types.h"
 #include "types/values.h"
@@ -85,7 +86,7 @@ Oid check_type_argument(lua_State *L, int idx) {
     Oid type = InvalidOid;
     pg::call(L, [name, &type] {
         int32 typmod;
-        parseTypeString(name, &type, &typmod, false);
+        pg::parse_type_name(name, &type, &typmod);
     });
     lua_settop(L, top);
     return type;

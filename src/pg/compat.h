@@ -8,9 +8,12 @@ extern "C" {
 #include "catalog/namespace.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_type.h"
 #include "postmaster/bgworker.h"
+#include "replication/slot.h"
 #include "storage/buffile.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -20,6 +23,8 @@ extern "C" {
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/guc_tables.h"
+#include "utils/rangetypes.h"
+#include "utils/wait_event.h"
 }
 
 // Marks what the server looks up in the library by name. PGDLLEXPORT is empty before 16.
@@ -42,18 +47,31 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
-// The server's settings. Errors: none.
-inline struct config_generic **all_settings(int *count) {
+// Calls visit(setting) for each of the server's settings. Errors: pg (out of memory), those of
+// visit.
+template <typename Visit> void for_each_setting(Visit visit) {
 #if PG_VERSION_NUM >= 160000
-    return get_guc_variables(count);
+    int count = 0;
+    struct config_generic **settings = get_guc_variables(&count);
+    for (int i = 0; i < count; i++) visit(settings[i]);
+    pfree(settings);
 #else
-    *count = GetNumConfigOptions();
-    return get_guc_variables();
+    struct config_generic **settings = get_guc_variables();
+    for (int i = 0; i < GetNumConfigOptions(); i++) visit(settings[i]);
 #endif
 }
 
-// Name of a setting. Errors: none.
-inline const char *setting_name(const struct config_generic *setting) { return setting->name; }
+// The setting of that name; nullptr when there is none. Errors: none.
+inline struct config_generic *find_setting(const char *name) {
+#if PG_VERSION_NUM >= 160000
+    return find_option(name, false, true, 0);
+#else
+    struct config_generic **settings = get_guc_variables();
+    for (int i = 0; i < GetNumConfigOptions(); i++)
+        if (pg_strcasecmp(settings[i]->name, name) == 0) return settings[i];
+    return nullptr;
+#endif
+}
 
 // The present process's number in the array of PGPROCs, and the PGPROC that has a number. Errors:
 // none.
@@ -91,6 +109,15 @@ inline bool may_connect(Oid database, Oid role) {
     return object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK;
 #else
     return pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK;
+#endif
+}
+
+// True when the role may call the function. Errors: pg (catalog access).
+inline bool may_execute(Oid function, Oid role) {
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#else
+    return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
 #endif
 }
 
@@ -164,6 +191,60 @@ inline void define_portal(Portal portal, const char *sql, CommandTag tag, List *
                           CachedPlan *plan) {
     PortalDefineQuery(portal, nullptr, sql, tag, plans, plan);
 }
+
+// Fills in what a column's description in a tuple descriptor has besides what the caller has set:
+// whole description zeroed, then name, type, modifier, collation, length, alignment, storage and
+// number. Errors: none.
+inline void complete_attribute(TupleDesc descriptor, int column) {
+    Form_pg_attribute attribute = TupleDescAttr(descriptor, column);
+    attribute->attislocal = true;
+#if PG_VERSION_NUM < 180000
+    attribute->attcacheoff = -1;
+#endif
+#if PG_VERSION_NUM < 170000
+    attribute->attstattarget = -1;
+#endif
+#if PG_VERSION_NUM >= 180000
+    populate_compact_attribute(descriptor, column);
+#endif
+}
+
+// The type of a name as SQL has it. Errors: pg (42704, 42601).
+inline void parse_type_name(const char *name, Oid *type, int32 *modifier) {
+#if PG_VERSION_NUM >= 160000
+    (void)parseTypeString(name, type, modifier, nullptr);
+#else
+    parseTypeString(name, type, modifier, false);
+#endif
+}
+
+// A range with these bounds, or an empty one. Errors: pg.
+inline RangeType *new_range(TypeCacheEntry *type, RangeBound *lower, RangeBound *upper,
+                            bool empty) {
+#if PG_VERSION_NUM >= 160000
+    return make_range(type, lower, upper, empty, nullptr);
+#else
+    return make_range(type, lower, upper, empty);
+#endif
+}
+
+// Drops the temporary replication slots of this process. Errors: pg.
+inline void drop_temporary_slots() {
+#if PG_VERSION_NUM >= 170000
+    ReplicationSlotCleanup(false);
+#else
+    ReplicationSlotCleanup();
+#endif
+}
+
+// Wait events of the two directions of a queue.
+#if PG_VERSION_NUM >= 170000
+inline constexpr uint32 kWaitReceive = WAIT_EVENT_MESSAGE_QUEUE_RECEIVE;
+inline constexpr uint32 kWaitSend = WAIT_EVENT_MESSAGE_QUEUE_SEND;
+#else
+inline constexpr uint32 kWaitReceive = WAIT_EVENT_MQ_RECEIVE;
+inline constexpr uint32 kWaitSend = WAIT_EVENT_MQ_SEND;
+#endif
 
 // Walk a tree; true as soon as the walker says so. Errors: pg (stack depth), those of the walker.
 using TreeWalker = bool (*)(Node *node, void *context);

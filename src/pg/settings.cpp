@@ -120,12 +120,4 @@ PgBackgroundSettings pg_background_settings() {
     return {read_setting(kWorkers), read_setting(kTimeout), read_setting(kQueue)};
 }
 
-struct config_generic *find_setting(const char *name) {
-    int count = 0;
-    struct config_generic **settings = all_settings(&count);
-    for (int i = 0; i < count; i++)
-        if (pg_strcasecmp(setting_name(settings[i]), name) == 0) return settings[i];
-    return nullptr;
-}
-
 } // namespace pllua_bg::pg

@@ -42,7 +42,4 @@ struct PgBackgroundSettings {
 };
 PgBackgroundSettings pg_background_settings();
 
-// The server's setting of this name; nullptr when there is none. Errors: none.
-struct config_generic *find_setting(const char *name);
-
 } // namespace pllua_bg::pg

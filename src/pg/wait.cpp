@@ -49,7 +49,7 @@ bool poll_again(Poll *poll) {
         poll->start = now;
     }
     INSTR_TIME_SUBTRACT(now, poll->start);
-    if (INSTR_TIME_GET_MICROSEC(now) >= static_cast<uint64>(kPollMicroseconds)) {
+    if (static_cast<int64>(INSTR_TIME_GET_MICROSEC(now)) >= kPollMicroseconds) {
         end_poll_in_vain();
         return false;
     }

@@ -156,7 +156,7 @@ static Session *wait_for_one(const LaunchOptions &options, Size queue_size) {
     while (session == nullptr && soon) {
         long rest = pg::milliseconds_until(end);
         if (rest == 0) break;
-        (void)pg::wait_latch(rest, WAIT_EVENT_MQ_RECEIVE);
+        (void)pg::wait_latch(rest, pg::kWaitReceive);
         session = look_for(options, queue_size, &soon);
     }
     return session;

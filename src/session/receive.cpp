@@ -2,6 +2,7 @@
 // worker's death. Owns nothing: everything made here belongs to the session or to a command.
 #include "session/internal.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -50,9 +51,6 @@ static void read_column(const char **at, Column *column, Form_pg_attribute attri
     attribute->attname = column->name;
     attribute->atttypmod = column->as_text ? -1 : column->typmod;
     attribute->attcollation = column->as_text ? DEFAULT_COLLATION_OID : column->collation;
-    attribute->attcacheoff = -1;
-    attribute->attstattarget = -1;
-    attribute->attislocal = true;
 }
 
 static Statement *open_statement(OwnCommand *own) {
@@ -82,6 +80,7 @@ static void take_columns(OwnCommand *own, const Frame *frame) {
         Form_pg_attribute attribute = TupleDescAttr(statement->descriptor, i);
         read_column(&at, &statement->columns[i], attribute);
         attribute->attnum = static_cast<int16>(i + 1);
+        pg::complete_attribute(statement->descriptor, i);
     }
     statement->rows = spool_create(own->context);
     statement->has_rows = true;

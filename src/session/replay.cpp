@@ -28,14 +28,11 @@ static bool is_chosen(const struct config_generic *setting) {
 }
 
 void write_session_settings(StringInfo frames) {
-    int count = 0;
-    struct config_generic **settings = pg::all_settings(&count);
-    for (int i = 0; i < count; i++) {
-        const struct config_generic *setting = settings[i];
-        if (!is_chosen(setting) || is_excluded(setting)) continue;
+    pg::for_each_setting([frames](const struct config_generic *setting) {
+        if (!is_chosen(setting) || is_excluded(setting)) return;
         const char *value = GetConfigOption(setting->name, true, false);
         if (value != nullptr) write_setting(frames, setting->name, value);
-    }
+    });
 }
 
 void write_asked_settings(StringInfo frames, const LaunchOptions &options) {

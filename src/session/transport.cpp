@@ -2,11 +2,11 @@
 // src/backend/storage/ipc/shm_mq.c. Owns nothing beyond its channels.
 #include "session/transport.h"
 
+#include "pg/compat.h"
 #include "pg/wait.h"
 
 extern "C" {
 #include "storage/latch.h"
-#include "utils/wait_event.h"
 }
 
 namespace pllua_bg::session {
@@ -91,7 +91,7 @@ static void shrink_batch(Channel *channel) {
 
 static void wait_for_room(Channel *channel) {
     while (!send_backlog(channel)) {
-        const bool woken = pg::wait_latch(DeadlockTimeout, WAIT_EVENT_MQ_SEND);
+        const bool woken = pg::wait_latch(DeadlockTimeout, pg::kWaitSend);
         if (!woken && channel->stalled != nullptr) channel->stalled();
     }
 }

@@ -2,12 +2,12 @@
 // Owns nothing.
 #include "pg/wait.h"
 
+#include "pg/compat.h"
 #include "session/internal.h"
 #include "session/reader.h"
 
 extern "C" {
 #include "storage/proc.h"
-#include "utils/wait_event.h"
 }
 
 namespace pllua_bg::session {
@@ -38,7 +38,7 @@ static bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
     if (rest == 0) return false;
     long look = pg::milliseconds_until(deadlines->look);
     if (look > 0) {
-        (void)pg::wait_latch(Min(rest, look), WAIT_EVENT_MQ_RECEIVE);
+        (void)pg::wait_latch(Min(rest, look), pg::kWaitReceive);
         return true;
     }
     bool waited = offer_deadlock_edge(commands, n, rest);

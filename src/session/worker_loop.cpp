@@ -164,7 +164,7 @@ static void recover() {
     AbortCurrentTransaction();
     PortalErrorCleanup();
     if (MyReplicationSlot != nullptr) ReplicationSlotRelease();
-    ReplicationSlotCleanup();
+    pg::drop_temporary_slots();
     jit_reset_after_error();
     MemoryContextSwitchTo(TopMemoryContext);
     FlushErrorState();

@@ -4,6 +4,7 @@
 #include "session/worker.h"
 #include "session/worker_idle.h"
 
+#include "pg/compat.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
 
@@ -11,7 +12,6 @@ extern "C" {
 #include "access/xact.h"
 #include "commands/discard.h"
 #include "pgstat.h"
-#include "replication/slot.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
@@ -33,7 +33,7 @@ static void discard_all() {
     PopActiveSnapshot();
     SetConfigOption("application_name", "pllua_bg pool", PGC_USERSET, PGC_S_CLIENT);
     CommitTransactionCommand();
-    ReplicationSlotCleanup();
+    pg::drop_temporary_slots();
 }
 
 void go_to_rest(const Frame *frame) {

@@ -1,6 +1,8 @@
 // Casts between server types, for a datum object that is wanted as another type. Owns nothing.
 #include "types/datum_object.h"
 
+#include "pg/compat.h"
+
 extern "C" {
 #include "catalog/pg_collation.h"
 #include "nodes/makefuncs.h"
@@ -19,8 +21,8 @@ Const *constant(Oid type, int16 length, bool by_value, Datum value) {
 
 // Polymorphic cast functions ask what their types are, so they get an expression.
 Datum call_cast(Oid function, const Type *from, Datum value, const Type *to) {
-    const AclResult allowed = pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
-    if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_FUNCTION, get_func_name(function));
+    if (!pg::may_execute(function, GetUserId()))
+        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(function));
     const int nargs = get_func_nargs(function);
     LOCAL_FCINFO(call, 3);
     FmgrInfo info;

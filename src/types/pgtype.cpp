@@ -6,6 +6,7 @@
 #include "types/shape.h"
 
 #include "lua/userdata.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -212,7 +213,7 @@ void push_names(lua_State *L, const char *key) {
 // Finds the type of a name. Call inside pg::call. Errors: pg (42704, 42601).
 void parse_name(const char *text, bool array, Oid *type, int32 *modifier) {
     const Scratch scratch = enter_scratch();
-    parseTypeString(text, type, modifier, false);
+    pg::parse_type_name(text, type, modifier);
     // `bit` and `char` alone mean length 1 in SQL, which nobody who writes pgtype.bit '101' means.
     if (std::strchr(text, '(') == nullptr) *modifier = -1;
     if (array) *type = get_array_type(*type);

@@ -1,6 +1,7 @@
 // Ranges: the pseudo-fields of a range object, and their construction from bounds. Owns nothing.
 #include "types/range.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -72,7 +73,7 @@ Datum make(lua_State *L, const Type *type, RangeBound *lower, RangeBound *upper,
     upper->lower = false;
     pg::call_pure(L, [&] {
         const Scratch scratch = enter_scratch();
-        const RangeType *range = make_range(type->cache, lower, upper, empty);
+        const RangeType *range = pg::new_range(type->cache, lower, upper, empty);
         leave_scratch(scratch);
         value = datumCopy(RangeTypePGetDatum(range), false, -1);
         end_scratch(scratch);
