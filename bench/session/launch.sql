@@ -1,0 +1,51 @@
+-- bench/session/launch.sql: starting sessions, new ones and from the pool, against dblink_connect.
+--   psql variables: launches
+select set_config('bench.turns', :'launches', false) \g /dev/null
+do language pllua_bg $lua$
+local turns = tonumber(bench.value("select current_setting('bench.turns')"))
+local connection = bench.value("select current_setting('bench.connection')")
+local others = bench.others()
+local function settle() bench.settle(others) end
+
+local connect = spi.prepare('select dblink_connect($1, $2)', {'text', 'text'})
+local disconnect = spi.prepare('select dblink_disconnect($1)', {'text'})
+local function connect_all(n) for i = 1, n do connect:execute('c' .. i, connection) end end
+local function disconnect_all(n) for i = 1, n do disconnect:execute('c' .. i) end settle() end
+local sessions
+local function launch_all(n)
+    local futures = {}
+    sessions = {}
+    for i = 1, n do
+        sessions[i] = bg.launch()
+        futures[i] = sessions[i]:run('select 1')
+    end
+    for i = 1, n do futures[i]:get() end
+end
+local function close_all() for _, session in ipairs(sessions) do session:close() end settle() end
+
+spi.execute('set pllua_bg.pool_size = 0')
+local returns = bench.figures('launch', 'us', turns * 4, {
+    {'bg.launch returns', function() sessions = {bg.launch()} end,
+        after = function() sessions[1]:exec('select 1') close_all() end},
+})
+local ms = bench.figures('launch', 'ms', turns, {
+    {'bg.launch and first result', function() launch_all(1) end, after = close_all},
+    {'dblink_connect', function() connect_all(1) end, after = function() disconnect_all(1) end},
+    {'8 times bg.launch, then all first results', function() launch_all(8) end, after = close_all},
+    {'8 times dblink_connect', function() connect_all(8) end, after = function() disconnect_all(8) end},
+})
+spi.execute('reset pllua_bg.pool_size')
+local pooled = bench.figures('launch', 'us', turns * 4, {
+    {'bg.launch from the pool and first result', function() launch_all(1) end,
+        after = function() sessions[1]:close() bg.sleep(0.0005) end},
+    {'bg.launch from the pool, first result, close', function() launch_all(1) sessions[1]:close() end, batch = 25},
+})
+spi.execute('set pllua_bg.pool_size = 0')
+settle()
+spi.execute('reset pllua_bg.pool_size')
+
+bench.target('bg.launch of a new worker returns', returns['bg.launch returns'], 'at most', 200, 'us')
+bench.target('8 launches ready / 8 dblink_connects', ms['8 times bg.launch, then all first results'] / ms['8 times dblink_connect'],
+    'at most', 0.6, 'of the time')
+bench.target('launch from the pool and first result', pooled['bg.launch from the pool and first result'], 'at most', 50, 'us')
+$lua$;
