@@ -1,4 +1,5 @@
 -- bg.on_commit: starts when the transaction commits, and only then.
+\set SHOW_CONTEXT never
 create table jobs (v text);
 create function wait_until(condition text) returns void language pllua_bg as $$
     local limit = bg.now() + 60

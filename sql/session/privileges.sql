@@ -1,4 +1,5 @@
 -- Who may have sessions, and who a session is.
+\set SHOW_CONTEXT never
 create role regress_bg_none login;
 create role regress_bg_user login;
 create role regress_bg_owner login;
@@ -64,14 +65,12 @@ select open_session() as pid \gset
 select use_session(:pid);
 set role regress_bg_user;
 \set VERBOSITY terse
-\set SHOW_CONTEXT never
 select use_session(:pid);
 select pg_background_run(:pid, 'select 1');
 do language pllua_bg 'print(#bg.sessions())';
 reset role;
 select use_session(:pid);
 \set VERBOSITY default
-\set SHOW_CONTEXT errors
 do language pllua_bg 'for _, s in ipairs(bg.sessions()) do s:close() end print(#bg.sessions())';
 
 -- a role without LOGIN cannot have one before PostgreSQL 17
