@@ -6,8 +6,15 @@
 
 namespace pllua_bg::pg {
 
-// The allocation function of a Lua state (type lua_Alloc); `context` is the MemoryContext. Never
+// What lua_allocate() works with.
+struct LuaMemory;
+
+// Makes one in the context, and lives and dies with it. Errors: pg (memory).
+LuaMemory *make_lua_memory(MemoryContext context);
+
+// The allocation function of a Lua state (type lua_Alloc); `memory` is a LuaMemory. Small blocks
+// are cut from larger ones and kept, when Lua gives them back, for others of their size. Never
 // raises: nullptr when there is no memory. Shrinking never fails.
-void *lua_allocate(void *context, void *block, size_t old_size, size_t new_size);
+void *lua_allocate(void *memory, void *block, size_t old_size, size_t new_size);
 
 } // namespace pllua_bg::pg

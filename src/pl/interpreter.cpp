@@ -45,7 +45,7 @@ int prepare_state(lua_State *L) {
 void make_state(Interpreter *interpreter, const char *name) {
     lua::InterpOptions options = {};
     options.allocate = pg::lua_allocate;
-    options.allocate_data = interpreter->memory;
+    options.allocate_data = pg::make_lua_memory(interpreter->memory);
     options.limit = memory_limit();
     options.trusted = interpreter->trusted;
     options.user_id = interpreter->user;
