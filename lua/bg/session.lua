@@ -95,8 +95,8 @@ end
 
 -- Iterates over the rows of one statement while they come; leaving the loop cancels the rest.
 function methods.rows(self, sql, ...)
-    local stream = core.stream(self, sql, ...)
-    return stream, nil, nil, stream
+    local next_row, stream = core.stream(self, sql, ...)
+    return next_row, nil, nil, stream
 end
 
 -- A session has settled when all that was sent is done.

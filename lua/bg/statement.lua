@@ -19,8 +19,8 @@ end
 
 -- Iterates over the rows while they come; leaving the loop cancels the rest.
 function methods.rows(self, ...)
-    local stream = core.stream(session_of(self), self, ...)
-    return stream, nil, nil, stream
+    local next_row, stream = core.stream(session_of(self), self, ...)
+    return next_row, nil, nil, stream
 end
 
 core.statement_metatable.__index = methods

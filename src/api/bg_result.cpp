@@ -15,14 +15,19 @@ namespace pllua_bg::api {
 
 namespace {
 
-// The next tuple, converted where needed; nullptr at the end. Errors: lua.
-MinimalTuple read_tuple(lua_State *L, RowSource *source) {
-    MinimalTuple tuple = nullptr;
-    // No subtransaction for each row: what can fail here is reading a temporary file.
-    pg::call_cleanup(L, [&] { tuple = session::next_tuple(source->reader); });
-    if (tuple != nullptr && source->columns != nullptr)
-        pg::call_pure(L, [&] { convert_tuple(source, tuple); });
-    return tuple;
+// Adds the rows of a batch. Errors: lua.
+void add_batch(ResultBuilder *builder, RowSource *source, const session::TupleBatch *batch) {
+    const char *at = batch->tuples;
+    for (uint64 i = 0; i < batch->count; i++) {
+        auto *tuple = reinterpret_cast<MinimalTuple>(const_cast<char *>(at));
+        at += MAXALIGN(tuple->t_len);
+        if (source->columns != nullptr) {
+            pg::call_pure(builder->L, [&] { convert_tuple(source, tuple); });
+            add_row(builder, source->values, source->nulls);
+        } else {
+            add_minimal(builder, tuple);
+        }
+    }
 }
 
 // Pushes the result of one statement. Errors: lua.
@@ -36,12 +41,12 @@ void push_statement(lua_State *L, int handle_idx, session::Statement *statement)
     push_source_frame(L, handle_idx, &source);
     ResultBuilder builder;
     begin_result(L, &builder, -1, statement->nrows);
-    while (MinimalTuple tuple = read_tuple(L, &source)) {
-        if (source.columns != nullptr)
-            add_row(&builder, source.values, source.nulls);
-        else
-            add_minimal(&builder, tuple);
-    }
+    session::TupleBatch batch;
+    do {
+        // No subtransaction: what can fail here is reading a temporary file.
+        pg::call_cleanup(L, [&] { batch = session::next_batch(source.reader); });
+        add_batch(&builder, &source, &batch);
+    } while (batch.count > 0);
     finish_result(&builder, statement->tag);
     lua_remove(L, -2);
     pg::call_cleanup(L, [&] { close_source(&source); });

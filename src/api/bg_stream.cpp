@@ -20,10 +20,18 @@ namespace pllua_bg::api {
 namespace {
 
 constexpr char kStreamType[] = "bg.rows";
-// User values of a stream.
+// The user value of a stream.
 constexpr int kStreamHandle = 1;
-constexpr int kStreamShape = 2;
-constexpr int kStreamValues = 2;
+constexpr int kStreamValues = 1;
+// Upvalues of the function that gives the next row. The batch is a block of Lua's, for rows are
+// read from it while Lua code (finalizers) may run, which can end the stream.
+constexpr int kStream = 1;
+constexpr int kShape = 2; // nil until the first row
+constexpr int kBatch = 3; // nil until the first row
+constexpr int kUpvalues = 3;
+constexpr Size kLeastBlock = 32 * 1024;
+// A block for more is let go when it has been read.
+constexpr Size kLargestKept = 256 * 1024;
 
 // A command whose rows are on their way. The command stays in its session until its end is seen, so
 // each step finds it anew.
@@ -31,15 +39,15 @@ struct RowStream {
     uint64 number;
     session::CommandId id;      // 0: not sent, or at an end
     MemoryContext memory;       // owned
-    MemoryContext tuple_memory; // of the row that is being handed out
+    const char *at;             // the next row in the batch
+    uint64 left;                // rows there
+    bool busy;                  // making a row, or failed in it
     session::Statement
         *statement;   // whose rows are read; nullptr while it has not begun. Compared only
     RowSource source; // open when statement is set
 };
 
 enum class Step { kRow, kWait, kEnd, kLost, kTwoSets };
-
-RowStream *check_stream(lua_State *L) { return lua::check_userdata<RowStream>(L, 1, kStreamType); }
 
 session::Command *find_command(const RowStream *stream) {
     session::Session *session = session::by_number(stream->number);
@@ -66,22 +74,27 @@ bool has_second_set(const RowStream *stream) {
     return false;
 }
 
-// Goes one step without waiting. A row is copied: what the session has may go while Lua code runs.
-// Errors: pg.
-Step take_step(RowStream *stream, MinimalTuple *tuple) {
+// Goes one step without waiting; kRow: a batch has come. Errors: pg.
+Step take_step(RowStream *stream, session::TupleBatch *batch) {
     const session::Command *command = find_command(stream);
     if (command == nullptr) return Step::kLost;
     if (stream->statement == nullptr) try_open(stream, command);
-    *tuple = stream->statement == nullptr ? nullptr : session::next_tuple(stream->source.reader);
-    if (*tuple != nullptr) {
-        MemoryContextReset(stream->tuple_memory);
-        MemoryContext caller = MemoryContextSwitchTo(stream->tuple_memory);
-        *tuple = heap_copy_minimal_tuple(*tuple);
-        MemoryContextSwitchTo(caller);
-        return Step::kRow;
-    }
+    if (stream->statement != nullptr) *batch = session::next_batch(stream->source.reader);
+    if (batch->count > 0) return Step::kRow;
     if (has_second_set(stream)) return Step::kTwoSets;
     return command->state == session::CommandState::kPending ? Step::kWait : Step::kEnd;
+}
+
+// Copies a batch into the block of the stream, which grows if need be. Errors: lua (memory).
+void keep_batch(lua_State *L, RowStream *stream, const session::TupleBatch *batch) {
+    if (lua_rawlen(L, lua_upvalueindex(kBatch)) < batch->length) {
+        lua_newuserdatauv(L, Max(batch->length, kLeastBlock), 0);
+        lua_replace(L, lua_upvalueindex(kBatch));
+    }
+    auto *block = static_cast<char *>(lua_touserdata(L, lua_upvalueindex(kBatch)));
+    memcpy(block, batch->tuples, batch->length);
+    stream->at = block;
+    stream->left = batch->count;
 }
 
 void wait_for_rows(lua_State *L, RowStream *stream) {
@@ -95,26 +108,34 @@ void wait_for_rows(lua_State *L, RowStream *stream) {
     });
 }
 
-// Pushes the row as Lua code sees it. Errors: lua.
-void push_stream_row(lua_State *L, RowStream *stream, MinimalTuple tuple) {
-    if (lua_getiuservalue(L, 1, kStreamShape) == LUA_TNIL) {
-        lua_pop(L, 1);
-        lua_getiuservalue(L, 1, kStreamHandle);
-        push_source_frame(L, lua_gettop(L), &stream->source);
-        push_frame_shape(L, -1);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, 1, kStreamShape);
-        lua_insert(L, -3);
-        lua_pop(L, 2);
-    }
-    const int shape = lua_gettop(L);
+// Makes the shape of the rows the upvalue. Errors: lua.
+void settle_shape(lua_State *L, const RowStream *stream) {
+    lua_getiuservalue(L, lua_upvalueindex(kStream), kStreamHandle);
+    push_source_frame(L, lua_gettop(L), &stream->source);
+    push_frame_shape(L, -1);
+    lua_replace(L, lua_upvalueindex(kShape));
+    lua_settop(L, 0);
+}
+
+// Pushes the next row of the batch as Lua code sees it. Errors: lua.
+void push_stream_row(lua_State *L, RowStream *stream) {
+    constexpr int kShapeIndex = lua_upvalueindex(kShape);
+    if (stream->busy) lua::raise(L, "55000", "the iterator is running or has failed");
+    stream->busy = true;
+    if (lua_isnil(L, kShapeIndex)) settle_shape(L, stream);
+    auto *tuple = reinterpret_cast<MinimalTuple>(const_cast<char *>(stream->at));
+    stream->at += MAXALIGN(tuple->t_len);
+    stream->left--;
     if (stream->source.columns == nullptr) {
-        types::push_row_of_minimal(L, shape, tuple);
+        types::push_row_of_minimal(L, kShapeIndex, tuple);
     } else {
         pg::call_pure(L, [=] { convert_tuple(&stream->source, tuple); });
-        types::push_row(L, shape, stream->source.values, stream->source.nulls);
+        types::push_row(L, kShapeIndex, stream->source.values, stream->source.nulls);
     }
-    lua_remove(L, shape);
+    stream->busy = false;
+    if (stream->left > 0 || lua_rawlen(L, lua_upvalueindex(kBatch)) <= kLargestKept) return;
+    lua_pushnil(L);
+    lua_replace(L, lua_upvalueindex(kBatch));
 }
 
 // Lets go of the command and of all memory. Cancels what still runs. Errors: none.
@@ -144,49 +165,28 @@ int finish_stream(lua_State *L, RowStream *stream) {
         command = session::take_out(session::by_number(stream->number), stream->id);
         stream->id = 0;
     });
-    lua_getiuservalue(L, 1, kStreamHandle);
+    lua_getiuservalue(L, lua_upvalueindex(kStream), kStreamHandle);
     const bool good = push_stream_end(L, lua_gettop(L), command);
     pg::call_cleanup(L, [stream] { end_stream(stream); });
     return good ? 0 : lua_error(L);
 }
 
-} // namespace
-
-// stream(handle, sql, ...): a stream, for stream_next.
-int bg_stream(lua_State *L) {
-    SessionHandle *handle = check_handle(L, 1);
-    Outgoing outgoing;
-    collect(L, 2, &outgoing);
-    RowStream *stream = lua::new_userdata<RowStream>(L, kStreamType, kStreamValues);
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, kStreamHandle);
-    pg::call_pure(L, [&] {
-        session::Session *session = require_session(handle);
-        verify_text(outgoing.sql, outgoing.length);
-        stream->memory =
-            AllocSetContextCreate(TopMemoryContext, "pllua_bg rows", ALLOCSET_SMALL_SIZES);
-        stream->tuple_memory =
-            AllocSetContextCreate(stream->memory, "pllua_bg tuple", ALLOCSET_SMALL_SIZES);
-        stream->number = handle->number;
-        stream->id = session::send_streaming(session, outgoing.sql, outgoing.nparams,
-                                             outgoing.params, outgoing.statement);
-        session::take(session, session::command(session, stream->id));
-        handle->last = stream->id;
-    });
-    discard(L, &outgoing);
-    return 1;
-}
-
-// stream_next(stream): the next row; nil at the end. Waits.
-int bg_stream_next(lua_State *L) {
-    RowStream *stream = check_stream(L);
-    lua_settop(L, 1);
+// The next row; nothing at the end. Waits.
+int stream_next(lua_State *L) {
+    auto *stream = static_cast<RowStream *>(lua_touserdata(L, lua_upvalueindex(kStream)));
+    lua_settop(L, 0);
     while (stream->id != 0) {
-        MinimalTuple tuple = nullptr;
-        Step step = Step::kLost;
-        pg::call_cleanup(L, [&] { step = take_step(stream, &tuple); });
+        session::TupleBatch batch = {};
+        Step step = Step::kRow;
+        if (stream->left == 0)
+            pg::call_cleanup(L, [&] { step = take_step(stream, &batch); });
+        else if (find_command(stream) == nullptr)
+            step = Step::kLost;
         switch (step) {
-        case Step::kRow: push_stream_row(L, stream, tuple); return 1;
+        case Step::kRow:
+            if (batch.count > 0) keep_batch(L, stream, &batch);
+            push_stream_row(L, stream);
+            return 1;
         case Step::kWait: wait_for_rows(L, stream); break;
         case Step::kEnd: return finish_stream(L, stream);
         case Step::kTwoSets:
@@ -200,16 +200,45 @@ int bg_stream_next(lua_State *L) {
     return 0;
 }
 
+} // namespace
+
+// stream(handle, sql, ...): the function that gives the next row, and the stream, to be closed.
+int bg_stream(lua_State *L) {
+    SessionHandle *handle = check_handle(L, 1);
+    Outgoing outgoing;
+    collect(L, 2, &outgoing);
+    RowStream *stream = lua::new_userdata<RowStream>(L, kStreamType, kStreamValues);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, kStreamHandle);
+    pg::call_pure(L, [&] {
+        session::Session *session = require_session(handle);
+        verify_text(outgoing.sql, outgoing.length);
+        stream->memory =
+            AllocSetContextCreate(TopMemoryContext, "pllua_bg rows", ALLOCSET_SMALL_SIZES);
+        stream->number = handle->number;
+        stream->id = session::send_streaming(session, outgoing.sql, outgoing.nparams,
+                                             outgoing.params, outgoing.statement);
+        session::take(session, session::command(session, stream->id));
+        handle->last = stream->id;
+    });
+    discard(L, &outgoing);
+    lua_pushvalue(L, -1);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushcclosure(L, lua::entry<stream_next>, kUpvalues);
+    lua_insert(L, -2);
+    return 2;
+}
+
 // stream_close(stream): ends the reading early.
 int bg_stream_close(lua_State *L) {
-    RowStream *stream = check_stream(L);
+    auto *stream = lua::check_userdata<RowStream>(L, 1, kStreamType);
     pg::call_cleanup(L, [stream] { end_stream(stream); });
     return 0;
 }
 
 void open_streams(lua_State *L) {
     static const luaL_Reg kMetamethods[] = {
-        {"__call", lua::entry<bg_stream_next>},
         {"__close", lua::entry<bg_stream_close>},
         {"__gc", lua::entry<bg_stream_close>},
         {nullptr, nullptr},

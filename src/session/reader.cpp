@@ -12,6 +12,7 @@ struct TupleReader {
     OwnCommand *streaming; // nullptr: rows are kept for other readers
     SpoolCursor cursor;
     const char *at; // the next tuple of the batch
+    const char *end; // of the batch
     uint64 left;    // tuples left in the batch
 };
 
@@ -34,6 +35,7 @@ bool reader_has_row(TupleReader *reader) {
     if (reader->streaming != nullptr) reader->streaming->unread -= length;
     memcpy(&reader->left, batch, sizeof reader->left);
     reader->at = batch + sizeof reader->left;
+    reader->end = batch + length;
     return true;
 }
 
@@ -43,6 +45,13 @@ MinimalTuple next_tuple(TupleReader *reader) {
     reader->at += MAXALIGN(tuple->t_len);
     reader->left--;
     return tuple;
+}
+
+TupleBatch next_batch(TupleReader *reader) {
+    if (!reader_has_row(reader)) return {};
+    TupleBatch batch = {reader->at, static_cast<Size>(reader->end - reader->at), reader->left};
+    reader->left = 0;
+    return batch;
 }
 
 void close_reader(TupleReader *reader) {

@@ -180,10 +180,9 @@ void push_shape_of_type(lua_State *L, Oid type, int32 typmod) {
     shape->identifier = identifier;
 }
 
-void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *nulls) {
-    luaL_checkstack(L, 12, nullptr);
-    shape_idx = lua_absindex(L, shape_idx);
-    const Shape *shape = push_shape_data(L, shape_idx);
+// Replaces the shape's userdata, on top of the stack, by a row.
+static void finish_row(lua_State *L, int shape_idx, const Shape *shape, const Datum *values,
+                       const bool *nulls) {
     const int data_idx = lua_gettop(L);
     const int natts = shape->descriptor->natts;
     lua_createtable(L, 0, shape->live);
@@ -199,16 +198,22 @@ void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *null
     lua_replace(L, data_idx);
 }
 
+void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *nulls) {
+    luaL_checkstack(L, 12, nullptr);
+    shape_idx = lua_absindex(L, shape_idx);
+    const Shape *shape = push_shape_data(L, shape_idx);
+    finish_row(L, shape_idx, shape, values, nulls);
+}
+
 void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple) {
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];
-    shape_idx = lua_absindex(L, shape_idx);
     luaL_checkstack(L, 12, nullptr);
     if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
+    shape_idx = lua_absindex(L, shape_idx);
     const Shape *shape = push_shape_data(L, shape_idx);
-    lua_pop(L, 1);
     heap_deform_tuple(tuple, shape->descriptor, values, nulls);
-    push_row(L, shape_idx, values, nulls);
+    finish_row(L, shape_idx, shape, values, nulls);
 }
 
 void push_row_of_minimal(lua_State *L, int shape_idx, MinimalTuple tuple) {
