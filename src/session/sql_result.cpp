@@ -90,21 +90,43 @@ static void convert_row(TupleTableSlot *slot, const FmgrInfo *inputs, const Oid 
     }
 }
 
+// True when tuples formed as `sent` are tuples of the target as they are.
+static bool same_layout(TupleDesc sent, TupleDesc wanted, const FmgrInfo *inputs) {
+    for (int i = 0; i < wanted->natts; i++) {
+        Form_pg_attribute from = TupleDescAttr(sent, i);
+        Form_pg_attribute to = TupleDescAttr(wanted, i);
+        if (OidIsValid(inputs[i].fn_oid) || from->attlen != to->attlen ||
+            from->attbyval != to->attbyval || from->attalign != to->attalign)
+            return false;
+    }
+    return true;
+}
+
+static void put_converted(TupleTableSlot *slot, const Target *target, const FmgrInfo *inputs,
+                          const Oid *elements) {
+    slot_getallattrs(slot);
+    convert_row(slot, inputs, elements);
+    tuplestore_putvalues(target->store, target->descriptor, slot->tts_values, slot->tts_isnull);
+}
+
 static void put_rows(Statement *statement, const Target *target) {
     Oid *elements;
     const FmgrInfo *inputs = match_columns(statement, target->descriptor, &elements);
+    const bool as_they_are = same_layout(statement->descriptor, target->descriptor, inputs);
     MemoryContext scratch =
         AllocSetContextCreate(CurrentMemoryContext, "pllua_bg result row", ALLOCSET_DEFAULT_SIZES);
     TupleTableSlot *slot = MakeSingleTupleTableSlot(statement->descriptor, &TTSOpsMinimalTuple);
     TupleReader *reader = open_reader(statement, CurrentMemoryContext);
     while (MinimalTuple tuple = next_tuple(reader)) {
-        MemoryContext old = MemoryContextSwitchTo(scratch);
         ExecStoreMinimalTuple(tuple, slot, false);
-        slot_getallattrs(slot);
-        convert_row(slot, inputs, elements);
-        tuplestore_putvalues(target->store, target->descriptor, slot->tts_values, slot->tts_isnull);
-        MemoryContextSwitchTo(old);
-        MemoryContextReset(scratch);
+        if (as_they_are) {
+            tuplestore_puttupleslot(target->store, slot);
+        } else {
+            MemoryContext old = MemoryContextSwitchTo(scratch);
+            put_converted(slot, target, inputs, elements);
+            MemoryContextSwitchTo(old);
+            MemoryContextReset(scratch);
+        }
         CHECK_FOR_INTERRUPTS();
     }
     close_reader(reader);
