@@ -99,7 +99,7 @@ SET enable_seqscan = off;
 SELECT i FROM many WHERE negated(i) = -77;
 RESET enable_seqscan;
 SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
-SET force_parallel_mode = on;
+SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT sum(negated(i)) FROM many;
 RESET ALL;
 

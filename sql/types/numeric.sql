@@ -6,7 +6,7 @@ do language pllua_bg $$
     local n = pgtype.numeric
     local a, b = n('1.50'), n(2)
     print(type(a), pgtype(a), tostring(a))
-    print(a + b, a - b, a * b, a / b, n(7) % n(3), b ^ n(10), -a)
+    print(a + b, a - b, a * b, a / b, n(7) % n(3), b ^ n(10) == n(1024), -a)
     print(n(7) // n(2), n(-7) // 2, n(-7) % 2, n(7) % -2)
     print(a + 1, a + 1.5, 1 + a, a + '2', 3 - a)
     print(a < b, a <= b, a > b, a == n('1.5'), a ~= b, a < 2, 1 < a, a <= '1.5')

@@ -59,11 +59,16 @@ as('granted', 'SET ROLE nologin; CREATE FUNCTION as_nologin() RETURNS text LANGU
 	  . q{$$ local s <close> = bg.launch() return s:exec('select current_user').value $$});
 if ($node->pg_version < 17)
 {
-	like(as('granted', 'SELECT as_nologin()'), qr/not permitted to log in/, 'NOLOGIN role: refused with the reason');
+	my $refusal = qr/role "nologin" is not permitted to log in\nDETAIL:.*before PostgreSQL 17.*\nHINT:  Grant the role LOGIN, or/;
+	like(as('granted', 'SELECT as_nologin()'), $refusal, 'NOLOGIN role: refused with the reason');
+	like(as('granted', 'SET ROLE nologin; SELECT bg.launch()'), $refusal, 'and by the SQL function');
 }
 else
 {
 	is(as('granted', 'SELECT as_nologin()'), 'nologin', 'NOLOGIN role: works from 17 on');
+	is(as('granted', "SET ROLE nologin; SELECT bg.launch() AS pid \\gset\n"
+			  . "SELECT bg.run(:pid, 'select current_user') AS command \\gset\nSELECT * FROM bg.result(:pid) AS (who text)"),
+		'nologin', 'and by the SQL function');
 }
 
 # CONNECT on the database is required.
