@@ -108,6 +108,32 @@ do language pllua_bg $$
     end
     print('alive')
 $$;
+
+-- finalizers that end the reading, or go on with it, while a row is being made
+do language pllua_bg $$
+    local queries = {[[select i, i::text as t, 'x' || i as u from generate_series(1, 3000) i]],
+        [[select i, row(i, 'x') as r, 'x' || i as u from generate_series(1, 3000) i]]}
+    local outcomes = {}
+    for round = 1, 40 do
+        local s <close> = bg.launch()
+        local next_row, _, _, stream = s:rows(queries[round // 4 % 2 + 1])
+        collectgarbage('generational')
+        for i = 1, 50 do
+            setmetatable({}, {__gc = function()
+                if round % 4 == 0 then local x <close> = stream end
+                if round % 4 == 1 then s:close() end
+                if round % 4 == 2 then pcall(next_row) end
+                if round % 4 == 3 then pcall(s.exec, s, 'select 1') end
+            end})
+        end
+        local count = 0
+        local ok, r = pcall(function() for row in next_row do count = count + #row.u // #row.u end end)
+        assert(ok and count <= 3000 or r.sqlstate == '08003' or r.sqlstate == '55000', r)
+        collectgarbage('incremental')
+        outcomes[#outcomes + 1] = count
+    end
+    print(#outcomes)
+$$;
 select wait_until('workers() = 0');
 drop function wait_until, workers;
 drop table log;

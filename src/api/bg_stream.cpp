@@ -23,25 +23,26 @@ constexpr char kStreamType[] = "bg.rows";
 // The user value of a stream.
 constexpr int kStreamHandle = 1;
 constexpr int kStreamValues = 1;
-// Upvalues of the function that gives the next row. The batch is a block of Lua's, for rows are
-// read from it while Lua code (finalizers) may run, which can end the stream.
+// Upvalues of the function that gives the next row.
 constexpr int kStream = 1;
 constexpr int kShape = 2; // nil until the first row
-constexpr int kBatch = 3; // nil until the first row
-constexpr int kUpvalues = 3;
+constexpr int kUpvalues = 2;
 constexpr Size kLeastBlock = 32 * 1024;
-// A block for more is let go when it has been read.
+// A block that is larger is let go for the next batch.
 constexpr Size kLargestKept = 256 * 1024;
 
 // A command whose rows are on their way. The command stays in its session until its end is seen, so
 // each step finds it anew.
 struct RowStream {
     uint64 number;
-    session::CommandId id;      // 0: not sent, or at an end
-    MemoryContext memory;       // owned
-    const char *at;             // the next row in the batch
-    uint64 left;                // rows there
-    bool busy;                  // making a row, or failed in it
+    session::CommandId id; // 0: not sent, or at an end
+    MemoryContext memory;  // owned
+    char *block;           // a copy of the batch: Lua code that runs while a row is made
+                           // (finalizers) may end the session, and the stream
+    Size capacity;         // of the block
+    const char *at;        // the next row there
+    uint64 left;           // rows there
+    bool busy;             // making a row, or failed in it: the memory must stay
     session::Statement
         *statement;   // whose rows are read; nullptr while it has not begun. Compared only
     RowSource source; // open when statement is set
@@ -74,27 +75,35 @@ bool has_second_set(const RowStream *stream) {
     return false;
 }
 
-// Goes one step without waiting; kRow: a batch has come. Errors: pg.
-Step take_step(RowStream *stream, session::TupleBatch *batch) {
-    const session::Command *command = find_command(stream);
-    if (command == nullptr) return Step::kLost;
-    if (stream->statement == nullptr) try_open(stream, command);
-    if (stream->statement != nullptr) *batch = session::next_batch(stream->source.reader);
-    if (batch->count > 0) return Step::kRow;
-    if (has_second_set(stream)) return Step::kTwoSets;
-    return command->state == session::CommandState::kPending ? Step::kWait : Step::kEnd;
+// Copies a batch into the block, which grows if need be. Errors: pg (memory).
+void keep_batch(RowStream *stream, const session::TupleBatch &batch) {
+    if (stream->capacity < batch.length || stream->capacity > kLargestKept) {
+        if (stream->block != nullptr) pfree(stream->block);
+        stream->block = nullptr;
+        stream->capacity = 0;
+        const Size wanted = Max(batch.length, kLeastBlock);
+        stream->block = static_cast<char *>(MemoryContextAllocHuge(stream->memory, wanted));
+        stream->capacity = wanted;
+    }
+    memcpy(stream->block, batch.tuples, batch.length);
+    stream->at = stream->block;
+    stream->left = batch.count;
 }
 
-// Copies a batch into the block of the stream, which grows if need be. Errors: lua (memory).
-void keep_batch(lua_State *L, RowStream *stream, const session::TupleBatch *batch) {
-    if (lua_rawlen(L, lua_upvalueindex(kBatch)) < batch->length) {
-        lua_newuserdatauv(L, Max(batch->length, kLeastBlock), 0);
-        lua_replace(L, lua_upvalueindex(kBatch));
+// Goes one step without waiting; kRow: a batch has come. Errors: pg.
+Step take_step(RowStream *stream) {
+    const session::Command *command = find_command(stream);
+    if (command == nullptr) return Step::kLost;
+    if (stream->left > 0) return Step::kRow;
+    if (stream->statement == nullptr) try_open(stream, command);
+    session::TupleBatch batch = {};
+    if (stream->statement != nullptr) batch = session::next_batch(stream->source.reader);
+    if (batch.count > 0) {
+        keep_batch(stream, batch);
+        return Step::kRow;
     }
-    auto *block = static_cast<char *>(lua_touserdata(L, lua_upvalueindex(kBatch)));
-    memcpy(block, batch->tuples, batch->length);
-    stream->at = block;
-    stream->left = batch->count;
+    if (has_second_set(stream)) return Step::kTwoSets;
+    return command->state == session::CommandState::kPending ? Step::kWait : Step::kEnd;
 }
 
 void wait_for_rows(lua_State *L, RowStream *stream) {
@@ -117,15 +126,31 @@ void settle_shape(lua_State *L, const RowStream *stream) {
     lua_settop(L, 0);
 }
 
+// Lets go of the command and of all memory. Cancels what still runs. Errors: none.
+void end_stream(RowStream *stream) {
+    if (stream->memory == nullptr) return;
+    const session::Command *command = stream->id == 0 ? nullptr : find_command(stream);
+    if (command != nullptr) {
+        if (stream->statement != nullptr) session::close_reader(stream->source.reader);
+        session::cancel_command(session::by_number(stream->number), stream->id);
+        session::release(session::by_number(stream->number), stream->id);
+    }
+    stream->statement = nullptr;
+    stream->id = 0;
+    stream->left = 0;
+    if (stream->busy) return;
+    MemoryContextDelete(stream->memory);
+    stream->memory = nullptr;
+}
+
 // Pushes the next row of the batch as Lua code sees it. Errors: lua.
 void push_stream_row(lua_State *L, RowStream *stream) {
     constexpr int kShapeIndex = lua_upvalueindex(kShape);
-    if (stream->busy) lua::raise(L, "55000", "the iterator is running or has failed");
     stream->busy = true;
-    if (lua_isnil(L, kShapeIndex)) settle_shape(L, stream);
     auto *tuple = reinterpret_cast<MinimalTuple>(const_cast<char *>(stream->at));
     stream->at += MAXALIGN(tuple->t_len);
     stream->left--;
+    if (lua_isnil(L, kShapeIndex)) settle_shape(L, stream);
     if (stream->source.columns == nullptr) {
         types::push_row_of_minimal(L, kShapeIndex, tuple);
     } else {
@@ -133,27 +158,7 @@ void push_stream_row(lua_State *L, RowStream *stream) {
         types::push_row(L, kShapeIndex, stream->source.values, stream->source.nulls);
     }
     stream->busy = false;
-    if (stream->left > 0 || lua_rawlen(L, lua_upvalueindex(kBatch)) <= kLargestKept) return;
-    lua_pushnil(L);
-    lua_replace(L, lua_upvalueindex(kBatch));
-}
-
-// Lets go of the command and of all memory. Cancels what still runs. Errors: none.
-void end_stream(RowStream *stream) {
-    if (stream->memory == nullptr) return;
-    if (stream->id != 0) {
-        session::Session *session = session::by_number(stream->number);
-        const session::Command *command = find_command(stream);
-        if (command != nullptr && stream->statement != nullptr)
-            session::close_reader(stream->source.reader);
-        if (command != nullptr) {
-            session::cancel_command(session, stream->id);
-            session::release(session, stream->id);
-        }
-    }
-    stream->id = 0;
-    MemoryContextDelete(stream->memory);
-    stream->memory = nullptr;
+    if (stream->id == 0) pg::call_cleanup(L, [stream] { end_stream(stream); });
 }
 
 // The command has settled: hands on its notices, raises its error.
@@ -175,18 +180,13 @@ int finish_stream(lua_State *L, RowStream *stream) {
 int stream_next(lua_State *L) {
     auto *stream = static_cast<RowStream *>(lua_touserdata(L, lua_upvalueindex(kStream)));
     lua_settop(L, 0);
+    if (stream->busy) lua::raise(L, "55000", "the iterator is running or has failed");
     while (stream->id != 0) {
-        session::TupleBatch batch = {};
         Step step = Step::kRow;
-        if (stream->left == 0)
-            pg::call_cleanup(L, [&] { step = take_step(stream, &batch); });
-        else if (find_command(stream) == nullptr)
-            step = Step::kLost;
+        if (stream->left == 0 || find_command(stream) == nullptr)
+            pg::call_cleanup(L, [&] { step = take_step(stream); });
         switch (step) {
-        case Step::kRow:
-            if (batch.count > 0) keep_batch(L, stream, &batch);
-            push_stream_row(L, stream);
-            return 1;
+        case Step::kRow: push_stream_row(L, stream); return 1;
         case Step::kWait: wait_for_rows(L, stream); break;
         case Step::kEnd: return finish_stream(L, stream);
         case Step::kTwoSets:
@@ -224,7 +224,6 @@ int bg_stream(lua_State *L) {
     discard(L, &outgoing);
     lua_pushvalue(L, -1);
     lua_pushnil(L);
-    lua_pushnil(L);
     lua_pushcclosure(L, lua::entry<stream_next>, kUpvalues);
     lua_insert(L, -2);
     return 2;
@@ -237,10 +236,16 @@ int bg_stream_close(lua_State *L) {
     return 0;
 }
 
+// The collector's: nobody makes a row any more.
+static int collect_stream(lua_State *L) {
+    lua::check_userdata<RowStream>(L, 1, kStreamType)->busy = false;
+    return bg_stream_close(L);
+}
+
 void open_streams(lua_State *L) {
     static const luaL_Reg kMetamethods[] = {
         {"__close", lua::entry<bg_stream_close>},
-        {"__gc", lua::entry<bg_stream_close>},
+        {"__gc", lua::entry<collect_stream>},
         {nullptr, nullptr},
     };
     lua::new_metatable(L, kStreamType);

@@ -103,8 +103,7 @@ bool fits(void *block, size_t old_size, size_t new_size) {
 } // namespace
 
 LuaMemory *make_lua_memory(MemoryContext context) {
-    auto *memory =
-        static_cast<LuaMemory *>(MemoryContextAllocZero(context, sizeof(LuaMemory)));
+    auto *memory = static_cast<LuaMemory *>(MemoryContextAllocZero(context, sizeof(LuaMemory)));
     memory->context = context;
     memory->piece = kFirstPiece;
     return memory;

@@ -11,9 +11,9 @@ struct TupleReader {
     Statement *statement;
     OwnCommand *streaming; // nullptr: rows are kept for other readers
     SpoolCursor cursor;
-    const char *at; // the next tuple of the batch
+    const char *at;  // the next tuple of the batch
     const char *end; // of the batch
-    uint64 left;    // tuples left in the batch
+    uint64 left;     // tuples left in the batch
 };
 
 TupleReader *open_reader(Statement *statement, MemoryContext context) {

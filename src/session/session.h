@@ -186,8 +186,9 @@ TupleReader *open_reader(Statement *statement, MemoryContext context);
 MinimalTuple next_tuple(
     TupleReader *reader); // nullptr at the end, or while no more has come of a pending command
 void close_reader(TupleReader *reader);
-// The tuples that have come and were not read yet, or some of them, as one block in which each begins
-// at a MAXALIGNed offset; they count as read. count is 0 at the end, or while no more has come.
+// The tuples that have come and were not read yet, or some of them, as one block in which each
+// begins at a MAXALIGNed offset; they count as read. count is 0 at the end, or while no more has
+// come.
 struct TupleBatch {
     const char *tuples; // valid until the next call
     Size length;
