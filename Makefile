@@ -64,7 +64,7 @@ PG_CXXFLAGS = -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -fvisibil
 	$(if $(IS_CLANG),$(CLANG_FLAGS)) \
 	$(if $(WERROR),-Werror) $(EXTRA_CXXFLAGS)
 # libstdc++ is named for its few out-of-line helpers; it becomes a dependency only if one is used.
-SHLIB_LINK = $(shell pkg-config --libs $(LUA)) -L$(shell $(PG_CONFIG) --libdir) -lpq \
+SHLIB_LINK = $(shell pkg-config --libs $(LUA)) \
 	-Wl,--as-needed -lstdc++ -Wl,--version-script=tools/exports.map $(EXTRA_LDFLAGS)
 
 # Bitcode for the server's JIT would be built with clang and without the flags above.

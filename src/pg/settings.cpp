@@ -8,7 +8,7 @@
 namespace pllua_bg::pg {
 
 int setting_max_sessions = 16;
-int setting_queue_size = 1024;
+int setting_queue_size = 256;
 int setting_launch_wait = 5000;
 int setting_pool_size = 2;
 int setting_pool_lifetime = 3;
@@ -26,8 +26,8 @@ static void define_session_settings() {
         "pllua_bg.max_sessions", "Sets the maximum number of background sessions of one backend.",
         nullptr, &setting_max_sessions, 16, 0, 1000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("pllua_bg.queue_size",
-                            "Sets the size of each of the two queues of a background session.",
-                            nullptr, &setting_queue_size, 1024, kQueueSizeMin, kQueueSizeMax,
+                            "Sets the size of the queue of a background session's results.",
+                            nullptr, &setting_queue_size, 256, kQueueSizeMin, kQueueSizeMax,
                             PGC_USERSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("pllua_bg.launch_wait",
                             "Sets how long the launch of a session waits for a free worker slot.",

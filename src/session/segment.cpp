@@ -6,8 +6,17 @@
 
 namespace pllua_bg::session {
 
+// Commands are short, and memory nobody uses makes launches slow: the server has every page of a
+// segment allocated at once.
+static constexpr Size kLargestCommandQueue = 64 * 1024;
+
+static Size command_queue_size(Size queue_size) {
+    return MAXALIGN(Min(queue_size, kLargestCommandQueue));
+}
+
 Size segment_size(Size queue_size, Size setup_length) {
-    return MAXALIGN(sizeof(SegmentHeader)) + 2 * MAXALIGN(queue_size) + MAXALIGN(setup_length);
+    return MAXALIGN(sizeof(SegmentHeader)) + command_queue_size(queue_size) + MAXALIGN(queue_size) +
+           MAXALIGN(setup_length);
 }
 
 static void init_atomics(SegmentHeader *header) {
@@ -36,14 +45,14 @@ void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Siz
     header->has_queues = queue_size > 0;
     header->queue_size = queue_size;
     header->to_worker = MAXALIGN(sizeof(SegmentHeader));
-    header->to_launcher = header->to_worker + MAXALIGN(queue_size);
+    header->to_launcher = header->to_worker + command_queue_size(queue_size);
     header->setup = header->to_launcher + MAXALIGN(queue_size);
     header->setup_length = setup_length;
     init_atomics(header);
     if (setup_length > 0)
         memcpy(reinterpret_cast<char *>(header) + header->setup, setup, setup_length);
     if (!header->has_queues) return;
-    (void)shm_mq_create(queue_to_worker(header), MAXALIGN(queue_size));
+    (void)shm_mq_create(queue_to_worker(header), command_queue_size(queue_size));
     (void)shm_mq_create(queue_to_launcher(header), MAXALIGN(queue_size));
     shm_mq_set_sender(queue_to_worker(header), MyProc);
     shm_mq_set_receiver(queue_to_launcher(header), MyProc);

@@ -69,8 +69,8 @@ struct SegmentHeader {
     char last_words[512]; // the worker's FATAL message, for when the queue has no room
 };
 
-// Sizes a segment for queues of this size and `setup_length` bytes of setup (0: no queues when
-// queue_size is 0).
+// Sizes a segment for a queue of results of this size (0: no queues), one of commands that is as
+// large or smaller, and `setup_length` bytes of setup.
 Size segment_size(Size queue_size, Size setup_length);
 // Fills the header and creates the queues. Errors: pg (random numbers).
 void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Size setup_length);

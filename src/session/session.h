@@ -17,7 +17,7 @@ enum class OnExit { kFinish, kCancel };
 struct LaunchOptions {
     const char *name =
         nullptr;         // shown in application_name and bg.sessions; at most NAMEDATALEN - 1 bytes
-    Size queue_size = 0; // bytes per direction; 0: setting pllua_bg.queue_size
+    Size queue_size = 0; // bytes; 0: setting pllua_bg.queue_size
     double wait = -1;    // seconds to wait for a free worker slot; negative: setting
     int idle_timeout = 0; // milliseconds; 0: none
     OnExit on_exit =
