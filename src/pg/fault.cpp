@@ -40,10 +40,9 @@ void fault(const char *point) {
     if (strncmp(action, "exit", 4) == 0) proc_exit(1);
     while (action != nullptr && strncmp(action, "wait", 4) == 0) {
         (void)wait_latch(100, PG_WAIT_EXTENSION);
-        if (ConfigReloadPending) {
-            ConfigReloadPending = false;
-            ProcessConfigFile(PGC_SIGHUP);
-        }
+        // Signals may still be blocked here: it does not wait to be told.
+        ConfigReloadPending = false;
+        ProcessConfigFile(PGC_SIGHUP);
         action = wanted(point);
     }
 }

@@ -8,8 +8,8 @@
 namespace pllua_bg::pg {
 
 #ifdef PLLUA_BG_FAULTS
-// Errors: pg, when the setting asks for it. `wait` ends when the setting no longer names the point
-// (after a reload), or by an interrupt.
+// Errors: pg, when the setting asks for it. `wait` ends when the setting no longer names the point,
+// be it in the configuration files, which it reads all the time, or by an interrupt.
 void fault(const char *point);
 void define_fault_settings();
 #else

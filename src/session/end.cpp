@@ -29,12 +29,6 @@ void cancel_command(Session *session, CommandId id) {
     signal_worker(session, SIGUSR2);
 }
 
-void pin_for_worker(dsm_segment *segment, SegmentHeader *header) {
-    dsm_pin_segment(segment);
-    if (pg_atomic_fetch_or_u32(&header->flags, kPinned) & kAttached)
-        dsm_unpin_segment(dsm_segment_handle(segment));
-}
-
 // Commands the queue did not take go into a segment of their own, which the worker reads when the
 // queue is at its end.
 static void leave_testament(Session *session) {
@@ -71,7 +65,7 @@ static void let_finish(Session *session) {
         ereport(WARNING, (errmsg("background session will not run all commands that were sent: %s",
                                  error->message)));
     pg::free_error(error);
-    pin_for_worker(session->segment, session->header);
+    pin_for_worker(session->segment, session->header, &session->worker);
 }
 
 void detach(Session *session) {
@@ -106,7 +100,10 @@ void end_all_sessions() {
     trim_pool(0);
 }
 
-static void end_all(int, Datum) { end_all_sessions(); }
+static void end_all(int, Datum) {
+    end_all_sessions();
+    await_claims();
+}
 
 void initialize_at_first_use() {
     static int registered_in = 0;
@@ -118,6 +115,7 @@ void initialize_at_first_use() {
 void initialize() {
     initialize_on_commit();
     initialize_pool();
+    initialize_unclaimed();
 }
 
 } // namespace pllua_bg::session

@@ -111,6 +111,8 @@ void save_progress(Session *session);
 void session_is_gone(Session *session);
 // Removes it from the list and frees it. Errors: none.
 void forget(Session *session);
+// Frees a session that is in no list, and detaches from its segment. Errors: none.
+void free_session(Session *session);
 // The pid if it is known by now. Errors: none.
 int known_pid(Session *session);
 // Sends the worker a signal, if it runs. Errors: none.
@@ -122,15 +124,23 @@ void take_message(Session *session, const char *message, Size length);
 // Pumps every session. Errors: as pump().
 void pump_all();
 
-// Registers a worker for a segment; false when no slot is free. Errors: pg.
+// Registers a worker for a segment; false when no slot is free. The handle is in TopMemoryContext,
+// the caller's to free. Errors: pg.
 bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle);
 // Creates a segment that lives until dsm_detach. Errors: pg 53000.
 dsm_segment *create_segment(Size size);
 // The checks every launch makes: right to use schema bg, role, security context. Errors: pg.
 void check_may_launch();
 // Pins a segment so that the worker finds it although we detach; the worker (or we, if it has
-// already attached) unpins it.
-void pin_for_worker(dsm_segment *segment, SegmentHeader *header);
+// already attached) unpins it. Takes *worker over unless it has attached: if it ends before that,
+// we unpin. Errors: pg (memory).
+void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorkerHandle **worker);
+// Gives back the segments of workers that have ended without attaching. Errors: none.
+void sweep_unclaimed();
+// At the end of the process: waits, not for long, until every such segment has found its worker.
+// Errors: none.
+void await_claims();
+void initialize_unclaimed();
 
 // Makes a cycle through the workers we wait for visible for a moment, at most `timeout` ms; false
 // when they do not all wait for locks. Errors: pg (interrupts).

@@ -107,7 +107,10 @@ bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
     strlcpy(worker.bgw_type, "pllua_bg session", BGW_MAXLEN);
     pg_snprintf(worker.bgw_name, BGW_MAXLEN, "pllua_bg session of PID %d", MyProcPid);
     memcpy(worker.bgw_extra, &header->cookie, sizeof header->cookie);
-    return RegisterDynamicBackgroundWorker(&worker, handle);
+    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+    bool registered = RegisterDynamicBackgroundWorker(&worker, handle);
+    MemoryContextSwitchTo(old);
+    return registered;
 }
 
 dsm_segment *create_segment(Size size) {
@@ -186,7 +189,6 @@ static void start_worker(Session *session, double wait) {
     double seconds = wait >= 0 ? wait : pg::setting_launch_wait / 1000.0;
     TimestampTz deadline = GetCurrentTimestamp() + static_cast<int64>(Min(seconds, 1e9) * 1e6);
     long pause = 1;
-    MemoryContext old = MemoryContextSwitchTo(session->context);
     while (!register_worker(session->segment, &session->worker)) {
         long rest = pg::milliseconds_until(deadline);
         if (rest == 0)
@@ -200,15 +202,9 @@ static void start_worker(Session *session, double wait) {
         (void)pg::wait_latch(Min(pause, rest), WAIT_EVENT_BGWORKER_STARTUP);
         pause = Min(pause * 2, 50);
     }
-    MemoryContextSwitchTo(old);
     // From here on the death of a worker that never attached is seen.
     shm_mq_set_handle(session->channel.out, session->worker);
     shm_mq_set_handle(session->channel.in, session->worker);
-}
-
-static void destroy_unborn(Session *session) {
-    if (session->segment != nullptr) dsm_detach(session->segment);
-    MemoryContextDelete(session->context);
 }
 
 // Starts a worker for a new session. Errors: pg.
@@ -220,7 +216,7 @@ static Session *launch_new(const LaunchOptions &options, Size queue_size, String
         start_worker(session, options.wait);
     });
     if (error != nullptr) {
-        if (session != nullptr) destroy_unborn(session);
+        if (session != nullptr) free_session(session);
         pg::rethrow(error);
     }
     return session;
@@ -229,6 +225,7 @@ static Session *launch_new(const LaunchOptions &options, Size queue_size, String
 Session *launch(const LaunchOptions &options) {
     check_may_launch();
     initialize_at_first_use();
+    sweep_unclaimed();
     if (session_count >= pg::setting_max_sessions && count_living() >= pg::setting_max_sessions)
         ereport(
             ERROR,

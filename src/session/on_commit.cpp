@@ -39,6 +39,7 @@ Job *last_job;
 
 void on_commit(const char *sql, int nparams, const Param *params) {
     check_may_launch();
+    initialize_at_first_use();
     MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
     auto *job = static_cast<Job *>(palloc0(sizeof(Job)));
     job->subtransaction = GetCurrentSubTransactionId();
@@ -52,11 +53,10 @@ void on_commit(const char *sql, int nparams, const Param *params) {
     MemoryContextSwitchTo(old);
 }
 
-static void register_or_wait(Job *job) {
+static void register_or_wait(const Job *job, BackgroundWorkerHandle **worker) {
     TimestampTz deadline =
         GetCurrentTimestamp() + pg::setting_launch_wait * static_cast<int64>(1000);
-    BackgroundWorkerHandle *handle = nullptr;
-    while (!register_worker(job->segment, &handle)) {
+    while (!register_worker(job->segment, worker)) {
         long rest = pg::milliseconds_until(deadline);
         if (rest == 0)
             ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
@@ -75,9 +75,11 @@ static void start_job(Job *job) {
     job->header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
     segment_init(job->header, 0, job->setup.data, job->setup.len);
     job->header->user = job->user;
-    register_or_wait(job);
+    BackgroundWorkerHandle *worker = nullptr;
+    register_or_wait(job, &worker);
     // Only now is there a worker that will unpin it.
-    pin_for_worker(segment, job->header);
+    pin_for_worker(segment, job->header, &worker);
+    if (worker != nullptr) pfree(worker);
 }
 
 static void tell_worker(const Job *job, uint32 outcome) {

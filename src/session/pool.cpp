@@ -45,9 +45,8 @@ static void end_pooled(Session *session) {
     if (session->segment != nullptr) {
         pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
         signal_worker(session, SIGUSR2);
-        dsm_detach(session->segment);
     }
-    MemoryContextDelete(session->context);
+    free_session(session);
 }
 
 void trim_pool(int most) {

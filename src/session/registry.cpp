@@ -228,11 +228,16 @@ Status status(Session *session) {
     return result;
 }
 
+void free_session(Session *session) {
+    if (session->segment != nullptr) dsm_detach(session->segment);
+    if (session->worker != nullptr) pfree(session->worker);
+    MemoryContextDelete(session->context);
+}
+
 void forget(Session *session) {
     sessions.remove(session);
     session_count--;
-    if (session->segment != nullptr) dsm_detach(session->segment);
-    MemoryContextDelete(session->context);
+    free_session(session);
 }
 
 } // namespace pllua_bg::session

@@ -150,10 +150,11 @@ static void become_backend() {
 }
 
 static void run(dsm_handle handle) {
+    pg::fault("worker-entry");
     set_signal_handlers();
+    before_shmem_exit(worker_exits, 0);
     if (!attach(handle)) return;
     open_channel();
-    before_shmem_exit(worker_exits, 0);
     BackgroundWorkerUnblockSignals();
     if (has_flag(worker.header, kClosing)) return;
     pg::fault("worker-start");
