@@ -55,10 +55,12 @@ COMMIT;
 -- outside of a block the statement is the transaction; settings go along
 SET search_path = pg_catalog;
 SET application_name = 'ignored';
+SET pllua_bg.launch_wait = '5min'; -- until the workers of the jobs above are gone
 SET myapp.note = 'carried';
 SELECT bg.on_commit('INSERT INTO public.jobs_done VALUES (current_setting(''search_path'') || '' '' || current_setting(''myapp.note''))');
 RESET search_path;
 CALL wait_for('SELECT count(*) = 5 FROM jobs_done');
+RESET pllua_bg.launch_wait;
 -- a job that fails only writes to the log
 SELECT bg.on_commit('SELECT 1 / 0');
 SELECT bg.on_commit('INSERT INTO jobs_done VALUES (''last'')');
