@@ -57,7 +57,7 @@ local known = {
     idle_timeout = duration,
     on_notice = check.callback,
     on_exit = function(value, what) return check.one_of(value, {'finish', 'cancel'}, what) end,
-    snapshot = unsupported,
+    snapshot = check.boolean,
     server = unsupported,
 }
 
@@ -74,6 +74,7 @@ return function(options)
         wait = checked.wait,
         idle_timeout = checked.idle_timeout,
         cancel_on_exit = checked.on_exit == 'cancel',
+        snapshot = checked.snapshot,
         names = replayed.names,
         values = replayed.values,
         on_notice = checked.on_notice,

@@ -95,6 +95,8 @@ int launch(lua_State *L) {
     options.idle_timeout = static_cast<int>(number_field(L, "idle_timeout", 0));
     lua_getfield(L, 1, "cancel_on_exit");
     if (lua_toboolean(L, -1)) options.on_exit = session::OnExit::kCancel;
+    lua_getfield(L, 1, "snapshot");
+    options.snapshot = lua_toboolean(L, -1);
     int values;
     options.setting_names = text_list(L, "names", &options.nsettings);
     options.setting_values = text_list(L, "values", &values);

@@ -85,6 +85,15 @@ inline int my_proc_number() {
 
 inline PGPROC *proc_by_number(int number) { return &ProcGlobal->allProcs[number]; }
 
+// The number of the transaction a process runs, within that process; 0: none. Errors: none.
+inline LocalTransactionId transaction_number(const PGPROC *proc) {
+#if PG_VERSION_NUM >= 170000
+    return proc->vxid.lxid;
+#else
+    return proc->lxid;
+#endif
+}
+
 // True when this process holds the lock in this mode. Errors: none.
 inline bool holds_lock(const LOCKTAG *tag, LOCKMODE mode) {
 #if PG_VERSION_NUM >= 170000

@@ -5,12 +5,15 @@
 #include <signal.h>
 
 #include "pg/guard.h"
+#include "session/snapshot.h"
 
 extern "C" {
 #include "storage/ipc.h"
 }
 
 namespace pllua_bg::session {
+
+Chain<Session> leaving;
 
 void cancel(Session *session) {
     if (session->gone || session->header == nullptr) return;
@@ -68,13 +71,33 @@ static void let_finish(Session *session) {
     pin_for_worker(session->segment, session->header, &session->worker);
 }
 
-void detach(Session *session) {
-    if (keep_for_reuse(session)) return;
+static void let_go(Session *session) {
     if (session->segment != nullptr && session->last_done < session->last_sent)
         let_finish(session);
     else if (session->segment != nullptr && !session->started && session->worker != nullptr)
         TerminateBackgroundWorker(session->worker);
     forget(session);
+}
+
+void detach(Session *session) {
+    if (keep_for_reuse(session)) return;
+    if (session->snapshot == nullptr || session->last_done == session->last_sent) {
+        let_go(session);
+        return;
+    }
+    sessions.remove(session);
+    session_count--;
+    session->leaves = true;
+    leaving.append(session);
+}
+
+void let_leaving_go(bool all) {
+    Session *after;
+    for (Session *session = leaving.first; session != nullptr; session = after) {
+        after = session->after;
+        pump(session);
+        if (all || session->snapshot == nullptr) let_go(session);
+    }
 }
 
 void close(Session *session) {
@@ -97,6 +120,7 @@ void end_all_sessions() {
         else
             close(session);
     }
+    let_leaving_go(true);
     trim_pool(0);
 }
 
@@ -116,6 +140,7 @@ void initialize() {
     initialize_on_commit();
     initialize_pool();
     initialize_unclaimed();
+    initialize_snapshots();
 }
 
 } // namespace pllua_bg::session

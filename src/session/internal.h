@@ -41,11 +41,13 @@ struct Session {
     bool gone;
     bool spoilt;  // not to be used again: a cancel may still be under way, its role has changed
     bool pooled;  // in the list `pool`
+    bool leaves;  // in the list `leaving`
     bool resting; // the worker has forgotten its last use
     TimestampTz born;
     Size queue_size;
-    uint32 user_hash; // of the cache entry of its role
-    bool receiving;   // set while a message is taken apart; found set: an error tore it
+    uint32 user_hash;  // of the cache entry of its role
+    Snapshot snapshot; // held for the worker to take; nullptr: none (snapshot.cpp)
+    bool receiving;    // set while a message is taken apart; found set: an error tore it
     char transaction;
     CommandId last_sent;
     CommandId last_done;        // newest command that is no longer pending
@@ -73,6 +75,12 @@ extern int session_count;
 // Sessions kept for another use, oldest first.
 extern Chain<Session> pool;
 extern int pool_count;
+
+// Let go before their worker has taken the snapshot of this transaction: they are kept until it
+// has.
+extern Chain<Session> leaving;
+// Lets those go whose worker has it, or all. Errors: as pump().
+void let_leaving_go(bool all);
 
 // Puts a session that is idle and in no transaction into the pool instead of ending it: the worker
 // forgets what was done in it and waits for another use. False when it cannot be kept. Errors:

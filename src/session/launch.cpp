@@ -10,6 +10,7 @@
 #include "pg/settings.h"
 #include "pg/wait.h"
 #include "session/replay.h"
+#include "session/snapshot.h"
 #include "session/wire.h"
 #include "session/worker.h"
 
@@ -146,7 +147,7 @@ void begin_use(Session *session, const LaunchOptions &options) {
     session->number = ++last_number;
     session->launched_at = GetCurrentTimestamp();
     session->on_exit = options.on_exit;
-    session->transaction = 'I';
+    session->transaction = options.snapshot ? 'T' : 'I';
     memset(&session->name, 0, sizeof session->name);
     if (options.name == nullptr) return;
     int length =
@@ -238,9 +239,11 @@ Session *launch(const LaunchOptions &options) {
     initStringInfo(&setup);
     write_session_settings(&setup);
     write_asked_settings(&setup, options);
+    if (options.snapshot) offer_snapshot(&setup);
     Session *session = take_from_pool(options, queue_size, &setup);
     if (session == nullptr) session = launch_new(options, queue_size, &setup);
     pfree(setup.data);
+    if (options.snapshot) keep_snapshot(session);
     sessions.append(session);
     session_count++;
     return session;

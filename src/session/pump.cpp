@@ -4,6 +4,8 @@
 
 #include <signal.h>
 
+#include "session/snapshot.h"
+
 namespace pllua_bg::session {
 
 // A streaming command's rows stay in the queue while this much is waiting to be read here.
@@ -41,6 +43,7 @@ static ErrorData *make_death_error(Session *session, OwnCommand *own, const char
 void session_is_gone(Session *session) {
     const char *cause = MemoryContextStrdup(session->context, cause_of_death(session));
     session->gone = true;
+    release_snapshot(session);
     bool in_order = session->last_command != 0 && session->current == nullptr;
     if (!in_order && (session->last_error == nullptr || session->current != nullptr))
         session->last_error = const_cast<char *>(cause);

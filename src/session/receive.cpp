@@ -4,6 +4,7 @@
 
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "session/snapshot.h"
 
 extern "C" {
 #include "catalog/pg_collation.h"
@@ -187,6 +188,7 @@ static void take_ready(Session *session, const Frame *frame) {
     memcpy(&ready, frame->payload, sizeof ready);
     session->started = true;
     session->transaction = ready.transaction;
+    release_snapshot(session);
     while (session->current != nullptr && session->current->id <= ready.command) {
         OwnCommand *own = session->current;
         own->state = own->error == nullptr ? CommandState::kComplete : CommandState::kFailed;

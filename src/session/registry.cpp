@@ -6,6 +6,7 @@
 
 #include "pg/guard.h"
 #include "pg/wait.h"
+#include "session/snapshot.h"
 
 extern "C" {
 #include "mb/pg_wchar.h"
@@ -38,6 +39,7 @@ void for_each(void (*visit)(Session *session, void *argument), void *argument) {
 void pump_all() {
     for (Session *session = sessions.first; session != nullptr; session = session->after)
         pump(session);
+    if (leaving.first != nullptr) let_leaving_go(false);
 }
 
 int count_living() {
@@ -235,8 +237,13 @@ void free_session(Session *session) {
 }
 
 void forget(Session *session) {
-    sessions.remove(session);
-    session_count--;
+    release_snapshot(session);
+    if (session->leaves) {
+        leaving.remove(session);
+    } else {
+        sessions.remove(session);
+        session_count--;
+    }
     free_session(session);
 }
 

@@ -21,8 +21,10 @@ struct LaunchOptions {
     double wait = -1;    // seconds to wait for a free worker slot; negative: setting
     int idle_timeout = 0; // milliseconds; 0: none
     OnExit on_exit =
-        OnExit::kFinish; // what becomes of sent commands when the launching backend ends
-    int nsettings = 0;   // settings for the worker, over those it inherits
+        OnExit::kFinish;   // what becomes of sent commands when the launching backend ends
+    bool snapshot = false; // the session begins in a REPEATABLE READ transaction that sees what the
+                           // active snapshot sees, but nothing of this transaction
+    int nsettings = 0;     // settings for the worker, over those it inherits
     const char *const *setting_names = nullptr;
     const char *const *setting_values = nullptr;
 };

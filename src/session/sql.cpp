@@ -107,8 +107,8 @@ static void require(FunctionCallInfo fcinfo, int number, const char *name) {
 using namespace pllua_bg;
 using namespace pllua_bg::session;
 
-// launch(name, settings, queue_size in bytes, wait in seconds, idle_timeout in seconds, on_exit) ->
-// pid
+// launch(name, settings, queue_size in bytes, wait in seconds, idle_timeout in seconds, on_exit,
+// snapshot) -> pid
 Datum pllua_bg_sql_launch(PG_FUNCTION_ARGS) {
     LaunchOptions options;
     options.name = text_argument(fcinfo, 0);
@@ -123,6 +123,7 @@ Datum pllua_bg_sql_launch(PG_FUNCTION_ARGS) {
         options.idle_timeout = static_cast<int>(seconds * 1000);
     }
     options.on_exit = on_exit_argument(text_argument(fcinfo, 5));
+    options.snapshot = !PG_ARGISNULL(6) && PG_GETARG_BOOL(6);
     PG_RETURN_INT32(pid(launch(options)));
 }
 

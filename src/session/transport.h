@@ -17,6 +17,7 @@ enum class FrameType : uint32 {
     kSetting = 'S',      // to the worker, setup only: name, value
     kRest = 'R',         // to the worker: RestFrame, forget this use; back: empty, it is done
     kRenew = 'W',        // to the worker: kSetting frames, begin another use
+    kSnapshot = 'X',     // to the worker, after settings: begin a transaction (snapshot.cpp)
     kForget = 'F',       // to the worker: uint32, number of a prepared statement
     kReady = 'Z',        // ReadyFrame
     kColumns = 'T',      // a row description begins a result set

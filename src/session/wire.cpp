@@ -114,8 +114,7 @@ void write_command(Channel *channel, const WireCommand *command) {
     pfree(flat);
 }
 
-// Appends an empty frame and returns its payload.
-static char *append_frame(StringInfo frames, FrameType type, Size length) {
+char *append_frame(StringInfo frames, FrameType type, Size length) {
     FrameHeader header = {static_cast<uint32>(length), type};
     appendBinaryStringInfo(frames, reinterpret_cast<char *>(&header), sizeof header);
     int offset = frames->len;

@@ -28,6 +28,9 @@ void write_command(Channel *channel, const WireCommand *command);
 // Reads it; the text and the parameters are copied into CurrentMemoryContext. Errors: pg (memory).
 void read_command(const Frame *frame, WireCommand *command);
 
+// Appends a frame and returns its payload, to be filled; valid until the next one. Errors: pg
+// (memory).
+char *append_frame(StringInfo frames, FrameType type, Size length);
 // Two strings with their ends, as a setting has them.
 void write_setting(StringInfo frames, const char *name, const char *value);
 // A command in the same form, appended to a string of frames instead of a channel.

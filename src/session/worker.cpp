@@ -8,6 +8,7 @@
 #include "pg/fault.h"
 #include "pg/wait.h"
 #include "session/replay.h"
+#include "session/snapshot.h"
 #include "session/worker_idle.h"
 
 extern "C" {
@@ -120,6 +121,14 @@ void take_over(FrameCursor *cursor) {
         apply_setting(&frame);
 }
 
+void take_snapshot(FrameCursor *cursor) {
+    Frame frame;
+    FrameCursor ahead = *cursor;
+    if (!next_frame(&ahead, &frame) || frame.type != FrameType::kSnapshot) return;
+    begin_with_snapshot(&frame);
+    *cursor = ahead;
+}
+
 // Settings of the setup; what is left of it are the commands of an on-commit job.
 static void apply_setup() {
     SegmentHeader *header = worker.header;
@@ -129,6 +138,7 @@ static void apply_setup() {
     fix_client_encoding();
     take_over(&worker.frames);
     CommitTransactionCommand();
+    take_snapshot(&worker.frames);
 }
 
 // An on-commit job waits until the transaction that registered it has ended; true when it has

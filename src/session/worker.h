@@ -70,6 +70,9 @@ void end_transaction_command();
 // Takes the application name of the segment, and the settings at the cursor; the cursor then stands
 // behind them. Call in a transaction. Errors: pg.
 void take_over(FrameCursor *cursor);
+// Begins a transaction with the launcher's snapshot if one is at the cursor, which then stands
+// behind it. Call outside a transaction. Errors: pg.
+void take_snapshot(FrameCursor *cursor);
 
 // Ends a use: forgets all that DISCARD ALL forgets and more, says so, and waits in the pool.
 // Errors: pg.

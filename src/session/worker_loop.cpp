@@ -141,6 +141,7 @@ static bool run_next_command() {
     }
     if (frame.type == FrameType::kRenew) {
         renew(&frame);
+        if (transaction_state() != 'I') report_ready();
         return true;
     }
     if (frame.type != FrameType::kCommand) elog(ERROR, "unknown message for a background session");

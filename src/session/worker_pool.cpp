@@ -66,6 +66,7 @@ void renew(const Frame *frame) {
     StartTransactionCommand();
     take_over(&cursor);
     CommitTransactionCommand();
+    take_snapshot(&cursor);
     worker.turning = false;
 }
 

@@ -41,10 +41,15 @@ is($launcher->query_safe("SELECT session_exec($pid, 'begin isolation level repea
 is($launcher->query_safe("SELECT session_exec($pid, 'select count(*) from item')"), '1000', 'it reads in them');
 is($launcher->query_safe("SELECT session_exec($pid, 'rollback')"), 'ROLLBACK', 'and ends them');
 
-# What the primary commits is seen.
+# What the primary commits is seen, but not by a session with a snapshot of before.
+my $frozen = $launcher->query_safe('SELECT bg.launch(snapshot => true)');
 $primary->safe_psql('postgres', 'INSERT INTO item VALUES (1001)');
 $primary->wait_for_catchup($standby);
 is($launcher->query_safe("SELECT session_exec($pid, 'select count(*) from item')"), '1001', 'it sees what was replayed');
+is($launcher->query_safe("SELECT session_exec($frozen, 'select count(*) from item')"), '1000', 'one with a snapshot sees its own state');
+is($launcher->query_safe("SELECT session_exec($frozen, 'commit')"), 'COMMIT', 'until it ends its transaction');
+is($launcher->query_safe("SELECT session_exec($frozen, 'select count(*) from item')"), '1001', 'then it sees the same');
+$launcher->query_safe("SELECT bg.close($frozen)");
 
 # Replay that has to remove what an idle transaction of a session reads ends it, as for any session; the launching backend is told.
 $standby->append_conf('postgresql.conf', 'max_standby_streaming_delay = 0');

@@ -1,0 +1,149 @@
+// The launcher's snapshot in a worker. See snapshot.h; the rules are those of ExportSnapshot and
+// ImportSnapshot in src/backend/utils/time/snapmgr.c. Owns the snapshot of the launch under way.
+#include "session/snapshot.h"
+
+#include "pg/compat.h"
+#include "pg/settings.h"
+#include "pg/wait.h"
+#include "session/worker.h"
+
+extern "C" {
+#include "access/transam.h"
+#include "access/xact.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/wait_event.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+// In front of the serialized snapshot, which has to be aligned.
+struct SnapshotHeader {
+    LocalTransactionId transaction; // of the launcher
+    uint32 padding;
+};
+
+} // namespace
+
+// Held by a launch that is not done; of one that failed until the next, or the transaction's end.
+static Snapshot offered = nullptr;
+
+static void drop(Snapshot *snapshot) {
+    if (*snapshot == nullptr) return;
+    UnregisterSnapshotFromOwner(*snapshot, TopTransactionResourceOwner);
+    *snapshot = nullptr;
+}
+
+static TransactionId *longer_copy(const TransactionId *xids, uint32 count, int more) {
+    auto *copy = static_cast<TransactionId *>(palloc(sizeof(TransactionId) * (count + more + 1)));
+    if (count > 0) memcpy(copy, xids, sizeof(TransactionId) * count);
+    return copy;
+}
+
+// A snapshot lacks the transaction that took it, which sees its own changes by other means; to
+// others it is in progress. Its subtransactions are what this process shows of them, so it does not
+// matter in which of them we are: those that were rolled back are not needed, and where they were
+// too many to be shown, whoever reads asks pg_subtrans.
+static SnapshotData as_others_see(Snapshot own) {
+    SnapshotData seen = *own;
+    const TransactionId top = GetTopTransactionIdIfAny();
+    const int children = MyProc->subxidStatus.count;
+    seen.xip = longer_copy(own->xip, own->xcnt, 1);
+    if (TransactionIdIsValid(top) && TransactionIdPrecedes(top, own->xmax))
+        seen.xip[seen.xcnt++] = top;
+    seen.subxip = longer_copy(own->subxip, static_cast<uint32>(own->subxcnt), children);
+    if (MyProc->subxidStatus.overflowed) seen.suboverflowed = true;
+    if (seen.suboverflowed) return seen;
+    for (int i = 0; i < children; i++)
+        if (TransactionIdPrecedes(MyProc->subxids.xids[i], own->xmax))
+            seen.subxip[seen.subxcnt++] = MyProc->subxids.xids[i];
+    return seen;
+}
+
+void offer_snapshot(StringInfo frames) {
+    drop(&offered);
+    // A procedure that has just committed has none.
+    Snapshot own = ActiveSnapshotSet() ? GetActiveSnapshot() : GetTransactionSnapshot();
+    offered = RegisterSnapshotOnOwner(own, TopTransactionResourceOwner);
+    SnapshotData seen = as_others_see(offered);
+    const SnapshotHeader header = {pg::transaction_number(MyProc), 0};
+    char *at =
+        append_frame(frames, FrameType::kSnapshot, sizeof header + EstimateSnapshotSpace(&seen));
+    memcpy(at, &header, sizeof header);
+    SerializeSnapshot(&seen, at + sizeof header);
+    pfree(seen.xip);
+    pfree(seen.subxip);
+}
+
+void keep_snapshot(Session *session) {
+    session->snapshot = offered;
+    offered = nullptr;
+}
+
+void release_snapshot(Session *session) { drop(&session->snapshot); }
+
+static bool is_any_awaited() {
+    pump_all();
+    if (leaving.first != nullptr) return true;
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        if (session->snapshot != nullptr) return true;
+    return false;
+}
+
+// A worker that is just starting can take the snapshot only while this transaction runs.
+static void wait_until_taken() {
+    const TimestampTz end = GetCurrentTimestamp() + pg::setting_launch_wait * INT64CONST(1000);
+    while (is_any_awaited()) {
+        const long rest = pg::milliseconds_until(end);
+        if (rest == 0) return;
+        (void)pg::wait_latch(rest, WAIT_EVENT_BGWORKER_STARTUP);
+    }
+}
+
+static void at_transaction_end(XactEvent event, void *) {
+    switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+    case XACT_EVENT_PRE_PREPARE: wait_until_taken(); break;
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_PREPARE:
+    case XACT_EVENT_ABORT:
+        for (Session *session = sessions.first; session != nullptr; session = session->after)
+            release_snapshot(session);
+        let_leaving_go(true);
+        drop(&offered);
+        break;
+    default: break;
+    }
+}
+
+void initialize_snapshots() { RegisterXactCallback(at_transaction_end, nullptr); }
+
+// The place in the array of processes may have changed hands before or while the snapshot was taken
+// over; then nobody has kept what it needs.
+static void check_launcher_transaction(LocalTransactionId transaction) {
+    const PGPROC *launcher = pg::proc_by_number(worker.header->launcher_number);
+    if (launcher->pid == worker.header->launcher_pid &&
+        pg::transaction_number(launcher) == transaction)
+        return;
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("could not import the requested snapshot"),
+                    errdetail("The source transaction is not running anymore.")));
+}
+
+void begin_with_snapshot(const Frame *frame) {
+    SnapshotHeader header;
+    memcpy(&header, frame->payload, sizeof header);
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    XactIsoLevel = XACT_REPEATABLE_READ;
+    Snapshot snapshot = RestoreSnapshot(const_cast<char *>(frame->payload) + sizeof header);
+    check_launcher_transaction(header.transaction);
+    RestoreTransactionSnapshot(snapshot, pg::proc_by_number(worker.header->launcher_number));
+    check_launcher_transaction(header.transaction);
+    BeginTransactionBlock();
+    CommitTransactionCommand();
+}
+
+} // namespace pllua_bg::session
