@@ -138,7 +138,10 @@ DO LANGUAGE pllua_bg $$
         local pid = s.pid
         fn(s)
         s:detach()
-        if what == 'after an error' then spi.execute('call wait_for_pool(1)') end
+        if what == 'after an error' then
+            spi.execute('call wait_for($1)', "(select state from pg_stat_activity " ..
+                "where application_name = 'pllua_bg pool' and pid = " .. pid .. ") = 'idle'")
+        end
         local again <close> = bg.launch()
         again:exec('')
         print(what, again.pid == pid)
