@@ -41,8 +41,8 @@ void go_to_rest(const Frame *frame) {
     memcpy(&rest, frame->payload, sizeof rest);
     if (transaction_state() != 'I') elog(ERROR, "session is in a transaction");
     worker.turning = true;
-    pg::fault("worker-rest");
     pgstat_report_activity(STATE_RUNNING, "DISCARD ALL");
+    pg::fault("worker-rest");
     end_all_sessions(); // those that this session has launched
     if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
     worker.deadlock = nullptr;

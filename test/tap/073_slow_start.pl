@@ -59,7 +59,7 @@ sub ask_later
 {
 	my ($psql, $query) = @_;
 	$psql->{stdin} .= "$query;\n";
-	$psql->{run}->pump_nb;
+	$psql->{run}->pump_nb while length $psql->{stdin};
 }
 
 sub wait_until

@@ -1,0 +1,293 @@
+# The worker or the launching backend of a session ends in each phase of its life: the other one is told or ends, the transaction is rolled
+# back, no worker, segment, temporary file or lock stays, and the next launch works.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $node = PostgreSQL::Test::Cluster->new('matrix');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\ndynamic_shared_memory_type = mmap\ndeadlock_timeout = 20ms\nwal_level = replica\nmax_wal_senders = 2\n");
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION pllua_bg;
+CREATE TABLE mark (what text);
+CREATE TABLE gate (x int);
+CREATE FUNCTION session_open() RETURNS int LANGUAGE pllua_bg AS $$ return bg.launch{queue_size = '16kB', on_exit = 'cancel', settings = {work_mem = '64kB'}}.pid $$;
+CREATE FUNCTION session_exec(pid int, query text) RETURNS text LANGUAGE pllua_bg AS $$
+	local ok, result = pcall(function() return bg.session(pid):exec(query) end)
+	if ok then return tostring(result.value or result.tag) end
+	return result.sqlstate .. ': ' .. (result.detail or result.message)
+$$;
+CREATE FUNCTION session_send(pid int, query text) RETURNS void LANGUAGE pllua_bg AS $$ bg.run(pid, query) $$;
+CREATE FUNCTION session_take(pid int) RETURNS text LANGUAGE pllua_bg AS $$
+	local ok, result = pcall(bg.result, pid)
+	if ok then return result and result.tag or 'nothing' end
+	return result.sqlstate .. ': ' .. (result.detail or result.message)
+$$;
+-- Reads ten rows, then waits for a lock while the worker has no room for more; then reads on.
+CREATE FUNCTION session_stall(pid int) RETURNS text LANGUAGE pllua_bg AS $$
+	local n = 0
+	local ok, e = pcall(function()
+		for row in bg.session(pid):rows("select repeat('x', 1000), generate_series(1, 100000000)") do
+			n = n + 1
+			if n == 10 then spi.execute('lock table gate') end
+		end
+	end)
+	return ok and 'no error' or type(e) == 'string' and e or e.sqlstate .. ': ' .. (e.detail or e.message)
+$$;
+SQL
+
+my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
+my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
+my $locks = q{SELECT count(*) FROM pg_locks WHERE locktype IN ('advisory', 'relation') AND database = (SELECT oid FROM pg_database WHERE datname = 'postgres')
+	AND pid <> pg_backend_pid()};
+my $temporary = q{SELECT count(*) FROM pg_ls_tmpdir()};
+my $cause = qr/^0800[36]: .*(terminating.*administrator command|ended unexpectedly)/;
+
+sub new_psql
+{
+	my $psql = $node->background_psql('postgres', on_error_stop => 0);
+	$psql->set_query_timer_restart;
+	return $psql;
+}
+
+sub ask_later
+{
+	my ($psql, $query) = @_;
+	$psql->{stdin} .= "$query;\n";
+	$psql->{run}->pump_nb while length $psql->{stdin};
+}
+
+sub wait_until
+{
+	my ($condition) = @_;
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
+	until ($condition->())
+	{
+		return 0 if time > $end;
+		usleep(5_000);
+	}
+	return 1;
+}
+
+my $watcher = new_psql();
+my $locker = new_psql();
+
+# Waits until a question has the answer t.
+sub wait_for
+{
+	my ($question) = @_;
+	wait_until(sub { $watcher->query_safe("SELECT $question") eq 't' }) or die "never true: $question";
+}
+
+sub activity
+{
+	my ($pid, $condition) = @_;
+	wait_for("EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid AND $condition)");
+}
+
+# What the server runs with from now on, in workers that are there too.
+sub set_fault
+{
+	my ($fault) = @_;
+	$node->safe_psql('postgres', "LOAD 'pllua_bg'; ALTER SYSTEM SET pllua_bg.fault = '$fault'");
+	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+	$node->poll_query_until('postgres', "LOAD 'pllua_bg'; SELECT current_setting('pllua_bg.fault') = '$fault'", "LOAD\nt") or die 'the fault point was not set';
+}
+
+# name => [ what brings a new session into the phase, how the launching backend learns of the worker's end, what the phase needs: `fault` points,
+# the table `gate` locked by somebody else ]
+my %phase = (
+	'idle' => [ sub {}, 'exec' ],
+	'running, not waited for' => [
+		sub {
+			my ($psql, $pid) = @_;
+			$psql->query_safe("SELECT session_send($pid, 'select pg_sleep(1000)')");    # workload
+			activity($pid, q{state = 'active' AND wait_event = 'PgSleep'});
+		}, 'take' ],
+	'running, waited for' => [
+		sub {
+			my ($psql, $pid, $own) = @_;
+			ask_later($psql, "SELECT session_exec($pid, 'select pg_sleep(1000)')");    # workload
+			activity($pid, q{state = 'active' AND wait_event = 'PgSleep'});
+			activity($own, q{wait_event = 'MessageQueueReceive'});
+		}, 'answer' ],
+	'in a transaction' => [
+		sub {
+			my ($psql, $pid) = @_;
+			$psql->query_safe("SELECT session_exec($pid, 'begin; insert into mark values (''lost''); select pg_advisory_lock(1)')");
+		}, 'exec' ],
+	'in a failed transaction' => [
+		sub {
+			my ($psql, $pid) = @_;
+			$psql->query_safe("SELECT session_exec($pid, 'begin; insert into mark values (''lost''); select 1/0')");
+			activity($pid, q{state = 'idle in transaction (aborted)'});
+		}, 'exec' ],
+	'waiting for a lock' => [
+		sub {
+			my ($psql, $pid, $own) = @_;
+			ask_later($psql, "SELECT session_exec($pid, 'begin; insert into mark values (''lost''); lock table gate')");
+			activity($pid, q{wait_event_type = 'Lock'});
+			# The launching backend has joined the queue, for the deadlock detector to see it.
+			activity($own, q{wait_event_type = 'Lock'});
+		}, 'answer', 'gate' ],
+	'streaming' => [
+		sub {
+			my ($psql, $pid, $own) = @_;
+			ask_later($psql, "SELECT session_stall($pid)");
+			activity($own, q{wait_event_type = 'Lock'});
+			activity($pid, q{wait_event = 'MessageQueueSend'});
+		}, 'stalled', 'gate' ],
+	'spooling' => [
+		sub {
+			my ($psql, $pid) = @_;
+			$psql->query_safe("SELECT session_exec($pid, 'begin; insert into mark values (''lost'')')");
+			$psql->query_safe("SELECT session_send($pid, 'select repeat(''x'', 1000), generate_series(1, 1000000000)')");
+			wait_for("EXISTS (SELECT FROM pg_ls_tmpdir() WHERE name LIKE 'pgsql_tmp$pid.%' AND size > 1000000)");
+		}, 'take' ],
+	'holding what nobody reads' => [
+		sub {
+			my ($psql, $pid) = @_;
+			$psql->query_safe("SELECT session_exec($pid, 'begin; insert into mark values (''lost'')')");
+			$psql->query_safe("SELECT session_send($pid, 'select repeat(''x'', 1000) from generate_series(1, 5000)')");
+			activity($pid, q{state = 'idle in transaction' AND query LIKE '%5000%'});
+		}, 'take' ],
+	'copying' => [
+		sub {
+			my ($psql, $pid) = @_;
+			$psql->query_safe("SELECT session_send($pid, 'copy (select generate_series(1, 1000000000)) to ''/dev/null''')");
+			wait_for("EXISTS (SELECT FROM pg_stat_progress_copy WHERE pid = $pid)");
+		}, 'take' ],
+	'listening' => [ sub { my ($psql, $pid) = @_; $psql->query_safe("SELECT session_exec($pid, 'listen news')"); }, 'exec' ],
+	'with sessions of its own' => [
+		sub {
+			my ($psql, $pid) = @_;
+			$psql->query_safe("SELECT session_exec($pid, 'select session_exec(session_open(), ''create temp table t ()'')')");
+			wait_for("($workers) = 2");
+		}, 'exec' ],
+	'in DISCARD ALL' => [
+		sub {
+			my ($psql, $pid) = @_;
+			set_fault('worker-rest=wait');
+			wait_until(sub { $psql->query_safe("SELECT session_exec($pid, 'show pllua_bg.fault')") eq 'worker-rest=wait' }) or die 'no reload';
+			$psql->query_safe("SELECT bg.detach($pid)");
+			activity($pid, q{query = 'DISCARD ALL'});
+		}, 'pool', 'fault' ],
+	'in the pool' => [
+		sub {
+			my ($psql, $pid) = @_;
+			$psql->query_safe("SELECT bg.detach($pid)");
+			activity($pid, q{application_name = 'pllua_bg pool' AND state = 'idle'});
+		}, 'pool' ],
+	'starting' => [ sub {}, 'exec', 'fault' ],
+	'with a job that waits for the commit' => [
+		sub {
+			my ($psql, $pid, $own) = @_;
+			$psql->query_safe("SELECT bg.close($pid)");
+			$node->safe_psql('postgres', q{ALTER SYSTEM SET synchronous_standby_names = 'nobody'});
+			$node->reload;
+			$psql->query_safe('SET client_min_messages = error');
+			wait_until(sub { $psql->query_safe('SHOW synchronous_standby_names') eq 'nobody' }) or die 'no reload';
+			ask_later($psql, q{BEGIN; SELECT bg.on_commit('insert into mark values (''job'')'); CREATE TABLE job (); COMMIT});
+			activity($own, q{wait_event = 'SyncRep'});
+		}, 'job' ],
+);
+
+my $session = q{SELECT session_exec(session_open(), 'select 42')};
+$node->safe_psql('postgres', $session);
+wait_for("($workers) = 0");
+my $at_rest = $watcher->query_safe($segments);
+
+# One case: who ends, how, in which phase.
+sub end_in_phase
+{
+	my ($name, $victim) = @_;
+	my ($enter, $how, $needs) = (@{ $phase{$name} }, '');
+	my $test = "$name, $victim";
+	my $psql = new_psql();
+	my $own = $psql->query_safe('SELECT pg_backend_pid()');
+	set_fault('worker-start=wait') if $name eq 'starting';
+	my $pid = $psql->query_safe('SELECT session_open()');
+	$psql->query_safe("SELECT session_exec($pid, 'select 1')") unless $name eq 'starting';
+	$locker->query_safe('BEGIN; LOCK TABLE gate') if $needs eq 'gate';
+	$enter->($psql, $pid, $own);
+	$pid = $watcher->query_safe(q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%' UNION ALL SELECT 0 LIMIT 1}) if $how eq 'job';
+
+	if ($victim eq 'worker by function' && $name ne 'starting' && $pid) { $watcher->query_safe("SELECT pg_terminate_backend($pid)"); }
+	elsif ($victim =~ /worker/ && $pid) { kill 'TERM', $pid; }
+	elsif ($victim !~ /worker/) { $watcher->query_safe("SELECT pg_terminate_backend($own)"); }
+
+	if ($victim !~ /worker/)
+	{
+		ok(wait_until(sub { $watcher->query_safe("SELECT count(*) FROM pg_stat_activity WHERE pid = $own") eq '0' }), "$test: it ends");
+	}
+	elsif ($needs eq 'gate' || $how eq 'pool') { ok(wait_until(sub { !kill 0, $pid }), "$test: it ends"); }
+	$locker->query_safe('ROLLBACK') if $needs eq 'gate';
+
+	if ($victim =~ /worker/)
+	{
+		like($psql->query("SELECT session_exec($pid, 'commit')"), $cause, "$test: the next command tells the cause") if $how eq 'exec';
+		like($psql->query("SELECT session_take($pid)"), $cause, "$test: its result tells the cause") if $how eq 'take';
+		like($psql->query('SELECT 1'), qr/0800[36]: .*(terminating.*administrator command|ended unexpectedly)/, "$test: the answer tells the cause") if $how eq 'answer' || $how eq 'stalled';
+		set_fault('') if $needs eq 'fault';
+		is($psql->query($session), '42', "$test: the launching backend opens the next session") if $how ne 'job';
+		is($psql->{stderr}, '', "$test: and has no error of its own");
+	}
+	elsif ($needs eq 'fault') { set_fault(''); }
+	if ($how eq 'job')
+	{
+		$node->safe_psql('postgres', 'ALTER SYSTEM RESET synchronous_standby_names');
+		$node->reload;
+		is($psql->query('SELECT 1'), "\n1", "$test: it commits") if $victim =~ /worker/;
+		wait_for("EXISTS (SELECT FROM pg_class WHERE relname = 'job')");
+		$watcher->query_safe('DROP TABLE job');
+	}
+	eval { $psql->quit };
+	ok(wait_until(sub { $watcher->query_safe($workers) eq '0' }), "$test: no worker is left");
+	ok(wait_until(sub { $watcher->query_safe($segments) <= $at_rest }), "$test: no segment is left");
+	ok(wait_until(sub { $watcher->query_safe($locks) eq '0' }), "$test: no lock is left");
+	is($watcher->query_safe($temporary), '0', "$test: no temporary file is left");
+	is($node->safe_psql('postgres', $session), '42', "$test: sessions work");
+	wait_for("($workers) = 0");
+}
+
+my $fault_points = $node->safe_psql('postgres', q{LOAD 'pllua_bg'; SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) =~ /1/;
+for my $name (sort keys %phase)
+{
+	next if ($phase{$name}[2] // '') eq 'fault' && !$fault_points;
+	end_in_phase($name, $_) for 'worker by function', 'worker by signal', 'launching backend';
+}
+is($watcher->query_safe(q{SELECT count(*) FROM mark WHERE what = 'lost'}), '0', 'no open transaction was committed');
+
+# The server stops with a session in each of several phases.
+for my $mode ('fast', 'immediate')
+{
+	my (@pids, @psqls);
+	$locker->query_safe('BEGIN; LOCK TABLE gate');
+	for my $name ('waiting for a lock', 'streaming', 'spooling', 'holding what nobody reads')
+	{
+		my $psql = new_psql();
+		my $pid = $psql->query_safe('SELECT session_open()');
+		$psql->query_safe("SELECT session_exec($pid, 'select 1')");
+		$phase{$name}[0]->($psql, $pid, $psql->query_safe('SELECT pg_backend_pid()'));
+		push @pids, $pid;
+		push @psqls, $psql;
+	}
+	$node->stop($mode);
+	for my $pid (@pids) { ok(wait_until(sub { !kill 0, $pid }), "$mode shutdown: a worker is gone"); }
+	eval { $_->quit } for @psqls, $watcher, $locker;
+	$node->start;
+	$watcher = new_psql();
+	$locker = new_psql();
+	is($node->safe_psql('postgres', $session), '42', "$mode shutdown: sessions work afterwards");
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM mark WHERE what = 'lost'}), '0', "$mode shutdown: no open transaction was committed");
+}
+$_->quit for $watcher, $locker;
+
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+$node->stop;
+done_testing();
