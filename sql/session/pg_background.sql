@@ -17,7 +17,9 @@ select quiet_launch() as quiet_pid \gset
 select pg_background_run(:quiet_pid, 'vacuum verbose foo');
 select * from vacuum_says(:quiet_pid);
 select pg_background_detach(:quiet_pid);
-select pg_background_run(:pid, 'analyze verbose foo');
+select pg_background_run(:pid, 'analyze foo');
+select * from pg_background_result(:pid) as (x text);
+select pg_background_run(:pid, $$ do 'begin raise info ''analyzed %'', ''foo''; raise notice ''and more''; end' $$);
 select * from pg_background_result(:pid) as (x text);
 select pg_background_run(:pid, 'vacuum foo');
 select * from pg_background_result(:pid) as (x text);
