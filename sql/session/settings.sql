@@ -25,3 +25,39 @@ SELECT * FROM public.values(:pid) WHERE name IN ('search_path', 'work_mem');
 SELECT bg.close(:pid);
 RESET ALL;
 DROP FUNCTION public.narrow(), public.values(int);
+-- settings of superusers follow a superuser, and whoever was granted them; what belongs to the connection or to the transaction follows nobody
+CREATE FUNCTION public.ask(setting text) RETURNS text LANGUAGE pllua_bg AS $$
+    local s <close> = bg.launch()
+    return s:exec('select current_setting($1)', setting).value
+$$;
+CREATE ROLE regress_bg_setter LOGIN;
+GRANT USAGE ON SCHEMA bg TO regress_bg_setter;
+SET session_replication_role = replica;
+SET log_min_duration_statement = '1d';
+SET application_name = 'mine';
+SET client_encoding = 'LATIN1';
+SET default_transaction_isolation = 'repeatable read';
+BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;
+SET LOCAL lock_timeout = '1h';
+SELECT n, public.ask(n) FROM unnest(array['session_replication_role', 'log_min_duration_statement', 'application_name', 'client_encoding',
+    'default_transaction_isolation', 'transaction_isolation', 'transaction_read_only', 'lock_timeout', 'is_superuser']) n;
+COMMIT;
+SET ROLE regress_bg_setter;
+SELECT n, public.ask(n) FROM unnest(array['session_replication_role', 'log_min_duration_statement', 'lock_timeout', 'role', 'is_superuser']) n;
+DO LANGUAGE pllua_bg $$ bg.launch{settings = {session_replication_role = 'replica'}} $$;
+DO LANGUAGE pllua_bg $$ bg.launch{settings = {role = 'none'}} $$;
+DO LANGUAGE pllua_bg $$ bg.launch{settings = {client_encoding = 'LATIN1'}} $$;
+RESET ROLE;
+RESET ALL;
+-- a role's own defaults are those of a new session of that role
+ALTER ROLE regress_bg_setter SET work_mem = '5MB';
+ALTER ROLE regress_bg_setter SET statement_timeout = '2h';
+SET pllua_bg.pool_size = 0;
+SET work_mem = '6MB';
+SET ROLE regress_bg_setter;
+SELECT public.ask('work_mem'), public.ask('statement_timeout');
+RESET ROLE;
+RESET ALL;
+DROP FUNCTION public.ask(text);
+DROP OWNED BY regress_bg_setter;
+DROP ROLE regress_bg_setter;

@@ -22,9 +22,11 @@ static bool is_excluded(const struct config_generic *setting) {
     return false;
 }
 
-// True when the value was chosen for this database, role or session, not for the whole server.
+// True when the value was chosen for this database, role or session, not for the whole server. The
+// worker tries to set what is given to superusers only, too, and is refused unless it may.
 static bool is_chosen(const struct config_generic *setting) {
-    return setting->context == PGC_USERSET && setting->source >= PGC_S_DATABASE;
+    return (setting->context == PGC_USERSET || setting->context == PGC_SUSET) &&
+           setting->source >= PGC_S_DATABASE;
 }
 
 void write_session_settings(StringInfo frames) {
