@@ -85,15 +85,15 @@ void push_kept_frame(lua_State *L, int handle_idx, const RowSource *source) {
 }
 
 // Gives the columns that came as text their true types, in a new descriptor. A column whose type is
-// unknown here, or cannot be read from text (record), stays text. Allocates in
-// CurrentMemoryContext. Errors: pg.
+// unknown here or has another shape here, or cannot be read from text (record), stays text.
+// Allocates in CurrentMemoryContext. Errors: pg.
 void resolve_types(RowSource *source) {
     source->descriptor = CreateTupleDescCopy(source->descriptor);
     for (int i = 0; i < source->ncolumns; i++) {
         const session::Column &column = source->info[i];
         TextColumn *text = &source->columns[i];
-        text->convert = column.as_text && get_typtype(column.type) != TYPTYPE_PSEUDO &&
-                        get_typisdefined(column.type);
+        text->convert = column.as_text && !column.changed &&
+                        get_typtype(column.type) != TYPTYPE_PSEUDO && get_typisdefined(column.type);
         if (!text->convert) continue;
         Oid input;
         getTypeInputInfo(column.type, &input, &text->io_param);

@@ -38,6 +38,7 @@ static void read_column(const char **at, Column *column, Form_pg_attribute attri
     (void)take_bytes(at, &column->typmod, sizeof(int32));
     (void)take_bytes(at, &column->collation, sizeof(Oid));
     (void)take_bytes(at, &column->as_text, sizeof(bool));
+    (void)take_bytes(at, &column->changed, sizeof(bool));
     (void)take_bytes(at, &attribute->atttypid, sizeof(Oid));
     (void)take_bytes(at, &attribute->attlen, sizeof(int16));
     (void)take_bytes(at, &attribute->attbyval, sizeof(bool));

@@ -86,8 +86,10 @@ struct Column {
     Oid type; // type of the statement's column
     int32 typmod;
     Oid collation;
-    bool as_text;    // sent by its text form: the type is a record or not yet visible outside the
-                     // worker's transaction
+    bool as_text; // sent by its text form: the type is a record or not yet visible outside the
+                  // worker's transaction
+    bool changed; // of those, one whose type the worker's transaction has changed: its text may not
+                  // be what the launcher's definition of the type reads
     char *type_name; // as format_type_extended gives it
 };
 

@@ -23,6 +23,7 @@ struct RowReceiver {
     TupleDesc source; // what the executor delivers
     TupleDesc sent;   // what is sent
     bool *as_text;
+    bool *changed;     // of the columns as text, those whose type this transaction has changed
     bool plain;        // no column as text, none that can be toasted
     FmgrInfo *outputs; // of the columns as text
     Datum *values;
@@ -53,39 +54,44 @@ static bool has_new_labels(Oid type) {
     return result;
 }
 
-static bool needs_text(Oid type, bool may_be_new);
+static bool needs_text(Oid type, bool may_be_new, bool *changed);
 
-static bool row_needs_text(Oid type, bool may_be_new) {
+static bool row_needs_text(Oid type, bool may_be_new, bool *changed) {
     TupleDesc row = lookup_rowtype_tupdesc(type, -1);
     bool result = may_be_new && is_new_in(RELOID, get_typ_typrelid(type));
-    for (int i = 0; i < row->natts && !result; i++) {
+    *changed = *changed || result;
+    for (int i = 0; i < row->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(row, i);
-        if (!attribute->attisdropped) result = needs_text(attribute->atttypid, may_be_new);
+        if (attribute->attisdropped) continue;
+        if (needs_text(attribute->atttypid, may_be_new, changed)) result = true;
     }
     ReleaseTupleDesc(row);
     return result;
 }
 
-static bool range_needs_text(Oid type, char kind, bool may_be_new) {
+static bool range_needs_text(Oid type, char kind, bool may_be_new, bool *changed) {
     Oid range = kind == TYPTYPE_MULTIRANGE ? get_multirange_range(type) : type;
-    return needs_text(get_range_subtype(range), may_be_new);
+    return needs_text(get_range_subtype(range), may_be_new, changed);
 }
 
 // True when the launcher could not read the binary form: the type contains a record (whose row type
 // has a number of this process only), is polymorphic, or was made or changed by the open
-// transaction.
-static bool needs_text(Oid type, bool may_be_new) {
+// transaction. Sets *changed when the launcher may know it in another shape.
+static bool needs_text(Oid type, bool may_be_new, bool *changed) {
     check_stack_depth();
     if (may_be_new && type >= FirstNormalObjectId && is_new_in(TYPEOID, type)) return true;
     Oid element = get_element_type(type);
-    if (OidIsValid(element)) return needs_text(element, may_be_new);
+    if (OidIsValid(element)) return needs_text(element, may_be_new, changed);
     switch (char kind = get_typtype(type)) {
     case TYPTYPE_PSEUDO: return type != VOIDOID && type != CSTRINGOID;
-    case TYPTYPE_DOMAIN: return needs_text(getBaseType(type), may_be_new);
-    case TYPTYPE_COMPOSITE: return row_needs_text(type, may_be_new);
+    case TYPTYPE_DOMAIN: return needs_text(getBaseType(type), may_be_new, changed);
+    case TYPTYPE_COMPOSITE: return row_needs_text(type, may_be_new, changed);
     case TYPTYPE_RANGE:
-    case TYPTYPE_MULTIRANGE: return range_needs_text(type, kind, may_be_new);
-    case TYPTYPE_ENUM: return may_be_new && has_new_labels(type);
+    case TYPTYPE_MULTIRANGE: return range_needs_text(type, kind, may_be_new, changed);
+    case TYPTYPE_ENUM:
+        if (!may_be_new || !has_new_labels(type)) return false;
+        *changed = true;
+        return true;
     default: return false;
     }
 }
@@ -121,7 +127,8 @@ template <class T> void put(StringInfo message, const T &value) {
 }
 
 // Announces a result set (read by read_column in receive.cpp).
-static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text) {
+static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text,
+                         const bool *changed) {
     StringInfoData message;
     initStringInfo(&message);
     put<int32>(&message, source->natts);
@@ -132,6 +139,7 @@ static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text) 
         put<int32>(&message, column->atttypmod);
         put<Oid>(&message, column->attcollation);
         put<bool>(&message, as_text[i]);
+        put<bool>(&message, changed[i]);
         put<Oid>(&message, form->atttypid);
         put<int16>(&message, form->attlen);
         put<bool>(&message, form->attbyval);
@@ -213,18 +221,19 @@ static void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
     receiver->source = descriptor;
     receiver->sent = CreateTupleDescCopy(descriptor);
     receiver->as_text = static_cast<bool *>(palloc0(natts + 1));
+    receiver->changed = static_cast<bool *>(palloc0(natts + 1));
     receiver->outputs = static_cast<FmgrInfo *>(palloc0(sizeof(FmgrInfo) * natts + 1));
     receiver->values = static_cast<Datum *>(palloc(sizeof(Datum) * natts + 1));
     receiver->plain = true;
     bool may_be_new = TransactionIdIsValid(GetTopTransactionIdIfAny());
     for (int i = 0; i < natts; i++) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
-        if (needs_text(column->atttypid, may_be_new))
+        if (needs_text(column->atttypid, may_be_new, &receiver->changed[i]))
             send_as_text(receiver, i, column->atttypid);
         else if (column->attlen == -1)
             receiver->plain = false;
     }
-    send_columns(descriptor, receiver->sent, receiver->as_text);
+    send_columns(descriptor, receiver->sent, receiver->as_text, receiver->changed);
     if (!receiver->plain && receiver->scratch == nullptr)
         receiver->scratch =
             AllocSetContextCreate(CurrentMemoryContext, "pllua_bg row", ALLOCSET_DEFAULT_SIZES);
@@ -251,8 +260,8 @@ void begin_copy_rows(bool binary) {
     MemoryContext old = MemoryContextSwitchTo(MessageContext);
     copy_descriptor = CreateTemplateTupleDesc(1);
     TupleDescInitEntry(copy_descriptor, 1, "copy", binary ? BYTEAOID : TEXTOID, -1, 0);
-    bool as_text = false;
-    send_columns(copy_descriptor, copy_descriptor, &as_text);
+    bool no = false;
+    send_columns(copy_descriptor, copy_descriptor, &no, &no);
     MemoryContextSwitchTo(old);
 }
 
