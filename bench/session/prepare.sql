@@ -14,7 +14,8 @@ local bench = {}
 _G.bench = bench
 
 -- Calls every way in turn, `turns` times after a turn that does not count, each time `batch` calls one by one. A way is
--- {name, call, batch=, before=, after=}; what runs before and after a call is not timed. The times are in seconds.
+-- {name, call, batch=, before=, after=, items=}; what runs before and after a call is not timed. The times are in seconds, for
+-- each item where a call works on several.
 function bench.measure(turns, ways)
     for _, way in ipairs(ways) do way.times = {} end
     for turn = 0, turns do
@@ -26,7 +27,7 @@ function bench.measure(turns, ways)
                 call()
                 local ended = bg.now()
                 if after then after() end
-                if turn > 0 then table.insert(way.times, ended - began) end
+                if turn > 0 then table.insert(way.times, (ended - began) / (way.items or 1)) end
             end
             collectgarbage()
         end
