@@ -170,13 +170,23 @@ from pg_background_stats_v2();
 select count(*) from pg_background_drain(array[(:pid, :cookie)]::pg_background_handle[], 1);
 select workers_launched, workers_completed, workers_failed, workers_canceled, workers_timed_out, workers_active from pg_background_stats();
 -- the one that was detached runs on; end it
-create procedure end_it() language plpgsql as $$
+create procedure end_it(worker int) language plpgsql as $$
 begin
-    -- workload
-    while not exists (select pg_terminate_backend(pid) from pg_stat_activity where query = 'select pg_sleep(100)') loop
+    loop
+        perform pg_terminate_backend(pid) from pg_stat_activity where pid = worker;
+        exit when found;
         commit;
     end loop;
 end $$;
-call end_it();
+call end_it(:pid);
 drop procedure end_it;
+-- nothing that this test has started is left running
+create procedure await_silence() language plpgsql as $$
+begin
+    while exists (select from pg_stat_activity where backend_type = 'pllua_bg session') loop
+        commit;
+    end loop;
+end $$;
+call await_silence();
+drop procedure await_silence;
 drop function try;
