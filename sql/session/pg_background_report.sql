@@ -158,6 +158,8 @@ select * from pg_background_launch_v2('select 1') \gset
 select pg_background_wait(:pid, :cookie);
 select pg_background_detach(:pid, :cookie);
 select true as ran from pg_background_run('select 1');
+-- a warning is no failure
+select state, has_error, sqlstate from pg_background_run('do $x$ begin raise warning $$careful$$; end $x$');
 select true as ran from pg_background_run('select 1 / 0');
 select true as ran from pg_background_run('select pg_sleep(100)', timeout_ms => 30); -- workload
 -- workload

@@ -57,6 +57,19 @@ SET work_mem = '6MB';
 SET ROLE regress_bg_setter;
 SELECT public.ask('work_mem'), public.ask('statement_timeout');
 RESET ROLE;
+-- a session loads what session_preload_libraries names, as a connection does
+CREATE FUNCTION public.has_plpgsql() RETURNS boolean LANGUAGE pllua_bg AS $$
+    local s <close> = bg.launch()
+    return s:exec("select exists (select from pg_settings where name = 'plpgsql.check_asserts')").value
+$$;
+SET ROLE regress_bg_setter;
+SELECT public.has_plpgsql();
+RESET ROLE;
+ALTER ROLE regress_bg_setter SET session_preload_libraries = 'plpgsql';
+SET ROLE regress_bg_setter;
+SELECT public.has_plpgsql();
+RESET ROLE;
+DROP FUNCTION public.has_plpgsql();
 RESET ALL;
 DROP FUNCTION public.ask(text);
 DROP OWNED BY regress_bg_setter;
