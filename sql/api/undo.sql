@@ -55,7 +55,7 @@ $$;
 
 -- a cancelled statement cannot be caught
 set statement_timeout = '200ms';
-do language pllua_bg $$ while true do pcall(spi.execute, 'select count(*) from generate_series(1, 100000)') end $$;
+do language pllua_bg $$ while true do pcall(spi.execute, 'select pg_sleep(60)') end $$; -- workload
 do language pllua_bg $$ for row in spi.rows('select generate_series(1, 100000000)') do end $$;
 reset statement_timeout;
 
