@@ -22,7 +22,6 @@ local function middle(list) table.sort(list) return list[#list // 2 + 1] end
 local kConnect = "select dblink_connect('idle', current_setting('bench.connection'))"
 local kRemotePid = "select * from dblink('idle', 'select pg_backend_pid() from (select 1) as s') as t(pid int)"
 local own, share, remote_own, remote_share = {}, {}, {}, {}
-spi.execute('set pllua_bg.pool_size = 0')
 for i = 1, setting('bench.tries') do
     local session = bg.launch()
     local pid = session:exec('select pg_backend_pid() from (select 1) as s').value
@@ -31,9 +30,10 @@ for i = 1, setting('bench.tries') do
     own[i], share[i] = memory(pid)
     remote_own[i], remote_share[i] = memory(remote)
     spi.execute("select dblink_disconnect('idle')")
+    spi.execute('set pllua_bg.pool_size = 0')
     session:close()
+    spi.execute('reset pllua_bg.pool_size')
 end
-spi.execute('reset pllua_bg.pool_size')
 local function figure(what, list)
     local median = middle(list)
     bench.figure('idle', what, median, list[1], 'kB')

@@ -21,9 +21,14 @@ local function launch_all(n)
     end
     for i = 1, n do futures[i]:get() end
 end
-local function close_all() for _, session in ipairs(sessions) do session:close() end settle() end
+-- Without a pool; not while launching, for a session takes over what its launcher has set.
+local function close_all()
+    spi.execute('set pllua_bg.pool_size = 0')
+    for _, session in ipairs(sessions) do session:close() end
+    settle()
+    spi.execute('reset pllua_bg.pool_size')
+end
 
-spi.execute('set pllua_bg.pool_size = 0')
 local returns = bench.figures('launch', 'us', turns * 4, {
     {'bg.launch returns', function() sessions = {bg.launch()} end,
         after = function() sessions[1]:exec('select 1') close_all() end},
@@ -34,15 +39,12 @@ local ms = bench.figures('launch', 'ms', turns, {
     {'8 times bg.launch, then all first results', function() launch_all(8) end, after = close_all},
     {'8 times dblink_connect', function() connect_all(8) end, after = function() disconnect_all(8) end},
 })
-spi.execute('reset pllua_bg.pool_size')
 local pooled = bench.figures('launch', 'us', turns * 4, {
     {'bg.launch from the pool and first result', function() launch_all(1) end,
         after = function() sessions[1]:close() bg.sleep(0.0005) end},
     {'bg.launch from the pool, first result, close', function() launch_all(1) sessions[1]:close() end, batch = 25},
 })
-spi.execute('set pllua_bg.pool_size = 0')
-settle()
-spi.execute('reset pllua_bg.pool_size')
+close_all()
 
 bench.target('bg.launch of a new worker returns', returns['bg.launch returns'], 'at most', 200, 'us')
 bench.target('8 launches ready / 8 dblink_connects', ms['8 times bg.launch, then all first results'] / ms['8 times dblink_connect'],
