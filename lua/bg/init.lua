@@ -26,7 +26,8 @@ bg.sleep = timer.sleep
 bg.timer = timer.new
 
 -- Methods as functions of a session or its pid.
-for _, name in ipairs {'run', 'result', 'results', 'exec', 'rows', 'detach', 'cancel', 'close'} do
+for _, name in ipairs {'run', 'result', 'results', 'exec', 'rows', 'notification', 'notifications', 'detach',
+    'cancel', 'close'} do
     local method = session.methods[name]
     bg[name] = function(object, ...) return method(session.resolve(object), ...) end
 end

@@ -2,6 +2,7 @@
 
 local core = require 'bg.core'
 local check = require 'bg.check'
+local notify = require 'bg.notify'
 
 local function duration(value, what)
     if type(value) ~= 'number' or value ~= value or value < 0 or value > 2147483 then
@@ -56,6 +57,7 @@ local known = {
     wait = duration,
     idle_timeout = duration,
     on_notice = check.callback,
+    on_notify = check.callback,
     on_exit = function(value, what) return check.one_of(value, {'finish', 'cancel'}, what) end,
     snapshot = check.boolean,
     server = unsupported,
@@ -68,7 +70,7 @@ return function(options)
     if checked.idle_timeout then
         checked.idle_timeout = math.ceil(checked.idle_timeout * 1000)
     end
-    return core.launch({
+    local session = core.launch({
         name = checked.name,
         queue_size = checked.queue_size,
         wait = checked.wait,
@@ -79,4 +81,6 @@ return function(options)
         values = replayed.values,
         on_notice = checked.on_notice,
     })
+    if checked.on_notify then notify.listen(session, checked.on_notify) end
+    return session
 end

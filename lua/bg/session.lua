@@ -6,6 +6,8 @@ local core = require 'bg.core'
 local check = require 'bg.check'
 local future = require 'bg.future'
 local launch = require 'bg.launch'
+local notify = require 'bg.notify'
+local wait = require 'bg.wait'
 
 local methods = {
     exec = core.exec,
@@ -91,6 +93,36 @@ function methods.results(self)
         if not id then return nil end
         return (future.of(self, id):get())
     end
+end
+
+local function check_taker(self)
+    if notify.has_handler(self) then
+        core.raise('55000', 'the notifications of this session go to its on_notify function')
+    end
+end
+
+local function take_notification(self)
+    local channel, payload, pid = core.notification(self)
+    return channel and {channel = channel, payload = payload, pid = pid}
+end
+
+-- The oldest notification that nobody has taken; waits for one.
+function methods.notification(self, timeout)
+    timeout = check.timeout(timeout, 'timeout')
+    check_taker(self)
+    if not core.is_alive(self) then return nil, 'closed' end
+    local got = take_notification(self)
+    if got then return got end
+    if not wait.one(self, core.any_notification, timeout) then return nil, 'timeout' end
+    got = take_notification(self)
+    if got then return got end
+    return nil, 'closed'
+end
+
+-- Iterates over the notifications that have come.
+function methods.notifications(self)
+    check_taker(self)
+    return function() return take_notification(self) or nil end
 end
 
 -- Iterates over the rows of one statement while they come; leaving the loop cancels the rest.

@@ -7,15 +7,37 @@
 
 local core = require 'bg.core'
 local check = require 'bg.check'
+local notify = require 'bg.notify'
 
-local wait = {
-    now = core.now,
-    -- one(session, id, timeout): true when that command has settled, false after timeout seconds
-    -- (nil: no limit).
-    one = core.wait_one,
-    -- any(sessions, ids, n, timeout): the index of one that has settled; nil after the timeout.
-    any = core.wait_any,
-}
+local wait = {now = core.now}
+
+-- Seconds until a time, from now; nil: no limit.
+local function left_until(limit)
+    return limit and math.max(0, limit - core.now())
+end
+
+-- True when that command has settled, false after timeout seconds (nil: no limit). Notifications
+-- that come meanwhile are handed out.
+function wait.one(session, id, timeout) -- internal
+    if not notify.seen() then return core.wait_one(session, id, timeout) end
+    local limit = timeout and core.now() + timeout
+    while true do
+        local settled = core.wait_one(session, id, left_until(limit), notify.seen())
+        notify.deliver()
+        if settled ~= nil then return settled end
+    end
+end
+
+-- The index of one that has settled; nil after the timeout. Notifications as above.
+function wait.any(sessions, ids, n, timeout) -- internal
+    if not notify.seen() then return (core.wait_any(sessions, ids, n, timeout)) end
+    local limit = timeout and core.now() + timeout
+    while true do
+        local index, news = core.wait_any(sessions, ids, n, left_until(limit), notify.seen())
+        notify.deliver()
+        if not news then return index end
+    end
+end
 
 function wait.is_waitable(object) -- internal
     local kind = type(object)

@@ -102,6 +102,9 @@ void push_core(lua_State *L) {
     lua::set_functions(L, kCommandFunctions);
     lua::set_functions(L, kSessionFunctions);
     lua::set_functions(L, kOversightFunctions);
+    lua::set_functions(L, kNotifyFunctions);
+    lua_pushinteger(L, static_cast<lua_Integer>(session::kAnyNotification));
+    lua_setfield(L, -2, "any_notification");
     lua::new_metatable(L, kSessionHandle);
     lua_setfield(L, -2, "session_metatable");
     push_prepared_metatable(L);

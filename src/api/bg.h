@@ -95,5 +95,9 @@ int bg_cooperate(lua_State *L);
 int bg_stream(lua_State *L);
 extern const luaL_Reg kSessionFunctions[];
 extern const luaL_Reg kOversightFunctions[];
+extern const luaL_Reg kNotifyFunctions[];
+// Hands what the LISTENs of sessions have brought to their handlers. Errors: lua, those of a
+// handler.
+void deliver_notifications(lua_State *L);
 
 } // namespace pllua_bg::api

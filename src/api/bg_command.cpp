@@ -73,6 +73,7 @@ session::Command *finish_or_cancel(session::Session *session, session::CommandId
 // True when a wait for the command would end at once: it has settled, or is no more.
 bool is_settled(session::Session *session, session::CommandId id) {
     if (session == nullptr) return true;
+    if (id == session::kAnyNotification) return session::has_notification(session);
     const session::Command *command = session::command(session, id);
     return command == nullptr || command->state != session::CommandState::kPending;
 }
@@ -145,7 +146,9 @@ int bg_exec(lua_State *L) {
         command = finish_or_cancel(session, handle->last);
     });
     discard(L, &outgoing);
-    if (!push_outcome(L, 1, command)) return lua_error(L);
+    const bool good = push_outcome(L, 1, command);
+    deliver_notifications(L);
+    if (!good) return lua_error(L);
     lua_pop(L, 1);
     return 1;
 }
@@ -176,21 +179,26 @@ int bg_post(lua_State *L) {
     return 0;
 }
 
-// wait_one(handle, id, timeout): true when the command has settled, false after the timeout.
+// wait_one(handle, id, timeout, seen): true when the command has settled, false after the timeout,
+// nothing when arrived() is not `seen`.
 int bg_wait_one(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const session::CommandId id = to_id(L, 2);
     const double timeout = timeout_at(L, 3);
-    bool settled = false;
+    const auto seen = static_cast<uint64>(luaL_optinteger(L, 4, 0));
+    const uint64 *limit = lua_isnoneornil(L, 4) ? nullptr : &seen;
+    int index = 0;
     pg::call_pure(L, [&] {
         const session::WaitFor wait = {open_session(handle), id};
-        settled = is_settled(wait.session, id) || session::wait_any(&wait, 1, timeout) >= 0;
+        if (!is_settled(wait.session, id)) index = session::wait_any(&wait, 1, timeout, limit);
     });
-    lua_pushboolean(L, settled);
+    if (index == session::kNews) return 0;
+    lua_pushboolean(L, index >= 0);
     return 1;
 }
 
-// wait_any(handles, ids, n, timeout): the index of one that has settled; nil after the timeout.
+// wait_any(handles, ids, n, timeout, seen): the index of one that has settled; nil after the
+// timeout; nil and true when arrived() is not `seen`.
 int bg_wait_any(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -199,7 +207,9 @@ int bg_wait_any(lua_State *L) {
                   "more waits than handles");
     const int n = static_cast<int>(count);
     const double timeout = timeout_at(L, 4);
-    lua_settop(L, 4);
+    const auto seen = static_cast<uint64>(luaL_optinteger(L, 5, 0));
+    const uint64 *limit = lua_isnoneornil(L, 5) ? nullptr : &seen;
+    lua_settop(L, 5);
     session::WaitFor few[kFewWaits];
     session::WaitFor *waits = few;
     if (n > kFewWaits)
@@ -214,17 +224,21 @@ int bg_wait_any(lua_State *L) {
         waits[i].id = to_id(L, -1);
         lua_pop(L, 2);
     }
-    int index = -1;
+    int index = session::kTimedOut;
     pg::call_pure(L, [&] {
         for (int i = 0; i < n && index < 0; i++) {
             waits[i].session = open_session(handles[i]);
             if (is_settled(waits[i].session, waits[i].id)) index = i;
         }
-        if (index < 0) index = session::wait_any(waits, n, timeout);
+        if (index < 0) index = session::wait_any(waits, n, timeout, limit);
     });
-    if (index < 0) return 0;
-    lua_pushinteger(L, index + 1);
-    return 1;
+    if (index >= 0) {
+        lua_pushinteger(L, index + 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushboolean(L, index == session::kNews);
+    return 2;
 }
 
 // state(handle, id): 'pending', 'complete', 'failed', or 'gone' when the session has ended or the

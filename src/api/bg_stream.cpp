@@ -187,7 +187,10 @@ int stream_next(lua_State *L) {
             pg::call_cleanup(L, [&] { step = take_step(stream); });
         switch (step) {
         case Step::kRow: push_stream_row(L, stream); return 1;
-        case Step::kWait: wait_for_rows(L, stream); break;
+        case Step::kWait:
+            wait_for_rows(L, stream);
+            deliver_notifications(L);
+            break;
         case Step::kEnd: return finish_stream(L, stream);
         case Step::kTwoSets:
             pg::call_cleanup(L, [stream] { end_stream(stream); });

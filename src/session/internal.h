@@ -65,6 +65,7 @@ struct Session {
     Size note_length;
     Notification *notifications;
     Notification *last_notification;
+    bool listener;         // what comes is counted
     Notice *early_notices; // came while no command was pending; given to the next
     Notice *last_early_notice;
 };
@@ -126,6 +127,8 @@ int known_pid(Session *session);
 // Sends the worker a signal, if it runs. Errors: none.
 void signal_worker(Session *session, int signal);
 
+// A notification has come for the session. Errors: none.
+void count_notification(const Session *session);
 // Takes one message apart. Errors: pg (memory, temporary file).
 void take_message(Session *session, const char *message, Size length);
 

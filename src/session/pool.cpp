@@ -75,6 +75,7 @@ static void forget_use(Session *session) {
         free_notification(notification);
     }
     session->last_notification = nullptr;
+    session->listener = false;
     while (Notice *notice = session->early_notices) {
         session->early_notices = notice->next;
         MemoryContextDelete(GetMemoryChunkContext(notice));

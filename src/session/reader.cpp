@@ -7,6 +7,9 @@
 
 namespace pllua_bg::session {
 
+// Notifications that have come for sessions with a listener.
+static uint64 arrived = 0;
+
 struct TupleReader {
     Statement *statement;
     OwnCommand *streaming; // nullptr: rows are kept for other readers
@@ -83,6 +86,18 @@ Notification *next_notification(Session *session) {
     session->notifications = got->next;
     if (got->next == nullptr) session->last_notification = nullptr;
     return got;
+}
+
+bool has_notification(const Session *session) {
+    return session->gone || session->notifications != nullptr;
+}
+
+void set_listener(Session *session) { session->listener = true; }
+
+uint64 notifications_arrived() { return arrived; }
+
+void count_notification(const Session *session) {
+    if (session->listener) arrived++;
 }
 
 void free_notification(Notification *notification) {

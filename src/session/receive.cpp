@@ -181,6 +181,7 @@ static void take_notification(Session *session, const Frame *frame) {
     else
         session->notifications = got;
     session->last_notification = got;
+    count_notification(session);
     MemoryContextSwitchTo(old);
 }
 

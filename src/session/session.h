@@ -158,11 +158,18 @@ struct WaitFor {
     Session *session;
     CommandId id;
 };
-// Waits until one of the commands is no longer pending; its index, or -1 after `timeout` seconds
-// (negative: no limit). Drains every session of the backend while it waits. Polls with sched_yield
+// The id that waits for no command but until a notification has come for the session, or none will
+// come any more.
+inline constexpr CommandId kAnyNotification = PG_UINT64_MAX;
+// What a wait returns besides an index.
+inline constexpr int kTimedOut = -1;
+inline constexpr int kNews = -2;
+// Waits until one of the commands is no longer pending; its index, or kTimedOut after `timeout`
+// seconds (negative: no limit), or, with `seen`, kNews when notifications_arrived() is not *seen.
+// Drains every session of the backend while it waits. Polls with sched_yield
 // for at most 50 us, then sleeps on the latch. Errors: pg: interrupts. A worker that waits for a
 // lock of ours ends with 40P01 (deadlock), as its result.
-int wait_any(const WaitFor *commands, int n, double timeout);
+int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen = nullptr);
 
 struct TupleReader;
 // Waits until the reader (without one: until the first statement to read) has a row, or the command
@@ -182,6 +189,11 @@ struct Notification {
     Notification *next;
 };
 Notification *next_notification(Session *session);
+// True when there is one, or there will be none because the session has ended. Errors: none.
+bool has_notification(const Session *session);
+// From now on what comes for the session counts in notifications_arrived(). Errors: none.
+void set_listener(Session *session);
+uint64 notifications_arrived();
 void free_notification(Notification *notification);
 
 // Reads the rows of a statement, from the first. The tuple is valid until the next call. Errors: pg

@@ -49,10 +49,21 @@ static bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
 
 static int first_settled(const WaitFor *commands, int n) {
     for (int i = 0; i < n; i++) {
+        if (commands[i].id == kAnyNotification) {
+            if (has_notification(commands[i].session)) return i;
+            continue;
+        }
         OwnCommand *own = find_command(commands[i].session, commands[i].id);
         if (own == nullptr || own->state != CommandState::kPending) return i;
     }
-    return -1;
+    return kTimedOut;
+}
+
+static int look(const WaitFor *commands, int n, const uint64 *seen) {
+    pump_all();
+    const int settled = first_settled(commands, n);
+    if (settled >= 0) return settled;
+    return seen != nullptr && *seen != notifications_arrived() ? kNews : kTimedOut;
 }
 
 // The rows of this command and of those sent before it may not wait in the queue any more: what
@@ -63,25 +74,18 @@ static void stop_streaming(OwnCommand *own) {
         own->streaming = false;
 }
 
-int wait_any(const WaitFor *commands, int n, double timeout) {
+int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen) {
     for (int i = 0; i < n; i++) stop_streaming(find_command(commands[i].session, commands[i].id));
-    pump_all();
-    int settled = first_settled(commands, n);
-    if (settled >= 0 || timeout == 0) return settled;
+    int found = look(commands, n, seen);
+    if (found != kTimedOut || timeout == 0) return found;
     CHECK_FOR_INTERRUPTS();
     pg::Poll poll = {};
-    while (pg::poll_again(&poll)) {
-        pump_all();
-        settled = first_settled(commands, n);
-        if (settled >= 0) return settled;
-    }
+    while (found == kTimedOut && pg::poll_again(&poll)) found = look(commands, n, seen);
+    if (found != kTimedOut) return found;
     Deadlines deadlines = make_deadlines(timeout);
-    for (;;) {
-        if (!sleep_once(&deadlines, commands, n)) return -1;
-        pump_all();
-        settled = first_settled(commands, n);
-        if (settled >= 0) return settled;
-    }
+    while (found == kTimedOut && sleep_once(&deadlines, commands, n))
+        found = look(commands, n, seen);
+    return found;
 }
 
 static bool has_news(Session *session, CommandId id, TupleReader *reader) {

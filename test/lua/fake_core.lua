@@ -210,6 +210,28 @@ function core.detach(handle)
     return found
 end
 
+-- Notifications come when a test says so.
+local arrived = 0
+core.any_notification = -1
+
+function core.notify(handle, channel, payload)
+    local record = record_of(handle)
+    record.inbox = record.inbox or {}
+    record.inbox[#record.inbox + 1] = {channel, payload, 1}
+    if record.listener then arrived = arrived + 1 end
+end
+
+function core.notification(handle)
+    local record = record_of(handle)
+    if record and record.inbox and record.inbox[1] then
+        return table.unpack(table.remove(record.inbox, 1))
+    end
+end
+
+function core.listen(handle) record_of(handle).listener = true end
+function core.arrived() return arrived end
+function core.deliver_with(fn) core.deliver = fn end
+
 function core.on_commit(sql, ...) committed[#committed + 1] = table.pack(sql, ...) end
 function core.committed() return committed end
 

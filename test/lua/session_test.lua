@@ -34,6 +34,48 @@ function TestSession:test_run_returns_at_once()
     lu.assertEquals(f:get().value, '1')
 end
 
+function TestSession:test_handler_gets_notifications_when_something_is_awaited()
+    local heard = {}
+    local s <close> = bg.launch{on_notify = function(...) heard[#heard + 1] = table.pack(...) end}
+    local other <close> = bg.launch()
+    core.notify(s, 'news', 'one')
+    core.notify(s, 'news', 'two')
+    lu.assertEquals(heard, {})
+    other:run('ok 1 after 5'):get()
+    lu.assertEquals(heard, {{'news', 'one', 1, n = 3}, {'news', 'two', 1, n = 3}})
+    assert_error('55000', 'on_notify', s.notification, s, 0)
+end
+
+function TestSession:test_handler_that_waits_or_raises_loses_nothing()
+    local heard, other = {}, bg.launch()
+    local s = bg.launch{on_notify = function(_, payload)
+        other:run('ok 1 after 1'):get()
+        heard[#heard + 1] = payload
+        if payload == 'bad' then error('bad', 0) end
+    end}
+    for _, payload in ipairs {'one', 'bad', 'two'} do core.notify(s, 'news', payload) end
+    lu.assertErrorMsgEquals('bad', bg.sleep, 1)
+    lu.assertEquals(heard, {'one', 'bad'})
+    bg.sleep(1)
+    lu.assertEquals(heard, {'one', 'bad', 'two'})
+    core.notify(s, 'news', 'late')
+    s:close()
+    bg.sleep(1)
+    lu.assertEquals(#heard, 3)
+    other:close()
+end
+
+function TestSession:test_notification()
+    local s <close> = bg.launch()
+    core.notify(s, 'news', 'one')
+    core.notify(s, 'news', 'two')
+    lu.assertEquals(s:notification(0), {channel = 'news', payload = 'one', pid = 1})
+    for n in s:notifications() do lu.assertEquals(n.payload, 'two') end
+    lu.assertNil(s:notifications()())
+    s:close()
+    lu.assertEquals({s:notification()}, {nil, 'closed'})
+end
+
 function TestSession:test_result_is_last_in_first_out()
     local s <close> = bg.launch()
     s:run('ok 1')
