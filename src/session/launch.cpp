@@ -114,11 +114,22 @@ bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
     return registered;
 }
 
-dsm_segment *create_segment(Size size) {
+// With dynamic_shared_memory_type = mmap the server leaves a buffer in the current context.
+static dsm_segment *try_segment(Size size) {
+    MemoryContext scratch =
+        AllocSetContextCreate(CurrentMemoryContext, "pllua_bg segment", ALLOCSET_SMALL_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(scratch);
     dsm_segment *segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+    MemoryContextSwitchTo(old);
+    MemoryContextDelete(scratch);
+    return segment;
+}
+
+dsm_segment *create_segment(Size size) {
+    dsm_segment *segment = try_segment(size);
     if (segment == nullptr && pool_count > 0) {
         trim_pool(0);
-        segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+        segment = try_segment(size);
     }
     if (segment == nullptr)
         ereport(ERROR,
