@@ -6,7 +6,6 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('matrix');
 $node->init;
@@ -69,7 +68,7 @@ sub wait_until
 	until ($condition->())
 	{
 		return 0 if time > $end;
-		usleep(5_000);
+		select undef, undef, undef, 0.005;
 	}
 	return 1;
 }
