@@ -8,6 +8,7 @@
 extern "C" {
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "utils/inval.h"
 }
 
 namespace pllua_bg::api {
@@ -88,6 +89,8 @@ void push_kept_frame(lua_State *L, int handle_idx, const RowSource *source) {
 // unknown here or has another shape here, or cannot be read from text (record), stays text.
 // Allocates in CurrentMemoryContext. Errors: pg.
 void resolve_types(RowSource *source) {
+    // The session may have committed the type since we last looked for it in vain.
+    AcceptInvalidationMessages();
     source->descriptor = CreateTupleDescCopy(source->descriptor);
     for (int i = 0; i < source->ncolumns; i++) {
         const session::Column &column = source->info[i];
