@@ -42,7 +42,8 @@ SELECT bg.close(:other);
 
 -- a lock of somebody else is only waited for
 SELECT bg.wait(:pid);
-SELECT bg.launch() AS other \gset
+-- it does not look whether we wait for it
+SELECT bg.launch(settings => array['deadlock_timeout=1h']) AS other \gset
 SELECT bg.run(:other, 'BEGIN; LOCK TABLE locked');
 SELECT bg.wait(:other);
 SELECT bg.run(:pid, 'SELECT ''in'' FROM locked');
