@@ -60,7 +60,11 @@ CREATE FUNCTION bg.detach(pid int) RETURNS void
 CREATE FUNCTION bg.close(pid int) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_close';
 
-COMMENT ON FUNCTION bg.cancel(int) IS 'cancels the running command of a background session';
+CREATE FUNCTION bg.terminate(pid int) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_terminate';
+
+COMMENT ON FUNCTION bg.cancel(int) IS 'cancels the running command of a background session, of this backend or of another one';
+COMMENT ON FUNCTION bg.terminate(int) IS 'terminates the worker of a background session, of this backend or of another one';
 COMMENT ON FUNCTION bg.detach(int) IS 'lets a background session finish what was sent, and forgets it';
 COMMENT ON FUNCTION bg.close(int) IS 'ends a background session now';
 
@@ -80,16 +84,48 @@ CREATE FUNCTION bg.progress(done float8, total float8 DEFAULT NULL, message text
 COMMENT ON FUNCTION bg.progress(float8, float8, text)
     IS 'tells, in a background session, how far it is; false elsewhere';
 
+-- What sessions there are, and what was counted about them.
+
 CREATE FUNCTION bg.backend_sessions(
     OUT pid int, OUT name text, OUT role regrole, OUT state text, OUT transaction text, OUT queued int, OUT sql text,
-    OUT error text) RETURNS SETOF record
+    OUT error text, OUT launcher int, OUT database text, OUT launched_at timestamptz, OUT progress_done float8,
+    OUT progress_total float8, OUT progress_message text) RETURNS SETOF record
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_sessions';
 
-CREATE VIEW bg.sessions AS SELECT * FROM bg.backend_sessions();
+CREATE FUNCTION bg.other_sessions(
+    OUT pid int, OUT name text, OUT role regrole, OUT state text, OUT transaction text, OUT queued int, OUT sql text,
+    OUT error text, OUT launcher int, OUT database text, OUT launched_at timestamptz, OUT progress_done float8,
+    OUT progress_total float8, OUT progress_message text) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_other_sessions';
+
+CREATE VIEW bg.sessions AS SELECT * FROM bg.backend_sessions() UNION ALL SELECT * FROM bg.other_sessions();
 
 GRANT SELECT ON bg.sessions TO PUBLIC;
 
-COMMENT ON VIEW bg.sessions IS 'the background sessions of this backend';
+COMMENT ON FUNCTION bg.backend_sessions() IS 'the background sessions of this backend';
+COMMENT ON FUNCTION bg.other_sessions()
+    IS 'the other background sessions of the cluster; none unless pllua_bg is in shared_preload_libraries';
+COMMENT ON VIEW bg.sessions
+    IS 'the background sessions of this backend; of the whole cluster when pllua_bg is in shared_preload_libraries';
+
+CREATE FUNCTION bg.stat_get(
+    OUT scope text, OUT launched bigint, OUT reused bigint, OUT jobs bigint, OUT launch_failures bigint, OUT lost bigint,
+    OUT commands bigint, OUT errors bigint, OUT deadlocks bigint, OUT cancels bigint, OUT rows bigint, OUT bytes bigint,
+    OUT stats_reset timestamptz) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME', 'pllua_bg_sql_stat';
+
+CREATE VIEW bg.stat AS SELECT * FROM bg.stat_get();
+
+GRANT SELECT ON bg.stat TO PUBLIC;
+
+CREATE FUNCTION bg.stat_reset() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_stat_reset';
+
+REVOKE EXECUTE ON FUNCTION bg.stat_reset() FROM PUBLIC;
+
+COMMENT ON FUNCTION bg.stat_get() IS 'what was counted about background sessions since the last reset';
+COMMENT ON VIEW bg.stat IS 'what was counted about background sessions since the last reset';
+COMMENT ON FUNCTION bg.stat_reset() IS 'begins to count anew';
 
 CREATE FUNCTION bg.notifications(pid int, OUT sender int, OUT channel text, OUT payload text) RETURNS SETOF record
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_notifications';

@@ -191,16 +191,6 @@ int name(lua_State *L) {
     return 1;
 }
 
-const char *state_name(session::State state) {
-    switch (state) {
-    case session::State::kStarting: return "starting";
-    case session::State::kIdle: return "idle";
-    case session::State::kBusy: return "busy";
-    case session::State::kGone: return "gone";
-    }
-    return "gone";
-}
-
 void set_text(lua_State *L, const char *key, const char *text) {
     if (text == nullptr || *text == '\0') return;
     lua_pushstring(L, text);
@@ -244,7 +234,7 @@ int status(lua_State *L) {
         reported = session::read_progress(session, &progress);
     });
     lua_createtable(L, 0, 9);
-    set_text(L, "state", state_name(status.state));
+    set_text(L, "state", session::state_name(status.state));
     set_number(L, "queued", status.queued);
     if (status.pid != 0) set_number(L, "pid", status.pid);
     if (status.transaction != '\0') {

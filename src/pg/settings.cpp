@@ -8,6 +8,7 @@
 namespace pllua_bg::pg {
 
 int setting_max_sessions = 16;
+int setting_max_sessions_per_role = 0;
 int setting_queue_size = 256;
 int setting_launch_wait = 5000;
 int setting_pool_size = 2;
@@ -16,15 +17,32 @@ int setting_pool_age = 3600;
 int setting_memory_limit = 1024 * 1024;
 void (*pool_size_changes)(int value) = nullptr;
 
+// The library was loaded at the start of the server.
+static bool is_preloaded = false;
+
 char *setting_on_init = nullptr;
 char *setting_on_trusted_init = nullptr;
 char *setting_on_untrusted_init = nullptr;
 char *setting_on_common_init = nullptr;
 
+// Without preloading nobody counts the sessions of other backends: who sets the limit is told.
+static bool check_role_limit(int *value, void **, GucSource source) {
+    if (*value == 0 || is_preloaded || source < PGC_S_TEST || MyBgworkerEntry != nullptr)
+        return true;
+    ereport(WARNING, (errmsg("pllua_bg.max_sessions_per_role has no effect"),
+                      errhint("The library pllua_bg must be in shared_preload_libraries.")));
+    return true;
+}
+
 static void define_session_settings() {
     DefineCustomIntVariable(
         "pllua_bg.max_sessions", "Sets the maximum number of background sessions of one backend.",
         nullptr, &setting_max_sessions, 16, 0, 1000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pllua_bg.max_sessions_per_role",
+                            "Sets the maximum number of background sessions that run as one role.",
+                            "0 means no limit. Needs pllua_bg in shared_preload_libraries.",
+                            &setting_max_sessions_per_role, 0, 0, INT_MAX, PGC_SUSET, 0,
+                            check_role_limit, nullptr, nullptr);
     DefineCustomIntVariable("pllua_bg.queue_size",
                             "Sets the size of the queue of a background session's results.",
                             nullptr, &setting_queue_size, 256, kQueueSizeMin, kQueueSizeMax,
@@ -77,6 +95,7 @@ static void define_language_settings() {
 }
 
 void define_settings() {
+    is_preloaded = process_shared_preload_libraries_in_progress;
     define_session_settings();
     define_pool_settings();
     define_language_settings();

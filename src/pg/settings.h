@@ -9,6 +9,7 @@ struct config_generic;
 namespace pllua_bg::pg {
 
 extern int setting_max_sessions;  // sessions one backend may have at a time
+extern int setting_max_sessions_per_role; // those of one role in the cluster; 0: no limit
 extern int setting_queue_size;    // kB of the queue of a session's results
 extern int setting_launch_wait;   // milliseconds launch waits for a free worker slot
 extern int setting_pool_size;     // idle sessions one backend keeps for its next launches; 0: none

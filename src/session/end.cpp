@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "pg/guard.h"
+#include "session/shared_memory.h"
 #include "session/snapshot.h"
 
 extern "C" {
@@ -27,6 +28,7 @@ void cancel_command(Session *session, CommandId id) {
     if (session->gone || session->header == nullptr || id > session->last_sent) return;
     if (id <= pg_atomic_read_u64(&session->header->finished)) return;
     session->spoilt = true;
+    count(Counter::kCancels);
     if (OwnCommand *own = find_command(session, id)) own->cancelled = true;
     mark_cancelled(session->header, id);
     signal_worker(session, SIGUSR2);
@@ -127,6 +129,7 @@ void end_all_sessions() {
 static void end_all(int, Datum) {
     end_all_sessions();
     await_claims();
+    publish_counts();
 }
 
 void initialize_at_first_use() {
@@ -141,6 +144,8 @@ void initialize() {
     initialize_pool();
     initialize_unclaimed();
     initialize_snapshots();
+    initialize_statistics();
+    initialize_shared_memory();
 }
 
 } // namespace pllua_bg::session

@@ -13,6 +13,9 @@ extern "C" {
 
 namespace pllua_bg::session {
 
+// What pg_stat_activity calls the workers.
+inline constexpr char kWorkerType[] = "pllua_bg session";
+
 // A command with what only this folder knows.
 struct OwnCommand : Command {
     OwnCommand *before; // in Session::commands

@@ -10,6 +10,8 @@
 #include "pg/settings.h"
 #include "pg/wait.h"
 #include "session/replay.h"
+#include "session/session_table.h"
+#include "session/statistics.h"
 #include "session/snapshot.h"
 #include "session/wire.h"
 #include "session/worker.h"
@@ -95,7 +97,8 @@ static void fill_library_name(BackgroundWorker *worker) {
 }
 
 bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
-    const auto *header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
+    auto *header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
+    if (!take_entry(header)) return false;
     BackgroundWorker worker;
     memset(&worker, 0, sizeof worker);
     worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
@@ -105,12 +108,13 @@ bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
     worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
     fill_library_name(&worker);
     strlcpy(worker.bgw_function_name, kWorkerFunction, BGW_MAXLEN);
-    strlcpy(worker.bgw_type, "pllua_bg session", BGW_MAXLEN);
+    strlcpy(worker.bgw_type, kWorkerType, BGW_MAXLEN);
     pg_snprintf(worker.bgw_name, BGW_MAXLEN, "pllua_bg session of PID %d", MyProcPid);
     memcpy(worker.bgw_extra, &header->cookie, sizeof header->cookie);
     MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
     bool registered = RegisterDynamicBackgroundWorker(&worker, handle);
     MemoryContextSwitchTo(old);
+    if (!registered) retire_entry(header);
     return registered;
 }
 
@@ -234,7 +238,7 @@ static Session *launch_new(const LaunchOptions &options, Size queue_size, String
     return session;
 }
 
-Session *launch(const LaunchOptions &options) {
+static Session *start(const LaunchOptions &options) {
     check_may_launch();
     initialize_at_first_use();
     sweep_unclaimed();
@@ -252,9 +256,21 @@ Session *launch(const LaunchOptions &options) {
     write_asked_settings(&setup, options);
     if (options.snapshot) offer_snapshot(&setup);
     Session *session = take_from_pool(options, queue_size, &setup);
-    if (session == nullptr) session = launch_new(options, queue_size, &setup);
+    const bool reused = session != nullptr;
+    if (!reused) session = launch_new(options, queue_size, &setup);
+    count(reused ? Counter::kReused : Counter::kLaunched);
     pfree(setup.data);
     if (options.snapshot) keep_snapshot(session);
+    return session;
+}
+
+Session *launch(const LaunchOptions &options) {
+    Session *volatile session = nullptr;
+    ErrorData *error = pg::attempt([&session, &options] { session = start(options); });
+    if (error != nullptr) {
+        count(Counter::kLaunchFailures);
+        pg::rethrow(error);
+    }
     sessions.append(session);
     session_count++;
     return session;
@@ -295,6 +311,8 @@ static CommandId send_request(Session *session, const Request &request) {
         drop_command(session, own);
         pg::rethrow(error);
     }
+    show_sent(session->header, own->id);
+    count(Counter::kCommands);
     flush(&session->channel);
     return own->id;
 }

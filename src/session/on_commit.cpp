@@ -11,6 +11,7 @@
 #include "pg/settings.h"
 #include "pg/wait.h"
 #include "session/replay.h"
+#include "session/statistics.h"
 #include "session/wire.h"
 
 extern "C" {
@@ -77,6 +78,7 @@ static void start_job(Job *job) {
     job->header->user = job->user;
     BackgroundWorkerHandle *worker = nullptr;
     register_or_wait(job, &worker);
+    count(Counter::kJobs);
     // Only now is there a worker that will unpin it.
     pin_for_worker(segment, job->header, &worker);
     if (worker != nullptr) pfree(worker);

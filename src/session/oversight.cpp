@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "session/internal.h"
+#include "session/session_table.h"
 
 extern "C" {
 #include "mb/pg_wchar.h"
@@ -63,6 +64,7 @@ bool report_progress(double done, double total, const char *message) {
     pg_write_barrier();
     (void)pg_atomic_fetch_add_u32(&header->progress_version, 1);
     END_CRIT_SECTION();
+    show_progress(&header->progress);
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
+#include "session/session_table.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -43,6 +44,7 @@ static void end_pooled(Session *session) {
     pool.remove(session);
     pool_count--;
     if (session->segment != nullptr) {
+        retire_entry(session->header);
         pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
         signal_worker(session, SIGUSR2);
     }
@@ -117,6 +119,7 @@ bool keep_for_reuse(Session *session) {
     ErrorData *error = pg::attempt([session, &sent] { sent = send_to_rest(session); });
     pg::free_error(error);
     if (error != nullptr || !sent) return false;
+    pool_entry(session->header);
     sessions.remove(session);
     session_count--;
     session->pooled = true;
@@ -186,6 +189,7 @@ Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInf
     // What the server checks when a worker connects may have changed.
     if (!pg::may_connect(MyDatabaseId, GetUserId())) return nullptr;
     while (Session *session = wait_for_one(options, queue_size)) {
+        reuse_entry(session->header, options.name == nullptr ? "" : options.name);
         if (leave_pool(session->header, kInUse)) {
             renew(session, options, setup);
             return session;

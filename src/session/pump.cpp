@@ -5,6 +5,8 @@
 #include <signal.h>
 
 #include "session/snapshot.h"
+#include "session/session_table.h"
+#include "session/statistics.h"
 
 namespace pllua_bg::session {
 
@@ -56,6 +58,8 @@ void session_is_gone(Session *session) {
     }
     session->transaction = 'I';
     save_progress(session);
+    retire_entry(session->header);
+    if (!in_order && !has_flag(session->header, kIdleEnd)) count(Counter::kLost);
     dsm_segment *segment = session->segment;
     session->segment = nullptr;
     session->header = nullptr;

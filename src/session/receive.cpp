@@ -5,6 +5,7 @@
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "session/snapshot.h"
+#include "session/statistics.h"
 
 extern "C" {
 #include "catalog/pg_collation.h"
@@ -93,9 +94,10 @@ static void take_columns(OwnCommand *own, const Frame *frame) {
 
 static void take_rows(OwnCommand *own, const Frame *frame) {
     if (own->open == nullptr || !own->open->has_rows) elog(ERROR, "rows without a description");
-    uint64 count;
-    memcpy(&count, frame->payload, sizeof count);
-    own->open->nrows += count;
+    uint64 nrows;
+    memcpy(&nrows, frame->payload, sizeof nrows);
+    own->open->nrows += nrows;
+    count(Counter::kRows, nrows);
     if (own->discarded) return;
     spool_append(own->open->rows, frame->payload, frame->length);
     if (own->streaming) own->unread += frame->length;
@@ -141,6 +143,8 @@ static void take_error(Session *session, OwnCommand *own, const Frame *frame) {
         return;
     }
     own->error = read_error(session, frame);
+    count(Counter::kErrors);
+    if (own->error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED) count(Counter::kDeadlocks);
     if (own->error->elevel > ERROR) session->last_words = own->error;
     own->error->elevel = ERROR;
     remember_error(session, own->error->message);
@@ -234,6 +238,7 @@ static void take_frame(Session *session, const Frame *frame) {
 
 void take_message(Session *session, const char *message, Size length) {
     (void)known_pid(session);
+    count(Counter::kBytes, length);
     FrameCursor cursor = {message, message + length};
     Frame frame;
     while (next_frame(&cursor, &frame)) take_frame(session, &frame);

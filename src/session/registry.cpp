@@ -6,6 +6,7 @@
 
 #include "pg/guard.h"
 #include "pg/wait.h"
+#include "session/session_table.h"
 #include "session/snapshot.h"
 
 extern "C" {
@@ -230,8 +231,22 @@ Status status(Session *session) {
     return result;
 }
 
+const char *state_name(State state) {
+    switch (state) {
+    case State::kStarting: return "starting";
+    case State::kIdle: return "idle";
+    case State::kBusy: return "busy";
+    case State::kGone: break;
+    }
+    return "gone";
+}
+
 void free_session(Session *session) {
-    if (session->segment != nullptr) dsm_detach(session->segment);
+    if (session->segment != nullptr) {
+        // One that was let go with work to do stays a session until it has done it.
+        if (!has_flag(session->header, kPinned)) retire_entry(session->header);
+        dsm_detach(session->segment);
+    }
     if (session->worker != nullptr) pfree(session->worker);
     MemoryContextDelete(session->context);
 }

@@ -222,6 +222,7 @@ struct Status {
     const char *error; // message of the last failure; nullptr
     Oid user;
 };
+const char *state_name(State state);
 // Errors: none. Pumps first.
 Status status(Session *session);
 int pid(Session *session); // waits for the start of the worker. Errors: pg 08006 when it failed to

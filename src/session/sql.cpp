@@ -17,10 +17,8 @@ PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_result)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_wait)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_detach)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_close)
-PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_cancel)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_on_commit)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_progress)
-PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_sessions)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_notifications)
 
 namespace pllua_bg::session {
@@ -167,12 +165,6 @@ Datum pllua_bg_sql_close(PG_FUNCTION_ARGS) {
     PG_RETURN_VOID();
 }
 
-Datum pllua_bg_sql_cancel(PG_FUNCTION_ARGS) {
-    require(fcinfo, 0, "pid");
-    cancel(session_argument(fcinfo));
-    PG_RETURN_VOID();
-}
-
 // on_commit(sql, parameters...)
 Datum pllua_bg_sql_on_commit(PG_FUNCTION_ARGS) {
     require(fcinfo, 0, "sql");
@@ -188,11 +180,6 @@ Datum pllua_bg_sql_progress(PG_FUNCTION_ARGS) {
     const double total = PG_ARGISNULL(1) ? get_float8_nan() : PG_GETARG_FLOAT8(1);
     const char *message = text_argument(fcinfo, 2);
     PG_RETURN_BOOL(report_progress(PG_GETARG_FLOAT8(0), total, message == nullptr ? "" : message));
-}
-
-Datum pllua_bg_sql_sessions(PG_FUNCTION_ARGS) {
-    return_sessions(fcinfo);
-    return 0;
 }
 
 // notifications(pid) -> what LISTENs of the session have brought

@@ -7,23 +7,12 @@
 extern "C" {
 #include "executor/tuptable.h"
 #include "parser/parse_coerce.h"
-#include "utils/acl.h"
 #include "utils/tuplestore.h"
 }
 
 namespace pllua_bg::session {
 
-namespace {
-
-// Where rows go.
-struct Target {
-    Tuplestorestate *store;
-    TupleDesc descriptor;
-};
-
-} // namespace
-
-static Target open_target(FunctionCallInfo fcinfo) {
+Target open_target(FunctionCallInfo fcinfo) {
     auto *info = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     if (info == nullptr || !IsA(info, ReturnSetInfo) || !(info->allowedModes & SFRM_Materialize))
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -190,40 +179,6 @@ void return_result(FunctionCallInfo fcinfo, Session *session, double timeout) {
     });
     release(session, wait.id);
     if (error != nullptr) pg::rethrow(error);
-}
-
-static const char *state_name(State state) {
-    switch (state) {
-    case State::kStarting: return "starting";
-    case State::kIdle: return "idle";
-    case State::kBusy: return "busy";
-    case State::kGone: break;
-    }
-    return "gone";
-}
-
-static void put_session(Session *session, void *argument) {
-    const auto *target = static_cast<const Target *>(argument);
-    Status now = status(session);
-    if (!has_privs_of_role(GetUserId(), now.user)) return;
-    Datum values[8] = {};
-    bool nulls[8] = {now.pid == 0,       now.name[0] == '\0', false, false, false, false,
-                     now.sql == nullptr, now.error == nullptr};
-    char transaction[2] = {now.transaction, '\0'};
-    values[0] = Int32GetDatum(now.pid);
-    if (!nulls[1]) values[1] = CStringGetTextDatum(now.name);
-    values[2] = ObjectIdGetDatum(now.user);
-    values[3] = CStringGetTextDatum(state_name(now.state));
-    values[4] = CStringGetTextDatum(transaction);
-    values[5] = Int32GetDatum(now.queued);
-    if (!nulls[6]) values[6] = CStringGetTextDatum(now.sql);
-    if (!nulls[7]) values[7] = CStringGetTextDatum(now.error);
-    tuplestore_putvalues(target->store, target->descriptor, values, nulls);
-}
-
-void return_sessions(FunctionCallInfo fcinfo) {
-    Target target = open_target(fcinfo);
-    for_each(put_session, &target);
 }
 
 void return_notifications(FunctionCallInfo fcinfo, Session *session) {

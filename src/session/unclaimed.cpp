@@ -7,6 +7,7 @@
 
 #include "pg/guard.h"
 #include "pg/wait.h"
+#include "session/session_table.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -50,6 +51,7 @@ void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorke
 
 static void give_back(const Unclaimed *entry, SegmentHeader *header) {
     if (has_flag(header, kTestament)) dsm_unpin_segment(pg_atomic_read_u32(&header->testament));
+    retire_entry(header);
     dsm_unpin_segment(entry->segment);
 }
 

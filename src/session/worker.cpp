@@ -8,6 +8,7 @@
 #include "pg/fault.h"
 #include "pg/wait.h"
 #include "session/replay.h"
+#include "session/session_table.h"
 #include "session/snapshot.h"
 #include "session/worker_idle.h"
 
@@ -69,6 +70,7 @@ static void segment_goes(dsm_segment *, Datum) {
 
 // A testament that nobody has read must not stay behind.
 static void worker_exits(int, Datum) {
+    release_entry();
     SegmentHeader *header = worker.header;
     if (header == nullptr) return;
     flush(&worker.channel);
@@ -90,6 +92,7 @@ static bool attach(dsm_handle handle) {
     worker.header = header;
     pg_atomic_write_u32(&header->worker_pid, static_cast<uint32>(MyProcPid));
     pg_atomic_write_u32(&header->worker_number, static_cast<uint32>(pg::my_proc_number()) + 1);
+    adopt_entry(header);
     if (pg_atomic_fetch_or_u32(&header->flags, kAttached) & kPinned) dsm_unpin_segment(handle);
     return true;
 }

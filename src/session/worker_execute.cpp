@@ -7,6 +7,7 @@
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/params.h"
+#include "session/session_table.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -286,6 +287,7 @@ void execute_command(const WireCommand *command) {
     debug_query_string = run.sql;
     SetCurrentStatementStartTimestamp();
     pgstat_report_activity(STATE_RUNNING, run.sql);
+    show_running(command->id, run.sql);
     if (run.usage) ResetUsage();
     begin_transaction_command();
     MemoryContextSwitchTo(MessageContext);

@@ -7,6 +7,7 @@
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/wait.h"
+#include "session/session_table.h"
 #include "session/worker_idle.h"
 
 extern "C" {
@@ -48,6 +49,7 @@ static void report_ready() {
     ReadyFrame ready = {};
     ready.command = pg_atomic_read_u64(&worker.header->finished);
     ready.transaction = transaction_state();
+    show_idle(ready.command, ready.transaction);
     ready.begun = worker.begun;
     ready.ended = GetCurrentTimestamp();
     put_frame(&worker.channel, FrameType::kReady, &ready, sizeof ready);
@@ -154,6 +156,14 @@ static bool run_next_command() {
     return true;
 }
 
+// Keeps what the error says for bg.sessions. The transaction is over, its memory free again.
+static void show_failure() {
+    MemoryContextSwitchTo(MessageContext);
+    ErrorData *error = CopyErrorData();
+    if (error->message != nullptr) show_error(error->message);
+    FreeErrorData(error);
+}
+
 // What PostgresMain does after an error.
 static void recover() {
     HOLD_INTERRUPTS();
@@ -167,6 +177,7 @@ static void recover() {
     if (MyReplicationSlot != nullptr) ReplicationSlotRelease();
     pg::drop_temporary_slots();
     jit_reset_after_error();
+    show_failure();
     MemoryContextSwitchTo(TopMemoryContext);
     FlushErrorState();
     worker.in_command = false;

@@ -1,0 +1,207 @@
+// What SQL can see of sessions, those of other backends too, and the signals it can send them.
+// Owns nothing.
+#include <cmath>
+
+#include "pg/compat.h"
+#include "session/internal.h"
+#include "session/session_table.h"
+#include "session/sql_result.h"
+#include "session/statistics.h"
+
+extern "C" {
+#include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
+#include "utils/acl.h"
+#include "utils/fmgrprotos.h"
+}
+
+PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_sessions)
+PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_other_sessions)
+PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_stat)
+PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_stat_reset)
+PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_cancel)
+PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_terminate)
+
+namespace pllua_bg::session {
+
+namespace {
+
+// A row of bg.sessions being made. Trivial, lives in the frame of its maker.
+struct Row {
+    Datum values[14];
+    bool nulls[14];
+    int n;
+};
+
+} // namespace
+
+static void put(Row *row, Datum value, bool isnull = false) {
+    row->values[row->n] = value;
+    row->nulls[row->n++] = isnull;
+}
+
+// Null for no text, and for an empty one.
+static void put_text(Row *row, const char *text) {
+    const bool isnull = text == nullptr || *text == '\0';
+    put(row, isnull ? 0 : CStringGetTextDatum(text), isnull);
+}
+
+static void put_transaction(Row *row, char transaction) {
+    const char text[2] = {transaction, '\0'};
+    put_text(row, text);
+}
+
+static void put_progress(Row *row, const Progress *progress) {
+    const bool isnull = progress == nullptr;
+    put(row, isnull ? 0 : Float8GetDatum(progress->done), isnull);
+    const bool no_total = isnull || std::isnan(progress->total);
+    put(row, no_total ? 0 : Float8GetDatum(progress->total), no_total);
+    put_text(row, isnull ? nullptr : progress->message);
+}
+
+static void put_session(Session *session, void *argument) {
+    const auto *target = static_cast<const Target *>(argument);
+    Status now = status(session);
+    if (!has_privs_of_role(GetUserId(), now.user)) return;
+    Progress progress;
+    const bool reported = read_progress(session, &progress);
+    Row row = {};
+    put(&row, Int32GetDatum(now.pid), now.pid == 0);
+    put_text(&row, now.name);
+    put(&row, ObjectIdGetDatum(now.user));
+    put_text(&row, state_name(now.state));
+    put_transaction(&row, now.transaction);
+    put(&row, Int32GetDatum(now.queued));
+    put_text(&row, now.sql);
+    put_text(&row, now.error);
+    put(&row, Int32GetDatum(MyProcPid));
+    put_text(&row, get_database_name(MyDatabaseId));
+    put(&row, TimestampTzGetDatum(identity(session).launched_at));
+    put_progress(&row, reported ? &progress : nullptr);
+    tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);
+}
+
+static bool is_own(const TableEntry *entry) {
+    if (entry->launcher_pid != MyProcPid) return false;
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        if (session->header != nullptr && session->header->cookie == entry->cookie) return true;
+    return false;
+}
+
+static State state_of(const TableEntry *entry) {
+    const WorkerReport *report = &entry->report;
+    if (!report->ready) return State::kStarting;
+    return report->running != 0 || entry->sent > report->finished ? State::kBusy : State::kIdle;
+}
+
+// As pg_stat_activity does it: who it is, and for the role itself and those who may read everything
+// what it does.
+static void put_other(const Target *target, const TableEntry *entry) {
+    const bool visible = has_privs_of_role(GetUserId(), entry->user) ||
+                         has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+    const WorkerReport *report = &entry->report;
+    const int64 queued = static_cast<int64>(entry->sent) - static_cast<int64>(report->finished);
+    Row row = {};
+    put(&row, Int32GetDatum(entry->worker_pid), entry->worker_pid == 0);
+    put_text(&row, visible ? NameStr(entry->name) : nullptr);
+    put(&row, ObjectIdGetDatum(entry->user));
+    put_text(&row, visible ? state_name(state_of(entry)) : nullptr);
+    put_transaction(&row, visible ? report->transaction : '\0');
+    put(&row, Int32GetDatum(static_cast<int>(Max(queued, 0))), !visible);
+    put_text(&row, visible ? report->sql : "<insufficient privilege>");
+    put_text(&row, visible ? report->error : nullptr);
+    put(&row, Int32GetDatum(entry->launcher_pid));
+    put_text(&row, get_database_name(entry->database));
+    put(&row, TimestampTzGetDatum(entry->launched_at), !visible);
+    put_progress(&row, visible && report->has_progress ? &report->progress : nullptr);
+    tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);
+}
+
+static bool is_session_worker(int pid) {
+    const char *type = GetBackgroundWorkerTypeByPid(pid);
+    return type != nullptr && strcmp(type, kWorkerType) == 0;
+}
+
+// Sends the worker of a session of any backend a signal, by the server's own function and rules.
+static void signal_other(int pid, Datum sent) {
+    if (!DatumGetBool(sent))
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                        errmsg("background session with PID %d has ended", pid)));
+}
+
+static int pid_argument(FunctionCallInfo fcinfo) {
+    if (PG_ARGISNULL(0))
+        ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("pid must not be null")));
+    return PG_GETARG_INT32(0);
+}
+
+// The session of this backend with this pid; nullptr when it is one of another backend. Errors: pg
+// 42501, 42704 (no session).
+static Session *own_or_other(int pid) {
+    Session *session = find(pid, true);
+    if (session != nullptr)
+        check_owner(session);
+    else if (!is_session_worker(pid))
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                        errmsg("PID %d is not a background session", pid)));
+    return session;
+}
+
+} // namespace pllua_bg::session
+
+using namespace pllua_bg;
+using namespace pllua_bg::session;
+
+// The sessions of this backend.
+Datum pllua_bg_sql_sessions(PG_FUNCTION_ARGS) {
+    Target target = open_target(fcinfo);
+    for_each(put_session, &target);
+    return 0;
+}
+
+// All others of the cluster, those that this backend has let go with work to do among them.
+Datum pllua_bg_sql_other_sessions(PG_FUNCTION_ARGS) {
+    Target target = open_target(fcinfo);
+    auto *entry = static_cast<TableEntry *>(palloc(sizeof(TableEntry)));
+    for (int i = 0; i < table_size(); i++)
+        if (read_entry(i, entry) && !is_own(entry)) put_other(&target, entry);
+    return 0;
+}
+
+Datum pllua_bg_sql_stat(PG_FUNCTION_ARGS) {
+    Target target = open_target(fcinfo);
+    const Counts counts = read_counts();
+    Datum values[kCounters + 2];
+    bool nulls[kCounters + 2] = {};
+    values[0] = CStringGetTextDatum(counts.shared ? "cluster" : "backend");
+    for (int i = 0; i < kCounters; i++)
+        values[i + 1] = Int64GetDatum(static_cast<int64>(counts.values[i]));
+    values[kCounters + 1] = TimestampTzGetDatum(counts.reset);
+    tuplestore_putvalues(target.store, target.descriptor, values, nulls);
+    return 0;
+}
+
+Datum pllua_bg_sql_stat_reset(PG_FUNCTION_ARGS) {
+    (void)fcinfo;
+    reset_counts();
+    PG_RETURN_VOID();
+}
+
+Datum pllua_bg_sql_cancel(PG_FUNCTION_ARGS) {
+    const int pid = pid_argument(fcinfo);
+    if (Session *session = own_or_other(pid))
+        cancel(session);
+    else
+        signal_other(pid, DirectFunctionCall1(pg_cancel_backend, Int32GetDatum(pid)));
+    PG_RETURN_VOID();
+}
+
+Datum pllua_bg_sql_terminate(PG_FUNCTION_ARGS) {
+    const int pid = pid_argument(fcinfo);
+    if (Session *session = own_or_other(pid))
+        terminate(session);
+    else
+        signal_other(
+            pid, DirectFunctionCall2(pg_terminate_backend, Int32GetDatum(pid), Int64GetDatum(0)));
+    PG_RETURN_VOID();
+}
