@@ -255,6 +255,18 @@ inline constexpr uint32 kWaitReceive = WAIT_EVENT_MQ_RECEIVE;
 inline constexpr uint32 kWaitSend = WAIT_EVENT_MQ_SEND;
 #endif
 
+// A wait event of this name, where the server has such; else the one given. Errors: pg (17 on: too
+// many names).
+inline uint32 named_wait_event(const char *name, uint32 otherwise) {
+#if PG_VERSION_NUM >= 170000
+    (void)otherwise;
+    return WaitEventExtensionNew(name);
+#else
+    (void)name;
+    return otherwise;
+#endif
+}
+
 // Walk a tree; true as soon as the walker says so. Errors: pg (stack depth), those of the walker.
 using TreeWalker = bool (*)(Node *node, void *context);
 #if PG_VERSION_NUM >= 160000

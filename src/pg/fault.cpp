@@ -39,7 +39,7 @@ void fault(const char *point) {
         ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("fault point \"%s\"", point)));
     if (strncmp(action, "exit", 4) == 0) proc_exit(1);
     while (action != nullptr && strncmp(action, "wait", 4) == 0) {
-        (void)wait_latch(100, PG_WAIT_EXTENSION);
+        (void)wait_latch(100, WaitEvent::kFault);
         // Signals may still be blocked here: it does not wait to be told.
         ConfigReloadPending = false;
         ProcessConfigFile(PGC_SIGHUP);

@@ -4,6 +4,8 @@
 
 #include <sched.h>
 
+#include "pg/compat.h"
+
 extern "C" {
 #include "storage/latch.h"
 #include "utils/wait_event.h"
@@ -57,15 +59,28 @@ bool poll_again(Poll *poll) {
     return true;
 }
 
-bool wait_latch_only(long timeout, uint32 event) {
-    int events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
-    if (timeout >= 0) events |= WL_TIMEOUT;
-    int reached = WaitLatch(MyLatch, events, timeout, event);
+static uint32 events[] = {
+    WAIT_EVENT_BGWORKER_STARTUP, kWaitReceive,     kWaitSend, WAIT_EVENT_CLIENT_READ,
+    WAIT_EVENT_BGWORKER_STARTUP, PG_WAIT_EXTENSION};
+
+void name_wait_events() {
+    static const char *const names[] = {"PlluaBgStart", "PlluaBgResult", "PlluaBgRoom",
+                                        "PlluaBgCommand", "PlluaBgCommit"};
+    static bool named = false;
+    if (named) return;
+    for (Size i = 0; i < lengthof(names); i++) events[i] = named_wait_event(names[i], events[i]);
+    named = true;
+}
+
+bool wait_latch_only(long timeout, WaitEvent event) {
+    int wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+    if (timeout >= 0) wanted |= WL_TIMEOUT;
+    int reached = WaitLatch(MyLatch, wanted, timeout, events[static_cast<int>(event)]);
     ResetLatch(MyLatch);
     return (reached & WL_LATCH_SET) != 0;
 }
 
-bool wait_latch(long timeout, uint32 event) {
+bool wait_latch(long timeout, WaitEvent event) {
     bool set = wait_latch_only(timeout, event);
     CHECK_FOR_INTERRUPTS();
     return set;

@@ -23,13 +23,26 @@ struct Poll {
 // Yields the processor once; false when the time for polling is over. Errors: none.
 bool poll_again(Poll *poll);
 
+// What a process waits for, as pg_stat_activity shows it: by a name of our own from PostgreSQL 17
+// on, by the most similar event of the server before.
+enum class WaitEvent : int {
+    kStart,   // PlluaBgStart: a worker slot, or the start of a worker
+    kResult,  // PlluaBgResult: something from a session
+    kRoom,    // PlluaBgRoom: room in a queue
+    kCommand, // PlluaBgCommand: the worker of a session waits for a command
+    kCommit,  // PlluaBgCommit: a job waits for the transaction that registered it
+    kFault    // a fault point of a test build
+};
+
+// Gives the events their names. To be called once in each process that waits. Errors: pg.
+void name_wait_events();
+
 // Sleeps until the latch is set or `timeout` milliseconds are over (negative: no limit), resets the
-// latch and serves interrupts. `event` is a wait event of the server. Returns false on timeout.
-// Errors: pg (interrupts).
-bool wait_latch(long timeout, uint32 event);
+// latch and serves interrupts. Returns false on timeout. Errors: pg (interrupts).
+bool wait_latch(long timeout, WaitEvent event);
 
 // The same without serving interrupts. Errors: none.
-bool wait_latch_only(long timeout, uint32 event);
+bool wait_latch_only(long timeout, WaitEvent event);
 
 // Milliseconds until `deadline`, at least 0. Errors: none.
 long milliseconds_until(TimestampTz deadline);

@@ -74,7 +74,10 @@ static void let_finish(Session *session) {
 }
 
 static void let_go(Session *session) {
-    if (session->segment != nullptr && session->last_done < session->last_sent)
+    const bool busy = session->last_done < session->last_sent;
+    if (session->segment != nullptr)
+        log_life(session, busy ? "is let go, with work to finish" : "is let go");
+    if (session->segment != nullptr && busy)
         let_finish(session);
     else if (session->segment != nullptr && !session->started && session->worker != nullptr)
         TerminateBackgroundWorker(session->worker);
@@ -105,6 +108,7 @@ void let_leaving_go(bool all) {
 void close(Session *session) {
     if (keep_for_reuse(session)) return;
     if (session->segment != nullptr) {
+        log_life(session, "is closed");
         pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
         pid_t pid;
         if (session->worker != nullptr &&

@@ -143,6 +143,8 @@ void pump_all();
 bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle);
 // Creates a segment that lives until dsm_detach. Errors: pg 53000.
 dsm_segment *create_segment(Size size);
+// Writes to the server log, for DEBUG1, what becomes of a session. Errors: none.
+void log_life(Session *session, const char *event, const char *cause = nullptr);
 // The checks every launch makes: right to use schema bg, role, security context. Errors: pg.
 void check_may_launch();
 // Pins a segment so that the worker finds it although we detach; the worker (or we, if it has

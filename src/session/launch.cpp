@@ -22,7 +22,6 @@ extern "C" {
 #include "mb/pg_wchar.h"
 #include "storage/ipc.h"
 #include "utils/syscache.h"
-#include "utils/wait_event.h"
 }
 
 namespace pllua_bg::session {
@@ -71,6 +70,7 @@ void check_may_launch() {
                         errmsg("cannot launch a background session during a parallel operation")));
     check_may_use_schema();
     check_can_login();
+    pg::name_wait_events();
 }
 
 // How a worker finds this library: by its plain name where the server looks anyway, else by its
@@ -215,7 +215,7 @@ static void start_worker(Session *session, double wait) {
         trim_pool(pool_count - 1);
         // Workers that end need what they wrote to be taken.
         pump_all();
-        (void)pg::wait_latch(Min(pause, rest), WAIT_EVENT_BGWORKER_STARTUP);
+        (void)pg::wait_latch(Min(pause, rest), pg::WaitEvent::kStart);
         pause = Min(pause * 2, 50);
     }
     // From here on the death of a worker that never attached is seen.
@@ -259,6 +259,7 @@ static Session *start(const LaunchOptions &options) {
     const bool reused = session != nullptr;
     if (!reused) session = launch_new(options, queue_size, &setup);
     count(reused ? Counter::kReused : Counter::kLaunched);
+    log_life(session, reused ? "is taken from the pool" : "is launched");
     pfree(setup.data);
     if (options.snapshot) keep_snapshot(session);
     return session;

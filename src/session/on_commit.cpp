@@ -17,7 +17,6 @@
 extern "C" {
 #include "access/xact.h"
 #include "storage/latch.h"
-#include "utils/wait_event.h"
 }
 
 namespace pllua_bg::session {
@@ -65,7 +64,7 @@ static void register_or_wait(const Job *job, BackgroundWorkerHandle **worker) {
                                    "no free worker slot"),
                             errhint("You may need to increase max_worker_processes.")));
         pump_all();
-        (void)pg::wait_latch(Min(rest, 20), WAIT_EVENT_BGWORKER_STARTUP);
+        (void)pg::wait_latch(Min(rest, 20), pg::WaitEvent::kStart);
     }
 }
 
@@ -79,6 +78,8 @@ static void start_job(Job *job) {
     BackgroundWorkerHandle *worker = nullptr;
     register_or_wait(job, &worker);
     count(Counter::kJobs);
+    ereport(DEBUG1, (errmsg_internal("background session for work after commit is launched"),
+                     errhidestmt(true), errhidecontext(true)));
     // Only now is there a worker that will unpin it.
     pin_for_worker(segment, job->header, &worker);
     if (worker != nullptr) pfree(worker);

@@ -19,7 +19,6 @@ extern "C" {
 #include "utils/inval.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 }
 
 namespace pllua_bg::session {
@@ -44,6 +43,7 @@ static void end_pooled(Session *session) {
     pool.remove(session);
     pool_count--;
     if (session->segment != nullptr) {
+        log_life(session, "is taken from the pool and ended");
         retire_entry(session->header);
         pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
         signal_worker(session, SIGUSR2);
@@ -120,6 +120,7 @@ bool keep_for_reuse(Session *session) {
     pg::free_error(error);
     if (error != nullptr || !sent) return false;
     pool_entry(session->header);
+    log_life(session, "is put into the pool");
     sessions.remove(session);
     session_count--;
     session->pooled = true;
@@ -159,7 +160,7 @@ static Session *wait_for_one(const LaunchOptions &options, Size queue_size) {
     while (session == nullptr && soon) {
         long rest = pg::milliseconds_until(end);
         if (rest == 0) break;
-        (void)pg::wait_latch(rest, pg::kWaitReceive);
+        (void)pg::wait_latch(rest, pg::WaitEvent::kResult);
         session = look_for(options, queue_size, &soon);
     }
     return session;

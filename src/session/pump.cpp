@@ -58,6 +58,7 @@ void session_is_gone(Session *session) {
     }
     session->transaction = 'I';
     save_progress(session);
+    log_life(session, "has ended", in_order ? "its last command is done" : cause);
     retire_entry(session->header);
     if (!in_order && !has_flag(session->header, kIdleEnd)) count(Counter::kLost);
     dsm_segment *segment = session->segment;

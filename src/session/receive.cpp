@@ -192,6 +192,7 @@ static void take_notification(Session *session, const Frame *frame) {
 static void take_ready(Session *session, const Frame *frame) {
     ReadyFrame ready;
     memcpy(&ready, frame->payload, sizeof ready);
+    if (!session->started) log_life(session, "is ready");
     session->started = true;
     session->transaction = ready.transaction;
     release_snapshot(session);

@@ -13,7 +13,6 @@ extern "C" {
 #include "mb/pg_wchar.h"
 #include "storage/ipc.h"
 #include "utils/acl.h"
-#include "utils/wait_event.h"
 }
 
 namespace pllua_bg::session {
@@ -81,7 +80,7 @@ int pid(Session *session) {
                      errmsg("background session could not be started"),
                      errdetail("%s", session->last_error == nullptr ? "The worker did not start."
                                                                     : session->last_error)));
-        (void)pg::wait_latch(1000, WAIT_EVENT_BGWORKER_STARTUP);
+        (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
         if (by_number(wanted) == nullptr)
             ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
                             errmsg("background session has ended")));
@@ -110,7 +109,7 @@ Session *find(int wanted, bool wait_for_start) {
         if (found != nullptr || starting == nullptr || !wait_for_start) return found;
         pump_all();
         if (known_pid(starting) == 0 && !starting->gone)
-            (void)pg::wait_latch(1000, WAIT_EVENT_BGWORKER_STARTUP);
+            (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
     }
 }
 
@@ -239,6 +238,14 @@ const char *state_name(State state) {
     case State::kGone: break;
     }
     return "gone";
+}
+
+void log_life(Session *session, const char *event, const char *cause) {
+    const char *name = NameStr(session->name);
+    ereport(DEBUG1, (errmsg_internal("background session %s%s(PID %d) %s%s%s", name,
+                                     *name == '\0' ? "" : " ", known_pid(session), event,
+                                     cause == nullptr ? "" : ": ", cause == nullptr ? "" : cause),
+                     errhidestmt(true), errhidecontext(true)));
 }
 
 void free_session(Session *session) {

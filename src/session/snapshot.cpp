@@ -12,7 +12,6 @@ extern "C" {
 #include "access/xact.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-#include "utils/wait_event.h"
 }
 
 namespace pllua_bg::session {
@@ -98,7 +97,7 @@ static void wait_until_taken() {
     while (is_any_awaited()) {
         const long rest = pg::milliseconds_until(end);
         if (rest == 0) return;
-        (void)pg::wait_latch(rest, WAIT_EVENT_BGWORKER_STARTUP);
+        (void)pg::wait_latch(rest, pg::WaitEvent::kStart);
     }
 }
 

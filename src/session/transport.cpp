@@ -91,7 +91,7 @@ static void shrink_batch(Channel *channel) {
 
 static void wait_for_room(Channel *channel) {
     while (!send_backlog(channel)) {
-        const bool woken = pg::wait_latch(DeadlockTimeout, pg::kWaitSend);
+        const bool woken = pg::wait_latch(DeadlockTimeout, pg::WaitEvent::kRoom);
         if (!woken && channel->stalled != nullptr) channel->stalled();
     }
 }

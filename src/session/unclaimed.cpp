@@ -11,7 +11,6 @@
 
 extern "C" {
 #include "access/xact.h"
-#include "utils/wait_event.h"
 }
 
 namespace pllua_bg::session {
@@ -100,7 +99,7 @@ void await_claims() {
         pg::free_error(pg::attempt([] { sweep(true); }));
         long rest = pg::milliseconds_until(end);
         if (unclaimed.first == nullptr || rest == 0) return;
-        (void)pg::wait_latch_only(Min(rest, 10), WAIT_EVENT_BGWORKER_STARTUP);
+        (void)pg::wait_latch_only(Min(rest, 10), pg::WaitEvent::kStart);
     }
 }
 

@@ -38,7 +38,7 @@ static bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
     if (rest == 0) return false;
     long look = pg::milliseconds_until(deadlines->look);
     if (look > 0) {
-        (void)pg::wait_latch(Min(rest, look), pg::kWaitReceive);
+        (void)pg::wait_latch(Min(rest, look), pg::WaitEvent::kResult);
         return true;
     }
     bool waited = offer_deadlock_edge(commands, n, rest);

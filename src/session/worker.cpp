@@ -18,7 +18,6 @@ extern "C" {
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/backend_status.h"
-#include "utils/wait_event.h"
 }
 
 extern "C" PLLUA_BG_EXPORT void pllua_bg_worker_main(Datum argument);
@@ -149,7 +148,7 @@ static void apply_setup() {
 static bool wait_for_commit() {
     SegmentHeader *header = worker.header;
     while (!has_flag(header, kCommitted | kRolledBack))
-        (void)pg::wait_latch(-1, WAIT_EVENT_BGWORKER_STARTUP);
+        (void)pg::wait_latch(-1, pg::WaitEvent::kCommit);
     return has_flag(header, kCommitted);
 }
 
@@ -162,11 +161,25 @@ static void become_backend() {
     RegisterSubXactCallback(watch_subtransactions, nullptr);
 }
 
+// Why the loop has come to its end. Errors: none.
+static const char *cause_of_end() {
+    SegmentHeader *header = worker.header;
+    if (header == nullptr) return "its launcher has gone";
+    if (pg_atomic_read_u32(&header->pool) == kRetired) return "nobody has used it again";
+    if (has_flag(header, kClosing)) return "its launcher has closed it";
+    if (has_flag(header, kIdleEnd)) return "it was idle for too long";
+    if (!header->has_queues) return "its job is done";
+    if (worker.last != 0) return "its last command is done";
+    if (worker.turning) return "it could not be made clean";
+    return "its launcher has let it go";
+}
+
 static void run(dsm_handle handle) {
     pg::fault("worker-entry");
     set_signal_handlers();
     before_shmem_exit(worker_exits, 0);
     if (!attach(handle)) return;
+    pg::name_wait_events();
     open_channel();
     BackgroundWorkerUnblockSignals();
     if (has_flag(worker.header, kClosing)) return;
@@ -175,6 +188,8 @@ static void run(dsm_handle handle) {
     become_backend();
     apply_setup();
     run_loop();
+    ereport(DEBUG1, (errmsg_internal("background session ends: %s", cause_of_end()),
+                     errhidestmt(true), errhidecontext(true)));
 }
 
 } // namespace pllua_bg::session

@@ -169,7 +169,7 @@ static void serve_duties(bool timed_out, Idle *idle) {
 
 bool sleep_idle(Idle *idle) {
     if (!idle->begun) begin_idle(idle);
-    bool timed_out = !pg::wait_latch_only(next_wait(idle), WAIT_EVENT_CLIENT_READ);
+    bool timed_out = !pg::wait_latch_only(next_wait(idle), pg::WaitEvent::kCommand);
     serve_duties(timed_out, idle);
     if (!timed_out) return true;
     if (idle->end != 0 && GetCurrentTimestamp() >= idle->end) {

@@ -53,5 +53,62 @@ for my $way (sort keys %scripts)
 	is(occurrences($log, qr/^$launcher WARNING:  of the launcher$/m), 1, "$way: the launcher's own warnings are still written");
 }
 
+
+# The life of a session, for who looks for it: at DEBUG1 only.
+my $lives = q{SELECT bg.launch(name => 'mine') AS pid \gset
+SELECT bg.run(:pid, 'SELECT 1'), bg.wait(:pid), bg.close(:pid);
+DO LANGUAGE pllua_bg $$
+	-- a launch takes what is in the pool once it is ready
+	local pid
+	repeat
+		local s <close> = bg.launch{name = 'again'}
+		s:exec('select 1')
+		local reused = s.pid == pid
+		pid = s.pid
+	until reused
+	local busy = bg.launch{name = 'busy'}
+	busy:run('select 1')
+	busy:detach()
+	local cut = bg.launch{name = 'cut'}
+	cut:exec('begin')
+	cut:close()
+	local killed = bg.launch{name = 'killed'}
+	killed:run('select pg_terminate_backend(pg_backend_pid())'):wait()
+	repeat until killed:status().state == 'gone'
+$$;
+BEGIN; SELECT bg.on_commit('SELECT 1'); COMMIT;
+SELECT bg.launch(name => 'idler', idle_timeout => 0.001) AS pid \gset
+DO LANGUAGE pllua_bg 'repeat until bg.sessions()[2]:status().state == "gone"';
+DO LANGUAGE pllua_bg $$ bg.autonomous('select 1') $$;
+SET pllua_bg.pool_size = 0;
+SELECT pg_backend_pid();};
+my $quiet = (outcome($lives))[2];
+unlike($quiet, qr/DEBUG|background session \S*\s*\(PID/, 'ordinarily nothing is written');
+$node->append_conf('postgresql.conf', 'log_min_messages = debug1');
+$node->reload;
+$node->poll_query_until('postgres', q{SELECT current_setting('log_min_messages') = 'debug1'}) or die;
+my ($out, $err, $log) = outcome($lives);
+unlike($err, qr/DEBUG/, 'the client hears nothing of it');
+my ($launcher) = $out =~ /(\d+)\s*\z/;
+$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pllua_bg session')}) or die;
+my $all = slurp_file($node->logfile);
+like($log, qr/^$launcher DEBUG:  background session $_/m, "launcher: $_")
+  foreach 'mine \(PID \d+\) is launched', 'mine \(PID \d+\) is ready', 'mine \(PID \d+\) is put into the pool', 'again \(PID \d+\) is taken from the pool',
+  'busy \(PID \d+\) is let go, with work to finish', 'cut \(PID \d+\) is closed', 'killed \(PID \d+\) has ended: terminating background worker',
+  'idler \(PID \d+\) has ended: The session ended because it was idle', '\(PID \d+\) is taken from the pool and ended', 'for work after commit is launched';
+like($all, qr/^\d+ DEBUG:  background session ends: $_$/m, "worker: $_")
+  foreach 'its launcher has closed it', 'it was idle for too long', 'its job is done', 'its launcher has gone|its launcher has let it go';
+
+# What a process waits for.
+my $waiting = $node->background_psql('postgres');
+my $pid = $waiting->query_safe('SELECT bg.launch()');
+my @names = $node->pg_version >= 17 ? ('Extension:PlluaBgCommand', 'Extension:PlluaBgResult') : ('Client:ClientRead', 'IPC:MessageQueueReceive');
+ok($node->poll_query_until('postgres', "SELECT wait_event_type || ':' || wait_event = '$names[0]' FROM pg_stat_activity WHERE pid = $pid"), "an idle session: $names[0]");
+my $backend = $waiting->query_safe('SELECT pg_backend_pid()');
+$waiting->query_until(qr/begun/, "\\echo begun\nSELECT bg.run($pid, 'SELECT pg_sleep(1000)'), bg.wait($pid);\n");    # workload
+ok($node->poll_query_until('postgres', "SELECT wait_event_type || ':' || wait_event = '$names[1]' FROM pg_stat_activity WHERE pid = $backend"), "who waits for it: $names[1]");
+$node->safe_psql('postgres', "SELECT bg.terminate($pid)");
+eval { $waiting->quit };
+
 $node->stop;
 done_testing();
