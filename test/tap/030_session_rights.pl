@@ -56,7 +56,7 @@ is(scalar(grep { /granted granted off/ } @lines), 10, 'the definer all the time'
 
 # A role that may not log in cannot own a worker before PostgreSQL 17: the error says so.
 as('granted', 'SET ROLE nologin; CREATE FUNCTION as_nologin() RETURNS text LANGUAGE pllua_bg SECURITY DEFINER AS '
-	  . q{$$ local s <close> = bg.launch() return s:exec('select current_user').value $$});
+	  . q{$$ local s <close> = bg.launch() return s:exec('select current_user::text').value $$});
 if ($node->pg_version < 17)
 {
 	my $refusal = qr/role "nologin" is not permitted to log in\nDETAIL:.*before PostgreSQL 17.*\nHINT:  Grant the role LOGIN, or/;
@@ -67,7 +67,7 @@ else
 {
 	is(as('granted', 'SELECT as_nologin()'), 'nologin', 'NOLOGIN role: works from 17 on');
 	is(as('granted', "SET ROLE nologin; SELECT bg.launch() AS pid \\gset\n"
-			  . "SELECT bg.run(:pid, 'select current_user') AS command \\gset\nSELECT * FROM bg.result(:pid) AS (who text)"),
+			  . "SELECT bg.run(:pid, 'select current_user::text') AS command \\gset\nSELECT * FROM bg.result(:pid) AS (who text)"),
 		'nologin', 'and by the SQL function');
 }
 
@@ -88,7 +88,7 @@ like($err, qr/security-restricted operation/, 'refused inside a security-restric
 # A handle does not work for a role that is not a member of the session's user.
 ($code, $out, $err) = $node->psql('postgres', <<'SQL');
 CREATE FUNCTION mine() RETURNS int LANGUAGE pllua_bg AS $$ return bg.launch().pid $$;
-CREATE FUNCTION theirs(pid int) RETURNS text LANGUAGE pllua_bg AS $$ return bg.session(pid):exec('select current_user').value $$;
+CREATE FUNCTION theirs(pid int) RETURNS text LANGUAGE pllua_bg AS $$ return bg.session(pid):exec('select current_user::text').value $$;
 SELECT mine() AS pid \gset
 SET ROLE granted;
 SELECT theirs(:pid);
