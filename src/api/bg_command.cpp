@@ -172,7 +172,7 @@ int bg_post(lua_State *L) {
     pg::call_cleanup(L, [&] {
         session::Session *session = session::by_number(handle->number);
         if (session == nullptr || session::status(session).state == session::State::kGone) return;
-        const session::WaitFor wait = {session, session::send(session, sql, 0, nullptr)};
+        const session::WaitFor wait = {session, session::send_cleanup(session, sql)};
         if (pg::pending_error() == nullptr) (void)session::wait_any(&wait, 1, -1);
         session::release(session, wait.id);
     });

@@ -21,7 +21,10 @@ void cancel(Session *session) {
     SegmentHeader *header = session->header;
     CommandId started = pg_atomic_read_u64(&header->started);
     CommandId finished = pg_atomic_read_u64(&header->finished);
-    cancel_command(session, started > finished ? started : finished + 1);
+    CommandId id = started > finished ? started : finished + 1;
+    // Who cancels twice, to be sure, must not cancel what the first one has brought about.
+    OwnCommand *own = find_command(session, id);
+    if (own == nullptr || !own->cleanup) cancel_command(session, id);
 }
 
 void cancel_command(Session *session, CommandId id) {

@@ -22,6 +22,7 @@ struct OwnCommand : Command {
     OwnCommand *after;
     bool discarded;  // nobody wants what comes
     bool cancelled;  // to be cancelled when its turn comes
+    bool cleanup;    // cancel() leaves it alone
     bool streaming;  // the worker waits until rows are taken
     Statement *open; // the statement whose tag has not come yet
     Size unread;     // bytes of rows received and not yet read, of a streaming command

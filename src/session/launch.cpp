@@ -323,6 +323,12 @@ CommandId send(Session *session, const char *sql, int nparams, const Param *para
     return send_request(session, {0, statement, sql, nparams, params});
 }
 
+CommandId send_cleanup(Session *session, const char *sql) {
+    CommandId id = send(session, sql, 0, nullptr);
+    if (OwnCommand *own = find_command(session, id)) own->cleanup = true;
+    return id;
+}
+
 CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params,
                          uint32 statement) {
     return send_request(session, {kStreaming, statement, sql, nparams, params});

@@ -61,6 +61,9 @@ using Param = pg::ParamValue;
 CommandId send(Session *session, const char *sql, int nparams, const Param *params,
                uint32 statement = 0);
 
+// As send(), for a command that cleans up after others: cancel() leaves it alone.
+CommandId send_cleanup(Session *session, const char *sql);
+
 // As send(), for rows that are read while they come (open_reader on a pending statement,
 // wait_rows): the worker waits when the launcher is slow, with its transaction open; both sides use
 // constant memory. For the last statement of a command only one reader may exist; what it has read
@@ -228,7 +231,8 @@ Status status(Session *session);
 int pid(Session *session); // waits for the start of the worker. Errors: pg 08006 when it failed to
                            // start, interrupts
 
-void cancel(Session *session); // the running statement only. Errors: none
+// Cancels the running statement, but not one of send_cleanup(). Errors: none
+void cancel(Session *session);
 // Cancels that command, now or when its turn comes; does nothing when it is done. Errors: none
 void cancel_command(Session *session, CommandId id);
 // Lets go: what was sent is finished by the worker, output is discarded, then the worker ends; of

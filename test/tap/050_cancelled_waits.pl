@@ -186,6 +186,42 @@ is($backend->{stderr}, '', 'hundreds of commands cancelled before their turn');
 $backend->{stderr} = '';
 $pid = $backend->query_safe('SELECT bg.launch()') if $backend->query('SELECT count(*) FROM bg.sessions') eq '0';
 
+# What atomic does to undo its work is not cancelled by who cancels a second time.
+SKIP:
+{
+	skip 'not built with FAULTS=1', 2
+	  if $backend->query_safe(q{SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '0';
+	# Every command of that session but the first waits until it is cancelled.
+	$backend->query(<<'SQL');
+SET statement_timeout = 100;
+DO LANGUAGE pllua_bg $$
+	bg.launch{name = 'slow'}:atomic(function(s)
+		s:exec("set pllua_bg.fault = 'worker-command=wait'; commit; begin")
+		s:exec('select 1')
+	end)
+$$;
+RESET statement_timeout;
+SQL
+	like($backend->{stderr}, qr/canceling statement due to statement timeout/, 'atomic is cancelled');
+	$backend->{stderr} = '';
+	is( $backend->query(<<'SQL'), 'rollback', 'its undoing is not cancelled');
+CREATE FUNCTION pg_temp.cancel_twice() RETURNS text LANGUAGE pllua_bg AS $$
+	for _, s in ipairs(bg.sessions()) do
+		if s.name == 'slow' then
+			s:cancel()
+			while s:status().sql == 'select 1' do bg.wait({s}, 0.01) end
+			s:cancel()
+			bg.wait({s}, 0.5)
+			local sql = s:status().sql
+			s:close()
+			return sql
+		end
+	end
+$$;
+SELECT pg_temp.cancel_twice();
+SQL
+}
+
 # Neither side uses the processor while it waits.
 sub cpu_ticks
 {
