@@ -1,9 +1,9 @@
 # Builds, installs and tests pllua_bg with PGXS.
 #   make [PG_CONFIG=...] [CXX=clang++] [WERROR=1] [FAULTS=1]      make install      make installcheck
 #   make check | demo | lint | deps                               these need no PGXS and install what is missing
-#   make sanitize-longjmp | check-assert | check-valgrind | soak  long checks, outside of `make check`
+#   make sanitize-longjmp | check-assert | check-versions | check-valgrind | soak  long checks, outside of `make check`
 
-TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-assert check-valgrind bench-sessions soak
+TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-assert check-versions check-valgrind bench-sessions soak
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
 # The tools find out themselves what they need, so they run before PGXS or a compiler is there.
@@ -17,6 +17,7 @@ lua-test:         ; +@tools/check lua
 format:           ; @tools/format
 sanitize-longjmp: ; +@tools/longjmp-sanitizer
 check-assert:     ; +@tools/check-assert
+check-versions:   ; +@tools/check-versions
 check-valgrind:   ; +@tools/check-valgrind
 bench-sessions:   ; +@bench/sessions
 soak:             ; +@bench/soak
