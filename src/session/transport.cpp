@@ -151,7 +151,8 @@ char *begin_frame(Channel *channel, FrameType type, Size length) {
 }
 
 void put_frame(Channel *channel, FrameType type, const void *payload, Size length) {
-    memcpy(begin_frame(channel, type, length), payload, length);
+    char *at = begin_frame(channel, type, length);
+    if (length > 0) memcpy(at, payload, length); // memcpy takes no nullptr
 }
 
 char *begin_row(Channel *channel, Size length) {
