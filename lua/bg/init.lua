@@ -27,7 +27,7 @@ bg.timer = timer.new
 
 -- Methods as functions of a session or its pid.
 for _, name in ipairs {'run', 'result', 'results', 'exec', 'rows', 'notification', 'notifications', 'detach',
-    'cancel', 'close'} do
+    'cancel', 'terminate', 'close'} do
     local method = session.methods[name]
     bg[name] = function(object, ...) return method(session.resolve(object), ...) end
 end

@@ -12,6 +12,7 @@ local wait = require 'bg.wait'
 local methods = {
     exec = core.exec,
     cancel = core.cancel,
+    terminate = core.terminate,
     status = core.status,
     detach = core.detach,
     close = core.close,

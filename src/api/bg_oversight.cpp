@@ -105,14 +105,18 @@ int send_last(lua_State *L) {
     return 1;
 }
 
-// terminate(handle)
+// terminate(handle): true when there was a session.
 int terminate(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
+    bool found = false;
     pg::call_cleanup(L, [&] {
         session::Session *session = open_session(handle);
-        if (session != nullptr) session::terminate(session);
+        if (session == nullptr) return;
+        found = true;
+        session::terminate(session);
     });
-    return 0;
+    lua_pushboolean(L, found);
+    return 1;
 }
 
 void set_error(lua_State *L, const ErrorData *error) {
