@@ -9,6 +9,8 @@ namespace pllua_bg::pg {
 
 int setting_max_sessions = 16;
 int setting_max_sessions_per_role = 0;
+int setting_max_depth = 4;
+int setting_max_result_size = 0;
 int setting_queue_size = 256;
 int setting_launch_wait = 5000;
 int setting_pool_size = 2;
@@ -43,6 +45,15 @@ static void define_session_settings() {
                             "0 means no limit. Needs pllua_bg in shared_preload_libraries.",
                             &setting_max_sessions_per_role, 0, 0, INT_MAX, PGC_SUSET, 0,
                             check_role_limit, nullptr, nullptr);
+    DefineCustomIntVariable("pllua_bg.max_depth",
+                            "Sets how many levels of background sessions may launch one another.",
+                            "1 means that a background session launches none.", &setting_max_depth,
+                            4, 1, 100, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pllua_bg.max_result_size",
+                            "Sets the maximum size of a result of a background session.",
+                            "0 means no limit. Rows that are read while they come do not count.",
+                            &setting_max_result_size, 0, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
+                            nullptr, nullptr, nullptr);
     DefineCustomIntVariable("pllua_bg.queue_size",
                             "Sets the size of the queue of a background session's results.",
                             nullptr, &setting_queue_size, 256, kQueueSizeMin, kQueueSizeMax,

@@ -59,6 +59,16 @@ static void check_can_login() {
          errhint("Grant the role LOGIN, or launch the session as another role.")));
 }
 
+// Sessions that launch sessions that launch sessions end somewhere.
+static void check_depth() {
+    if (worker.depth < pg::setting_max_depth) return;
+    ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+                    errmsg("background sessions are nested too deeply"),
+                    errdetail("This is itself a background session, at level %d.", worker.depth),
+                    errhint("The number of levels is limited by pllua_bg.max_depth, now %d.",
+                            pg::setting_max_depth)));
+}
+
 void check_may_launch() {
     if (InSecurityRestrictedOperation())
         ereport(
@@ -71,6 +81,7 @@ void check_may_launch() {
     check_may_use_schema();
     check_can_login();
     pg::name_wait_events();
+    check_depth();
 }
 
 // How a worker finds this library: by its plain name where the server looks anyway, else by its

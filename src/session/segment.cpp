@@ -3,6 +3,7 @@
 #include "session/segment.h"
 
 #include "pg/compat.h"
+#include "session/worker.h"
 
 namespace pllua_bg::session {
 
@@ -41,6 +42,7 @@ void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Siz
                 (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random number")));
     header->database = MyDatabaseId;
     header->user = GetUserId();
+    header->depth = worker.depth + 1;
     header->launcher_pid = MyProcPid;
     header->launcher_number = pg::my_proc_number();
     header->has_queues = queue_size > 0;

@@ -89,6 +89,7 @@ static bool attach(dsm_handle handle) {
         header->cookie != cookie)
         return false;
     worker.header = header;
+    worker.depth = header->depth;
     pg_atomic_write_u32(&header->worker_pid, static_cast<uint32>(MyProcPid));
     pg_atomic_write_u32(&header->worker_number, static_cast<uint32>(pg::my_proc_number()) + 1);
     adopt_entry(header);

@@ -20,6 +20,7 @@ namespace pllua_bg::session {
 inline constexpr char kWorkerFunction[] = "pllua_bg_worker_main";
 
 struct Worker {
+    int depth; // of this session; 0: the process is none
     SegmentHeader *header;
     dsm_segment *segment; // nullptr after it was detached
     Channel channel;
@@ -32,6 +33,7 @@ struct Worker {
     bool turning;               // on its way into the pool or out of it: an error ends the worker
     TimestampTz pool_end;       // when a pooled worker ends
     TimestampTz begun;          // when the running command began
+    Size result_size;           // bytes of rows of the running command
     CommandId last;             // after which the worker ends; 0: none has come
     ErrorData *deadlock;        // found while idle in a transaction: what the next command reports
 };

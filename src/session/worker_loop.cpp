@@ -29,6 +29,7 @@ namespace pllua_bg::session {
 static void begin_command(const WireCommand *command) {
     worker.running = command->id;
     worker.begun = GetCurrentTimestamp();
+    worker.result_size = 0;
     if (command->flags & kLast) worker.last = command->id;
     worker.channel.wait = (command->flags & kStreaming) != 0;
     pg_atomic_write_u64(&worker.header->started, command->id);

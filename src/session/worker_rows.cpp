@@ -3,6 +3,7 @@
 // process understands.
 #include "session/worker_rows.h"
 
+#include "pg/settings.h"
 #include "session/worker.h"
 
 extern "C" {
@@ -152,6 +153,19 @@ static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text,
     pfree(message.data);
 }
 
+// The launcher takes a result when it is complete, and what it has not taken is kept here or there.
+static void count_bytes(Size length) {
+    worker.result_size += length;
+    if (pg::setting_max_result_size == 0 || worker.channel.wait) return;
+    if (worker.result_size <= static_cast<Size>(pg::setting_max_result_size) * 1024) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+             errmsg("result of a background session is too large"),
+             errdetail("A result may have %d kB of rows (pllua_bg.max_result_size).",
+                       pg::setting_max_result_size),
+             errhint("Rows that are read while they come, with session:rows, are not limited.")));
+}
+
 // Writes a tuple straight into the batch; what heap_form_minimal_tuple makes, without the copy.
 static void put_tuple(TupleDesc descriptor, Datum *values, bool *nulls) {
     bool has_nulls = false;
@@ -161,6 +175,7 @@ static void put_tuple(TupleDesc descriptor, Datum *values, bool *nulls) {
     header = MAXALIGN(header);
     Size data = heap_compute_data_size(descriptor, values, nulls);
     Size length = header + data;
+    count_bytes(length);
     char *room = begin_row(&worker.channel, length);
     memset(room, 0, MAXALIGN(length));
     auto *tuple = reinterpret_cast<MinimalTuple>(room);
