@@ -168,7 +168,7 @@ SKIP:
 		set_fault("worker-entry=$fault");
 		$launcher = new_launcher();
 		like(ask($launcher, q{DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec('select 42') $$}),
-			qr/ERROR:  background session could not be started/, "$fault before attaching: the command tells");
+			qr/ERROR:  background session (?:could not be started|has ended\nDETAIL:  The worker could not be started)/, "$fault before attaching: the command tells");
 		nothing_left("$fault before attaching", $launcher);
 		$launcher->query_safe(q{DO LANGUAGE pllua_bg $$ local s = bg.launch() pcall(s.run, s, 'select 42') s:detach() $$});
 		nothing_left("$fault before attaching, detached", $launcher);
