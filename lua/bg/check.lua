@@ -30,6 +30,20 @@ function check.timeout(value, what) -- internal
     return value
 end
 
+-- A whole number from `least` on.
+function check.count(value, what, least) -- internal
+    local number = math.type(value) and math.tointeger(value)
+    if not number or number < least then
+        check.fail(string.format('%s must be a whole number of at least %d, not %s',
+            what, least, check.describe(value)))
+    end
+    return number
+end
+
+function check.positive(value, what) -- internal
+    return check.count(value, what, 1)
+end
+
 function check.text(value, what) -- internal
     if type(value) ~= 'string' then
         check.fail(what .. ' must be a string, not ' .. describe(value))

@@ -13,13 +13,17 @@ local function outcome(object)
     return true, value
 end
 
+local function is_pending(object)
+    local session, _, deadline = object:pending()
+    return (session or deadline) ~= nil
+end
+
 -- Splits the list into those that have settled and those that have not; entries are {object,
 -- index}.
 local function split(entries)
     local settled, left = {}, {}
     for _, entry in ipairs(entries) do
-        local session, _, deadline = entry[1]:pending()
-        local list = (session or deadline) and left or settled
+        local list = is_pending(entry[1]) and left or settled
         list[#list + 1] = entry
     end
     return settled, left
@@ -52,7 +56,7 @@ end
 
 local function cancel_all(list)
     for i = 1, #list do
-        if type(list[i].cancel) == 'function' and list[i]:pending() then list[i]:cancel() end
+        if type(list[i].cancel) == 'function' and is_pending(list[i]) then list[i]:cancel() end
     end
 end
 

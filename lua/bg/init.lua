@@ -4,6 +4,7 @@
 local core = require 'bg.core'
 local check = require 'bg.check'
 local combine = require 'bg.combine'
+local map = require 'bg.map'
 local rowset = require 'bg.rowset'
 local session = require 'bg.session'
 local timer = require 'bg.timer'
@@ -17,6 +18,10 @@ for name, method in pairs(transaction) do session.methods[name] = method end
 for name, fn in pairs(combine) do bg[name] = fn end
 
 bg.launch = session.launch
+bg.map = map.map
+bg.each = map.each
+bg.chunks = require 'bg.chunks'
+bg.scope = require 'bg.scope'
 bg.session = session.find
 bg.sessions = session.list
 bg.give = rowset.give

@@ -3,7 +3,9 @@
 --     nothing            when it has settled
 --     session, id        while a command of a session is awaited
 --     nil, nil, deadline while a time (of wait.now) is awaited
--- Whoever schedules coroutines replaces wait.one and wait.any; all waits go through these two.
+--     nil, nil, math.huge, task while a task of a scope is awaited
+-- Whoever schedules coroutines (group.lua) replaces wait.one and wait.any; all waits go through these
+-- two, but for those of core.exec and of streams, which core.cooperate leads there.
 
 local core = require 'bg.core'
 local check = require 'bg.check'
@@ -62,9 +64,13 @@ end
 -- their indexes in the list, and the earliest deadline with its index.
 local function survey(list)
     local sessions, ids, indexes, n = {}, {}, {}, 0
-    local earliest, earliest_index
+    local earliest, earliest_index, tasks
     for i = 1, #list do
-        local session, id, deadline = list[i]:pending()
+        local session, id, deadline, task = list[i]:pending()
+        if task then
+            tasks = tasks or {}
+            tasks[#tasks + 1] = task
+        end
         if session then
             n = n + 1
             sessions[n], ids[n], indexes[n] = session, id, i
@@ -75,7 +81,7 @@ local function survey(list)
         end
     end
     return nil, {sessions = sessions, ids = ids, indexes = indexes, n = n,
-        deadline = earliest, timer = earliest_index}
+        deadline = earliest, timer = earliest_index, tasks = tasks}
 end
 
 -- Waits until one of the list settles; its index, or nil after timeout seconds.
@@ -89,7 +95,7 @@ function wait.first(list, timeout) -- internal
             until_time = plan.deadline
         end
         local left = until_time and math.max(0, until_time - wait.now())
-        local index = wait.any(plan.sessions, plan.ids, plan.n, left)
+        local index = wait.any(plan.sessions, plan.ids, plan.n, left, plan.tasks)
         if index then return plan.indexes[index] end
         if plan.deadline and wait.now() >= plan.deadline then return plan.timer end
         if limit and wait.now() >= limit then return nil end

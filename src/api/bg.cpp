@@ -84,7 +84,7 @@ const luaL_Reg kCommandFunctions[] = {
     {"last", lua::entry<bg_last>},
     {"cancel_command", lua::entry<bg_cancel_command>},
     {"on_commit", lua::entry<bg_on_commit>},
-    {"cooperate", lua::entry<bg_cooperate>},
+    {"forget", lua::entry<bg_forget>},
     {"stream", lua::entry<bg_stream>},
     {"prepare", lua::entry<bg_prepare>},
     {"release", lua::entry<bg_release>},
@@ -105,6 +105,7 @@ void push_core(lua_State *L) {
     lua::set_functions(L, kNotifyFunctions);
     lua_pushinteger(L, static_cast<lua_Integer>(session::kAnyNotification));
     lua_setfield(L, -2, "any_notification");
+    lua::set_functions(L, kSchedulingFunctions);
     lua::new_metatable(L, kSessionHandle);
     lua_setfield(L, -2, "session_metatable");
     push_prepared_metatable(L);

@@ -77,6 +77,14 @@ int bg_statement_session(lua_State *L);
 
 // Makes the metatable of streams of rows. Errors: lua (memory).
 void open_streams(lua_State *L);
+// True when a stream is at idx: fills in what a wait for its next row waits for, but for the
+// session. Errors: none.
+bool describe_stream_wait(lua_State *L, int idx, session::WaitFor *wait);
+
+// True when coroutines are scheduled: pushes the function that takes the place of exec, or of the
+// wait of a stream. Errors: none.
+bool push_cooperative_exec(lua_State *L);
+bool push_cooperative_rows(lua_State *L);
 
 // Functions of bg_command.cpp and bg_session.cpp, for the table in bg.cpp. Errors: lua.
 int bg_exec(lua_State *L);
@@ -91,7 +99,7 @@ int bg_oldest(lua_State *L);
 int bg_last(lua_State *L);
 int bg_cancel_command(lua_State *L);
 int bg_on_commit(lua_State *L);
-int bg_cooperate(lua_State *L);
+int bg_forget(lua_State *L);
 int bg_stream(lua_State *L);
 extern const luaL_Reg kSessionFunctions[];
 extern const luaL_Reg kOversightFunctions[];
@@ -99,5 +107,6 @@ extern const luaL_Reg kNotifyFunctions[];
 // Hands what the LISTENs of sessions have brought to their handlers. Errors: lua, those of a
 // handler.
 void deliver_notifications(lua_State *L);
+extern const luaL_Reg kSchedulingFunctions[];
 
 } // namespace pllua_bg::api

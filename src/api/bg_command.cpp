@@ -18,9 +18,6 @@ namespace pllua_bg::api {
 
 namespace {
 
-// Registry key of the function that takes the place of exec while coroutines are scheduled.
-constexpr char kCooperative = 0;
-
 // Waits on the stack up to this many without allocating.
 constexpr int kFewWaits = 8;
 
@@ -129,12 +126,11 @@ double timeout_at(lua_State *L, int idx) { return luaL_optnumber(L, idx, -1); }
 // exec(handle, sql, ...): the result of the command, or its error raised.
 int bg_exec(lua_State *L) {
     SessionHandle *handle = check_handle(L, 1);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kCooperative) == LUA_TFUNCTION) {
+    if (push_cooperative_exec(L)) {
         lua_insert(L, 1);
         lua_callk(L, lua_gettop(L) - 1, 1, 0, return_one);
         return 1;
     }
-    lua_pop(L, 1);
     Outgoing outgoing;
     collect(L, 2, &outgoing);
     session::Command *command = nullptr;
@@ -198,7 +194,8 @@ int bg_wait_one(lua_State *L) {
 }
 
 // wait_any(handles, ids, n, timeout, seen): the index of one that has settled; nil after the
-// timeout; nil and true when arrived() is not `seen`.
+// timeout; nil and true when arrived() is not `seen`. In
+// the place of a number a stream waits for its next row.
 int bg_wait_any(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -221,14 +218,16 @@ int bg_wait_any(lua_State *L) {
         lua_rawgeti(L, 1, i + 1);
         handles[i] = check_handle(L, -1); // the table holds it
         lua_rawgeti(L, 2, i + 1);
-        waits[i].id = to_id(L, -1);
+        waits[i] = {};
+        if (!describe_stream_wait(L, -1, &waits[i])) waits[i].id = to_id(L, -1);
         lua_pop(L, 2);
     }
     int index = session::kTimedOut;
     pg::call_pure(L, [&] {
         for (int i = 0; i < n && index < 0; i++) {
             waits[i].session = open_session(handles[i]);
-            if (is_settled(waits[i].session, waits[i].id)) index = i;
+            if (!waits[i].rows && is_settled(waits[i].session, waits[i].id)) index = i;
+            if (waits[i].session == nullptr) index = i;
         }
         if (index < 0) index = session::wait_any(waits, n, timeout, limit);
     });
@@ -338,10 +337,16 @@ int bg_on_commit(lua_State *L) {
     return 0;
 }
 
-// cooperate(fn | nil): makes exec call fn instead, or exec itself again.
-int bg_cooperate(lua_State *L) {
-    lua_settop(L, 1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &kCooperative);
+// forget(handle, id): cancels the command if it has not settled, and drops it with all it brings.
+int bg_forget(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const session::CommandId id = to_id(L, 2);
+    pg::call_cleanup(L, [&] {
+        session::Session *session = session::by_number(handle->number);
+        if (session == nullptr) return;
+        session::cancel_command(session, id);
+        session::release(session, id);
+    });
     return 0;
 }
 

@@ -106,14 +106,20 @@ Step take_step(RowStream *stream) {
     return command->state == session::CommandState::kPending ? Step::kWait : Step::kEnd;
 }
 
+void describe_wait(const RowStream *stream, session::WaitFor *wait) {
+    wait->id = stream->id;
+    wait->rows = true;
+    wait->reader = stream->statement == nullptr ? nullptr : stream->source.reader;
+}
+
 void wait_for_rows(lua_State *L, RowStream *stream) {
     pg::call_pure(L, [stream] {
-        session::Session *session = session::by_number(stream->number);
-        if (session == nullptr) return;
-        session::check_owner(session);
-        (void)session::wait_rows(session, stream->id,
-                                 stream->statement == nullptr ? nullptr : stream->source.reader,
-                                 -1);
+        session::WaitFor wait = {};
+        wait.session = session::by_number(stream->number);
+        if (wait.session == nullptr) return;
+        session::check_owner(wait.session);
+        describe_wait(stream, &wait);
+        (void)session::wait_any(&wait, 1, -1);
     });
 }
 
@@ -176,6 +182,11 @@ int finish_stream(lua_State *L, RowStream *stream) {
     return good ? 0 : lua_error(L);
 }
 
+int stream_next(lua_State *L);
+
+// The function that waits while coroutines are scheduled has returned.
+int continue_stream(lua_State *L, int, lua_KContext) { return stream_next(L); }
+
 // The next row; nothing at the end. Waits.
 int stream_next(lua_State *L) {
     auto *stream = static_cast<RowStream *>(lua_touserdata(L, lua_upvalueindex(kStream)));
@@ -188,6 +199,12 @@ int stream_next(lua_State *L) {
         switch (step) {
         case Step::kRow: push_stream_row(L, stream); return 1;
         case Step::kWait:
+            if (push_cooperative_rows(L)) {
+                lua_getiuservalue(L, lua_upvalueindex(kStream), kStreamHandle);
+                lua_pushvalue(L, lua_upvalueindex(kStream));
+                lua_callk(L, 2, 0, 0, continue_stream);
+                break;
+            }
             wait_for_rows(L, stream);
             deliver_notifications(L);
             break;
@@ -243,6 +260,12 @@ int bg_stream_close(lua_State *L) {
 static int collect_stream(lua_State *L) {
     lua::check_userdata<RowStream>(L, 1, kStreamType)->busy = false;
     return bg_stream_close(L);
+}
+
+bool describe_stream_wait(lua_State *L, int idx, session::WaitFor *wait) {
+    const RowStream *stream = lua::to_userdata<RowStream>(L, idx, kStreamType);
+    if (stream != nullptr) describe_wait(stream, wait);
+    return stream != nullptr;
 }
 
 void open_streams(lua_State *L) {

@@ -116,14 +116,6 @@ int coroutine_yield(lua_State *L) {
     return sink->stores ? 0 : lua_yield(L, 0);
 }
 
-// True when nothing runs in co: it is suspended, has not started, has ended or has failed.
-bool may_be_closed(lua_State *L, lua_State *co) {
-    if (co == L) return false;
-    if (lua_status(co) != LUA_OK) return true;
-    lua_Debug activation;
-    return lua_getstack(co, 0, &activation) == 0;
-}
-
 int coroutine_close(lua_State *L) {
     lua_State *co = check_coroutine(L);
     if (!may_be_closed(L, co))
@@ -137,6 +129,13 @@ int coroutine_close(lua_State *L) {
 }
 
 } // namespace
+
+bool may_be_closed(lua_State *L, lua_State *co) {
+    if (co == L) return false;
+    if (lua_status(co) != LUA_OK) return true;
+    lua_Debug activation;
+    return lua_getstack(co, 0, &activation) == 0;
+}
 
 void open_coroutine(lua_State *L) {
     const luaL_Reg functions[] = {

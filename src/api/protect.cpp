@@ -245,6 +245,10 @@ void check_yieldable(lua_State *L) {
                         "cannot yield inside a pcall that has used the database");
 }
 
+bool may_yield(lua_State *L) {
+    return lua_isyieldable(L) != 0 && !pg::levels_own_subtransaction(coroutine_base);
+}
+
 void open_protect(lua_State *L) {
     lua_pushcfunction(L, lua::entry<protected_call>);
     lua::set_global(L, "pcall");

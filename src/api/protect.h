@@ -15,6 +15,9 @@ int resume(lua_State *co, lua_State *from, int nargs, int *nresults);
 // is one. Errors: none.
 int close_thread(lua_State *co);
 
+// True when nothing runs in co: it is suspended, has not started, has ended or has failed.
+bool may_be_closed(lua_State *L, lua_State *co);
+
 // Connects the server's pending interrupts with running Lua code. Called once from initialize().
 void install_interrupt_hook();
 
@@ -32,5 +35,7 @@ extern RowSink *row_sink;
 // Raises unless the running coroutine may yield: it may not inside a pcall that has used the
 // database.
 void check_yieldable(lua_State *L);
+// The same as an answer, false also where Lua itself does not let a coroutine yield. Errors: none.
+bool may_yield(lua_State *L);
 
 } // namespace pllua_bg::api

@@ -65,9 +65,9 @@ CommandId send(Session *session, const char *sql, int nparams, const Param *para
 CommandId send_cleanup(Session *session, const char *sql);
 
 // As send(), for rows that are read while they come (open_reader on a pending statement,
-// wait_rows): the worker waits when the launcher is slow, with its transaction open; both sides use
-// constant memory. For the last statement of a command only one reader may exist; what it has read
-// is released.
+// WaitFor::rows): the worker waits when the launcher is slow, with its transaction open; both sides
+// use constant memory. For the last statement of a command only one reader may exist; what it has
+// read is released.
 CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params,
                          uint32 statement = 0);
 
@@ -157,9 +157,15 @@ Command *take_out(Session *session, CommandId id);
 // memory.
 void pump(Session *session);
 
+struct TupleReader;
+
 struct WaitFor {
     Session *session;
     CommandId id;
+    // Wait for the first row to read, too: the next of the reader, or without one the first
+    // statement.
+    bool rows;
+    TupleReader *reader;
 };
 // The id that waits for no command but until a notification has come for the session, or none will
 // come any more.
@@ -173,12 +179,6 @@ inline constexpr int kNews = -2;
 // for at most 50 us, then sleeps on the latch. Errors: pg: interrupts. A worker that waits for a
 // lock of ours ends with 40P01 (deadlock), as its result.
 int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen = nullptr);
-
-struct TupleReader;
-// Waits until the reader (without one: until the first statement to read) has a row, or the command
-// is no longer pending; false after `timeout` seconds (negative: no limit). Drains as wait_any.
-// Errors: pg: interrupts.
-bool wait_rows(Session *session, CommandId id, TupleReader *reader, double timeout);
 
 // Raises the notices of a command again in this session, with the context line, and forgets them.
 void relay_notices(Session *session, Command *command);

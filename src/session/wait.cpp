@@ -47,15 +47,18 @@ static bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
     return true;
 }
 
+// True when the wait for it would end at once.
+static bool is_over(const WaitFor *wait) {
+    if (wait->id == kAnyNotification) return has_notification(wait->session);
+    OwnCommand *own = find_command(wait->session, wait->id);
+    if (own == nullptr || own->state != CommandState::kPending) return true;
+    if (!wait->rows) return false;
+    return wait->reader == nullptr ? own->statements != nullptr : reader_has_row(wait->reader);
+}
+
 static int first_settled(const WaitFor *commands, int n) {
-    for (int i = 0; i < n; i++) {
-        if (commands[i].id == kAnyNotification) {
-            if (has_notification(commands[i].session)) return i;
-            continue;
-        }
-        OwnCommand *own = find_command(commands[i].session, commands[i].id);
-        if (own == nullptr || own->state != CommandState::kPending) return i;
-    }
+    for (int i = 0; i < n; i++)
+        if (is_over(&commands[i])) return i;
     return kTimedOut;
 }
 
@@ -74,8 +77,13 @@ static void stop_streaming(OwnCommand *own) {
         own->streaming = false;
 }
 
+static void stop_streaming_before(const WaitFor *wait) {
+    OwnCommand *own = find_command(wait->session, wait->id);
+    stop_streaming(wait->rows && own != nullptr ? own->before : own);
+}
+
 int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen) {
-    for (int i = 0; i < n; i++) stop_streaming(find_command(commands[i].session, commands[i].id));
+    for (int i = 0; i < n; i++) stop_streaming_before(&commands[i]);
     int found = look(commands, n, seen);
     if (found != kTimedOut || timeout == 0) return found;
     CHECK_FOR_INTERRUPTS();
@@ -86,32 +94,6 @@ int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen)
     while (found == kTimedOut && sleep_once(&deadlines, commands, n))
         found = look(commands, n, seen);
     return found;
-}
-
-static bool has_news(Session *session, CommandId id, TupleReader *reader) {
-    OwnCommand *own = find_command(session, id);
-    if (own == nullptr || own->state != CommandState::kPending) return true;
-    return reader == nullptr ? own->statements != nullptr : reader_has_row(reader);
-}
-
-bool wait_rows(Session *session, CommandId id, TupleReader *reader, double timeout) {
-    OwnCommand *own = find_command(session, id);
-    if (own != nullptr) stop_streaming(own->before);
-    pump_all();
-    if (has_news(session, id, reader)) return true;
-    CHECK_FOR_INTERRUPTS();
-    pg::Poll poll = {};
-    while (pg::poll_again(&poll)) {
-        pump_all();
-        if (has_news(session, id, reader)) return true;
-    }
-    WaitFor wanted = {session, id};
-    Deadlines deadlines = make_deadlines(timeout);
-    for (;;) {
-        if (!sleep_once(&deadlines, &wanted, 1)) return false;
-        pump_all();
-        if (has_news(session, id, reader)) return true;
-    }
 }
 
 } // namespace pllua_bg::session

@@ -135,7 +135,24 @@ function core.fetch(handle, id)
     return true, command.result, command.all
 end
 
+-- Scheduling of coroutines.
+local cooperative
+
+function core.cooperate(exec) cooperative = exec end
+function core.may_yield() return coroutine.isyieldable() end
+function core.forget(handle, id) core.cancel_command(handle, id) end
+function core.add_context(err, text)
+    if type(err) == 'string' then err = {sqlstate = '38000', message = err} end
+    err.context = text
+    return err
+end
+
+function core.close_threads(threads)
+    for _, thread in ipairs(threads) do coroutine.close(thread) end
+end
+
 function core.exec(handle, sql, ...)
+    if cooperative then return cooperative(handle, sql, ...) end
     local id = core.send(handle, sql, ...)
     core.wait_one(handle, id)
     local ok, value = core.fetch(handle, id)

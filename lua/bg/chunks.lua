@@ -1,0 +1,147 @@
+-- bg.chunks: divides a table into ranges, of places or of keys, that together are all of it.
+
+local core = require 'bg.core'
+local check = require 'bg.check'
+
+-- The relation, and what is below it when it is partitioned or inherited from.
+local RELATIONS = [[
+with recursive tree as (
+    select $1::pg_catalog.regclass::pg_catalog.oid as oid
+    union
+    select i.inhrelid from pg_catalog.pg_inherits i, tree where i.inhparent = tree.oid)
+select c.oid = $1::pg_catalog.regclass as is_root, c.relkind::pg_catalog.text as kind,
+    c.oid::pg_catalog.regclass::pg_catalog.text as name,
+    case when c.relkind in ('r', 'm', 't') then
+        pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint end as blocks
+from tree, pg_catalog.pg_class c where c.oid = tree.oid]]
+
+-- How a key of a type is computed with: `step` is what lies between a key and the next, `count` how
+-- many keys there may be between min and max, `at` the key at part i of n.
+local INTEGER = {
+    step = '1',
+    count = 'max::numeric - min + 1',
+    at = '(min + pg_catalog.floor((max::numeric - min + 1) * i / n))::bigint',
+    finite = 'true',
+}
+local DATE = {
+    step = '1',
+    count = 'max - min + 1',
+    at = 'min + pg_catalog.floor((max - min + 1)::numeric * i / n)::integer',
+    finite = 'pg_catalog.isfinite(%s)',
+}
+local TIMESTAMP = {
+    step = "interval '1 microsecond'",
+    count = 'extract(epoch from max - min) * 1000000 + 1',
+    at = "min + interval '1 second' * (extract(epoch from max - min)::double precision * i / n::double precision)",
+    finite = 'pg_catalog.isfinite(%s)',
+}
+local KINDS = {
+    smallint = INTEGER,
+    integer = INTEGER,
+    bigint = INTEGER,
+    date = DATE,
+    ['timestamp without time zone'] = TIMESTAMP,
+    ['timestamp with time zone'] = TIMESTAMP,
+}
+
+-- The inner bounds of the chunks; by column and table. Both ends of the table's keys are found with
+-- an index where there is one.
+local BOUNDS = [[
+with ends as (
+    select pg_catalog.min(@key) as first, pg_catalog.max(@key) as last,
+        (select @key from @table where @key is not null and @finite order by @key limit 1) as min,
+        (select @key from @table where @key is not null and @finite order by @key desc limit 1) as max
+    from @table),
+sized as (select ends.*, least($1::numeric, @count) as n from ends)
+select sized.first, sized.last, bound.lo, bound.lo - @step as before
+from sized left join lateral (
+    select distinct @at as lo from pg_catalog.generate_series(1, n::bigint - 1) i) bound on bound.lo > sized.min
+order by bound.lo]]
+
+-- The row of the relation itself, and the number of blocks of the largest it consists of.
+local function examine(name)
+    local root, blocks = {}, 0
+    local parts = spi.execute(RELATIONS, name)
+    for i = 1, parts.n do
+        local part = parts[i]
+        if part.is_root then root.name, root.kind = part.name, part.kind end
+        if part.kind == 'f' then root.foreign = true end
+        blocks = math.max(blocks, part.blocks or 0)
+    end
+    return root, blocks
+end
+
+-- How many rows the server expects in the relation.
+local function estimate(root)
+    local plan = spi.execute('explain select from ' .. root.name)[1][1]
+    return tonumber(plan:match('rows=(%d+)')) or 1
+end
+
+-- Ranges of blocks, each in all parts of a table at once.
+local function by_place(root, blocks, rows)
+    local each = math.max(1, math.floor(rows * blocks / math.max(1, estimate(root))))
+    local n, i = (blocks + each - 1) // each, 0
+    return function()
+        if i == n then return nil end
+        i = i + 1
+        -- The last has also what is added meanwhile.
+        local last = i < n and i * each - 1 or 4294967295
+        return {i = i, n = n, lo = string.format('(%d,0)', (i - 1) * each),
+            hi = string.format('(%d,65535)', last)}
+    end
+end
+
+-- The quoted name of the column and how to compute with its type.
+local function key_of(root, column)
+    local found = spi.execute([[
+        select pg_catalog.quote_ident(attname) as name, pg_catalog.format_type(atttypid, null) as type
+        from pg_catalog.pg_attribute
+        where attrelid = $1::pg_catalog.regclass and attname = $2::pg_catalog.name and attnum > 0
+            and not attisdropped]], root.name, column)[1]
+    if not found then
+        core.raise('42703', string.format('column "%s" of relation %s does not exist', column, root.name))
+    end
+    local kind = KINDS[found.type]
+    if not kind then
+        core.raise('42804', string.format('bg.chunks cannot divide by a key of type %s', found.type),
+            'Keys may be of integer types, dates and timestamps; option rows divides by place.')
+    end
+    return found.name, kind
+end
+
+local function by_key(root, column, size)
+    local key, kind = key_of(root, column)
+    local words = {key = key, table = root.name, step = kind.step, count = kind.count, at = kind.at,
+        finite = kind.finite:format(key)}
+    local wanted = math.max(1, math.ceil(estimate(root) / size))
+    local bounds = spi.execute((BOUNDS:gsub('@(%a+)', words)), wanted)
+    local n, i = bounds.n, 0
+    if bounds[1].first == nil then return function() end end
+    if bounds[1].lo == nil then n = 0 end
+    return function()
+        if i > n then return nil end
+        i = i + 1
+        return {i = i, n = n + 1,
+            lo = i == 1 and bounds[1].first or bounds[i - 1].lo,
+            hi = i <= n and bounds[i].before or bounds[1].last}
+    end
+end
+
+local known = {rows = check.positive, by = check.text, size = check.positive}
+
+-- An iterator of {lo =, hi =, i =, n =}: `x between lo and hi`, where x is ctid or the column.
+return function(name, options)
+    check.text(name, 'the name of the table')
+    local checked = check.options(options, known, 'bg.chunks')
+    if checked.by and checked.rows or checked.size and not checked.by then
+        check.fail('bg.chunks takes the options rows, or by and size')
+    end
+    local root, blocks = examine(name)
+    local kinds = checked.by and 'rmpfv' or 'rmp'
+    if not kinds:find(root.kind, 1, true) or root.foreign and not checked.by then
+        core.raise('42809', string.format('bg.chunks cannot divide %s', root.name),
+            'It divides tables and materialized views; with option by also views and foreign tables.')
+    end
+    if checked.by then return by_key(root, checked.by, checked.size or 10000) end
+    return by_place(root, blocks, checked.rows or 10000)
+end

@@ -1,0 +1,49 @@
+-- The sessions that bg.map and bg.each work with: how they are started, put right after an error,
+-- and let go.
+
+local core = require 'bg.core'
+local session = require 'bg.session'
+
+local workers = {
+    -- How long a worker that has found no room waits before it looks again, in seconds.
+    REST = 0.1,
+}
+
+-- Starts a session for a worker. For another than the first, nil when there is no room for one more
+-- now: fewer sessions do the work, too.
+function workers.launch(options, is_first) -- internal
+    local launch = {snapshot = options.snapshot}
+    if is_first then return session.launch(launch) end
+    launch.wait = 0
+    local ok, result = pcall(session.launch, launch)
+    if ok then return result end
+    if result.sqlstate == '53400' or result.sqlstate == '53000' then return nil end
+    error(result, 0)
+end
+
+function workers.is_gone(handle) -- internal
+    return core.status(handle).state == 'gone'
+end
+
+-- Errors that may not come again: a lost session, a conflict with another transaction, lack of
+-- something that others use.
+local transient_classes = {['08'] = true, ['53'] = true}
+local transient = {['40001'] = true, ['40P01'] = true, ['55P03'] = true, ['57P01'] = true}
+
+function workers.is_transient(err) -- internal
+    local sqlstate = type(err) ~= 'string' and err.sqlstate or ''
+    return transient[sqlstate] or transient_classes[sqlstate:sub(1, 2)] or false
+end
+
+-- What is said of an error that belongs to an item.
+function workers.in_item(err, slot, caller) -- internal
+    return core.add_context(err, string.format('item %d of %s', slot.index, caller))
+end
+
+-- Lets a session go that has done its work. One with a snapshot is in a transaction from its start.
+function workers.finish(handle, options) -- internal
+    if options.snapshot and core.status(handle).transaction == 'T' then handle:commit() end
+    core.close(handle)
+end
+
+return workers

@@ -1,0 +1,150 @@
+-- Scopes, bg.map and bg.each against the fake primitives.
+local lu = require 'luaunit'
+local core = require 'fake_core'
+local bg = require 'bg'
+
+TestScope = {}
+
+function TestScope:setUp()
+    for number in pairs(core.sessions) do core.sessions[number] = nil end
+    core.time, core.log = 0, {}
+end
+
+function TestScope:test_tasks_wait_at_the_same_time()
+    local a, b = bg.launch(), bg.launch()
+    local sum, order = bg.scope(function(sc)
+        local order = {}
+        local x = sc:go(function()
+            local v = a:exec('ok 1 after 3').value
+            order[#order + 1] = 'x'
+            return tonumber(v)
+        end)
+        local y = sc:go(function(script)
+            local v = b:exec(script).value
+            order[#order + 1] = 'y'
+            return tonumber(v)
+        end, 'ok 2 after 2')
+        return x:get() + y:get(), order
+    end)
+    lu.assertEquals(sum, 3)
+    lu.assertEquals(order, {'y', 'x'})
+    lu.assertEquals(core.time, 3)
+end
+
+function TestScope:test_many_tasks_share_a_session()
+    local a = bg.launch()
+    local order = {}
+    bg.scope(function(sc)
+        for i = 1, 50 do
+            sc:go(function() order[i] = tonumber(a:exec('ok ' .. i .. ' after 1').value) end)
+        end
+    end)
+    for i = 1, 50 do lu.assertEquals(order[i], i) end
+    lu.assertEquals(core.time, 50)
+end
+
+function TestScope:test_error_cancels_the_rest()
+    local a, b = bg.launch(), bg.launch()
+    local slow
+    local ok, err = pcall(bg.scope, function(sc)
+        slow = sc:go(function() a:exec('ok 1 after 100') end)
+        sc:go(function() b:exec('fail early after 1') end)
+    end)
+    lu.assertFalse(ok)
+    lu.assertEquals(err.message, 'early')
+    lu.assertEquals(core.time, 1)
+    lu.assertEquals({slow:try()}, {nil, 'cancelled'})
+    lu.assertFalse(core.status(a).state == 'gone')
+end
+
+function TestScope:test_timeout()
+    local a = bg.launch()
+    lu.assertEquals({bg.scope(function() a:exec('ok 1 after 100') end, {timeout = 5})}, {nil, 'timeout'})
+    lu.assertEquals(core.time, 5)
+end
+
+function TestScope:test_limit()
+    local now, most = 0, 0
+    bg.scope(function(sc)
+        for _ = 1, 6 do
+            sc:go(function()
+                now = now + 1
+                most = math.max(most, now)
+                bg.sleep(1)
+                now = now - 1
+            end)
+        end
+    end, {limit = 2})
+    lu.assertEquals(most, 2)
+    lu.assertEquals(core.time, 3)
+end
+
+function TestScope:test_waits_outside_are_the_old_ones_again()
+    local wait = require 'bg.wait'
+    local one, any = wait.one, wait.any
+    bg.scope(function() lu.assertNotIs(wait.one, one) end)
+    lu.assertIs(wait.one, one)
+    pcall(bg.scope, error)
+    lu.assertIs(wait.any, any)
+end
+
+function TestScope:test_tasks_that_wait_for_each_other()
+    local ok, err = pcall(bg.scope, function(sc)
+        local a, b
+        a = sc:go(function() b:get() end)
+        b = sc:go(function() a:get() end)
+    end)
+    lu.assertFalse(ok)
+    lu.assertEquals(err.sqlstate, '40P01')
+end
+
+TestMap = {setUp = TestScope.setUp}
+
+local function values(results)
+    local list = {}
+    for i = 1, results.n do list[i] = results[i] and results[i].value end
+    return list
+end
+
+function TestMap:test_statement()
+    local items = {1, 2, 3, 4, 5}
+    local r = bg.map(items, 'ok done after 1', {workers = 2})
+    lu.assertEquals(values(r), {'done', 'done', 'done', 'done', 'done'})
+    lu.assertEquals(core.time, 4) -- to prepare it takes as long here
+    lu.assertEquals(#bg.sessions(), 0)
+end
+
+function TestMap:test_long_items_are_spread()
+    bg.map({1, 2, 3}, 'ok x after 10', {workers = 3})
+    lu.assertEquals(core.time, 20)
+end
+
+function TestMap:test_errors_and_retry()
+    local ok, err = pcall(bg.map, {1, 2}, 'fail always')
+    lu.assertFalse(ok)
+    lu.assertEquals(err.context, 'item 1 of bg.map')
+    local r, e = bg.map({1, 2}, 'fail always', {errors = 'collect'})
+    lu.assertEquals({r.n, e.n, e[2].message}, {2, 2, 'always'})
+    local tries = 0
+    r = bg.map({1}, function()
+        tries = tries + 1
+        if tries < 3 then core.raise('40001', 'again') end
+        return tries
+    end, {retry = 2})
+    lu.assertEquals(r[1], 3)
+    tries = 0
+    lu.assertFalse((pcall(bg.map, {1}, function() tries = tries + 1 core.raise('22012', 'no') end, {retry = 2})))
+    lu.assertEquals(tries, 1)
+end
+
+function TestMap:test_each_takes_no_more_than_it_needs()
+    local taken = 0
+    local function endless() taken = taken + 1 return taken end
+    for _, item in bg.each(endless, function(s) return s:exec('ok 1 after 1') end, {workers = 2}) do
+        if item >= 4 then break end
+    end
+    lu.assertTrue(taken <= 7)
+    lu.assertEquals(#bg.sessions(), 0)
+end
+
+os.exit(lu.LuaUnit.run())
