@@ -11,8 +11,8 @@
 #include "pg/wait.h"
 #include "session/replay.h"
 #include "session/session_table.h"
-#include "session/statistics.h"
 #include "session/snapshot.h"
+#include "session/statistics.h"
 #include "session/wire.h"
 #include "session/worker.h"
 

@@ -4,8 +4,8 @@
 
 #include <signal.h>
 
-#include "session/snapshot.h"
 #include "session/session_table.h"
+#include "session/snapshot.h"
 #include "session/statistics.h"
 
 namespace pllua_bg::session {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "pg/compat.h"
+#include "pg/wait.h"
 #include "session/internal.h"
 #include "session/session_table.h"
 #include "session/sql_result.h"
@@ -23,6 +24,9 @@ PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_cancel)
 PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_terminate)
 
 namespace pllua_bg::session {
+
+// How long a signal waits for a worker that is starting, in milliseconds.
+static constexpr int kMostWait = 1000;
 
 namespace {
 
@@ -122,9 +126,23 @@ static bool is_session_worker(int pid) {
     return type != nullptr && strcmp(type, kWorkerType) == 0;
 }
 
-// Sends the worker of a session of any backend a signal, by the server's own function and rules.
-static void signal_other(int pid, Datum sent) {
-    if (!DatumGetBool(sent))
+// What has just been launched becomes a backend, which the server can signal, in some milliseconds;
+// a job does when its transaction has committed. Errors: pg 55000, interrupts.
+static void await_backend(int pid) {
+    const TimestampTz end = GetCurrentTimestamp() + kMostWait * INT64CONST(1000);
+    while (BackendPidGetProc(pid) == nullptr && is_session_worker(pid)) {
+        const long rest = pg::milliseconds_until(end);
+        if (rest == 0)
+            ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                            errmsg("background session with PID %d has not started yet", pid)));
+        (void)pg::wait_latch(Min(rest, 5), pg::WaitEvent::kStart);
+    }
+}
+
+// Signals the worker of a session of another backend by the server's own function and rules.
+static void signal_other(int pid, Datum (*send)(FunctionCallInfo fcinfo)) {
+    await_backend(pid);
+    if (!DatumGetBool(DirectFunctionCall2(send, Int32GetDatum(pid), Int64GetDatum(0))))
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                         errmsg("background session with PID %d has ended", pid)));
 }
@@ -192,7 +210,7 @@ Datum pllua_bg_sql_cancel(PG_FUNCTION_ARGS) {
     if (Session *session = own_or_other(pid))
         cancel(session);
     else
-        signal_other(pid, DirectFunctionCall1(pg_cancel_backend, Int32GetDatum(pid)));
+        signal_other(pid, pg_cancel_backend);
     PG_RETURN_VOID();
 }
 
@@ -201,7 +219,6 @@ Datum pllua_bg_sql_terminate(PG_FUNCTION_ARGS) {
     if (Session *session = own_or_other(pid))
         terminate(session);
     else
-        signal_other(
-            pid, DirectFunctionCall2(pg_terminate_backend, Int32GetDatum(pid), Int64GetDatum(0)));
+        signal_other(pid, pg_terminate_backend);
     PG_RETURN_VOID();
 }
