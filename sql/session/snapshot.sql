@@ -107,13 +107,19 @@ SET pllua_bg.pool_lifetime = '1h';
 DO LANGUAGE pllua_bg $$
     local s = bg.launch()
     local pid = s.pid
+    local function let_go(session)
+        session:close()
+        repeat
+            spi.execute('select pg_stat_clear_snapshot()')
+        until spi.execute("select from pg_stat_activity where application_name = 'pllua_bg pool' and state = 'idle' and pid = $1", pid).n == 1
+    end
     s:exec('select 1')
-    s:close()
+    let_go(s)
     for i = 1, 3 do
         local again = bg.launch{snapshot = true, name = 'again'}
         print(again.pid == pid, again:status().transaction, again:exec('show transaction_isolation').value, again:exec('select count(*) from seen').value)
         again:commit()
-        again:close()
+        let_go(again)
     end
     local plain <close> = bg.launch()
     print(plain.pid == pid, plain:exec('show transaction_isolation').value, plain:status().transaction)
