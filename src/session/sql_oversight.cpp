@@ -142,7 +142,9 @@ static void await_backend(int pid) {
 // Signals the worker of a session of another backend by the server's own function and rules.
 static void signal_other(int pid, Datum (*send)(FunctionCallInfo fcinfo)) {
     await_backend(pid);
-    if (!DatumGetBool(DirectFunctionCall2(send, Int32GetDatum(pid), Int64GetDatum(0))))
+    // The server's function would only warn.
+    if (BackendPidGetProc(pid) == nullptr ||
+        !DatumGetBool(DirectFunctionCall2(send, Int32GetDatum(pid), Int64GetDatum(0))))
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                         errmsg("background session with PID %d has ended", pid)));
 }

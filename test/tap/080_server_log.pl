@@ -67,7 +67,8 @@ DO LANGUAGE pllua_bg $$
 		pid = s.pid
 	until reused
 	local busy = bg.launch{name = 'busy'}
-	busy:run('select 1')
+	spi.execute('select pg_advisory_xact_lock(1)')
+	busy:run('select pg_advisory_xact_lock(1)')
 	busy:detach()
 	local cut = bg.launch{name = 'cut'}
 	cut:exec('begin')
