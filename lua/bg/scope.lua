@@ -29,9 +29,7 @@ function Task:done()
     return self.state ~= 'pending'
 end
 
-function Task:wait(timeout)
-    return wait.first({self}, check.timeout(timeout, 'timeout')) ~= nil
-end
+Task.wait = wait.method
 
 -- A task that has failed takes its scope with it, so that only those outside it see the error.
 function Task:try(timeout)

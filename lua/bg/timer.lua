@@ -35,9 +35,7 @@ function Timer:done()
     return deadline == nil
 end
 
-function Timer:wait(timeout)
-    return wait.first({self}, check.timeout(timeout, 'timeout')) ~= nil
-end
+Timer.wait = wait.method
 
 function Timer:try(timeout)
     if not self:wait(timeout) then return nil, 'timeout' end

@@ -102,4 +102,9 @@ function wait.first(list, timeout) -- internal
     end
 end
 
+-- The method `wait` of what is waitable by itself: true when it has settled, false after the timeout.
+function wait.method(self, timeout) -- internal
+    return wait.first({self}, check.timeout(timeout, 'timeout')) ~= nil
+end
+
 return wait

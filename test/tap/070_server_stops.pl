@@ -3,8 +3,11 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('stops');
@@ -63,13 +66,6 @@ sub sessions_work
 	no_workers_left($name);
 }
 
-sub new_launcher
-{
-	my $psql = $node->background_psql('postgres', on_error_stop => 0);
-	$psql->set_query_timer_restart;
-	return $psql;
-}
-
 # Waits until a process is gone.
 sub is_gone
 {
@@ -80,7 +76,7 @@ sub is_gone
 }
 
 # The worker is terminated while it streams, while it copies, while it forgets.
-my $launcher = new_launcher();
+my $launcher = new_psql($node);
 my $pid = $launcher->query_safe('SELECT session_open()');
 like($launcher->query_safe("SELECT stream_until_killed($pid, 'select generate_series(1, 100000000)')"), $terminated, 'streaming: the cause after the rows');
 no_workers_left('streaming');
@@ -121,10 +117,8 @@ SKIP:
 
 	for my $fault ('exit', 'error', 'wait')
 	{
-		$node->safe_psql('postgres', "LOAD 'pllua_bg'; ALTER SYSTEM SET pllua_bg.fault = 'worker-start=$fault'");
-		$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
-		$node->poll_query_until('postgres', "LOAD 'pllua_bg'; SELECT current_setting('pllua_bg.fault') = 'worker-start=$fault'", "LOAD\nt");
-		my $starting = new_launcher();
+		set_fault($node, "worker-start=$fault");
+		my $starting = new_psql($node);
 		if ($fault eq 'wait')
 		{
 			# It has attached and is no backend yet.
@@ -151,9 +145,7 @@ SKIP:
 		}
 		is($starting->query_safe('SELECT 1'), '1', "$fault while starting: the launching backend lives");
 		$starting->quit;
-		$node->safe_psql('postgres', "LOAD 'pllua_bg'; ALTER SYSTEM RESET pllua_bg.fault");
-		$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
-		$node->poll_query_until('postgres', "LOAD 'pllua_bg'; SELECT current_setting('pllua_bg.fault') = ''", "LOAD\nt");
+		set_fault($node, '');
 	}
 	$pid = $launcher->query_safe(q{SELECT session_open('worker-command=error')});
 	is($launcher->query_safe("SELECT session_exec($pid, 'select 42')"), 'XX000: fault point "worker-command"', 'an error before a command is that command\'s');
@@ -187,7 +179,7 @@ sub open_all_kinds
 }
 
 # Smart: sessions work as long as their launching backend stays; what it leaves running does not hold the server up.
-$launcher = new_launcher();
+$launcher = new_psql($node);
 my @pids = open_all_kinds($launcher, 'smart');
 system_or_bail('pg_ctl', '-D', $node->data_dir, '-m', 'smart', '--no-wait', 'stop');
 $node->wait_for_log(qr/received smart shutdown request/);
@@ -204,7 +196,7 @@ sessions_work('after a smart shutdown');
 
 for my $mode ('fast', 'immediate')
 {
-	$launcher = new_launcher();
+	$launcher = new_psql($node);
 	@pids = open_all_kinds($launcher, $mode);
 	$node->stop($mode);
 	is_gone($_, $mode) foreach @pids;
@@ -214,7 +206,7 @@ for my $mode ('fast', 'immediate')
 }
 
 # A worker that is killed brings all backends down once, as any backend does; the server comes back by itself.
-$launcher = new_launcher();
+$launcher = new_psql($node);
 @pids = open_all_kinds($launcher, 'crash');
 my $offset = -s $node->logfile;
 kill 'KILL', $pids[2];

@@ -2,8 +2,11 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('dropped');
@@ -19,14 +22,6 @@ sub no_workers_left
 	ok($node->poll_query_until('postgres', $no_workers), "$name: no worker is left");
 }
 
-sub new_launcher
-{
-	my ($database, @options) = @_;
-	my $psql = $node->background_psql($database, on_error_stop => 0, extra_params => \@options);
-	$psql->set_query_timer_restart;
-	return $psql;
-}
-
 # The error a statement raises, or nothing.
 sub error_of
 {
@@ -40,7 +35,7 @@ sub error_of
 # DROP DATABASE while a detached session still works there, and while a launching backend and its session are idle.
 $node->safe_psql('postgres', 'CREATE DATABASE doomed');
 $node->safe_psql('doomed', 'CREATE EXTENSION pllua_bg');
-my $launcher = new_launcher('doomed');
+my $launcher = new_psql($node, 'doomed');
 my $detached = $launcher->query_safe('SELECT bg.launch()');
 $launcher->query_safe("SELECT bg.run($detached, 'select pg_sleep(1000)'), bg.detach($detached)");    # workload
 $launcher->quit;
@@ -48,7 +43,7 @@ ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activit
 	'a detached session works in the database');
 my ($code, $out, $err) = $node->psql('postgres', 'DROP DATABASE doomed');
 like($err, qr/ERROR:  database "doomed" is being accessed by other users\s+DETAIL:  There is 1 other session using the database/, 'DROP DATABASE: refused, as for any session');
-$launcher = new_launcher('doomed');
+$launcher = new_psql($node, 'doomed');
 my $pid = $launcher->query_safe('SELECT bg.launch()');
 $launcher->query_safe("SELECT bg.run($pid, 'begin'), bg.wait($pid)");
 is($node->safe_psql('postgres', 'DROP DATABASE doomed WITH (FORCE)'), '', 'DROP DATABASE WITH (FORCE): done');
@@ -61,7 +56,7 @@ CREATE EXTENSION pllua_bg;
 CREATE ROLE app LOGIN;
 GRANT USAGE ON SCHEMA bg TO app;
 SQL
-$launcher = new_launcher('postgres', '-U', 'app');
+$launcher = new_psql($node, 'postgres', '-U', 'app');
 $pid = $launcher->query_safe('SELECT bg.launch()');
 $launcher->query_safe("SELECT bg.run($pid, 'select 1'), bg.wait($pid)");
 $node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA bg FROM app; DROP ROLE app');
@@ -74,7 +69,7 @@ no_workers_left('DROP ROLE');
 
 # A role that may no longer log in, or no longer connect, gets no new session; what is open goes on.
 $node->safe_psql('postgres', 'CREATE ROLE app LOGIN; GRANT USAGE ON SCHEMA bg TO app');
-$launcher = new_launcher('postgres', '-U', 'app');
+$launcher = new_psql($node, 'postgres', '-U', 'app');
 $pid = $launcher->query_safe('SELECT bg.launch()');
 $node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA bg FROM app');
 like(error_of($launcher, 'SELECT bg.launch()'), qr/permission denied/, 'REVOKE USAGE ON SCHEMA bg: no new session');
@@ -84,7 +79,7 @@ no_workers_left('REVOKE');
 # DROP EXTENSION in the launching backend and elsewhere.
 for my $where ('here', 'elsewhere')
 {
-	$launcher = new_launcher('postgres');
+	$launcher = new_psql($node, 'postgres');
 	$pid = $launcher->query_safe('SELECT bg.launch()');
 	$launcher->query_safe("SELECT bg.run($pid, 'create temp table kept as select 42 as x'), bg.wait($pid)");
 	$launcher->query_safe('SET client_min_messages = error');

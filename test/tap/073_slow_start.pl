@@ -3,8 +3,11 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('slow');
@@ -37,13 +40,6 @@ SQL
 my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
 
-sub new_launcher
-{
-	my $psql = $node->background_psql('postgres', on_error_stop => 0);
-	$psql->set_query_timer_restart;
-	return $psql;
-}
-
 # What a statement prints, and its error.
 sub ask
 {
@@ -51,36 +47,6 @@ sub ask
 	my $answer = $psql->query($query) . $psql->{stderr};
 	$psql->{stderr} = '';
 	return $answer;
-}
-
-# Starts a statement that does not end soon.
-sub ask_later
-{
-	my ($psql, $query) = @_;
-	$psql->{stdin} .= "$query;\n";
-	$psql->{run}->pump_nb while length $psql->{stdin};
-}
-
-sub wait_until
-{
-	my ($condition) = @_;
-	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
-	until ($condition->())
-	{
-		return 0 if time > $end;
-		select undef, undef, undef, 0.01;
-	}
-	return 1;
-}
-
-# Where workers started from now on go wrong; '' is nowhere.
-sub set_fault
-{
-	my ($fault) = @_;
-	$node->safe_psql('postgres', "LOAD 'pllua_bg'; ALTER SYSTEM SET pllua_bg.fault = '$fault'");
-	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
-	$node->poll_query_until('postgres', "LOAD 'pllua_bg'; SELECT current_setting('pllua_bg.fault') = '$fault'", "LOAD\nt")
-	  or die 'the fault point was not set';
 }
 
 # The work that was sent is done, all of it, once.
@@ -103,18 +69,18 @@ sub nothing_left
 	  or diag("$left segments instead of $at_rest");
 }
 
-my $launcher = new_launcher();
+my $launcher = new_psql($node);
 $launcher->query_safe(q{SELECT session_exec(session_open(), 'select 1')});
 $launcher->quit;
 ok($node->poll_query_until('postgres', "SELECT ($workers) = 0"), 'warmed up');
 $at_rest = $node->safe_psql('postgres', $segments);
 
 # Full queues of a session that is busy: it waits for a lock.
-my $locker = new_launcher();
+my $locker = new_psql($node);
 my $pid;
 for my $how ('nothing', 'cancel', 'close', 'detach', 'quit', 'terminate')
 {
-	$launcher = new_launcher();
+	$launcher = new_psql($node);
 	$pid = $launcher->query_safe('SELECT session_open()');
 	$locker->query_safe('BEGIN; LOCK TABLE gate');
 	$launcher->query_safe(qq{SELECT bg.run($pid, 'do ''begin lock table gate; end''')});
@@ -144,7 +110,7 @@ for my $how ('nothing', 'cancel', 'close', 'detach', 'quit', 'terminate')
 $locker->quit;
 
 # A full queue the other way: a session in a transaction does not wait for a backend that does not read.
-$launcher = new_launcher();
+$launcher = new_psql($node);
 $pid = $launcher->query_safe('SELECT session_open()');
 $launcher->query_safe("SELECT session_exec($pid, 'begin; insert into mark values (''unread'', 1)')");
 $launcher->query_safe("SELECT bg.run($pid, 'select repeat(''x'', 1000) from generate_series(1, 20000)'), bg.run($pid, 'commit')");
@@ -156,7 +122,7 @@ nothing_left('unread rows');
 
 SKIP:
 {
-	$launcher = new_launcher();
+	$launcher = new_psql($node);
 	$launcher->query_safe(q{LOAD 'pllua_bg'});
 	skip 'built without fault points', 1
 	  if $launcher->query_safe(q{SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '0';
@@ -165,8 +131,8 @@ SKIP:
 	# A worker that ends before it has attached leaves nothing, whoever was to look after its segment.
 	for my $fault ('exit', 'error')
 	{
-		set_fault("worker-entry=$fault");
-		$launcher = new_launcher();
+		set_fault($node, "worker-entry=$fault");
+		$launcher = new_psql($node);
 		like(ask($launcher, q{DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec('select 42') $$}),
 			qr/ERROR:  background session (?:could not be started|has ended\nDETAIL:  The worker could not be started)/, "$fault before attaching: the command tells");
 		nothing_left("$fault before attaching", $launcher);
@@ -180,14 +146,14 @@ SKIP:
 		$launcher->query_safe(q{DO LANGUAGE pllua_bg $$ local s = bg.launch() pcall(s.run, s, 'select 42') bg.on_commit('select 42') $$});
 		$launcher->quit;
 		nothing_left("$fault before attaching, the launching backend gone");
-		set_fault('');
+		set_fault($node, '');
 	}
 
 	# Workers that are held before they attach, then go on.
 	for my $how ('nothing', 'cancel', 'close', 'detach', 'quit', 'terminate', 'on_exit cancel', 'worker terminated', 'on_commit')
 	{
-		set_fault('worker-entry=wait');
-		$launcher = new_launcher();
+		set_fault($node, 'worker-entry=wait');
+		$launcher = new_psql($node);
 		my $launcher_pid = $launcher->query_safe('SELECT pg_backend_pid()');
 		$pid = $launcher->query_safe("SELECT session_open('" . ($how eq 'on_exit cancel' ? 'cancel' : 'finish') . "')");
 		is($launcher->query_safe("SELECT state FROM bg.backend_sessions()"), 'starting', "held, $how: it is starting") if $how eq 'nothing';
@@ -235,7 +201,7 @@ SKIP:
 			$launcher->quit;
 			$done = 0 if $how eq 'on_exit cancel';
 		}
-		set_fault('');
+		set_fault($node, '');
 		like($launcher->query_safe("SELECT session_exec($pid, 'select 42')"), $how eq 'worker terminated' ? qr/^0800[36]: / : qr/^42$/, "held, $how: the next answer is right")
 		  if $how =~ /nothing|^cancel|worker|on_commit/;
 		is_done("held $how", $done, "held, $how: what was sent is " . ($done ? 'done' : 'dropped'));
@@ -248,8 +214,8 @@ SKIP:
 	# Held when the server stops at once, or starts anew after a crash.
 	for my $how ('immediate', 'crash')
 	{
-		set_fault('worker-entry=wait');
-		$launcher = new_launcher();
+		set_fault($node, 'worker-entry=wait');
+		$launcher = new_psql($node);
 		$pid = $launcher->query_safe('SELECT session_open()');
 		$launcher->query_safe("SELECT send_large($pid, '$how', 20)");
 		$node->safe_psql('postgres', "LOAD 'pllua_bg'; ALTER SYSTEM RESET pllua_bg.fault") if $how eq 'crash';
@@ -267,7 +233,7 @@ SKIP:
 		}
 		ok(wait_until(sub { !kill 0, $pid }), "held, $how: the worker is gone");
 		eval { $launcher->quit };
-		set_fault('');
+		set_fault($node, '');
 		is($node->safe_psql('postgres', q{SELECT session_exec(session_open(), 'select 42')}), '42', "held, $how: sessions work afterwards");
 		nothing_left("held, $how");
 	}

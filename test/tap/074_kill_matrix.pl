@@ -3,8 +3,11 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('matrix');
@@ -47,34 +50,8 @@ my $locks = q{SELECT count(*) FROM pg_locks WHERE locktype IN ('advisory', 'rela
 my $temporary = q{SELECT count(*) FROM pg_ls_tmpdir()};
 my $cause = qr/^0800[36]: .*(terminating.*administrator command|ended unexpectedly)/;
 
-sub new_psql
-{
-	my $psql = $node->background_psql('postgres', on_error_stop => 0);
-	$psql->set_query_timer_restart;
-	return $psql;
-}
-
-sub ask_later
-{
-	my ($psql, $query) = @_;
-	$psql->{stdin} .= "$query;\n";
-	$psql->{run}->pump_nb while length $psql->{stdin};
-}
-
-sub wait_until
-{
-	my ($condition) = @_;
-	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
-	until ($condition->())
-	{
-		return 0 if time > $end;
-		select undef, undef, undef, 0.005;
-	}
-	return 1;
-}
-
-my $watcher = new_psql();
-my $locker = new_psql();
+my $watcher = new_psql($node);
+my $locker = new_psql($node);
 
 # Waits until a question has the answer t.
 sub wait_for
@@ -87,15 +64,6 @@ sub activity
 {
 	my ($pid, $condition) = @_;
 	wait_for("EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid AND $condition)");
-}
-
-# What the server runs with from now on, in workers that are there too.
-sub set_fault
-{
-	my ($fault) = @_;
-	$node->safe_psql('postgres', "LOAD 'pllua_bg'; ALTER SYSTEM SET pllua_bg.fault = '$fault'");
-	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
-	$node->poll_query_until('postgres', "LOAD 'pllua_bg'; SELECT current_setting('pllua_bg.fault') = '$fault'", "LOAD\nt") or die 'the fault point was not set';
 }
 
 # name => [ what brings a new session into the phase, how the launching backend learns of the worker's end, what the phase needs: `fault` points,
@@ -171,7 +139,7 @@ my %phase = (
 	'in DISCARD ALL' => [
 		sub {
 			my ($psql, $pid) = @_;
-			set_fault('worker-rest=wait');
+			set_fault($node, 'worker-rest=wait');
 			wait_until(sub { $psql->query_safe("SELECT session_exec($pid, 'show pllua_bg.fault')") eq 'worker-rest=wait' }) or die 'no reload';
 			$psql->query_safe("SELECT bg.detach($pid)");
 			activity($pid, q{query = 'DISCARD ALL'});
@@ -207,9 +175,9 @@ sub end_in_phase
 	my ($name, $victim) = @_;
 	my ($enter, $how, $needs) = (@{ $phase{$name} }, '');
 	my $test = "$name, $victim";
-	my $psql = new_psql();
+	my $psql = new_psql($node);
 	my $own = $psql->query_safe('SELECT pg_backend_pid()');
-	set_fault('worker-start=wait') if $name eq 'starting';
+	set_fault($node, 'worker-start=wait') if $name eq 'starting';
 	my $pid = $psql->query_safe('SELECT session_open()');
 	$psql->query_safe("SELECT session_exec($pid, 'select 1')") unless $name eq 'starting';
 	$locker->query_safe('BEGIN; LOCK TABLE gate') if $needs eq 'gate';
@@ -232,11 +200,11 @@ sub end_in_phase
 		like($psql->query("SELECT session_exec($pid, 'commit')"), $cause, "$test: the next command tells the cause") if $how eq 'exec';
 		like($psql->query("SELECT session_take($pid)"), $cause, "$test: its result tells the cause") if $how eq 'take';
 		like($psql->query('SELECT 1'), qr/0800[36]: .*(terminating.*administrator command|ended unexpectedly)/, "$test: the answer tells the cause") if $how eq 'answer' || $how eq 'stalled';
-		set_fault('') if $needs eq 'fault';
+		set_fault($node, '') if $needs eq 'fault';
 		is($psql->query($session), '42', "$test: the launching backend opens the next session") if $how ne 'job';
 		is($psql->{stderr}, '', "$test: and has no error of its own");
 	}
-	elsif ($needs eq 'fault') { set_fault(''); }
+	elsif ($needs eq 'fault') { set_fault($node, ''); }
 	if ($how eq 'job')
 	{
 		$node->safe_psql('postgres', 'ALTER SYSTEM RESET synchronous_standby_names');
@@ -269,7 +237,7 @@ for my $mode ('fast', 'immediate')
 	$locker->query_safe('BEGIN; LOCK TABLE gate');
 	for my $name ('waiting for a lock', 'streaming', 'spooling', 'holding what nobody reads')
 	{
-		my $psql = new_psql();
+		my $psql = new_psql($node);
 		my $pid = $psql->query_safe('SELECT session_open()');
 		$psql->query_safe("SELECT session_exec($pid, 'select 1')");
 		$phase{$name}[0]->($psql, $pid, $psql->query_safe('SELECT pg_backend_pid()'));
@@ -280,8 +248,8 @@ for my $mode ('fast', 'immediate')
 	for my $pid (@pids) { ok(wait_until(sub { !kill 0, $pid }), "$mode shutdown: a worker is gone"); }
 	eval { $_->quit } for @psqls, $watcher, $locker;
 	$node->start;
-	$watcher = new_psql();
-	$locker = new_psql();
+	$watcher = new_psql($node);
+	$locker = new_psql($node);
 	is($node->safe_psql('postgres', $session), '42', "$mode shutdown: sessions work afterwards");
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM mark WHERE what = 'lost'}), '0', "$mode shutdown: no open transaction was committed");
 }

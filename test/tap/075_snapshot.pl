@@ -3,8 +3,11 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('snapshot');
@@ -24,22 +27,11 @@ SQL
 my $no_workers = q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 my $too_late = qr/^0800[36]: could not import the requested snapshot$/;
 
-sub set_fault
-{
-	my ($fault) = @_;
-	$node->safe_psql('postgres', "LOAD 'pllua_bg'; ALTER SYSTEM SET pllua_bg.fault = '$fault'");
-	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
-	$node->poll_query_until('postgres', "LOAD 'pllua_bg'; SELECT current_setting('pllua_bg.fault') = '$fault'", "LOAD\nt");
-	return;
-}
-
 # A launching backend whose workers do not get beyond their start.
 sub slow_launcher
 {
-	set_fault('worker-start=wait');
-	my $launcher = $node->background_psql('postgres', on_error_stop => 0);
-	$launcher->set_query_timer_restart;
-	return $launcher;
+	set_fault($node, 'worker-start=wait');
+	return new_psql($node);
 }
 
 # Sends a statement that will wait for a worker's start, and waits until it does.
@@ -73,7 +65,7 @@ my $pid = $launcher->query_safe('SELECT bg.launch(snapshot => true)');
 begin_waiting($launcher, 'COMMIT');
 $node->safe_psql('postgres', 'DELETE FROM item WHERE id > 10');
 $node->safe_psql('postgres', 'VACUUM item');
-set_fault('');
+set_fault($node, '');
 is($launcher->query_safe("SELECT session_exec($pid, 'select count(*) from item')"), '1000', 'the session sees the state of its launch');
 $node->safe_psql('postgres', 'VACUUM item');
 is($launcher->query_safe("SELECT session_exec($pid, 'select count(*) from item')"), '1000', 'and goes on seeing it');
@@ -89,7 +81,7 @@ $launcher->query_safe("SELECT bg.run($pid, 'insert into mark select count(*) fro
 is($launcher->query_safe('SELECT count(*) FROM bg.sessions'), '0', 'let go');
 begin_waiting($launcher, 'COMMIT');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mark'), '0', 'it has not started');
-set_fault('');
+set_fault($node, '');
 $launcher->query_safe('SELECT 1');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM mark WHERE what = '10'"), 'a session that was let go does its work');
 finish($launcher, 'let go');
@@ -99,7 +91,7 @@ $launcher = slow_launcher();
 $launcher->query_safe('BEGIN');
 $pid = $launcher->query_safe('SELECT bg.launch(snapshot => true)');
 $launcher->query_safe('ROLLBACK');
-set_fault('');
+set_fault($node, '');
 like($launcher->query_safe("SELECT session_exec($pid, 'select 1')"), $too_late, 'rolled back before the worker had the snapshot: the session says so');
 is($launcher->query_safe("SELECT state || ': ' || error FROM bg.sessions"), 'gone: could not import the requested snapshot', 'bg.sessions too');
 finish($launcher, 'a rollback');
@@ -108,7 +100,7 @@ finish($launcher, 'a rollback');
 $launcher = slow_launcher();
 $launcher->query_safe(q{LOAD 'pllua_bg'; SET pllua_bg.launch_wait = 50});
 $pid = $launcher->query_safe('SELECT bg.launch(snapshot => true)');
-set_fault('');
+set_fault($node, '');
 like($launcher->query_safe("SELECT session_exec($pid, 'select 1')"), $too_late, 'a worker that starts after pllua_bg.launch_wait: the session says so');
 finish($launcher, 'a long start');
 
@@ -122,7 +114,7 @@ $launcher->query('SELECT 1');
 like($launcher->{stderr}, qr/canceling statement/, 'a commit that waits is cancelled');
 $launcher->{stderr} = '';
 is($launcher->query_safe("SELECT count(*) FROM mark WHERE what = 'lost'"), '0', 'and has not committed');
-set_fault('');
+set_fault($node, '');
 like($launcher->query_safe("SELECT session_exec($pid, 'select 1')"), $too_late, 'the session says so');
 finish($launcher, 'a cancelled commit');
 
@@ -132,7 +124,7 @@ $launcher->query_safe('BEGIN');
 $pid = $launcher->query_safe('SELECT bg.launch(snapshot => true)');
 $launcher->query_safe("SELECT bg.run($pid, 'insert into mark values (''never'')')");
 $launcher->quit;
-set_fault('');
+set_fault($node, '');
 ok($node->poll_query_until('postgres', $no_workers), 'the launching backend has ended: no worker is left');
 is($node->safe_psql('postgres', "SELECT count(*) FROM mark WHERE what = 'never'"), '0', 'and nothing was done with another snapshot');
 
