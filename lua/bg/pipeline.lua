@@ -42,7 +42,10 @@ local function take_error(self, worker, slot, err)
         slot.attempts = slot.attempts - 1
     elseif slot.attempts > options.retry or not workers.is_transient(err) then
         err = workers.in_item(err, slot, self.caller)
-        if options.errors == 'raise' then error(err, 0) end
+        if options.errors == 'raise' then
+            self.failure = self.failure or err
+            return
+        end
         slot.ok, slot.value = false, err
         self.settled[#self.settled + 1] = slot
         return
@@ -84,7 +87,7 @@ end
 -- Gives every worker as much as it should have, one item to each in turn.
 local function fill(self)
     local given = true
-    while given do
+    while given and not self.failure do
         given = false
         for _, worker in ipairs(self.workers) do
             local slot = has_room(worker) and self.items:take()
@@ -118,7 +121,7 @@ local function collect(self, worker)
         if ok == false then error(err, 0) end
         worker.preparing = nil
     end
-    while worker.first <= worker.last do
+    while worker.first <= worker.last and not self.failure do
         local slot = worker[worker.first]
         local ok, value = fetch(worker.session, slot.id)
         if ok == nil then break end
@@ -160,7 +163,8 @@ local function wait_for_one(self)
     return true
 end
 
--- The next slot that has an outcome, in any order; nil when there is none left.
+-- The next slot that has an outcome, in any order; nil when there is none left. A failure is raised
+-- after what has come before it.
 function Pipeline:next() -- internal
     while true do
         local settled = self.settled
@@ -170,12 +174,15 @@ function Pipeline:next() -- internal
             self.first_settled = self.first_settled + 1
             return slot
         end
+        if self.failure then error(self.failure, 0) end
         self.settled, self.first_settled = {}, 1
         fill(self)
-        if wait_for_one(self) then
-            fill(self)
-        elseif #self.settled == 0 then
-            return nil
+        if not self.failure then
+            if wait_for_one(self) then
+                fill(self)
+            elseif #self.settled == 0 then
+                return nil
+            end
         end
     end
 end

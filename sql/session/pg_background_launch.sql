@@ -158,9 +158,7 @@ reset pg_background.max_workers;
 select pg_background_detach_all() > 1;
 
 -- a worker that dies
--- workload
-select * from pg_background_launch_v2('select pg_sleep(100)') \gset
-select pg_terminate_backend(:pid);
+select * from pg_background_launch_v2('select pg_terminate_backend(pg_backend_pid())') \gset
 select try(format('select * from pg_background_result_v2(%s, %s) as (x text)', :pid, :cookie));
 select state, has_error, sqlstate from pg_background_outcome(:pid, :cookie);
 select pg_background_detach_all();
