@@ -1,21 +1,16 @@
 -- One question, four sessions: each counts and sums a quarter of pgbench_accounts
 
 create function in_parts(parts int, out n bigint, out total bigint) language pllua_bg as $$
-    local last = spi.execute('select max(aid) from pgbench_accounts').value
-    local size = (last + parts - 1) // parts
-    local futures = {}
-    for i = 1, parts do
-        local session = bg.launch {settings = {max_parallel_workers_per_gather = 0}}
-        futures[i] = session:run(
-            'select count(*) as n, sum(aid + abalance) as total from pgbench_accounts where aid between $1 and $2',
-            (i - 1) * size + 1, i * size)
-    end
+    local rows = spi.execute('select max(aid) from pgbench_accounts').value
+    local results = bg.map(
+        bg.chunks('pgbench_accounts', {by = 'aid', size = (rows + parts - 1) // parts}),
+        'select count(*) as n, sum(aid + abalance) as total from pgbench_accounts where aid between $1 and $2',
+        {workers = parts, snapshot = true, args = function(chunk) return chunk.lo, chunk.hi end})
     local n, total = 0, 0
-    for i, result in ipairs(bg.all(futures)) do
+    for i, result in ipairs(results) do
         print(('part %d: %d rows'):format(i, result[1].n))
         n, total = n + result[1].n, total + result[1].total
     end
-    for _, session in ipairs(bg.sessions()) do session:detach() end
     return n, total
 $$;
 
