@@ -77,3 +77,28 @@ SELECT count(*) FROM pg_locks WHERE pid = :pid AND locktype = 'advisory';
 SELECT bg.close(:pid);
 DROP FUNCTION outcome(int);
 DROP TABLE locked;
+
+-- a worker waits while it connects
+SET pllua_bg.pool_size = 0;
+CREATE FUNCTION outcome_of_start() RETURNS text LANGUAGE pllua_bg AS $$
+    local s <close> = bg.launch()
+    local ok, r = pcall(s.exec, s, 'select 1')
+    return ok and 'started' or table.concat({r.sqlstate, r.message, r.detail}, ' | ')
+$$;
+SET statement_timeout = '60s';
+BEGIN;
+LOCK TABLE pg_catalog.pg_authid;
+SELECT outcome_of_start();
+ROLLBACK;
+BEGIN;
+LOCK TABLE pg_catalog.pg_db_role_setting;
+SELECT outcome_of_start();
+ROLLBACK;
+-- what a worker only reads does not make it wait
+BEGIN;
+ALTER DATABASE contrib_regression SET work_mem = '6MB';
+SELECT outcome_of_start();
+ROLLBACK;
+DROP FUNCTION outcome_of_start();
+RESET statement_timeout;
+RESET pllua_bg.pool_size;

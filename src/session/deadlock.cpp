@@ -1,9 +1,9 @@
 // Making the wait of a launcher for its worker visible to the server's deadlock detector.
 // Owns the timer that makes a worker look again.
 //
-// A worker holds a lock of its own while a command runs. A launcher that has waited for
-// deadlock_timeout while its worker waits for a lock asks for that lock for a moment: a cycle
-// through both is then an ordinary deadlock. The worker is told to look for it, so that it, not the
+// A worker holds a lock of its own while it starts and while a command runs. A launcher that has
+// waited for deadlock_timeout while its worker waits for a lock asks for that lock for a moment: a
+// cycle through both is then an ordinary deadlock. The worker is told to look for it, so that it, not the
 // launcher, is the victim. The launcher waits in short slices inside a subtransaction, because the
 // end of a slice is the server's lock timeout.
 #include <signal.h>
@@ -26,8 +26,9 @@ static constexpr int kKickAfter = 20; // milliseconds after which the launcher i
 static constexpr uint16 kBusyLock = 0xB6;
 static constexpr uint32 kWaitClassMask = 0xFF000000U;
 
-void set_busy_tag(LOCKTAG *tag, int launcher_pid, uint64 session_number) {
-    SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, static_cast<uint32>(launcher_pid),
+void set_busy_tag(LOCKTAG *tag, Oid database, int launcher_pid, uint64 session_number) {
+    // The database is the launcher's; MyDatabaseId is not known yet where a worker connects.
+    SET_LOCKTAG_ADVISORY(*tag, database, static_cast<uint32>(launcher_pid),
                          static_cast<uint32>(session_number), kBusyLock);
 }
 
@@ -54,7 +55,7 @@ static bool waits_for_lock(Session *session) {
 
 static void acquire_for_a_moment(Session *session) {
     LOCKTAG tag;
-    set_busy_tag(&tag, MyProcPid, session->header->session_number);
+    set_busy_tag(&tag, MyDatabaseId, MyProcPid, session->header->session_number);
     (void)LockAcquire(&tag, ShareLock, false, false);
     (void)LockRelease(&tag, ShareLock, false);
 }
@@ -114,7 +115,8 @@ bool offer_deadlock_edge(const WaitFor *commands, int n, long timeout) {
 // The worker's side.
 
 static void my_busy_tag(LOCKTAG *tag) {
-    set_busy_tag(tag, worker.header->launcher_pid, worker.header->session_number);
+    set_busy_tag(tag, worker.header->database, worker.header->launcher_pid,
+                 worker.header->session_number);
 }
 
 void take_busy_lock() {

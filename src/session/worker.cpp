@@ -186,6 +186,8 @@ static void run(dsm_handle handle) {
     if (has_flag(worker.header, kClosing)) return;
     pg::fault("worker-start");
     if (!worker.header->has_queues && !wait_for_commit()) return;
+    // Connecting can wait for locks of the launcher, too. run_loop() releases it.
+    take_busy_lock();
     become_backend();
     apply_setup();
     run_loop();

@@ -84,12 +84,12 @@ void renew(const Frame *frame);
 // Leaves the pool for good; false when the launcher has just taken the session. Errors: none.
 bool retire();
 
-// The lock that is held while a command runs (see deadlock.cpp). Errors: pg.
+// The lock that is held while the worker starts or a command runs (see deadlock.cpp). Errors: pg.
 void take_busy_lock();
 void release_busy_lock();
 // Lets a launcher that waits for the lock have it for a moment. Errors: pg.
 void yield_busy_lock();
-void set_busy_tag(LOCKTAG *tag, int launcher_pid, uint64 session_number);
+void set_busy_tag(LOCKTAG *tag, Oid database, int launcher_pid, uint64 session_number);
 
 // The loop: receives commands, runs them, survives their errors; returns when the session is over.
 void run_loop();

@@ -62,11 +62,13 @@ void renew(const Frame *frame) {
     worker.turning = true;
     worker.pooled = false;
     FrameCursor cursor = {frame->payload, frame->payload + frame->length};
+    take_busy_lock();
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
     take_over(&cursor);
     CommitTransactionCommand();
     take_snapshot(&cursor);
+    release_busy_lock();
     worker.turning = false;
 }
 
