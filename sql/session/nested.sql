@@ -52,7 +52,7 @@ DO LANGUAGE pllua_bg $$
             function(s) s:close() end,
             function(s) s:detach() end,
             function(s) s:terminate() end,
-            function(s) s:exec('select bg.close(pid) from bg.sessions') s:close() end,
+            function(s) s:exec('select bg.close(pid) from bg.sessions where launcher = pg_backend_pid()') s:close() end,
         } do
             local s = bg.launch{name = 'nested top', on_exit = on_exit}
             local grown = s:exec('select grow(2, $1)', on_exit).value
@@ -66,10 +66,10 @@ $$;
 DO LANGUAGE pllua_bg $$
     local s <close> = bg.launch{name = 'nested top'}
     s:exec([[select grow(2, 'cancel')]])
-    local below = s:exec([[select pid from bg.sessions]]).value
+    local below = s:exec([[select pid from bg.sessions where launcher = pg_backend_pid()]]).value
     spi.execute('select pg_terminate_backend($1)', below)
     repeat local r = spi.execute('select living()')[1].living until r == 1
-    print(s:exec('select state from bg.sessions').value)
+    print(s:exec('select state from bg.sessions where launcher = pg_backend_pid()').value)
 $$;
 CALL wait_for_end();
 RESET statement_timeout;

@@ -71,6 +71,29 @@ SELECT public.has_plpgsql();
 RESET ROLE;
 DROP FUNCTION public.has_plpgsql();
 RESET ALL;
+ALTER ROLE regress_bg_setter RESET session_preload_libraries;
+-- The parameter of a library that is not loaded yet can be set by anyone; a superuser's session does not make it valid.
+CREATE FUNCTION public.as_definer() RETURNS text LANGUAGE pllua_bg SECURITY DEFINER AS $$
+    local s <close> = bg.launch()
+    local conflict = s:exec([[select current_setting('plpgsql.variable_conflict', true)]]).value
+    s:exec('do $x$ begin end $x$')
+    return ('%s, then %s'):format(conflict, s:exec([[select current_setting('plpgsql.variable_conflict')]]).value)
+$$;
+SELECT current_user AS owner \gset
+\c -
+SET client_min_messages = error;
+SET plpgsql.variable_conflict = 'use_column';
+SELECT public.as_definer();
+\c - regress_bg_setter
+SET client_min_messages = error;
+SET plpgsql.variable_conflict = 'use_column';
+SELECT public.as_definer();
+\c "dbname=contrib_regression user=regress_bg_setter options='-c plpgsql.variable_conflict=use_column'"
+SET client_min_messages = error;
+SELECT public.as_definer();
+\c - :owner
+\set SHOW_CONTEXT never
+DROP FUNCTION public.as_definer();
 DROP FUNCTION public.ask(text);
 DROP OWNED BY regress_bg_setter;
 DROP ROLE regress_bg_setter;

@@ -29,11 +29,19 @@ static bool is_chosen(const struct config_generic *setting) {
            setting->source >= PGC_S_DATABASE;
 }
 
+// The role whose rights the value has been set with; none when they were those of the server or of
+// a superuser. The parameter of a library that is not loaded yet can be set by anyone, and the
+// server looks at who it was when it loads the library: a superuser's session must not set it anew.
+static Oid setter_of(const struct config_generic *setting) {
+    const bool privileged = setting->scontext != PGC_USERSET && setting->scontext != PGC_BACKEND;
+    return privileged ? InvalidOid : setting->srole;
+}
+
 void write_session_settings(StringInfo frames) {
     pg::for_each_setting([frames](const struct config_generic *setting) {
         if (!is_chosen(setting) || is_excluded(setting)) return;
         const char *value = GetConfigOption(setting->name, true, false);
-        if (value != nullptr) write_setting(frames, setting->name, value);
+        if (value != nullptr) write_setting(frames, setter_of(setting), setting->name, value);
     });
 }
 
@@ -49,7 +57,7 @@ void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
                      errmsg("setting \"%s\" cannot be given to a background session", name)));
         (void)set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
                                 GUC_ACTION_SET, false, ERROR, false);
-        write_setting(frames, name, value);
+        write_setting(frames, InvalidOid, name, value);
     }
 }
 
@@ -75,11 +83,23 @@ void fix_client_encoding() {
     encoding->check_hook = check_encoding;
 }
 
+// Sets it, or only checks that it can be set.
+static bool try_setting(const char *name, const char *value, Oid setter, bool change) {
+    const bool own = !OidIsValid(setter);
+    return set_config_option_ext(name, value, own && superuser() ? PGC_SUSET : PGC_USERSET,
+                                 PGC_S_SESSION, own ? GetUserId() : setter, GUC_ACTION_SET, change,
+                                 DEBUG1, false) != 0;
+}
+
 void apply_setting(const Frame *frame) {
-    const char *name = frame->payload;
+    Oid setter;
+    memcpy(&setter, frame->payload, sizeof setter);
+    const char *name = frame->payload + sizeof setter;
     const char *value = name + strlen(name) + 1;
-    (void)set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
-                            GUC_ACTION_SET, true, DEBUG1, false);
+    // Who set it and the session's user must both be allowed to.
+    if (OidIsValid(setter) && setter != GetUserId() && !try_setting(name, value, InvalidOid, false))
+        return;
+    (void)try_setting(name, value, setter, true);
 }
 
 } // namespace pllua_bg::session

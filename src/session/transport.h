@@ -14,7 +14,7 @@ namespace pllua_bg::session {
 
 enum class FrameType : uint32 {
     kCommand = 'Q',      // to the worker: CommandFrame, sql, parameters
-    kSetting = 'S',      // to the worker, setup only: name, value
+    kSetting = 'S',      // to the worker, setup only: setter, name, value
     kRest = 'R',         // to the worker: RestFrame, forget this use; back: empty, it is done
     kRenew = 'W',        // to the worker: kSetting frames, begin another use
     kSnapshot = 'X',     // to the worker, after settings: begin a transaction (snapshot.cpp)

@@ -31,8 +31,9 @@ void read_command(const Frame *frame, WireCommand *command);
 // Appends a frame and returns its payload, to be filled; valid until the next one. Errors: pg
 // (memory).
 char *append_frame(StringInfo frames, FrameType type, Size length);
-// Two strings with their ends, as a setting has them.
-void write_setting(StringInfo frames, const char *name, const char *value);
+// A role, and two strings with their ends, as a setting has them. With a setter it is set with the
+// rights of that role, without one with those of the session's user.
+void write_setting(StringInfo frames, Oid setter, const char *name, const char *value);
 // A command in the same form, appended to a string of frames instead of a channel.
 void append_command(StringInfo frames, const WireCommand *command);
 
