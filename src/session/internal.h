@@ -139,9 +139,10 @@ void take_message(Session *session, const char *message, Size length);
 // Pumps every session. Errors: as pump().
 void pump_all();
 
-// Registers a worker for a segment; false when no slot is free. The handle is in TopMemoryContext,
-// the caller's to free. Errors: pg.
-bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle);
+// Registers a worker for a segment, waiting for a free slot so many seconds. The handle is in
+// TopMemoryContext, the caller's to free. Errors: pg 53000 with that message.
+void await_slot(dsm_segment *segment, double seconds, const char *refusal,
+                BackgroundWorkerHandle **handle);
 // Creates a segment that lives until dsm_detach. Errors: pg 53000.
 dsm_segment *create_segment(Size size);
 // Writes to the server log, for DEBUG1, what becomes of a session. Errors: none.

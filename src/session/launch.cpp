@@ -107,7 +107,8 @@ static void fill_library_name(BackgroundWorker *worker) {
                  errmsg("path of the library is too long for a background worker: \"%s\"", path)));
 }
 
-bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
+// Registers a worker for a segment; false when no slot is free. Errors: pg.
+static bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
     auto *header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
     if (!take_entry(header)) return false;
     BackgroundWorker worker;
@@ -211,16 +212,14 @@ static void make_segment(Session *session, const LaunchOptions &options, StringI
     MemoryContextSwitchTo(old);
 }
 
-// Registers the worker, waiting for a free slot if need be.
-static void start_worker(Session *session, double wait) {
-    double seconds = wait >= 0 ? wait : pg::setting_launch_wait / 1000.0;
+void await_slot(dsm_segment *segment, double seconds, const char *refusal,
+                BackgroundWorkerHandle **handle) {
     TimestampTz deadline = GetCurrentTimestamp() + static_cast<int64>(Min(seconds, 1e9) * 1e6);
     long pause = 1;
-    while (!register_worker(session->segment, &session->worker)) {
+    while (!register_worker(segment, handle)) {
         long rest = pg::milliseconds_until(deadline);
         if (rest == 0)
-            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-                            errmsg("could not launch a background session: no free worker slot"),
+            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("%s", refusal),
                             errhint("You may need to increase max_worker_processes.")));
         // A session nobody uses makes room.
         trim_pool(pool_count - 1);
@@ -229,6 +228,11 @@ static void start_worker(Session *session, double wait) {
         (void)pg::wait_latch(Min(pause, rest), pg::WaitEvent::kStart);
         pause = Min(pause * 2, 50);
     }
+}
+
+static void start_worker(Session *session, double wait) {
+    await_slot(session->segment, wait >= 0 ? wait : pg::setting_launch_wait / 1000.0,
+               _("could not launch a background session: no free worker slot"), &session->worker);
     // From here on the death of a worker that never attached is seen.
     shm_mq_set_handle(session->channel.out, session->worker);
     shm_mq_set_handle(session->channel.in, session->worker);

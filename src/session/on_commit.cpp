@@ -9,7 +9,6 @@
 #include "pg/compat.h"
 #include "pg/fault.h"
 #include "pg/settings.h"
-#include "pg/wait.h"
 #include "session/replay.h"
 #include "session/statistics.h"
 #include "session/wire.h"
@@ -53,21 +52,6 @@ void on_commit(const char *sql, int nparams, const Param *params) {
     MemoryContextSwitchTo(old);
 }
 
-static void register_or_wait(const Job *job, BackgroundWorkerHandle **worker) {
-    TimestampTz deadline =
-        GetCurrentTimestamp() + pg::setting_launch_wait * static_cast<int64>(1000);
-    while (!register_worker(job->segment, worker)) {
-        long rest = pg::milliseconds_until(deadline);
-        if (rest == 0)
-            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-                            errmsg("could not launch the background sessions of this transaction: "
-                                   "no free worker slot"),
-                            errhint("You may need to increase max_worker_processes.")));
-        pump_all();
-        (void)pg::wait_latch(Min(rest, 20), pg::WaitEvent::kStart);
-    }
-}
-
 static void start_job(Job *job) {
     pg::fault("on-commit-start");
     dsm_segment *segment = create_segment(segment_size(0, job->setup.len));
@@ -76,7 +60,10 @@ static void start_job(Job *job) {
     segment_init(job->header, 0, job->setup.data, job->setup.len);
     job->header->user = job->user;
     BackgroundWorkerHandle *worker = nullptr;
-    register_or_wait(job, &worker);
+    await_slot(segment, pg::setting_launch_wait / 1000.0,
+               _("could not launch the background sessions of this transaction: "
+                 "no free worker slot"),
+               &worker);
     count(Counter::kJobs);
     ereport(DEBUG1, (errmsg_internal("background session for work after commit is launched"),
                      errhidestmt(true), errhidecontext(true)));

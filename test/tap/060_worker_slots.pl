@@ -103,6 +103,22 @@ for my $slots (0, 1, 8)
 		$node->safe_psql('postgres', 'TRUNCATE done');
 		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: its workers end");
 
+		# Sessions that wait for another use make room for on_commit work.
+		$backend->query_safe("SET pllua_bg.pool_size = $slots; SET pllua_bg.launch_wait = '20s'");
+		$backend->query_safe('SELECT * FROM launch_many(50)');
+		$backend->query_safe('SELECT ask_all()');
+		$backend->query_safe(q{SELECT let_go('close')});
+		ok($node->poll_query_until('postgres', "SELECT count(*) = $slots FROM pg_stat_activity WHERE application_name = 'pllua_bg pool'"),
+			"$slots slots: all are taken by the pool");
+		$backend->query("BEGIN; SELECT bg.on_commit('insert into done values (''on commit'')')");
+		$backend->query('COMMIT');
+		is($backend->{stderr}, '', "$slots slots: the pool makes room for on_commit work");
+		$backend->{stderr} = '';
+		ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM done'), "$slots slots: which is done");
+		$node->safe_psql('postgres', 'TRUNCATE done');
+		$backend->query_safe('SET pllua_bg.pool_size = 0; SET pllua_bg.launch_wait = 0');
+		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: the pool is empty");
+
 		# A launch that waits gets the slot another session gives back.
 		$backend->query_safe('SELECT * FROM launch_many(50)');
 		my $waiting = $node->background_psql('postgres', on_error_stop => 0);
