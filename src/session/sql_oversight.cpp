@@ -126,11 +126,17 @@ static bool is_session_worker(int pid) {
     return type != nullptr && strcmp(type, kWorkerType) == 0;
 }
 
+// True when the server can decide who may signal it: only superusers may signal what has no role yet.
+static bool can_be_signalled(int pid) {
+    const PGPROC *proc = BackendPidGetProc(pid);
+    return proc != nullptr && (OidIsValid(proc->roleId) || superuser());
+}
+
 // What has just been launched becomes a backend, which the server can signal, in some milliseconds;
 // a job does when its transaction has committed. Errors: pg 55000, interrupts.
 static void await_backend(int pid) {
     const TimestampTz end = GetCurrentTimestamp() + kMostWait * INT64CONST(1000);
-    while (BackendPidGetProc(pid) == nullptr && is_session_worker(pid)) {
+    while (!can_be_signalled(pid) && is_session_worker(pid)) {
         const long rest = pg::milliseconds_until(end);
         if (rest == 0)
             ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
