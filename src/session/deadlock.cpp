@@ -3,9 +3,9 @@
 //
 // A worker holds a lock of its own while it starts and while a command runs. A launcher that has
 // waited for deadlock_timeout while its worker waits for a lock asks for that lock for a moment: a
-// cycle through both is then an ordinary deadlock. The worker is told to look for it, so that it, not the
-// launcher, is the victim. The launcher waits in short slices inside a subtransaction, because the
-// end of a slice is the server's lock timeout.
+// cycle through both is then an ordinary deadlock. The worker is told to look for it, so that it,
+// not the launcher, is the victim. The launcher waits in short slices inside a subtransaction,
+// because the end of a slice is the server's lock timeout.
 #include <signal.h>
 
 #include "pg/compat.h"

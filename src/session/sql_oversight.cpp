@@ -126,7 +126,8 @@ static bool is_session_worker(int pid) {
     return type != nullptr && strcmp(type, kWorkerType) == 0;
 }
 
-// True when the server can decide who may signal it: only superusers may signal what has no role yet.
+// True when the server can decide who may signal it: only superusers may signal what has no role
+// yet.
 static bool can_be_signalled(int pid) {
     const PGPROC *proc = BackendPidGetProc(pid);
     return proc != nullptr && (OidIsValid(proc->roleId) || superuser());
