@@ -36,7 +36,7 @@ end
 -- items: it has ended, or it had a snapshot, in whose failed transaction nothing runs any more.
 local function take_error(self, worker, slot, err)
     local options = self.options
-    local not_run = worker.broken and options.snapshot and err.sqlstate == '25P02'
+    local not_run = worker.broken and options.snapshot and workers.sqlstate(err) == '25P02'
     worker.broken = worker.broken or options.snapshot or workers.is_gone(worker.session)
     if not_run then
         slot.attempts = slot.attempts - 1

@@ -25,13 +25,20 @@ function workers.is_gone(handle) -- internal
     return core.status(handle).state == 'gone'
 end
 
+-- The SQLSTATE of an error; '' when it has none: user code may raise any value.
+function workers.sqlstate(err) -- internal
+    local kind = type(err)
+    local sqlstate = kind == 'userdata' and err.sqlstate or kind == 'table' and rawget(err, 'sqlstate')
+    return type(sqlstate) == 'string' and sqlstate or ''
+end
+
 -- Errors that may not come again: a lost session, a conflict with another transaction, lack of
 -- something that others use.
 local transient_classes = {['08'] = true, ['53'] = true}
 local transient = {['40001'] = true, ['40P01'] = true, ['55P03'] = true, ['57P01'] = true}
 
 function workers.is_transient(err) -- internal
-    local sqlstate = type(err) ~= 'string' and err.sqlstate or ''
+    local sqlstate = workers.sqlstate(err)
     return transient[sqlstate] or transient_classes[sqlstate:sub(1, 2)] or false
 end
 

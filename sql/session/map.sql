@@ -245,3 +245,13 @@ do language pllua_bg $$
 $$;
 select count(*), sum(v) from map_state;
 drop table map_state;
+
+-- with retry, too, any value may be raised
+do language pllua_bg $$
+    for _, value in ipairs{17, true, 'text', {sqlstate = 5}, print} do
+        local r, e = bg.map({1}, function() error(value, 0) end, {errors = 'collect', retry = 2})
+        local _, f = bg.map({1}, 'select $1', {errors = 'collect', retry = 2, args = function() error(value, 0) end})
+        print(r.n, e.n, type(e[1]), f.n, type(f[1]))
+    end
+    print(select(2, bg.map({1}, function() error(nil, 0) end, {errors = 'collect', retry = 2})).n)
+$$;
