@@ -83,7 +83,7 @@ local group = {}
 function group.new(limit) -- internal
     count_groups(1)
     return setmetatable({limit = limit or math.huge, started = 0, live = 0, number = 0,
-        tasks = {}, ready = {}, first_ready = 1, backlog = {}, first_waiting = 1, waiting = {}}, Group)
+        tasks = {}, ready = {}, first_ready = 1, backlog = {}, first_in_backlog = 1, waiting = {}}, Group)
 end
 
 local function make_ready(self, task, ...)
@@ -117,8 +117,11 @@ function Group:go(task, fn, ...) -- internal
 end
 
 local function start_next(self)
-    local task = table.remove(self.backlog, 1)
-    if task then start(self, task) end
+    local task = self.backlog[self.first_in_backlog]
+    if not task then return end
+    self.backlog[self.first_in_backlog] = false
+    self.first_in_backlog = self.first_in_backlog + 1
+    start(self, task)
 end
 
 local function finish(self, task, state)
