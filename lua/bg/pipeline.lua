@@ -118,7 +118,8 @@ local function collect(self, worker)
     local count = 0
     if worker.preparing then
         local ok, err = fetch(worker.session, worker.preparing)
-        if ok == false then error(err, 0) end
+        -- When the session is lost, so are its items, each of which has its own outcome.
+        if ok == false and not workers.is_gone(worker.session) then error(err, 0) end
         worker.preparing = nil
     end
     while worker.first <= worker.last and not self.failure do

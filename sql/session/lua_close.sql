@@ -135,5 +135,27 @@ do language pllua_bg $$
     print(#outcomes)
 $$;
 select wait_until('workers() = 0');
+
+-- a launch whose handle is lost with the statement: the session goes with it unless it was used
+do language pllua_bg $$ bg.launch{name = 'lost'} error('before it was used', 0) $$;
+do language pllua_bg $$ pcall(function() bg.launch{name = 'lost too'} error('caught', 0) end) error('not caught', 0) $$;
+begin;
+do language pllua_bg $$ bg.launch{name = 'rolled back'} $$;
+select name from bg.sessions;
+rollback;
+do language pllua_bg $$ bg.launch{name = 'used'}:run('select 1') error('after it was used', 0) $$;
+do language pllua_bg $$ print(bg.launch{name = 'known'}.pid > 0) error('its pid is known', 0) $$;
+do language pllua_bg $$ bg.launch{name = 'committed'} $$;
+do language pllua_bg $$ error('later', 0) $$;
+create procedure rolls_back() language pllua_bg as $$
+    local s = bg.launch{name = 'kept'}
+    spi.rollback()
+    print(s:exec('select 1').value)
+$$;
+call rolls_back();
+select name from bg.sessions order by name;
+select count(bg.close(pid)) from bg.sessions;
+drop procedure rolls_back;
+select wait_until('workers() = 0');
 drop function wait_until, workers;
 drop table log;

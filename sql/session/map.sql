@@ -185,6 +185,22 @@ do language pllua_bg $$
     for r in bg.each({}, 'select 1') do print(r) end
 $$;
 
+-- a session that is lost while it prepares the statement
+do language pllua_bg $$
+    local told = 0
+    local function lose(i)
+        told = told + 1
+        if told == 2 then for _, s in ipairs(bg.sessions()) do s:close() end end
+        return i
+    end
+    local r, e = bg.map({1, 2, 3, 4}, 'select $1 + 1', {workers = 2, errors = 'collect', args = lose})
+    local good = 0
+    for i = 1, 4 do if r[i] then good = good + 1 end end
+    print(r.n, good + e.n, e.n > 0, e.n < 4)
+    told = 0
+    print(bg.map({1, 2, 3, 4}, 'select $1 + 1', {workers = 2, retry = 1, args = lose})[4].value, #bg.sessions())
+$$;
+
 -- progress is told to a function
 do language pllua_bg $$
     bg.map({1, 2, 3}, 'select $1 + 1', {progress = print})

@@ -10,6 +10,7 @@
 #include "pg/activation.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
+#include "session/session.h"
 #include "types/values.h"
 
 namespace pllua_bg::api {
@@ -53,6 +54,7 @@ void end_transaction(lua_State *L, void (*end)()) {
     check_transaction_control(L);
     pg::call(L, [end] {
         pg::ensure_spi();
+        session::keep_unused();
         pin_private_cursors();
         end();
         unpin_private_cursors();

@@ -9,6 +9,7 @@
 #include "session/snapshot.h"
 
 extern "C" {
+#include "access/xact.h"
 #include "storage/ipc.h"
 }
 
@@ -108,8 +109,7 @@ void let_leaving_go(bool all) {
     }
 }
 
-void close(Session *session) {
-    if (keep_for_reuse(session)) return;
+static void end_now(Session *session) {
     if (session->segment != nullptr) {
         log_life(session, "is closed");
         pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
@@ -120,6 +120,27 @@ void close(Session *session) {
         signal_worker(session, SIGUSR2);
     }
     forget(session);
+}
+
+void close(Session *session) {
+    if (!keep_for_reuse(session)) end_now(session);
+}
+
+void keep_unused() {
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        session->unused = false;
+}
+
+// The code that has launched a session may have been cancelled before it had the handle. Who was
+// given nothing to do, in a transaction that has failed, is not wanted any more.
+static void at_transaction_end(XactEvent event, void *) {
+    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE) keep_unused();
+    if (event != XACT_EVENT_ABORT) return;
+    Session *after;
+    for (Session *session = sessions.first; session != nullptr; session = after) {
+        after = session->after;
+        if (session->unused) end_now(session);
+    }
 }
 
 void end_all_sessions() {
@@ -147,6 +168,7 @@ void initialize_at_first_use() {
 }
 
 void initialize() {
+    RegisterXactCallback(at_transaction_end, nullptr);
     initialize_on_commit();
     initialize_pool();
     initialize_unclaimed();

@@ -46,6 +46,7 @@ struct Session {
     bool spoilt;  // not to be used again: a cancel may still be under way, its role has changed
     bool pooled;  // in the list `pool`
     bool leaves;  // in the list `leaving`
+    bool unused;  // launched in this transaction; nothing was sent to it and nobody knows its pid
     bool resting; // the worker has forgotten its last use
     TimestampTz born;
     Size queue_size;

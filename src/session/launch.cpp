@@ -253,7 +253,7 @@ static Session *launch_new(const LaunchOptions &options, Size queue_size, String
     return session;
 }
 
-static Session *start(const LaunchOptions &options) {
+static Session *start(const LaunchOptions &options, bool *reused) {
     check_may_launch();
     initialize_at_first_use();
     sweep_unclaimed();
@@ -271,10 +271,8 @@ static Session *start(const LaunchOptions &options) {
     write_asked_settings(&setup, options);
     if (options.snapshot) offer_snapshot(&setup);
     Session *session = take_from_pool(options, queue_size, &setup);
-    const bool reused = session != nullptr;
-    if (!reused) session = launch_new(options, queue_size, &setup);
-    count(reused ? Counter::kReused : Counter::kLaunched);
-    log_life(session, reused ? "is taken from the pool" : "is launched");
+    *reused = session != nullptr;
+    if (session == nullptr) session = launch_new(options, queue_size, &setup);
     pfree(setup.data);
     if (options.snapshot) keep_snapshot(session);
     return session;
@@ -282,13 +280,18 @@ static Session *start(const LaunchOptions &options) {
 
 Session *launch(const LaunchOptions &options) {
     Session *volatile session = nullptr;
-    ErrorData *error = pg::attempt([&session, &options] { session = start(options); });
+    bool reused = false;
+    ErrorData *error =
+        pg::attempt([&session, &options, &reused] { session = start(options, &reused); });
     if (error != nullptr) {
         count(Counter::kLaunchFailures);
         pg::rethrow(error);
     }
+    session->unused = true;
     sessions.append(session);
     session_count++;
+    count(reused ? Counter::kReused : Counter::kLaunched);
+    log_life(session, reused ? "is taken from the pool" : "is launched");
     return session;
 }
 
@@ -302,6 +305,7 @@ struct Request {
 };
 
 static CommandId send_request(Session *session, const Request &request) {
+    session->unused = false;
     pump(session);
     if (session->gone)
         ereport(ERROR,

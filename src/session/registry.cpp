@@ -71,6 +71,7 @@ int known_pid(Session *session) {
 
 int pid(Session *session) {
     uint64 wanted = session->number;
+    session->unused = false;
     while (known_pid(session) == 0) {
         pump_all();
         if (known_pid(session) != 0) break;

@@ -242,6 +242,11 @@ void detach(Session *session);
 // pool. Never waits. The handle is gone. Errors: none.
 void close(Session *session);
 
+// A session that was launched in a transaction and not used (no command sent, its pid not asked
+// for) ends when that transaction is rolled back. This exempts those there are: for a rollback that
+// the code which has launched them asks for. Errors: none.
+void keep_unused();
+
 // Ends the worker as pg_terminate_backend does (SIGTERM, never more); what was pending fails with
 // its last words. The handle stays. Errors: none.
 void terminate(Session *session);
