@@ -85,7 +85,7 @@ do language pllua_bg $$
     try(function() error('iterator', 0) end, 'select $1')
     -- the others are cancelled
     local start = bg.now()
-    try({1000, -1}, function(s, i) return s:exec(i < 0 and 'select 1/0' or 'select pg_sleep($1)', i < 0 and nil or i) end) -- workload
+    try({1000, -1}, function(s, i) return s:exec(i < 0 and 'select 1 / ($1 + 1)' or 'select pg_sleep($1)', i) end) -- workload
     try({'1000', '0'}, "select pg_sleep($1::float8), 1 / $1::int") -- workload
     print(bg.now() - start < 100)
 $$;
