@@ -38,10 +38,11 @@ truncate map_log;
 
 -- a function for each item, with a session of its task's own
 do language pllua_bg $$
-    local now, most = 0, 0
+    local start, now, most = bg.now(), 0, 0
     local r = bg.map({5, 6, 7, 8, 9}, function(s, item)
         now = now + 1
         most = math.max(most, now)
+        while most < 3 and bg.now() - start < 60 do bg.sleep(0.01) end -- until all sessions have started
         local value = s:exec('select $1 + 1', item).value
         for row in s:rows('select generate_series(1, 3) as i') do value = value + row.i end
         now = now - 1

@@ -124,7 +124,7 @@ for my $slots (0, 1, 8)
 		my $waiting = $node->background_psql('postgres', on_error_stop => 0);
 		$waiting->{stdin} .= "SELECT bg.launch(wait => 60) > 0;\n";
 		$waiting->{run}->pump_nb;
-		ok( $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT bg.launch(wait%' AND lower(wait_event) = 'bgworkerstartup'}),
+		ok( $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT bg.launch(wait%' AND wait_event IN ('PlluaBgStart', 'BgWorkerStartup')}),
 			"$slots slots: a launch waits for one");
 		$backend->query_safe(q{SELECT let_go('close')});
 		is($waiting->query('SELECT 1'), "t\n1", "$slots slots: and gets it");

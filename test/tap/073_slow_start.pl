@@ -164,7 +164,7 @@ SKIP:
 			like(ask($launcher, "SET statement_timeout = 50; SELECT session_exec($pid, 'select 1'); RESET statement_timeout"), qr/statement timeout/, 'held: a wait obeys statement_timeout');
 			is( $launcher->query_safe("SELECT bg.wait($pid, 0.01)"), 'f', 'held: a wait has a timeout');
 			ask_later($launcher, "SELECT session_exec($pid, 'select 2')");
-			ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $launcher_pid AND state = 'active' AND wait_event = 'MessageQueueReceive'"), 'held: it waits');
+			ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $launcher_pid AND state = 'active' AND wait_event IN ('PlluaBgResult', 'MessageQueueReceive')"), 'held: it waits');
 			$node->safe_psql('postgres', "SELECT pg_cancel_backend($launcher_pid)");
 			like(ask($launcher, 'SELECT 1'), qr/canceling statement due to user request/, 'held: a wait can be cancelled');
 		}
@@ -192,7 +192,7 @@ SKIP:
 		{
 			# It is waiting for the session when its own end comes.
 			ask_later($launcher, "SELECT session_exec($pid, 'select 2')");
-			ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $launcher_pid AND state = 'active' AND wait_event = 'MessageQueueReceive'"), "held, $how: it waits");
+			ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $launcher_pid AND state = 'active' AND wait_event IN ('PlluaBgResult', 'MessageQueueReceive')"), "held, $how: it waits");
 			$node->safe_psql('postgres', "SELECT pg_terminate_backend($launcher_pid)");
 			ok(wait_until(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE pid = $launcher_pid") eq '0' }), "held, $how: the launching backend ends all the same");
 		}

@@ -81,7 +81,7 @@ my %phase = (
 			my ($psql, $pid, $own) = @_;
 			ask_later($psql, "SELECT session_exec($pid, 'select pg_sleep(1000)')");    # workload
 			activity($pid, q{state = 'active' AND wait_event = 'PgSleep'});
-			activity($own, q{wait_event = 'MessageQueueReceive'});
+			activity($own, q{wait_event IN ('PlluaBgResult', 'MessageQueueReceive')});
 		}, 'answer' ],
 	'in a transaction' => [
 		sub {
@@ -107,7 +107,7 @@ my %phase = (
 			my ($psql, $pid, $own) = @_;
 			ask_later($psql, "SELECT session_stall($pid)");
 			activity($own, q{wait_event_type = 'Lock'});
-			activity($pid, q{wait_event = 'MessageQueueSend'});
+			activity($pid, q{wait_event IN ('PlluaBgRoom', 'MessageQueueSend')});
 		}, 'stalled', 'gate' ],
 	'spooling' => [
 		sub {

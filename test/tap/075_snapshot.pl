@@ -40,7 +40,7 @@ sub begin_waiting
 	my ($launcher, $sql) = @_;
 	my $backend = $launcher->query_safe('SELECT pg_backend_pid()');
 	$launcher->query_until(qr/sent/, "\\echo sent\n$sql;\n");
-	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $backend AND lower(wait_event) = 'bgworkerstartup'"), "$sql: waits");
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $backend AND wait_event IN ('PlluaBgStart', 'BgWorkerStartup')"), "$sql: waits");
 	return $backend;
 }
 
