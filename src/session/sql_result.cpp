@@ -43,6 +43,12 @@ Target open_target(FunctionCallInfo fcinfo) {
     pg_unreachable();
 }
 
+// True when a column is what is wanted, without conversion.
+static bool same_type(const Column *column, Oid wanted) {
+    return column->as_text ? wanted == TEXTOID || wanted == VARCHAROID
+                           : IsBinaryCoercible(column->type, wanted);
+}
+
 // Input functions for the columns that came as text and are wanted as what they are; InvalidOid
 // elsewhere.
 static FmgrInfo *match_columns(const Statement *statement, TupleDesc wanted, Oid **elements) {
@@ -54,9 +60,7 @@ static FmgrInfo *match_columns(const Statement *statement, TupleDesc wanted, Oid
     for (int i = 0; i < wanted->natts; i++) {
         const Column *column = &statement->columns[i];
         Oid type = TupleDescAttr(wanted, i)->atttypid;
-        if (column->as_text ? type == TEXTOID || type == VARCHAROID
-                            : IsBinaryCoercible(column->type, type))
-            continue;
+        if (same_type(column, type)) continue;
         if (column->as_text && (type != column->type || type == RECORDOID))
             type_mismatch(psprintf("Column \"%s\" of type %s can be read as text only.",
                                    NameStr(column->name), column->type_name));
@@ -79,16 +83,26 @@ static void convert_row(TupleTableSlot *slot, const FmgrInfo *inputs, const Oid 
     }
 }
 
-// True when tuples formed as `sent` are tuples of the target as they are.
-static bool same_layout(TupleDesc sent, TupleDesc wanted, const FmgrInfo *inputs) {
+// True when the tuples of the statement are tuples of the target as they are.
+static bool same_layout(const Statement *statement, TupleDesc wanted) {
+    if (wanted->natts != statement->ncolumns) return false;
     for (int i = 0; i < wanted->natts; i++) {
-        Form_pg_attribute from = TupleDescAttr(sent, i);
+        Form_pg_attribute from = TupleDescAttr(statement->descriptor, i);
         Form_pg_attribute to = TupleDescAttr(wanted, i);
-        if (OidIsValid(inputs[i].fn_oid) || from->attlen != to->attlen ||
+        if (!same_type(&statement->columns[i], to->atttypid) || from->attlen != to->attlen ||
             from->attbyval != to->attbyval || from->attalign != to->attalign)
             return false;
     }
     return true;
+}
+
+// Puts the rows that the reader has; they are as they are wanted.
+static void put_plain(TupleReader *reader, TupleTableSlot *slot, const Target *target) {
+    while (MinimalTuple tuple = next_tuple(reader)) {
+        ExecStoreMinimalTuple(tuple, slot, false);
+        tuplestore_puttupleslot(target->store, slot);
+        CHECK_FOR_INTERRUPTS();
+    }
 }
 
 static void put_converted(TupleTableSlot *slot, const Target *target, const FmgrInfo *inputs,
@@ -99,28 +113,27 @@ static void put_converted(TupleTableSlot *slot, const Target *target, const Fmgr
 }
 
 static void put_rows(Statement *statement, const Target *target) {
-    Oid *elements;
-    const FmgrInfo *inputs = match_columns(statement, target->descriptor, &elements);
-    const bool as_they_are = same_layout(statement->descriptor, target->descriptor, inputs);
-    MemoryContext scratch =
-        AllocSetContextCreate(CurrentMemoryContext, "pllua_bg result row", ALLOCSET_DEFAULT_SIZES);
     TupleTableSlot *slot = MakeSingleTupleTableSlot(statement->descriptor, &TTSOpsMinimalTuple);
     TupleReader *reader = open_reader(statement, CurrentMemoryContext);
-    while (MinimalTuple tuple = next_tuple(reader)) {
-        ExecStoreMinimalTuple(tuple, slot, false);
-        if (as_they_are) {
-            tuplestore_puttupleslot(target->store, slot);
-        } else {
+    if (same_layout(statement, target->descriptor)) {
+        put_plain(reader, slot, target);
+    } else {
+        Oid *elements;
+        const FmgrInfo *inputs = match_columns(statement, target->descriptor, &elements);
+        MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "pllua_bg result row",
+                                                      ALLOCSET_DEFAULT_SIZES);
+        while (MinimalTuple tuple = next_tuple(reader)) {
             MemoryContext old = MemoryContextSwitchTo(scratch);
+            ExecStoreMinimalTuple(tuple, slot, false);
             put_converted(slot, target, inputs, elements);
             MemoryContextSwitchTo(old);
             MemoryContextReset(scratch);
+            CHECK_FOR_INTERRUPTS();
         }
-        CHECK_FOR_INTERRUPTS();
+        MemoryContextDelete(scratch);
     }
     close_reader(reader);
     ExecDropSingleTupleTableSlot(slot);
-    MemoryContextDelete(scratch);
 }
 
 // Raises unless the rows, or the tag, fit the target.
@@ -154,16 +167,53 @@ static void put_tag(const Statement *statement, const Target *target) {
     pg::rethrow(error);
 }
 
+static void wait_or_raise(const WaitFor &wait, double timeout) {
+    if (wait_any(&wait, 1, timeout) < 0)
+        ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
+                        errmsg("canceling wait for a background session due to timeout")));
+}
+
+// Seconds until then; negative for no limit.
+static double seconds_until(double timeout, TimestampTz end) {
+    return timeout < 0 ? timeout : static_cast<double>(Max(end - GetCurrentTimestamp(), 0)) / 1e6;
+}
+
+// Waits for the command, and puts the rows of its first statement while they come: the session
+// keeps them, too, in case that we are interrupted. True when these were all there is to put.
+static bool put_meanwhile(Session *session, const Command *wanted, const Target *target,
+                          double timeout) {
+    const TimestampTz end = GetCurrentTimestamp() + static_cast<int64>(Min(timeout, 1e9) * 1e6);
+    WaitFor wait = {session, wanted->id, true};
+    wait_or_raise(wait, timeout);
+    Statement *first = wanted->statements;
+    if (wanted->state != CommandState::kPending || !first->has_rows ||
+        !same_layout(first, target->descriptor)) {
+        wait.rows = false;
+        wait_or_raise(wait, seconds_until(timeout, end));
+        return false;
+    }
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(first->descriptor, &TTSOpsMinimalTuple);
+    wait.reader = open_reader(first, CurrentMemoryContext);
+    while (wanted->state == CommandState::kPending) {
+        put_plain(wait.reader, slot, target);
+        wait_or_raise(wait, seconds_until(timeout, end));
+    }
+    put_plain(wait.reader, slot, target);
+    close_reader(wait.reader);
+    ExecDropSingleTupleTableSlot(slot);
+    if (wanted->state == CommandState::kComplete && wanted->last == first) return true;
+    tuplestore_clear(target->store);
+    return false;
+}
+
 void return_result(FunctionCallInfo fcinfo, Session *session, double timeout) {
     Target target = open_target(fcinfo);
     Command *wanted = newest_untaken(session);
     if (wanted == nullptr)
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                         errmsg("background session has no result that was not fetched")));
-    WaitFor wait = {session, wanted->id};
-    if (wait_any(&wait, 1, timeout) < 0)
-        ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
-                        errmsg("canceling wait for a background session due to timeout")));
+    const CommandId id = wanted->id;
+    const bool done = put_meanwhile(session, wanted, &target, timeout);
     // Who asked with the wrong column definition list may ask again.
     if (wanted->state == CommandState::kComplete && wanted->last != nullptr)
         check_target(wanted->last, &target);
@@ -171,13 +221,14 @@ void return_result(FunctionCallInfo fcinfo, Session *session, double timeout) {
     relay_notices(session, wanted);
     if (wanted->state == CommandState::kFailed) raise_error(session, wanted);
     Statement *last = wanted->last;
-    ErrorData *error = pg::attempt([last, &target] {
+    ErrorData *error = pg::attempt([last, &target, done] {
+        if (done) return;
         if (last != nullptr && last->has_rows)
             put_rows(last, &target);
         else if (last != nullptr)
             put_tag(last, &target);
     });
-    release(session, wait.id);
+    release(session, id);
     if (error != nullptr) pg::rethrow(error);
 }
 
