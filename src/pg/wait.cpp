@@ -46,13 +46,15 @@ bool poll_again(Poll *poll) {
     instr_time now;
     INSTR_TIME_SET_CURRENT(now);
     if (!poll->begun) {
-        if (!begin_poll()) return false;
+        // How long that takes says nothing about later polls.
+        if (!poll->waking && !begin_poll()) return false;
         poll->begun = true;
         poll->start = now;
     }
     INSTR_TIME_SUBTRACT(now, poll->start);
-    if (static_cast<int64>(INSTR_TIME_GET_MICROSEC(now)) >= kPollMicroseconds) {
-        end_poll_in_vain();
+    const int64 most = poll->waking ? kWakeMicroseconds : kPollMicroseconds;
+    if (static_cast<int64>(INSTR_TIME_GET_MICROSEC(now)) >= most) {
+        if (!poll->waking) end_poll_in_vain();
         return false;
     }
     (void)sched_yield();

@@ -11,13 +11,16 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
-// How long to poll before sleeping.
+// How long to poll before sleeping; and when the other process has to wake up first, which takes
+// about that long.
 inline constexpr int64 kPollMicroseconds = 50;
+inline constexpr int64 kWakeMicroseconds = 150;
 
 // A poll in progress. Trivial, lives in the frame of the waiter.
 struct Poll {
     instr_time start;
     bool begun;
+    bool waking; // to be set by the caller: the other process is just being woken
 };
 
 // Yields the processor once; false when the time for polling is over. Errors: none.

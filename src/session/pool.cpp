@@ -170,6 +170,7 @@ static void renew(Session *session, const LaunchOptions &options, StringInfo set
     pool.remove(session);
     pool_count--;
     session->pooled = session->resting = false;
+    session->waking = true;
     session->last_sent = session->last_done = 0;
     forget_commands(session->header);
     ErrorData *error = pg::attempt([session, &options, setup] {

@@ -194,6 +194,7 @@ static void take_ready(Session *session, const Frame *frame) {
     memcpy(&ready, frame->payload, sizeof ready);
     if (!session->started) log_life(session, "is ready");
     session->started = true;
+    session->waking = false;
     session->transaction = ready.transaction;
     release_snapshot(session);
     while (session->current != nullptr && session->current->id <= ready.command) {

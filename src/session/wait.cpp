@@ -82,12 +82,20 @@ static void stop_streaming_before(const WaitFor *wait) {
     stop_streaming(wait->rows && own != nullptr ? own->before : own);
 }
 
+// A worker that was asleep in the pool is about to answer.
+static bool is_any_waking(const WaitFor *commands, int n) {
+    for (int i = 0; i < n; i++)
+        if (commands[i].session->waking) return true;
+    return false;
+}
+
 int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen) {
     for (int i = 0; i < n; i++) stop_streaming_before(&commands[i]);
     int found = look(commands, n, seen);
     if (found != kTimedOut || timeout == 0) return found;
     CHECK_FOR_INTERRUPTS();
     pg::Poll poll = {};
+    poll.waking = is_any_waking(commands, n);
     while (found == kTimedOut && pg::poll_again(&poll)) found = look(commands, n, seen);
     if (found != kTimedOut) return found;
     Deadlines deadlines = make_deadlines(timeout);

@@ -9,7 +9,7 @@ use Test::More;
 
 my $slots = 8;
 my $node = PostgreSQL::Test::Cluster->new('all');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 $node->append_conf('postgresql.conf', <<"CONF");
 max_worker_processes = $slots
 max_parallel_workers = 0
