@@ -54,6 +54,11 @@ void discard(lua_State *L, Outgoing *outgoing);
 // The number of rows a command has touched, as its tag says: 'INSERT 0 3'. Errors: none.
 uint64 tag_count(const char *tag);
 
+// Sets a field of the table on top of the stack; a text that is nullptr is left out. Errors: lua
+// (memory).
+void set_text(lua_State *L, const char *key, const char *text);
+void set_integer(lua_State *L, const char *key, lua_Integer number);
+
 // A timeout in seconds at idx as session::wait_any takes it: nil or none is no limit.
 double timeout_at(lua_State *L, int idx);
 

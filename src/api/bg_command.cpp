@@ -194,8 +194,8 @@ int bg_wait_one(lua_State *L) {
 }
 
 // wait_any(handles, ids, n, timeout, seen): the index of one that has settled; nil after the
-// timeout; nil and true when arrived() is not `seen`. In
-// the place of a number a stream waits for its next row.
+// timeout; nil and true when arrived() is not `seen`. In the place of a number a stream waits for
+// its next row.
 int bg_wait_any(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);

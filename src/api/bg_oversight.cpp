@@ -19,17 +19,6 @@ namespace pllua_bg::api {
 
 namespace {
 
-void set_text(lua_State *L, const char *key, const char *text) {
-    if (text == nullptr) return;
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, key);
-}
-
-void set_integer(lua_State *L, const char *key, lua_Integer number) {
-    lua_pushinteger(L, number);
-    lua_setfield(L, -2, key);
-}
-
 void set_time(lua_State *L, const char *key, TimestampTz time) {
     if (time == 0) return;
     const char *text = nullptr;

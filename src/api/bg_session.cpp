@@ -191,15 +191,9 @@ int name(lua_State *L) {
     return 1;
 }
 
-void set_text(lua_State *L, const char *key, const char *text) {
-    if (text == nullptr || *text == '\0') return;
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, key);
-}
-
-void set_number(lua_State *L, const char *key, lua_Integer number) {
-    lua_pushinteger(L, number);
-    lua_setfield(L, -2, key);
+// As set_text(), and an empty one is left out, too.
+void set_known(lua_State *L, const char *key, const char *text) {
+    if (text != nullptr && *text != '\0') set_text(L, key, text);
 }
 
 // A number of Lua: an integer where it is one.
@@ -216,7 +210,7 @@ void set_progress(lua_State *L, const session::Progress &progress) {
     lua_createtable(L, 0, 3);
     set_amount(L, "done", progress.done);
     if (!std::isnan(progress.total)) set_amount(L, "total", progress.total);
-    set_text(L, "message", progress.message);
+    set_known(L, "message", progress.message);
     lua_setfield(L, -2, "progress");
 }
 
@@ -235,15 +229,15 @@ int status(lua_State *L) {
     });
     lua_createtable(L, 0, 9);
     set_text(L, "state", session::state_name(status.state));
-    set_number(L, "queued", status.queued);
-    if (status.pid != 0) set_number(L, "pid", status.pid);
+    set_integer(L, "queued", status.queued);
+    if (status.pid != 0) set_integer(L, "pid", status.pid);
     if (status.transaction != '\0') {
         const char transaction[2] = {status.transaction, '\0'};
         set_text(L, "transaction", transaction);
     }
-    set_text(L, "name", status.name);
-    set_text(L, "sql", status.sql);
-    set_text(L, "error", status.error);
+    set_known(L, "name", status.name);
+    set_known(L, "sql", status.sql);
+    set_known(L, "error", status.error);
     if (reported) set_progress(L, progress);
     return 1;
 }
@@ -273,6 +267,17 @@ int close_scope(lua_State *L) {
 }
 
 } // namespace
+
+void set_text(lua_State *L, const char *key, const char *text) {
+    if (text == nullptr) return;
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+}
+
+void set_integer(lua_State *L, const char *key, lua_Integer number) {
+    lua_pushinteger(L, number);
+    lua_setfield(L, -2, key);
+}
 
 SessionHandle *check_handle(lua_State *L, int idx) {
     return lua::check_userdata<SessionHandle>(L, idx, kSessionHandle);
