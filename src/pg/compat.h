@@ -276,6 +276,10 @@ inline bool walk_expression(Node *node, TreeWalker walker, void *context) {
 inline bool walk_query(Query *query, TreeWalker walker, void *context) {
     return query_tree_walker(query, walker, context, 0);
 }
+// The same for what the parser has made. Errors: as above.
+inline bool walk_parsed(Node *node, TreeWalker walker, void *context) {
+    return raw_expression_tree_walker(node, walker, context);
+}
 #else
 using OldWalker = bool (*)();
 inline OldWalker old_walker(TreeWalker walker) {
@@ -286,6 +290,9 @@ inline bool walk_expression(Node *node, TreeWalker walker, void *context) {
 }
 inline bool walk_query(Query *query, TreeWalker walker, void *context) {
     return query_tree_walker(query, old_walker(walker), context, 0);
+}
+inline bool walk_parsed(Node *node, TreeWalker walker, void *context) {
+    return raw_expression_tree_walker(node, old_walker(walker), context);
 }
 #endif
 

@@ -79,7 +79,9 @@ static void begin_idle(Idle *idle) {
     else if (worker.header->idle_timeout > 0)
         idle->end = GetCurrentTimestamp() + worker.header->idle_timeout * static_cast<int64>(1000);
     start_timers(idle);
-    if (transaction_state() == 'I') idle->stats_wait = pgstat_report_stat(false);
+    // Before the first command there is nothing to tell that could not wait for the next time.
+    if (transaction_state() == 'I' && worker.begun != 0)
+        idle->stats_wait = pgstat_report_stat(false);
 }
 
 void end_idle(Idle *idle) {

@@ -106,7 +106,8 @@ static bool is_at_end() {
 // Waits for the next command; false when the session is over. Errors: pg (interrupts).
 static bool next_command(Frame *frame) {
     pg::Poll poll = {};
-    bool polling = true;
+    // Who has just started has a launcher that is busy with starting others, or asleep.
+    bool polling = worker.begun != 0;
     Idle idle = {};
     for (;;) {
         serve_interrupts();

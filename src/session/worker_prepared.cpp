@@ -51,7 +51,7 @@ static int settle_types(const WireCommand *command, pg::ParamTypes *types) {
     return count;
 }
 
-void keep_statement(const WireCommand *command, RawStmt *statement) {
+CachedPlanSource *make_source(const WireCommand *command, RawStmt *statement) {
     CachedPlanSource *source =
         CreateCachedPlan(statement, command->sql, CreateCommandTag(statement->stmt));
     bool snapshot = command->nparams > 0 || analyze_requires_snapshot(statement);
@@ -63,6 +63,11 @@ void keep_statement(const WireCommand *command, RawStmt *statement) {
     if (snapshot) PopActiveSnapshot();
     CompleteCachedPlan(source, queries, nullptr, types.resolved, settle_types(command, &types),
                        nullptr, nullptr, CURSOR_OPT_PARALLEL_OK, false);
+    return source;
+}
+
+void keep_statement(const WireCommand *command, RawStmt *statement) {
+    CachedPlanSource *source = make_source(command, statement);
     if (kept == nullptr) make_table();
     auto *entry = static_cast<Kept *>(hash_search(kept, &command->statement, HASH_ENTER, nullptr));
     entry->source = source;
