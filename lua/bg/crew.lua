@@ -66,6 +66,7 @@ local function run(self, is_first)
             slot = self.items:take()
         elseif work_on(self, desk, slot) then
             self.settled[#self.settled + 1] = slot
+            group.pass() -- the next item is begun when a result is asked for
             slot = self.items:take()
         end
     end

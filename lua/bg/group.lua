@@ -211,7 +211,7 @@ local function add_commands(plan, request)
     end
 end
 
--- What all the waiting tasks wait for. nil when one has nothing to wait for any more: it is ready.
+-- What all the waiting tasks wait for; those that have nothing to wait for any more become ready.
 local function survey(self)
     local plan = {sessions = {}, ids = {}, n = 0, places = {}}
     local left, now = {}, wait.now()
@@ -232,7 +232,7 @@ local function survey(self)
         end
     end
     self.waiting = left
-    return #self.ready == 0 and plan or nil
+    return plan
 end
 
 -- The place in the request of a command that has settled with the one given; nil when there is none.
@@ -279,8 +279,17 @@ function Group:run(finished, deadline) -- internal
         if finished(self) then return true end
         if deadline and wait.now() >= deadline then return nil end
         local plan = survey(self)
-        if plan then wait_for(self, plan, deadline) end
+        if #self.ready == 0 then
+            wait_for(self, plan, deadline)
+        elseif plan.n > 0 then
+            wait_for(self, plan, 0) -- tasks that are always ready do not keep the others waiting
+        end
     end
+end
+
+-- Lets the other tasks run, and whoever drives them see what there is; for tasks that may yield.
+function group.pass() -- internal
+    yield(REQUEST, {sessions = {}, ids = {}, n = 0, deadline = 0})
 end
 
 -- Ends tasks that are not running: what they wait for is cancelled, what they have open is closed.

@@ -177,12 +177,14 @@ do language pllua_bg $$
         for r, item, i in bg.each(endless, work, {workers = 2}) do
             if item >= 3 then break end
         end
-        print(taken <= 200, #bg.sessions()) -- at most 64 in each session are on their way
+        -- of a statement, at most 64 in each session are on their way; of a function, one
+        print(taken <= (type(work) == 'string' and 200 or 4), #bg.sessions())
         for r, item, i, err in bg.each({1, 'x'}, work, {errors = 'collect', workers = 1}) do print(r and r.value, item, i, err) end
         print(pcall(function() for r in bg.each({1, 'x'}, work, {workers = 1}) do print(r.value) end end))
         print(#bg.sessions())
     end
     for r, item, i, err in bg.each({1}, function() end) do print(r, item, i, err) end
+    for r in bg.each(function() return 1 end, function(s, i) return i end) do print(r) break end
     for r in bg.each({}, 'select 1') do print(r) end
 $$;
 

@@ -147,4 +147,19 @@ function TestMap:test_each_takes_no_more_than_it_needs()
     lu.assertEquals(#bg.sessions(), 0)
 end
 
+-- Neither work that never waits nor sessions that answer at once run ahead of the loop, or alone.
+function TestMap:test_each_takes_no_more_than_it_needs_when_nothing_has_to_be_waited_for()
+    for _, work in ipairs{function(_, item) return item end, function(s) return s:exec('ok 1') end} do
+        local taken, seen, most = 0, 0, 0
+        local function endless() taken = taken + 1 return taken end
+        for _ in bg.each(endless, work, {workers = 2}) do
+            seen = seen + 1
+            lu.assertTrue(taken <= seen + 1)
+            most = math.max(most, #bg.sessions())
+            if seen == 10 then break end
+        end
+        lu.assertEquals(most, 2)
+    end
+end
+
 os.exit(lu.LuaUnit.run())
