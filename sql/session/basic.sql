@@ -1,7 +1,7 @@
 -- A session runs commands one after the other and keeps its state.
 \set SHOW_CONTEXT never
 SELECT bg.launch(name => 'first') AS pid \gset
-SELECT name, role = current_user::regrole AS mine, state IN ('starting', 'idle') AS ready, transaction, queued FROM bg.sessions;
+SELECT name, role = current_user::regrole AS mine, state IN ('starting', 'idle') AS ready, transaction, queued FROM bg.backend_sessions();
 
 SELECT bg.run(:pid, 'SELECT 1 AS a, ''x''::text AS b');
 SELECT * FROM bg.result(:pid) AS (a int, b text);
@@ -69,5 +69,5 @@ SELECT i, length(x) FROM bg.result(:pid) AS (i int, x text);
 
 SELECT bg.wait(:pid);
 SELECT bg.detach(:pid);
-SELECT count(*) FROM bg.sessions;
+SELECT count(*) FROM bg.backend_sessions();
 SELECT bg.run(-1, 'SELECT 1');

@@ -19,7 +19,7 @@ SELECT * FROM bg.result(:pid) AS (a boolean, b text);
 SELECT bg.run(:pid, 'SELECT pg_sleep(600)'); -- workload
 SELECT bg.wait(:pid, 0.01);
 SELECT * FROM bg.result(:pid, 0.01) AS (x text);
-SELECT state, queued FROM bg.sessions;
+SELECT state, queued FROM bg.backend_sessions();
 SELECT bg.cancel(:pid);
 SELECT * FROM bg.result(:pid) AS (x text);
 -- a timeout of the waiting session ends its wait
@@ -40,4 +40,4 @@ BEGIN
         EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pllua_bg session');
     END LOOP;
 END $$;
-SELECT count(*) FROM bg.sessions;
+SELECT count(*) FROM bg.backend_sessions();

@@ -27,7 +27,7 @@ SELECT bg.run(:pid, 'SELEC 1');
 SELECT * FROM bg.result(:pid) AS (x text);
 SELECT bg.run(:pid, 'SELECT 7');
 SELECT * FROM bg.result(:pid) AS (i int);
-SELECT state, transaction, error FROM bg.sessions;
+SELECT state, transaction, error FROM bg.backend_sessions();
 
 -- timeouts of the session are its own
 SELECT bg.run(:pid, 'SET statement_timeout = 20');
@@ -49,7 +49,7 @@ SELECT * FROM bg.result(:pid) AS (x text);
 -- the end of a worker is an error of what it was doing
 SELECT bg.run(:pid, 'SELECT pg_terminate_backend(pg_backend_pid())');
 SELECT * FROM fields(:pid);
-SELECT state FROM bg.sessions;
+SELECT state FROM bg.backend_sessions();
 SELECT bg.run(:pid, 'SELECT 1');
 SELECT bg.detach(:pid);
 DROP FUNCTION fields(int);

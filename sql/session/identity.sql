@@ -57,10 +57,10 @@ SELECT bg.launch() AS pid \gset
 DO $$
 BEGIN
     LOOP
-        EXIT WHEN EXISTS (SELECT FROM bg.sessions WHERE state = 'gone');
+        EXIT WHEN EXISTS (SELECT FROM bg.backend_sessions() WHERE state = 'gone');
     END LOOP;
 END $$;
-SELECT regexp_replace(error, '".*"', 'DB') FROM bg.sessions;
+SELECT regexp_replace(error, '".*"', 'DB') FROM bg.backend_sessions();
 SELECT bg.close(:pid);
 RESET ROLE;
 GRANT CONNECT ON DATABASE :"db" TO PUBLIC;

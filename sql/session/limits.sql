@@ -4,7 +4,7 @@ SET pllua_bg.max_sessions = 2;
 SELECT bg.launch() > 0 AS ok;
 SELECT bg.launch() > 0 AS ok;
 SELECT bg.launch();
-SELECT count(bg.close(pid)) FROM bg.sessions;
+SELECT count(bg.close(pid)) FROM bg.backend_sessions();
 RESET pllua_bg.max_sessions;
 SELECT bg.launch(queue_size => 10);
 SELECT bg.launch(queue_size => 1000000000);
@@ -25,9 +25,9 @@ EXCEPTION WHEN insufficient_resources THEN
     RAISE NOTICE '%', sqlerrm;
 END $$;
 SELECT bg.launch(wait => 0);
-SELECT count(*) BETWEEN 1 AND current_setting('max_worker_processes')::int FROM bg.sessions;
+SELECT count(*) BETWEEN 1 AND current_setting('max_worker_processes')::int FROM bg.backend_sessions();
 -- a launch waits for slots that become free
-SELECT count(bg.close(pid)) > 0 AS closed FROM bg.sessions;
+SELECT count(bg.close(pid)) > 0 AS closed FROM bg.backend_sessions();
 SELECT bg.launch(wait => 30) AS pid \gset
 SELECT bg.close(:pid);
 RESET pllua_bg.max_sessions;
@@ -55,7 +55,7 @@ SELECT bg.launch(idle_timeout => 0.01) AS pid \gset
 DO $$
 BEGIN
     LOOP
-        EXIT WHEN EXISTS (SELECT FROM bg.sessions WHERE state = 'gone');
+        EXIT WHEN EXISTS (SELECT FROM bg.backend_sessions() WHERE state = 'gone');
     END LOOP;
 END $$;
 SELECT bg.run(:pid, 'SELECT 1');

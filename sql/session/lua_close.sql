@@ -141,7 +141,7 @@ do language pllua_bg $$ bg.launch{name = 'lost'} error('before it was used', 0) 
 do language pllua_bg $$ pcall(function() bg.launch{name = 'lost too'} error('caught', 0) end) error('not caught', 0) $$;
 begin;
 do language pllua_bg $$ bg.launch{name = 'rolled back'} $$;
-select name from bg.sessions;
+select name from bg.backend_sessions();
 rollback;
 do language pllua_bg $$ bg.launch{name = 'used'}:run('select 1') error('after it was used', 0) $$;
 do language pllua_bg $$ print(bg.launch{name = 'known'}.pid > 0) error('its pid is known', 0) $$;
@@ -153,8 +153,8 @@ create procedure rolls_back() language pllua_bg as $$
     print(s:exec('select 1').value)
 $$;
 call rolls_back();
-select name from bg.sessions order by name;
-select count(bg.close(pid)) from bg.sessions;
+select name from bg.backend_sessions() order by name;
+select count(bg.close(pid)) from bg.backend_sessions();
 drop procedure rolls_back;
 select wait_until('workers() = 0');
 drop function wait_until, workers;

@@ -217,7 +217,7 @@ set statement_timeout = '100ms';
 do language pllua_bg $$ bg.map({1, 2, 3}, 'select pg_sleep(1000 * $1)', {errors = 'collect', retry = 3}) $$; -- workload
 do language pllua_bg $$ bg.map({1, 2, 3}, function(s, i) s:exec('select pg_sleep(1000 * $1)', i) end, {errors = 'collect', retry = 3}) $$; -- workload
 reset statement_timeout;
-select count(*) from bg.sessions;
+select count(*) from bg.backend_sessions();
 
 -- misuse
 do language pllua_bg $$

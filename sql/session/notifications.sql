@@ -129,7 +129,7 @@ DO LANGUAGE pllua_bg $$
 $$;
 -- it stays with the session from statement to statement
 DO LANGUAGE pllua_bg $$ bg.launch{name = 'stays', on_notify = function(_, payload) print('heard', payload) end}:exec('listen news') $$;
-SELECT pid FROM bg.sessions WHERE name = 'stays' \gset
+SELECT pid FROM bg.backend_sessions() WHERE name = 'stays' \gset
 NOTIFY news, 'from the launcher';
 DO LANGUAGE pllua_bg $$ bg.sessions()[1]:exec('select 1') $$;
 -- the next use of its worker knows nothing of it

@@ -1,4 +1,13 @@
--- What can be seen of sessions, counted about them, and done to those of other backends; without preloading.
+-- What can be seen of sessions, counted about them, and done to those of other backends. The output is the same with the library
+-- preloaded: what differs is compared with what should be.
+SELECT current_setting('shared_preload_libraries') ~ '\mpllua_bg\M' AS preloaded \gset
+-- what earlier backends have counted is among the counts of the cluster when they are gone
+DO LANGUAGE pllua_bg $$
+    repeat
+        spi.execute('select pg_stat_clear_snapshot()')
+    until spi.execute("select count(*) = 0 as ok from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database() " ..
+        "and backend_type in ('client backend', 'pllua_bg session')")[1].ok
+$$;
 SET client_min_messages = warning;
 CREATE ROLE oversight_low LOGIN;
 CREATE ROLE oversight_signaler LOGIN;
@@ -15,6 +24,7 @@ SELECT pid = :pid AS pid, name, role = current_user::regrole AS role, state, tra
     launched_at BETWEEN now() - interval '1 minute' AND clock_timestamp() AS launched_at,
     progress_done, progress_total, progress_message
 FROM bg.sessions;
+SELECT count(*) FROM bg.backend_sessions();
 SELECT count(*) FROM bg.other_sessions();
 -- what is counted: every column by what was done
 SELECT bg.run(:pid, 'ROLLBACK'), bg.run(:pid, 'SELECT generate_series(1, 10)'), bg.wait(:pid);
@@ -24,7 +34,7 @@ SELECT bg.launch(settings => '{no_such_setting=1}');
 BEGIN;
 SELECT bg.on_commit('SELECT 1');
 COMMIT;
-SELECT scope, launched, reused, jobs, launch_failures, lost, commands, errors, deadlocks, cancels, rows, bytes > 100 AS bytes,
+SELECT scope = CASE WHEN :'preloaded' THEN 'cluster' ELSE 'backend' END AS scope, launched, reused, jobs, launch_failures, lost, commands, errors, deadlocks, cancels, rows, bytes > 100 AS bytes,
     stats_reset BETWEEN now() - interval '1 minute' AND now() AS reset
 FROM bg.stat;
 CREATE TABLE oversight_lock (x int);
@@ -55,7 +65,7 @@ SET ROLE oversight_low;
 SELECT launched FROM bg.stat;
 SELECT bg.stat_reset();
 RESET ROLE;
--- sessions of other backends: here, of a session
+-- sessions of other backends: here, of a session; the view has them with preloading
 SELECT bg.launch(settings => '{search_path=bg}') AS pid \gset
 SELECT bg.run(:pid, 'SELECT launch()');
 SELECT inner_pid FROM bg.result(:pid) AS (inner_pid int) \gset
@@ -67,7 +77,9 @@ CREATE FUNCTION await(worker int, condition text) RETURNS void LANGUAGE pllua_bg
         "where pid = $1 and backend_type = 'pllua_bg session') a", worker)[1].ok
 $$;
 SELECT await(:inner_pid, $$state = 'active'$$);
-SELECT count(*) FROM bg.sessions WHERE pid = :inner_pid;
+SELECT count(*) = :'preloaded'::bool::int AS shown FROM bg.sessions
+WHERE pid = :inner_pid AND launcher = :pid AND state = 'busy' AND sql LIKE 'SELECT pg_sleep%' AND queued = 1;
+SELECT count(*) FROM bg.backend_sessions() WHERE pid = :inner_pid;
 \set VERBOSITY sqlstate
 SET SESSION AUTHORIZATION oversight_low;
 SELECT bg.cancel(:inner_pid);
@@ -91,7 +103,7 @@ SELECT bg.terminate(:inner_pid);
 -- one's own: the handle stays, and tells why
 SELECT bg.terminate(:pid);
 DO LANGUAGE pllua_bg 'repeat until bg.sessions()[1]:status().state == "gone"';
-SELECT state, error FROM bg.sessions;
+SELECT state, error FROM bg.backend_sessions();
 SELECT bg.terminate(:pid), bg.cancel(:pid);
 SELECT bg.close(:pid);
 -- who may signal, may do so to sessions of other roles, but not to those of superusers
@@ -114,17 +126,28 @@ SELECT bg.cancel(0);
 SELECT bg.terminate(-1);
 SELECT bg.terminate(NULL);
 SELECT bg.cancel(NULL);
--- the limit of a role needs preloading
+-- the limit of a role has an effect with preloading; without, it warns
+SET client_min_messages = error;
 SET pllua_bg.max_sessions_per_role = 1;
-SELECT bg.launch() AS one, bg.launch() AS two \gset
-SELECT count(bg.close(pid)) FROM bg.sessions;
+CREATE FUNCTION second_launch() RETURNS text LANGUAGE pllua_bg AS $$
+    local first <close> = bg.launch()
+    local ok, second = pcall(bg.launch)
+    if ok then second:close() end
+    return ok and 'launched' or second.sqlstate
+$$;
+SELECT second_launch() = CASE WHEN :'preloaded' THEN '53400' ELSE 'launched' END AS right;
+SELECT second_launch() = CASE WHEN :'preloaded' THEN '53400' ELSE 'launched' END AS again;
+SET pllua_bg.max_sessions_per_role = 2;
+SELECT second_launch();
 SET pllua_bg.max_sessions_per_role = 0;
+SELECT second_launch();
 ALTER ROLE oversight_low SET pllua_bg.max_sessions_per_role = 1;
+RESET client_min_messages;
 SET pllua_bg.max_sessions_per_role = -1;
 SET SESSION AUTHORIZATION oversight_low;
 SET pllua_bg.max_sessions_per_role = 0;
 RESET SESSION AUTHORIZATION;
 SET pllua_bg.pool_size = 0;
-DROP FUNCTION await;
+DROP FUNCTION await, second_launch;
 REVOKE USAGE ON SCHEMA bg FROM oversight_low, oversight_signaler;
 DROP ROLE oversight_low, oversight_signaler;

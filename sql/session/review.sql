@@ -74,9 +74,9 @@ select * from bg.result(:pid) as (a int);
 select * from bg.result(:pid) as (a text);
 
 -- nobody sees the sessions of a role he is no member of
-select role::text = session_user as mine, state from bg.sessions;
+select role::text = session_user as mine, state from bg.backend_sessions();
 set role regress_review_low;
-select role::text = session_user as mine, state from bg.sessions;
+select role::text = session_user as mine, state from bg.backend_sessions();
 do language pllua_bg $$ print(#bg.sessions()) $$;
 reset role;
 select bg.close(:pid);

@@ -80,11 +80,11 @@ begin
         end;
     end loop;
 end $$;
-select count(*) from bg.sessions;
+select count(*) from bg.backend_sessions();
 begin;
 declare c cursor for select streams();
 fetch 2 from c;
 rollback;
-select count(*) from bg.sessions;
+select count(*) from bg.backend_sessions();
 drop function streams;
 drop table lk, big;

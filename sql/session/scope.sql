@@ -284,7 +284,7 @@ do language pllua_bg $$
     end)
 $$;
 reset statement_timeout;
-select count(*) from bg.sessions;
+select count(*) from bg.backend_sessions();
 
 -- misuse
 do language pllua_bg $$

@@ -25,7 +25,7 @@ ROLLBACK TO b;
 INSERT INTO seen VALUES (5);
 SELECT tell(:other, 'insert into seen values (10)');
 SELECT bg.launch(snapshot => true) AS one, bg.launch(name => 'two', snapshot => true) AS two \gset
-SELECT transaction FROM bg.sessions WHERE pid IN (:one, :two);
+SELECT transaction FROM bg.backend_sessions() WHERE pid IN (:one, :two);
 SELECT tell(:other, 'insert into seen values (11)');
 INSERT INTO seen VALUES (6);
 SELECT look(:one), look(:two), look(:other);
@@ -38,7 +38,7 @@ SELECT tell(:one, 'show transaction_isolation');
 SELECT tell(:one, 'commit'), tell(:two, 'rollback');
 SELECT look(:one) = look(:other), look(:two) = look(:other);
 SELECT tell(:one, 'show transaction_isolation');
-SELECT count(bg.close(pid)) FROM bg.sessions;
+SELECT count(bg.close(pid)) FROM bg.backend_sessions();
 
 -- more subtransactions than a process shows to others
 TRUNCATE seen;
@@ -59,7 +59,7 @@ SELECT bg.launch(snapshot => true) AS one \gset
 COMMIT;
 SELECT look(:one);
 SELECT tell(:other, 'select count(*) from seen');
-SELECT count(bg.close(pid)) FROM bg.sessions;
+SELECT count(bg.close(pid)) FROM bg.backend_sessions();
 
 -- In one function: the snapshot is that of the statement that called it, whatever has been committed since; pcall makes no difference.
 TRUNCATE seen;
@@ -91,7 +91,7 @@ SELECT tell(:one, 'insert into seen values (6)');
 SELECT tell(:one, 'update seen set i = i where i = 1');
 SELECT tell(:one, 'select 1');
 SELECT tell(:one, 'rollback'), tell(:one, 'select count(*) from seen');
-SELECT count(bg.close(pid)) FROM bg.sessions;
+SELECT count(bg.close(pid)) FROM bg.backend_sessions();
 -- read only when it is so by default
 DO LANGUAGE pllua_bg $$
     local s <close> = bg.launch{snapshot = true, settings = {default_transaction_read_only = true, default_transaction_isolation = 'serializable'}}

@@ -37,7 +37,7 @@ SET ROLE regress_bg_term;
 SELECT set_config('my.pid', :'pid', false) IS NOT NULL AS ok;
 DO LANGUAGE pllua_bg $$ bg.terminate(tonumber(spi.execute("select current_setting('my.pid') p")[1].p)) $$;
 RESET ROLE;
-SELECT state <> 'gone' AS lives FROM bg.sessions;
+SELECT state <> 'gone' AS lives FROM bg.backend_sessions();
 SELECT bg.close(:pid);
 DROP OWNED BY regress_bg_term;
 DROP ROLE regress_bg_term;

@@ -4,12 +4,12 @@ CREATE TABLE accounts (id int PRIMARY KEY, owner text);
 SELECT bg.launch() AS pid \gset
 SELECT bg.run(:pid, 'BEGIN');
 SELECT * FROM bg.result(:pid) AS (tag text);
-SELECT transaction FROM bg.sessions;
+SELECT transaction FROM bg.backend_sessions();
 SELECT bg.run(:pid, 'INSERT INTO accounts VALUES (1, ''ann'')');
 SELECT bg.run(:pid, 'SAVEPOINT s');
 SELECT bg.run(:pid, 'INSERT INTO accounts VALUES (1, ''again'')');
 SELECT * FROM bg.result(:pid) AS (tag text);
-SELECT transaction FROM bg.sessions;
+SELECT transaction FROM bg.backend_sessions();
 SELECT bg.run(:pid, 'SELECT 1');
 SELECT * FROM bg.result(:pid) AS (tag text);
 SELECT bg.run(:pid, 'ROLLBACK TO s');
@@ -17,7 +17,7 @@ SELECT * FROM bg.result(:pid) AS (tag text);
 SELECT count(*) FROM accounts;
 SELECT bg.run(:pid, 'COMMIT');
 SELECT * FROM bg.result(:pid) AS (tag text);
-SELECT transaction FROM bg.sessions;
+SELECT transaction FROM bg.backend_sessions();
 SELECT * FROM accounts;
 
 -- a string of statements is one transaction

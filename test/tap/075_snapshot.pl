@@ -78,7 +78,7 @@ $launcher = slow_launcher();
 $launcher->query_safe('BEGIN');
 $pid = $launcher->query_safe('SELECT bg.launch(snapshot => true)');
 $launcher->query_safe("SELECT bg.run($pid, 'insert into mark select count(*) from item'), bg.run($pid, 'commit'), bg.detach($pid)");
-is($launcher->query_safe('SELECT count(*) FROM bg.sessions'), '0', 'let go');
+is($launcher->query_safe('SELECT count(*) FROM bg.backend_sessions()'), '0', 'let go');
 begin_waiting($launcher, 'COMMIT');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mark'), '0', 'it has not started');
 set_fault($node, '');
