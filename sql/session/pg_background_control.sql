@@ -55,25 +55,31 @@ select pg_background_detach_all_v2();
 
 -- grace: the command ends in time, or its process has to
 create table said (what text);
+create sequence caught;
 create procedure stubborn() language plpgsql as $$
 begin
-    insert into said values ('begun');
-    commit;
     loop
         begin
             perform pg_sleep(100); -- workload
         exception when query_canceled then
-            raise log 'not yet';
+            perform nextval('caught');
         end;
     end loop;
+end $$;
+-- it is where it catches a cancel, for the n-th time
+create procedure await_sleep(worker int, n int) language plpgsql as $$
+begin
+    while n > 0 and not exists (select from caught where is_called and last_value >= n) loop commit; end loop;
+    while not exists (select from pg_stat_activity where pid = worker and wait_event = 'PgSleep') loop commit; end loop;
 end $$;
 create procedure await_begin(n int) language plpgsql as $$
 begin
     while (select count(*) from said) < n loop commit; end loop;
 end $$;
 select * from pg_background_launch_v2('call stubborn()') \gset
-call await_begin(1);
+call await_sleep(:pid, 0);
 select pg_background_cancel_v2(:pid, :cookie);
+call await_sleep(:pid, 1);
 select pg_background_wait(:pid, :cookie, 20);
 select pg_background_cancel_v2_grace(:pid, :cookie, 20);
 select pg_background_wait(:pid, :cookie);
@@ -132,5 +138,6 @@ select * from pg_background_result(:pid, :cookie) as (x int);
 select try(format('select * from pg_background_result(%s, %s) as (x int)', :pid, :cookie));
 select pg_background_detach(:pid, :cookie);
 drop function try;
-drop procedure stubborn, await_begin;
+drop procedure stubborn, await_begin, await_sleep;
+drop sequence caught;
 drop table said;
