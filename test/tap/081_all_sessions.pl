@@ -272,6 +272,7 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM bg.sessions'), '0', 'other
 is(answer($first, 'SELECT scope, launched FROM bg.stat'), 'backend|1', 'it is counted in its backend');
 is($node->safe_psql('postgres', 'SELECT scope, launched FROM bg.stat'), 'backend|0', 'only there');
 like(answer($first, 'SET pllua_bg.max_sessions_per_role = 1'), qr/WARNING:  .*max_sessions_per_role has no effect\nHINT:  .*shared_preload_libraries/, 'the limit warns');
+like(answer($first, 'ALTER ROLE alice SET pllua_bg.max_sessions_per_role = 1'), qr/WARNING:  .*max_sessions_per_role has no effect/, 'for a role, too');
 like(answer($first, 'SELECT bg.launch()'), qr/^\d+$/, 'and has no effect');
 quit($first);
 
