@@ -8,12 +8,25 @@ SELECT count(bg.close(pid)) FROM bg.backend_sessions();
 RESET pllua_bg.max_sessions;
 SELECT bg.launch(queue_size => 10);
 SELECT bg.launch(queue_size => 1000000000);
+SELECT bg.launch(queue_size => -5);
 SELECT bg.launch(settings => array['no_such_setting=1']);
 SELECT bg.launch(settings => array['work_mem=nonsense']);
 SELECT bg.launch(settings => array['role=postgres']);
 SELECT bg.launch(settings => array['no sign']);
 SELECT bg.launch(on_exit => 'perhaps');
 SELECT bg.launch(idle_timeout => -1);
+SELECT bg.launch(wait => -1);
+SELECT bg.launch(wait => 'nan');
+SELECT count(*) FROM bg.sessions;
+-- times are not negative; endless ones are
+SELECT bg.launch(wait => 'infinity') AS pid \gset
+SELECT bg.run(:pid, 'SELECT 1');
+SELECT bg.wait(:pid, -1);
+SELECT * FROM bg.result(:pid, 'nan') AS (i int);
+SELECT bg.wait(:pid, 'infinity');
+SELECT bg.wait(:pid, -1);
+SELECT * FROM bg.result(:pid, 'infinity') AS (i int);
+SELECT bg.close(:pid);
 -- all worker slots
 SET pllua_bg.max_sessions = 1000;
 DO $$

@@ -37,8 +37,23 @@ static char *text_argument(FunctionCallInfo fcinfo, int number) {
     return PG_ARGISNULL(number) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(number));
 }
 
-static double timeout_argument(FunctionCallInfo fcinfo, int number) {
-    return PG_ARGISNULL(number) ? -1 : PG_GETARG_FLOAT8(number);
+// A number of seconds; -1 for a null.
+static double timeout_argument(FunctionCallInfo fcinfo, int number, const char *name) {
+    if (PG_ARGISNULL(number)) return -1;
+    const double seconds = PG_GETARG_FLOAT8(number);
+    if (!(seconds >= 0))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("%s must be a number of seconds of at least 0", name)));
+    return seconds;
+}
+
+static Size queue_size_argument(FunctionCallInfo fcinfo, int number) {
+    if (PG_ARGISNULL(number)) return 0;
+    const int bytes = PG_GETARG_INT32(number);
+    if (bytes <= 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("queue size of %d bytes is out of range", bytes)));
+    return static_cast<Size>(bytes);
 }
 
 // 'name=value' strings, as in pg_proc.proconfig.
@@ -111,8 +126,8 @@ Datum pllua_bg_sql_launch(PG_FUNCTION_ARGS) {
     LaunchOptions options;
     options.name = text_argument(fcinfo, 0);
     if (!PG_ARGISNULL(1)) settings_argument(PG_GETARG_ARRAYTYPE_P(1), &options);
-    if (!PG_ARGISNULL(2)) options.queue_size = static_cast<Size>(Max(PG_GETARG_INT32(2), 1));
-    options.wait = timeout_argument(fcinfo, 3);
+    options.queue_size = queue_size_argument(fcinfo, 2);
+    options.wait = timeout_argument(fcinfo, 3, "wait");
     if (!PG_ARGISNULL(4)) {
         double seconds = PG_GETARG_FLOAT8(4);
         if (!(seconds >= 0 && seconds <= INT_MAX / 1000))
@@ -138,7 +153,7 @@ Datum pllua_bg_sql_run(PG_FUNCTION_ARGS) {
 // result(pid, timeout in seconds) -> rows of the newest command not yet fetched
 Datum pllua_bg_sql_result(PG_FUNCTION_ARGS) {
     require(fcinfo, 0, "pid");
-    return_result(fcinfo, session_argument(fcinfo), timeout_argument(fcinfo, 1));
+    return_result(fcinfo, session_argument(fcinfo), timeout_argument(fcinfo, 1, "timeout"));
     return 0;
 }
 
@@ -146,11 +161,12 @@ Datum pllua_bg_sql_result(PG_FUNCTION_ARGS) {
 Datum pllua_bg_sql_wait(PG_FUNCTION_ARGS) {
     require(fcinfo, 0, "pid");
     Session *session = session_argument(fcinfo);
+    const double timeout = timeout_argument(fcinfo, 1, "timeout");
     Status now = status(session);
     if (now.queued == 0) PG_RETURN_BOOL(true);
     Command *newest = newest_pending(session);
     WaitFor wanted = {session, newest->id};
-    PG_RETURN_BOOL(wait_any(&wanted, 1, timeout_argument(fcinfo, 1)) >= 0);
+    PG_RETURN_BOOL(wait_any(&wanted, 1, timeout) >= 0);
 }
 
 Datum pllua_bg_sql_detach(PG_FUNCTION_ARGS) {
