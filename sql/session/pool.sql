@@ -55,7 +55,8 @@ CREATE FUNCTION session_state() RETURNS TABLE (what text, value text) LANGUAGE s
         ('prepared', (SELECT count(*)::text FROM pg_prepared_statements)),
         ('cursors', (SELECT count(*)::text FROM pg_cursors WHERE name <> '')),
         ('listening', (SELECT count(*)::text FROM pg_listening_channels())),
-        ('locks', (SELECT count(*)::text FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid < 3))
+        ('locks', (SELECT count(*)::text FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid < 3)),
+        ('replication slots', (SELECT count(*)::text FROM pg_replication_slots WHERE active_pid = pg_backend_pid()))
 $$;
 CREATE SEQUENCE pool_sequence;
 DO LANGUAGE pllua_bg $$
@@ -65,6 +66,7 @@ DO LANGUAGE pllua_bg $$
         for row in s:rows('select * from session_state()') do print('', row.what, row.value) end
     end
     local pid = a.pid
+    a:exec("select pg_create_physical_replication_slot('pool_slot', false, true)")
     a:exec([[set search_path = pg_catalog, public; set session characteristics as transaction read only, isolation level serializable;
         listen pool_channel; select pg_advisory_lock(1), pg_advisory_lock(2, 3)]])
     a:exec('begin read write')
@@ -138,10 +140,9 @@ DO LANGUAGE pllua_bg $$
         local pid = s.pid
         fn(s)
         s:detach()
-        if what == 'after an error' then
-            spi.execute('call wait_for($1)', "(select state from pg_stat_activity " ..
-                "where application_name = 'pllua_bg pool' and pid = " .. pid .. ") = 'idle'")
-        end
+        -- it has ended, or is ready to be used again
+        spi.execute('call wait_for($1)', "not exists (select from pg_stat_activity where pid = " .. pid ..
+            " and (application_name <> 'pllua_bg pool' or state <> 'idle'))")
         local again <close> = bg.launch()
         again:exec('')
         print(what, again.pid == pid)
@@ -159,8 +160,33 @@ DO LANGUAGE pllua_bg $$
         s:run("insert into pool_log select 'was finished' from pg_sleep(0.2)") -- workload
     end)
     let_go('after an error', function(s) pcall(s.exec, s, 'select 1/0') end)
+    let_go('grown large', function(s) s:exec("do language pllua_bg 'kept = string.rep([[x]], 80000000)'") end)
+    let_go('role changed', function(s) spi.execute('alter role ' .. s:exec('select quote_ident(current_user)').value .. ' connection limit -1') end)
 $$;
 CALL wait_for('(SELECT count(*) FROM pool_log) = 1');
+-- One that is too old ends, when it is let go and when it waits for its next use.
+DO LANGUAGE pllua_bg $$
+    local older = "select clock_timestamp() - backend_start > '1 s' as ok from pg_stat_activity where pid = $1"
+    for _, in_the_pool in ipairs{false, true} do
+        local s <close> = bg.launch()
+        local pid = s.pid
+        s:exec('')
+        if in_the_pool then
+            s:close()
+            spi.execute('call wait_for_pool(1)')
+        end
+        repeat bg.sleep(0.01) until spi.execute(older, pid)[1].ok
+        spi.execute("set pllua_bg.pool_age = '1s'")
+        s:close()
+        local again <close> = bg.launch()
+        again:exec('')
+        print('old', in_the_pool, again.pid == pid)
+        spi.execute('reset pllua_bg.pool_age')
+        again:close()
+        spi.execute('set pllua_bg.pool_size = 0')
+        spi.execute('reset pllua_bg.pool_size')
+    end
+$$;
 
 -- Sessions in the pool do not count, and are not shown.
 DO LANGUAGE pllua_bg $$
@@ -210,6 +236,17 @@ CALL wait_for('(SELECT count(*) FROM pg_stat_activity WHERE usename = ''pool_use
 SET SESSION AUTHORIZATION pool_user;
 DO LANGUAGE pllua_bg $$ bg.autonomous('select 1') $$;
 RESET SESSION AUTHORIZATION;
+-- Who may not connect any more gets no session of the pool either.
+SELECT current_database() AS db \gset
+CALL wait_for('(SELECT count(*) FROM pg_stat_activity WHERE usename = ''pool_user'' AND application_name = ''pllua_bg pool'' AND state = ''idle'') = 1');
+REVOKE CONNECT ON DATABASE :"db" FROM PUBLIC;
+SET SESSION AUTHORIZATION pool_user;
+DO LANGUAGE pllua_bg $$
+    local ok, e = pcall(bg.autonomous, 'select 1')
+    print(ok, e.sqlstate, (e.detail:gsub('".*"', 'DB')))
+$$;
+RESET SESSION AUTHORIZATION;
+GRANT CONNECT ON DATABASE :"db" TO PUBLIC;
 REVOKE USAGE ON SCHEMA bg FROM pool_user;
 SET SESSION AUTHORIZATION pool_user;
 DO LANGUAGE pllua_bg $$ print(pcall(bg.autonomous, 'select 1')) $$;
