@@ -161,6 +161,10 @@ DO LANGUAGE pllua_bg $$
     end)
     let_go('after an error', function(s) pcall(s.exec, s, 'select 1/0') end)
     let_go('grown large', function(s) s:exec("do language pllua_bg 'kept = string.rep([[x]], 80000000)'") end)
+    let_go('grown large here', function(s)
+        s:exec("listen pool_channel; select count(pg_notify('pool_channel', repeat('x', 100) || i)) from generate_series(1, 10000) i")
+        s:exec('')
+    end)
     let_go('role changed', function(s) spi.execute('alter role ' .. s:exec('select quote_ident(current_user)').value .. ' connection limit -1') end)
 $$;
 CALL wait_for('(SELECT count(*) FROM pool_log) = 1');
