@@ -45,7 +45,7 @@ SELECT bg.launch(wait => 30) AS pid \gset
 SELECT bg.close(:pid);
 RESET pllua_bg.max_sessions;
 -- the smallest queue, and more than fits in it, both ways
-SELECT bg.launch(queue_size => 4096) AS pid \gset
+SELECT bg.launch(queue_size => 4096, settings => array['work_mem=64kB']) AS pid \gset
 SELECT bg.run(:pid, 'SELECT length($1)', repeat('a', 1000000));
 SELECT bg.run(:pid, 'SELECT i, repeat(''b'', 100) FROM generate_series(1, 20000) i');
 SELECT bg.run(:pid, 'SELECT 3');
@@ -58,7 +58,22 @@ SET work_mem = '64kB';
 SELECT bg.run(:pid, 'SELECT i, repeat(''c'', 100) FROM generate_series(1, 50000) i');
 SELECT bg.run(:pid, 'SELECT 5');
 SELECT * FROM bg.result(:pid) AS (i int);
+SELECT sum(size) > 4000000 AS on_disk FROM pg_ls_tmpdir();
 SELECT count(*), sum(i), sum(length(b)) FROM bg.result(:pid) AS (i int, b text);
+-- where they leave nothing once they are read, here and in the session
+SELECT bg.run(:pid, 'BEGIN'), bg.run(:pid, 'SELECT i, repeat(''c'', 100) FROM generate_series(1, 50000) i');
+SET statement_timeout = '60s';
+DO $$
+BEGIN
+    WHILE (SELECT coalesce(sum(size), 0) FROM pg_ls_tmpdir()) < 4000000 LOOP END LOOP;
+END $$;
+SELECT count(*), sum(i), sum(length(b)) FROM bg.result(:pid) AS (i int, b text);
+SELECT bg.run(:pid, 'ROLLBACK');
+DO $$
+BEGIN
+    WHILE EXISTS (SELECT FROM pg_ls_tmpdir()) LOOP END LOOP;
+END $$;
+RESET statement_timeout;
 RESET work_mem;
 -- unread results hinder nobody
 SELECT bg.run(:pid, 'SELECT i, repeat(''d'', 100) FROM generate_series(1, 50000) i') FROM generate_series(1, 3);

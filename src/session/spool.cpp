@@ -43,10 +43,11 @@ static void open_file(Spool *spool) {
     MemoryContext old = MemoryContextSwitchTo(spool->context);
     spool->file = BufFileCreateTemp(true);
     MemoryContextSwitchTo(old);
+    spool->at_end = true;
+    if (spool->callback.func != nullptr) return;
     spool->callback.func = close_file;
     spool->callback.arg = spool;
     MemoryContextRegisterResetCallback(spool->context, &spool->callback);
-    spool->at_end = true;
 }
 
 static void append_to_file(Spool *spool, const void *data, Size length) {
@@ -102,8 +103,12 @@ static const char *next_in_file(Spool *spool, SpoolCursor *cursor, Size *length)
     return cursor->buffer;
 }
 
-// Everything in the file was consumed: the next item may use its space, or memory again.
-static void reuse_file(Spool *spool, SpoolCursor *cursor) {
+// Everything in the file was consumed: its space is given back, the next item goes to memory again.
+static void drop_file(Spool *spool, SpoolCursor *cursor) {
+    close_file(spool);
+    if (cursor->buffer != nullptr) pfree(cursor->buffer);
+    cursor->buffer = nullptr;
+    cursor->capacity = 0;
     spool->file_items = cursor->file_items = 0;
     spool->end_number = cursor->number = 0;
     spool->end_offset = cursor->offset = 0;
@@ -142,7 +147,7 @@ const char *spool_next(Spool *spool, SpoolCursor *cursor, bool consume, Size *le
     if (cursor->in_file && !cursor->in_late) {
         if (cursor->file_items < spool->file_items) return next_in_file(spool, cursor, length);
         if (spool->late_first == nullptr) {
-            if (consume && !spool->file_failed) reuse_file(spool, cursor);
+            if (consume && !spool->file_failed) drop_file(spool, cursor);
             return nullptr;
         }
         cursor->in_late = true;
