@@ -9,6 +9,9 @@ SELECT bg.run(:pid, 'COPY copied TO STDOUT (FORMAT csv, HEADER)');
 SELECT * FROM bg.result(:pid) AS (line text);
 SELECT bg.run(:pid, 'COPY (SELECT 1) TO STDOUT (FORMAT binary)');
 SELECT string_agg(encode(part, 'hex'), '') FROM bg.result(:pid) AS (part bytea);
+-- what is no text of the database's encoding does not become one
+SELECT bg.run(:pid, 'COPY (SELECT ''äö'') TO STDOUT (ENCODING ''LATIN1'')');
+SELECT * FROM bg.result(:pid) AS (line text);
 SELECT bg.run(:pid, 'COPY copied FROM PROGRAM ''echo 4; echo 5'' (FORMAT csv)');
 SELECT * FROM bg.result(:pid) AS (tag text);
 SELECT bg.run(:pid, 'COPY copied (i) FROM PROGRAM ''echo 4; echo 5''');

@@ -104,7 +104,7 @@ for my $slots (0, 1, 8)
 		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: its workers end");
 
 		# Sessions that wait for another use make room for on_commit work.
-		$backend->query_safe("SET pllua_bg.pool_size = $slots; SET pllua_bg.launch_wait = '20s'");
+		$backend->query_safe("SET pllua_bg.pool_size = $slots; SET pllua_bg.pool_lifetime = '1h'; SET pllua_bg.launch_wait = '20s'");
 		$backend->query_safe('SELECT * FROM launch_many(50)');
 		$backend->query_safe('SELECT ask_all()');
 		$backend->query_safe(q{SELECT let_go('close')});

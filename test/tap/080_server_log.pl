@@ -54,6 +54,15 @@ for my $way (sort keys %scripts)
 }
 
 
+# Statements of a session are logged as those of a client are.
+my ($told, $said, $logged) = outcome(q{SELECT bg.launch(settings => '{log_statement=ddl}') AS pid \gset
+SELECT bg.run(:pid, 'CREATE TABLE logged ()'), bg.run(:pid, 'SELECT 41'), bg.run(:pid, 'SET log_min_duration_statement = 0'), bg.run(:pid, 'SELECT 42'), bg.wait(:pid);
+SELECT :pid;});
+my ($session) = $told =~ /(\d+)\s*\z/;
+is(occurrences($logged, qr/^$session LOG:  statement: CREATE TABLE logged \(\)$/m), 1, 'log_statement = ddl: a CREATE TABLE is logged');
+is(occurrences($logged, qr/^$session LOG:  .*SELECT 41/m), 0, 'log_statement = ddl: a SELECT is not');
+is(occurrences($logged, qr/^$session LOG:  duration: [\d.]+ ms  statement: SELECT 42$/m), 1, 'log_min_duration_statement: statements with their duration');
+
 # The life of a session, for who looks for it: at DEBUG1 only.
 my $lives = q{SELECT bg.launch(name => 'mine') AS pid \gset
 SELECT bg.run(:pid, 'SELECT 1'), bg.wait(:pid), bg.close(:pid);
