@@ -60,9 +60,18 @@ $launcher = new_psql($node, 'postgres', '-U', 'app');
 $pid = $launcher->query_safe('SELECT bg.launch()');
 $launcher->query_safe("SELECT bg.run($pid, 'select 1'), bg.wait($pid)");
 $node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA bg FROM app; DROP ROLE app');
-like(error_of($launcher, 'SELECT bg.launch()'), qr/^psql:<stdin>:\d+: ERROR:  \S/, 'DROP ROLE: no new session');
-my $error = error_of($launcher, "SELECT bg.run($pid, 'select 1'), bg.wait($pid)");
-like($error, qr/^$|ERROR:  \S/, 'DROP ROLE: an answer of the session that was open');
+like(error_of($launcher, 'SELECT bg.launch()'), qr/ERROR:  permission denied for schema bg/, 'DROP ROLE: no new session in SQL');
+like(error_of($launcher, "DO LANGUAGE pllua_bg '$_'"), qr/ERROR:  permission denied for background sessions\s+DETAIL:  The role needs USAGE on schema "bg"\.(?!\s+HINT)/,
+	"DROP ROLE: not in Lua, $_")
+  foreach 'bg.launch()', 'bg.on_commit("select 1")', 'bg.autonomous("select 1")';
+$launcher->query_safe('SET client_min_messages = info');
+is(error_of($launcher, "DO LANGUAGE pllua_bg 'local s = bg.session($pid) assert(s:exec([[select 42]]).value == 42) s:close()'"),
+	'', 'DROP ROLE: the session that was open goes on');
+# The right is everybody's, but the role is no more.
+$node->safe_psql('postgres', 'GRANT USAGE ON SCHEMA bg TO PUBLIC');
+like(error_of($launcher, "DO LANGUAGE pllua_bg 'local s <close> = bg.launch() s:exec([[select 1]])'"), qr/ERROR:  background session (?:could not be started|has ended)\s+DETAIL:  role with OID \d+ does not exist/,
+	'DROP ROLE: nor when everybody has the right');
+$node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA bg FROM PUBLIC');
 is($node->safe_psql('postgres', 'SELECT 1'), '1', 'DROP ROLE: the server lives');
 eval { $launcher->quit };
 no_workers_left('DROP ROLE');
