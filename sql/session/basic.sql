@@ -71,3 +71,19 @@ SELECT bg.wait(:pid);
 SELECT bg.detach(:pid);
 SELECT count(*) FROM bg.backend_sessions();
 SELECT bg.run(-1, 'SELECT 1');
+
+-- nulls and pids of no session
+SELECT bg.run(NULL, 'SELECT 1');
+SELECT bg.run(0, NULL);
+SELECT * FROM bg.result(NULL) AS (i int);
+SELECT bg.wait(NULL);
+SELECT bg.detach(NULL);
+SELECT bg.close(NULL);
+SELECT * FROM bg.notifications(NULL);
+SELECT bg.on_commit(NULL);
+SELECT * FROM bg.result(-1) AS (i int);
+SELECT bg.wait(-1);
+SELECT bg.detach(-1);
+SELECT bg.close(-1);
+SELECT * FROM bg.notifications(-1);
+SELECT count(*) FROM bg.sessions;
