@@ -36,12 +36,12 @@ static void check_may_use_schema() {
                  errhint("Background sessions need CREATE EXTENSION pllua_bg in this database.")));
     if (pg::may_use_schema(schema, GetUserId())) return;
     const char *role = GetUserNameFromId(GetUserId(), true); // nullptr: it was dropped
-    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                    errmsg("permission denied for background sessions"),
-                    errdetail("The role needs USAGE on schema \"bg\"."),
-                    role == nullptr
-                        ? 0
-                        : errhint("GRANT USAGE ON SCHEMA bg TO %s", quote_identifier(role))));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+         errmsg("permission denied for background sessions"),
+         errdetail("The role needs USAGE on schema \"bg\"."),
+         role == nullptr ? 0 : errhint("GRANT USAGE ON SCHEMA bg TO %s", quote_identifier(role))));
 }
 
 static void check_can_login() {
