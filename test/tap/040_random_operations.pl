@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seed = $ENV{RANDOM_SEED} // int(rand(1_000_000_000));
-my $walks = $ENV{RANDOM_WALKS} // 250;
+my $walks = $ENV{RANDOM_WALKS} // 2000;
 my $steps = $ENV{RANDOM_STEPS} // 60;
 note("RANDOM_SEED=$seed RANDOM_WALKS=$walks RANDOM_STEPS=$steps");
 
