@@ -180,7 +180,18 @@ do language pllua_bg $$
         -- of a statement, at most 64 in each session are on their way; of a function, one
         print(taken <= (type(work) == 'string' and 200 or 4), #bg.sessions())
         for r, item, i, err in bg.each({1, 'x'}, work, {errors = 'collect', workers = 1}) do print(r and r.value, item, i, err) end
-        print(pcall(function() for r in bg.each({1, 'x'}, work, {workers = 1}) do print(r.value) end end))
+        -- what came before the error; a function that need not wait would fail before its first result is taken
+        local first_seen = false
+        local ordered = type(work) == 'string' and work or function(s, i)
+            while i == 'x' and not first_seen do bg.sleep(0.001) end
+            return work(s, i)
+        end
+        print(pcall(function()
+            for r in bg.each({1, 'x'}, ordered, {workers = 1}) do
+                first_seen = true
+                print(r.value)
+            end
+        end))
         print(#bg.sessions())
     end
     for r, item, i, err in bg.each({1}, function() end) do print(r, item, i, err) end
