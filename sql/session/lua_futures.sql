@@ -33,8 +33,11 @@ do language pllua_bg $$
     print(r, err.sqlstate, err.message)
     print(f:cancel(), s:exec('select 2').value)
     -- a command that has not begun can be cancelled, too
-    local one, two, three = s:run('select slow(0.1, 1)'), s:run('select 2'), s:run('select 3')
+    local gate <close> = bg.launch()
+    gate:exec('select pg_advisory_lock(4712)')
+    local one, two, three = s:run('select 1 from pg_advisory_lock(4712)'), s:run('select 2'), s:run('select 3')
     print(two:cancel(), two:done())
+    gate:exec('select pg_advisory_unlock(4712)')
     print(one:get(30).value, select(2, two:try(30)).sqlstate, three:get(30).value)
     print(s:cancel(), s:exec('select 4').value)
 $$;

@@ -16,8 +16,13 @@ DO LANGUAGE pllua_bg $$
     print(t:status().error)
     print(select(2, pcall(t.exec, t, 'select 1')))
     -- a session that works is not idle
-    local u <close> = bg.launch{idle_timeout = 0.05}
-    print(u:exec('select 1 from pg_sleep(0.2)').value) -- workload
+    local done
+    repeat -- again if it has idled too long before the command came
+        local u <close> = bg.launch{idle_timeout = 0.05}
+        local ok, r = pcall(u.exec, u, 'select bg.progress(1); select 1 from pg_sleep(0.2)') -- workload
+        done = ok and r.value or u:status().progress and r
+    until done
+    print(done)
 $$;
 -- files and programs
 CREATE TABLE copied (i int, t text);
