@@ -27,8 +27,16 @@ SELECT bg.wait(:pid, 'infinity');
 SELECT bg.wait(:pid, -1);
 SELECT * FROM bg.result(:pid, 'infinity') AS (i int);
 SELECT bg.close(:pid);
--- all worker slots
+-- all worker slots: those of workers that are just ending would become free meanwhile
 SET pllua_bg.max_sessions = 1000;
+SET pllua_bg.pool_size = 0;
+DO $$
+BEGIN
+    WHILE EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pllua_bg session') LOOP
+        PERFORM pg_stat_clear_snapshot();
+    END LOOP;
+END $$;
+RESET pllua_bg.pool_size;
 DO $$
 BEGIN
     LOOP

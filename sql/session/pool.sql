@@ -25,6 +25,8 @@ SET pllua_bg.pool_lifetime = '1h';
 
 \set workers '(SELECT count(*) FROM pg_stat_activity WHERE backend_type = ''pllua_bg session'' AND backend_start > (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()))'
 \set pooled '(SELECT count(*) FROM pg_stat_activity WHERE application_name = ''pllua_bg pool'')'
+-- Those of the session before, which may not be quite gone, do not count.
+CALL wait_for(:'pooled' || ' = 0');
 
 -- A session that is let go idle is the next one; numbers of commands begin anew, handles do not live on.
 DO LANGUAGE pllua_bg $$
