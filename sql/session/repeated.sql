@@ -33,7 +33,7 @@ $$;
 
 -- not kept: what depends on tables, settings, the time, or on what a user calls immutable
 create table grows (i int);
-create function said(int) returns int language plpgsql immutable as $$ begin raise notice 'called'; return $1; end $$;
+create function said(n int) returns int language plpgsql immutable as $$ begin raise notice 'called'; return n; end $$;
 create function inlined(int) returns int language sql return said(2) + $1;
 create function volatile_one(int) returns int language plpgsql as $$ begin raise notice 'called'; return $1; end $$;
 do language pllua_bg $$
@@ -59,6 +59,7 @@ do language pllua_bg $$
     thrice('with a as (select 1 as x) select x from a')
     thrice('show search_path')
     thrice('select said(1) as x')
+    thrice('select said(n => 1) is null as x')
     thrice('select inlined(1) as x')
     thrice('select volatile_one(1) as x')
     thrice('select abs(-1) as x')

@@ -178,7 +178,9 @@ CachedPlanSource *keep_repeated(const WireCommand *command, RawStmt *statement) 
     present.filled = present.filled && may_keep(statement->stmt);
     Seen *seen = present.filled ? find(command->sql) : nullptr;
     if (seen == nullptr || seen->unfit) return nullptr;
-    CachedPlanSource *source = make_source(command, statement);
+    // The tree is needed again when the statement is not kept.
+    CachedPlanSource *source =
+        make_source(command, static_cast<RawStmt *>(copyObjectImpl(statement)));
     seen->unfit = has_planned_call(reinterpret_cast<Node *>(source->query_list), nullptr);
     if (seen->unfit) {
         DropCachedPlan(source);
