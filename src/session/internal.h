@@ -130,6 +130,9 @@ void forget(Session *session);
 void free_session(Session *session);
 // The pid if it is known by now. Errors: none.
 int known_pid(Session *session);
+// Raises for a session that takes no command any more. Errors: pg 08003; 08006 its worker never
+// became ready.
+[[noreturn]] void raise_gone(const Session *session);
 // Sends the worker a signal, if it runs. Errors: none.
 void signal_worker(Session *session, int signal);
 

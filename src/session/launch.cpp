@@ -309,10 +309,7 @@ struct Request {
 static CommandId send_request(Session *session, const Request &request) {
     session->unused = false;
     pump(session);
-    if (session->gone)
-        ereport(ERROR,
-                (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),
-                 session->last_error == nullptr ? 0 : errdetail("%s", session->last_error)));
+    if (session->gone) raise_gone(session);
     if (session->last_command != 0)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                         errmsg("background session takes no more commands")));

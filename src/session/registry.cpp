@@ -69,18 +69,24 @@ int known_pid(Session *session) {
     return session->pid;
 }
 
+void raise_gone(const Session *session) {
+    const char *cause = session->last_error;
+    if (session->started)
+        ereport(ERROR,
+                (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),
+                 cause == nullptr ? 0 : errdetail("%s", cause)));
+    ereport(ERROR,
+            (errcode(ERRCODE_CONNECTION_FAILURE), errmsg("background session could not be started"),
+             errdetail("%s", cause == nullptr ? "The worker did not start." : cause)));
+}
+
 int pid(Session *session) {
     uint64 wanted = session->number;
     session->unused = false;
     while (known_pid(session) == 0) {
         pump_all();
         if (known_pid(session) != 0) break;
-        if (session->gone)
-            ereport(ERROR,
-                    (errcode(ERRCODE_CONNECTION_FAILURE),
-                     errmsg("background session could not be started"),
-                     errdetail("%s", session->last_error == nullptr ? "The worker did not start."
-                                                                    : session->last_error)));
+        if (session->gone) raise_gone(session);
         (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
         if (by_number(wanted) == nullptr)
             ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),

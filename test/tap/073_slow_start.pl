@@ -134,7 +134,13 @@ SKIP:
 		set_fault($node, "worker-entry=$fault");
 		$launcher = new_psql($node);
 		like(ask($launcher, q{DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec('select 42') $$}),
-			qr/ERROR:  background session (?:could not be started|has ended\nDETAIL:  The worker could not be started)/, "$fault before attaching: the command tells");
+			qr/ERROR:  background session could not be started/, "$fault before attaching: the command tells");
+		like(ask($launcher, q{DO LANGUAGE pllua_bg $$
+			local s <close> = bg.launch()
+			repeat bg.sleep(0.001) until s:status().state == 'gone'
+			local _, e = pcall(s.run, s, 'select 42')
+			print(e.sqlstate, e.message)
+		$$}), qr/08006\s+background session could not be started/, "$fault before attaching: the same when it is known before");
 		nothing_left("$fault before attaching", $launcher);
 		$launcher->query_safe(q{DO LANGUAGE pllua_bg $$ local s = bg.launch() pcall(s.run, s, 'select 42') s:detach() $$});
 		nothing_left("$fault before attaching, detached", $launcher);
