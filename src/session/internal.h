@@ -41,7 +41,8 @@ struct Session {
     int pid; // 0: not known yet
     NameData name;
     OnExit on_exit;
-    bool started; // the worker has reported ready
+    bool started;    // the worker has reported ready
+    bool ended_here; // terminate() was called
     bool gone;
     bool spoilt;  // not to be used again: a cancel may still be under way, its role has changed
     bool pooled;  // in the list `pool`
@@ -131,7 +132,7 @@ void free_session(Session *session);
 // The pid if it is known by now. Errors: none.
 int known_pid(Session *session);
 // Raises for a session that takes no command any more. Errors: pg 08003; 08006 its worker never
-// became ready.
+// became ready, and nobody here has ended it.
 [[noreturn]] void raise_gone(const Session *session);
 // Sends the worker a signal, if it runs. Errors: none.
 void signal_worker(Session *session, int signal);

@@ -18,6 +18,7 @@ static constexpr int kReadAttempts = 10000;
 
 void terminate(Session *session) {
     if (session->gone || session->worker == nullptr) return;
+    session->ended_here = session->spoilt = true;
     TerminateBackgroundWorker(session->worker);
 }
 

@@ -71,7 +71,7 @@ int known_pid(Session *session) {
 
 void raise_gone(const Session *session) {
     const char *cause = session->last_error;
-    if (session->started)
+    if (session->started || session->ended_here)
         ereport(ERROR,
                 (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),
                  cause == nullptr ? 0 : errdetail("%s", cause)));
