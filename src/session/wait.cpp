@@ -89,6 +89,13 @@ static bool is_any_waking(const WaitFor *commands, int n) {
     return false;
 }
 
+// A worker that is being started takes long, and needs the processor.
+static bool is_any_starting(const WaitFor *commands, int n) {
+    for (int i = 0; i < n; i++)
+        if (!commands[i].session->started) return true;
+    return false;
+}
+
 int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen) {
     for (int i = 0; i < n; i++) stop_streaming_before(&commands[i]);
     int found = look(commands, n, seen);
@@ -96,7 +103,9 @@ int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen)
     CHECK_FOR_INTERRUPTS();
     pg::Poll poll = {};
     poll.waking = is_any_waking(commands, n);
-    while (found == kTimedOut && pg::poll_again(&poll)) found = look(commands, n, seen);
+    const bool starting = is_any_starting(commands, n);
+    while (found == kTimedOut && !starting && pg::poll_again(&poll))
+        found = look(commands, n, seen);
     if (found != kTimedOut) return found;
     Deadlines deadlines = make_deadlines(timeout);
     while (found == kTimedOut && sleep_once(&deadlines, commands, n))
