@@ -89,11 +89,11 @@ static bool is_any_waking(const WaitFor *commands, int n) {
     return false;
 }
 
-// A worker that is being started takes long, and needs the processor.
-static bool is_any_starting(const WaitFor *commands, int n) {
+// Workers that are being started take long, and need the processor.
+static bool are_all_starting(const WaitFor *commands, int n) {
     for (int i = 0; i < n; i++)
-        if (!commands[i].session->started) return true;
-    return false;
+        if (commands[i].session->started) return false;
+    return true;
 }
 
 int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen) {
@@ -103,7 +103,7 @@ int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen)
     CHECK_FOR_INTERRUPTS();
     pg::Poll poll = {};
     poll.waking = is_any_waking(commands, n);
-    const bool starting = is_any_starting(commands, n);
+    const bool starting = are_all_starting(commands, n);
     while (found == kTimedOut && !starting && pg::poll_again(&poll))
         found = look(commands, n, seen);
     if (found != kTimedOut) return found;
