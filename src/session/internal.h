@@ -161,7 +161,8 @@ void check_may_launch();
 void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorkerHandle **worker);
 // Gives back the segments of workers that have ended without attaching. Errors: none.
 void sweep_unclaimed();
-// At the end of the process: waits, not for long, until every such segment has found its worker.
+// At the end of the process: waits until every such segment has found its worker; for a worker that
+// has a process already, not for long.
 // Errors: none.
 void await_claims();
 void initialize_unclaimed();

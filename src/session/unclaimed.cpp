@@ -29,8 +29,10 @@ Chain<Unclaimed> unclaimed;
 
 } // namespace
 
-// Milliseconds for which the end of a process waits for workers that are just starting.
-static constexpr int kMostWait = 1000;
+// Milliseconds for which the end of a process waits for a worker that has a process and has not
+// attached yet. One that has none yet is waited for without limit: only the postmaster makes it
+// wait, and it starts or forgets it, even when the server shuts down.
+static constexpr int kMostWait = 3000;
 
 void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorkerHandle **worker) {
     auto *entry =
@@ -93,10 +95,21 @@ void sweep_unclaimed() {
         pg::free_error(pg::attempt([] { sweep(false); }));
 }
 
+static bool some_have_no_process() {
+    for (Unclaimed *entry = unclaimed.first; entry != nullptr; entry = entry->after) {
+        pid_t pid;
+        if (GetBackgroundWorkerPid(entry->worker, &pid) == BGWH_NOT_YET_STARTED) return true;
+    }
+    return false;
+}
+
+static TimestampTz end_of_wait() { return GetCurrentTimestamp() + kMostWait * INT64CONST(1000); }
+
 void await_claims() {
-    TimestampTz end = GetCurrentTimestamp() + kMostWait * INT64CONST(1000);
+    TimestampTz end = end_of_wait();
     while (unclaimed.first != nullptr) {
         pg::free_error(pg::attempt([] { sweep(true); }));
+        if (some_have_no_process()) end = end_of_wait();
         long rest = pg::milliseconds_until(end);
         if (unclaimed.first == nullptr || rest == 0) return;
         (void)pg::wait_latch_only(Min(rest, 10), pg::WaitEvent::kStart);

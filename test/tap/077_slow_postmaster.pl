@@ -1,0 +1,85 @@
+# The launching backend ends while the server has not yet made a process for the worker: it waits until there is one, however long that takes,
+# so that no shared memory stays when the worker then ends before it has attached, and what was sent is done when it does not.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SessionTest;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('slow_postmaster');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\ndynamic_shared_memory_type = mmap\n");
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg; CREATE TABLE mark (what text)');
+my $fault_points = $node->safe_psql('postgres', q{LOAD 'pllua_bg'; SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) =~ /1/;
+
+my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
+my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
+
+# Longer than the end of a backend waits for a worker that has its process.
+my $long = '4 s';
+
+my $watcher = new_psql($node);
+my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+
+# The worker: what becomes of it; the launching backend: what it does, and how it ends.
+sub end_before_worker
+{
+	my ($fault, $name, $work, $terminate) = @_;
+	my $test = "$name, " . ($fault || 'no fault');
+	set_fault($node, $fault) if $fault_points;
+	my $launcher = new_psql($node);
+	my $own = $launcher->query_safe('SELECT pg_backend_pid()');
+	my $at_rest = $launcher->query_safe($segments);
+	kill 'STOP', $postmaster;
+	$launcher->query_safe($work);
+	$watcher->query_safe("SELECT pg_terminate_backend($own)") if $terminate;
+	eval { $launcher->quit };
+	my $waiting = "SELECT count(*) FROM pg_stat_activity WHERE pid = $own";
+	wait_until(sub { $watcher->query_safe("$waiting AND state_change > clock_timestamp() - interval '$long'") eq '0' });
+	is($watcher->query_safe($waiting), '1', "$test: it waits for the worker");
+	kill 'CONT', $postmaster;
+	ok(wait_until(sub { $watcher->query_safe($waiting) eq '0' }), "$test: then it ends");
+	ok(wait_until(sub { $watcher->query_safe($workers) eq '0' }), "$test: no worker is left");
+	ok(wait_until(sub { $watcher->query_safe($segments) <= $at_rest }), "$test: no segment is left");
+	set_fault($node, '') if $fault;
+}
+
+my $session = q{DO LANGUAGE pllua_bg $$ local s = bg.launch() s:run("insert into mark values ('session')") s:detach() $$};
+my $job = q{SELECT bg.on_commit('insert into mark values (''job'')')};
+
+end_before_worker('', 'detached session', $session, 0);
+end_before_worker('', 'job, terminated', $job, 1);
+is($node->safe_psql('postgres', q{SELECT string_agg(what, ' ' ORDER BY what) FROM mark}), 'job session', 'what was sent is done');
+
+SKIP:
+{
+	skip 'built without fault points', 1 unless $fault_points;
+	end_before_worker('worker-entry=error', 'detached session', $session, 0);
+	end_before_worker('worker-entry=exit', 'job', $job, 0);
+}
+
+# A server that stops forgets the worker, and nobody waits for it.
+for my $mode ('fast', 'immediate')
+{
+	my $launcher = new_psql($node);
+	kill 'STOP', $postmaster;
+	$launcher->query_safe($session);
+	eval { $launcher->quit };
+	kill $mode eq 'fast' ? 'INT' : 'QUIT', $postmaster;
+	kill 'CONT', $postmaster;
+	ok(wait_until(sub { !-e $node->data_dir . '/postmaster.pid' }), "$mode shutdown: the server stops");
+	$node->_update_pid(0);
+	eval { $watcher->quit };
+	$node->start;
+	$watcher = new_psql($node);
+	$postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+}
+$watcher->quit;
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|leak/, 'the server log is clean');
+$node->stop;
+done_testing();
