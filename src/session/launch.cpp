@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "pg/compat.h"
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
@@ -280,6 +281,16 @@ static Session *start(const LaunchOptions &options, bool *reused) {
     return session;
 }
 
+// What is left to do of a launch, which may fail or be cancelled: then nobody has the session, even
+// if the transaction goes on because the code that called catches the error. Errors: pg.
+template <typename Rest> static void finish_launch(Session *session, Rest rest) {
+    const uint64 own = session->number;
+    ErrorData *error = pg::attempt(rest);
+    if (error == nullptr) return;
+    if (Session *unwanted = by_number(own)) close(unwanted);
+    pg::rethrow(error);
+}
+
 Session *launch(const LaunchOptions &options) {
     Session *volatile session = nullptr;
     bool reused = false;
@@ -293,8 +304,21 @@ Session *launch(const LaunchOptions &options) {
     sessions.append(session);
     session_count++;
     count(reused ? Counter::kReused : Counter::kLaunched);
-    log_life(session, reused ? "is taken from the pool" : "is launched");
+    finish_launch(session, [session, reused] {
+        pg::fault("launch-end");
+        log_life(session, reused ? "is taken from the pool" : "is launched");
+    });
     return session;
+}
+
+int launch_for_pid(const LaunchOptions &options) {
+    Session *session = launch(options);
+    int found = 0;
+    finish_launch(session, [session, &found] {
+        pg::fault("launch-pid");
+        found = pid(session);
+    });
+    return found;
 }
 
 // What goes to the worker of a command.

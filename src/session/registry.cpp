@@ -82,7 +82,6 @@ void raise_gone(const Session *session) {
 
 int pid(Session *session) {
     uint64 wanted = session->number;
-    session->unused = false;
     while (known_pid(session) == 0) {
         pump_all();
         if (known_pid(session) != 0) break;
@@ -92,6 +91,7 @@ int pid(Session *session) {
             ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
                             errmsg("background session has ended")));
     }
+    session->unused = false;
     return session->pid;
 }
 

@@ -36,6 +36,9 @@ struct Session; // opaque; valid until forget() or close(), or until the backend
 // 25000-class in parallel mode, 53000 (no slot within `wait`), 53400 (pllua_bg.max_sessions), 22023
 // (bad option).
 Session *launch(const LaunchOptions &options);
+// The same for who wants nothing but the pid: waits for it. Fails without leaving a session.
+// Errors: pg; as launch() and pid().
+int launch_for_pid(const LaunchOptions &options);
 
 // The session of this backend whose worker has this pid; nullptr when there is none. Waits for the
 // pid of sessions that are still starting only when `wait_for_start`. Errors: pg (interrupts).

@@ -137,7 +137,7 @@ Datum pllua_bg_sql_launch(PG_FUNCTION_ARGS) {
     }
     options.on_exit = on_exit_argument(text_argument(fcinfo, 5));
     options.snapshot = !PG_ARGISNULL(6) && PG_GETARG_BOOL(6);
-    PG_RETURN_INT32(pid(launch(options)));
+    PG_RETURN_INT32(launch_for_pid(options));
 }
 
 // run(pid, sql, parameters...) -> number of the command
