@@ -1,0 +1,51 @@
+# bg.terminate, in SQL and Lua, of a session whose worker is held: before it has attached to its segment, and before it has connected.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SessionTest;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('terminated');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
+my $psql = new_psql($node);
+$psql->query_safe(q{LOAD 'pllua_bg'});
+plan skip_all => 'built without fault points'
+  if $psql->query_safe(q{SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '0';
+
+my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
+
+for my $point ('worker-entry', 'worker-start')
+{
+	for my $how ('SQL', 'Lua')
+	{
+		set_fault($node, "$point=wait");
+		my $launcher = new_psql($node);
+		my $pid = $launcher->query_safe('SELECT bg.launch()');
+		$launcher->query_safe("SELECT bg.run($pid, 'select 1')");
+		is($launcher->query_safe('SELECT state FROM bg.backend_sessions()'), 'starting', "$point, $how: it is starting");
+		if ($how eq 'SQL') { $launcher->query_safe("SELECT bg.terminate($pid)"); }
+		else { $launcher->query_safe("DO LANGUAGE pllua_bg \$\$ assert(bg.terminate($pid)) \$\$"); }
+		set_fault($node, '');
+		$launcher->query("SELECT bg.wait($pid)");
+		$launcher->{stderr} = '';
+		$launcher->query("DO LANGUAGE pllua_bg \$\$ local _, e = pcall(bg.result, $pid) print(e.sqlstate, e.detail or e.message) \$\$");
+		like($launcher->{stderr}, qr/INFO:  08006\s+.*terminating .*administrator command/, "$point, $how: its command tells why");
+		$launcher->{stderr} = '';
+		is($launcher->query_safe('SELECT state FROM bg.backend_sessions()'), 'gone', "$point, $how: it is gone");
+		is($launcher->query_safe("DO LANGUAGE pllua_bg \$\$ assert(not pcall(bg.run, $pid, 'select 2')) \$\$; SELECT 42"), '42', "$point, $how: it takes no command");
+		$launcher->quit;
+		ok(wait_until(sub { $psql->query_safe($workers) eq '0' }), "$point, $how: no worker is left");
+	}
+}
+
+$psql->quit;
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|leak/, 'the server log is clean');
+$node->stop;
+done_testing();
