@@ -8,10 +8,10 @@ do language pllua_bg $$
     for i = 1, 3 do print(i, kept('select 1 as x'), s:exec('select 1 as x')[1].x) end
     print(kept('select 1 as x'))
     -- with parameters: a text is another one with values of other types
-    local add = 'select $1 + 1 as x, pg_typeof($1) as t'
+    local add = 'select $1 + 1 as x'
     for _, v in ipairs{1, 2, '4', '5', pgtype.int8(6), pgtype.int8(7)} do
         local row = s:exec(add, v)[1]
-        print(row.x, row.t, kept(add))
+        print(row.x, kept(add))
     end
     for i = 1, 3 do print(pcall(s.exec, s, add, 'x')) end
     for i = 1, 12 do assert(s:exec(add, i)[1].x == i + 1) end
@@ -63,6 +63,7 @@ do language pllua_bg $$
     thrice('select inlined(1) as x')
     thrice('select volatile_one(1) as x')
     thrice('select abs(-1) as x')
+    thrice('select volatile_one(abs(-1)) as x')
     thrice('select 1 as x, ' .. ('1,'):rep(600) .. '1')
     s:exec('select 1 into temp made') -- twice would be an error
     print(pcall(s.exec, s, 'select 1 into temp made'))
@@ -76,6 +77,49 @@ do language pllua_bg $$
     local second = s:exec("select timestamptz 'now' as t")[1].t
     print(s:exec('select $1 < $2 as later', first, second)[1].later)
 $$;
+
+-- what could be noticed: compared with the same that is never kept
+create function loud(int) returns boolean language plpgsql as $$ begin raise notice 'called'; return true; end $$;
+create type rpair as (a int, b int);
+do language pllua_bg $$
+    local s <close> = bg.launch()
+    local function last(sql, before, after, ...)
+        for i = 1, 9 do s:exec(sql, ...) end
+        s:exec(before)
+        local answer = {pcall(function(...) return s:exec(sql, ...).value end, table.unpack(after))}
+        s:exec('reset all')
+        pcall(s.exec, s, 'alter type rpair drop attribute c')
+        return tostring(answer[1]) .. ' ' .. tostring(answer[2])
+    end
+    local function compare(expression, before, after, ...)
+        local sql = 'select ' .. expression
+        local once, again = last(sql, before, after, ...), last(sql .. ' where true', before, after, ...)
+        print(expression, once == again, again)
+    end
+    compare('(0.1::float8 + 0.2::float8)::text', 'set extra_float_digits = 0', {})
+    compare('point(0.1::float8 + 0.2::float8, 1)::text', 'set extra_float_digits = 0', {})
+    compare('array[0.1::float8 + 0.2::float8]', 'set extra_float_digits = 0', {})
+    compare('int4send(1)::text', 'set bytea_output = escape', {})
+    compare('row(1, 2)::rpair::text', 'alter type rpair add attribute c int', {})
+    compare('loud(1) or 4 / $1 > 1', 'reset all', {0}, 1)
+    compare('array[loud(1), 4 / $1 > 1]', 'set plan_cache_mode = force_generic_plan', {0}, 1)
+    compare('4 / $1', 'set plan_cache_mode = force_generic_plan', {0}, 1)
+$$;
+do language pllua_bg $$
+    local s <close> = bg.launch()
+    local kept = "select count(*)::int as n from pg_backend_memory_contexts where name = 'CachedPlanSource' and ident = 'select 1'"
+    local before = s:exec(kept).value
+    for _ = 1, 3 do s:exec('select 1') end
+    print('kept', s:exec(kept).value - before)
+    s:exec('set jit_above_cost = 0')
+    s:exec('select 2')
+    print('after a setting of plans', s:exec(kept).value - before)
+    s:exec('set debug_print_plan = on; set log_planner_stats = on')
+    for _ = 1, 3 do s:exec('select 1') end
+    print('while plans are shown', s:exec(kept).value - before)
+$$;
+drop function loud;
+drop type rpair;
 
 -- what a name means may change
 create function pick(bigint) returns text language plpgsql as $$ begin return 'bigint'; end $$;

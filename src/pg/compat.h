@@ -11,6 +11,7 @@ extern "C" {
 #include "catalog/pg_proc.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_type.h"
 #include "postmaster/bgworker.h"
 #include "replication/slot.h"
@@ -295,6 +296,15 @@ inline bool walk_parsed(Node *node, TreeWalker walker, void *context) {
     return raw_expression_tree_walker(node, old_walker(walker), context);
 }
 #endif
+
+// The setting that puts a Gather on top of plans, for debugging.
+inline int debug_parallel_mode() {
+#if PG_VERSION_NUM >= 160000
+    return debug_parallel_query;
+#else
+    return force_parallel_mode;
+#endif
+}
 
 // Largest length of the library name of a background worker, with its end.
 inline constexpr Size kLibraryNameSize = sizeof(((BackgroundWorker *)nullptr)->bgw_library_name);

@@ -1,11 +1,15 @@
 // Commands that are sent again and again: the statement of a text seen before is neither parsed nor
 // planned another time. Owns the few statements it keeps.
 //
-// Nobody may notice. So it is kept only if analysing it again would certainly give the same: no
-// tables, whose statistics would ask for another plan; no constants but numbers and booleans, for
-// what a string stands for can depend on settings and on the time ('now'); no function of a user
-// that planning could call, who may have called it immutable without reason. What any change of a
-// function, operator, type, schema or role means is left to the analysis: all are then forgotten.
+// Nobody may notice. So it is kept only if analysing and planning it again would certainly give the
+// same: calls with constants and parameters, and nothing else. No tables, whose statistics would
+// ask for another plan; no constants but numbers and booleans, for what a string stands for can
+// depend on settings and on the time ('now'), as the text form of a value can; no function of a
+// user that planning could call, who may have called it immutable without reason; and with
+// parameters not both what planning may compute and what it may not: which error comes first would
+// depend on the plan. What
+// any change of a function, operator, type, schema or role means is left to the analysis: all are
+// then forgotten.
 #include "session/worker.h"
 
 #include "pg/compat.h"
@@ -15,7 +19,10 @@ extern "C" {
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "common/hashfn.h"
+#include "jit/jit.h"
 #include "nodes/nodeFuncs.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 }
@@ -45,6 +52,15 @@ Seen all_seen[kMost];
 Seen present; // the command that runs; not filled: it is not to be kept
 uint64 uses;  // the clock
 bool stale;   // something has changed in a catalog
+
+// Settings that become part of a plan.
+struct PlanSettings {
+    bool jit;
+    double jit_cost;
+    int parallel;
+};
+
+PlanSettings planned_with;
 bool watching;
 
 } // namespace
@@ -52,8 +68,8 @@ bool watching;
 static void catalog_changes(Datum, int, uint32) { stale = true; }
 
 static void watch() {
-    static const int caches[] = {PROCOID, OPEROID,      TYPEOID, CASTSOURCETARGET,
-                                 COLLOID, NAMESPACEOID, AUTHOID, AUTHMEMMEMROLE};
+    static const int caches[] = {PROCOID, OPEROID,      TYPEOID, ATTNUM,         CASTSOURCETARGET,
+                                 COLLOID, NAMESPACEOID, AUTHOID, AUTHMEMMEMROLE, DATABASEOID};
     for (int cache : caches) CacheRegisterSyscacheCallback(cache, catalog_changes, 0);
     watching = true;
 }
@@ -68,7 +84,6 @@ void forget_repeated() {
 
 // What to look for: the command, if it can be kept as far as can be told before it is parsed.
 static bool describe(const WireCommand *command) {
-    present = {};
     if (command->statement != 0 || command->nparams > kMostParams) return false;
     const Size length = strnlen(command->sql, kLongest + 1);
     if (length > kLongest) return false;
@@ -101,10 +116,27 @@ static Seen *find(const char *sql) {
     return nullptr;
 }
 
+// True when the settings are not those of the statements that are kept.
+static bool settings_differ() {
+    const PlanSettings now = {jit_enabled, jit_above_cost, pg::debug_parallel_mode()};
+    const bool same = now.jit == planned_with.jit && now.jit_cost == planned_with.jit_cost &&
+                      now.parallel == planned_with.parallel;
+    planned_with = now;
+    return !same;
+}
+
+// True when somebody wants to see each statement parsed and planned.
+static bool is_watched_by_user() {
+    return Debug_print_parse || Debug_print_rewritten || Debug_print_plan || log_parser_stats ||
+           log_planner_stats;
+}
+
 CachedPlanSource *repeated_statement(const WireCommand *command) {
-    if (!describe(command) || !watching || IsAbortedTransactionBlockState()) return nullptr;
+    present = {};
+    if (is_watched_by_user() || !describe(command) || !watching) return nullptr;
+    if (IsAbortedTransactionBlockState()) return nullptr;
     AcceptInvalidationMessages();
-    if (stale) forget_repeated();
+    if (settings_differ() || stale) forget_repeated();
     const Seen *seen = find(command->sql);
     return seen == nullptr ? nullptr : seen->source;
 }
@@ -128,12 +160,9 @@ static bool forbids(Node *node, void *) {
     case T_ParamRef:
     case T_FuncCall:
     case T_A_Expr:
-    case T_BoolExpr:
-    case T_NullTest:
     case T_TypeCast:
     case T_TypeName:
     case T_A_ArrayExpr:
-    case T_RowExpr:
     case T_SQLValueFunction: return pg::walk_parsed(node, forbids, nullptr);
     default: return true;
     }
@@ -153,23 +182,58 @@ static bool may_keep(const Node *statement) {
     return !forbids(reinterpret_cast<Node *>(select->targetList), nullptr);
 }
 
-static bool planning_calls(Oid function, void *) {
-    if (function < FirstNormalObjectId) return false;
+namespace {
+
+// What an analysed statement consists of.
+struct Contents {
+    bool computed; // something is by planning, when all arguments are known
+    bool called;   // something is whenever the statement runs
+    bool params;   // whose values planning may know or not
+};
+
+} // namespace
+
+// True for a function that forbids keeping the statement.
+static bool forbids_call(Oid function, void *context) {
+    auto *contents = static_cast<Contents *>(context);
     HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
     if (!HeapTupleIsValid(tuple)) return true;
     const auto *form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
+    const bool immutable = form->provolatile == PROVOLATILE_IMMUTABLE;
+    contents->computed = contents->computed || immutable;
+    contents->called = contents->called || !immutable;
     // What is written in SQL may be put in the place of its call.
-    const bool calls = form->provolatile == PROVOLATILE_IMMUTABLE || form->prolang == SQLlanguageId;
+    const bool planned = immutable || form->prolang == SQLlanguageId;
     ReleaseSysCache(tuple);
-    return calls;
+    return planned && function >= FirstNormalObjectId;
 }
 
-static bool has_planned_call(Node *node, void *) {
+// The same for what analysis has made of the statement.
+static bool forbids_analysed(Node *node, void *context) {
     if (node == nullptr) return false;
-    if (IsA(node, Query))
-        return pg::walk_query(reinterpret_cast<Query *>(node), has_planned_call, nullptr);
-    return check_functions_in_node(node, planning_calls, nullptr) ||
-           pg::walk_expression(node, has_planned_call, nullptr);
+    switch (nodeTag(node)) {
+    case T_Query: return pg::walk_query(reinterpret_cast<Query *>(node), forbids_analysed, context);
+    case T_SQLValueFunction: static_cast<Contents *>(context)->called = true; return false;
+    case T_FuncExpr:
+    case T_OpExpr:
+        return check_functions_in_node(node, forbids_call, context) ||
+               pg::walk_expression(node, forbids_analysed, context);
+    case T_Param: static_cast<Contents *>(context)->params = true; return false;
+    case T_List:
+    case T_FromExpr:
+    case T_TargetEntry:
+    case T_Const:
+    case T_NamedArgExpr:
+    case T_RelabelType:
+    case T_ArrayExpr: return pg::walk_expression(node, forbids_analysed, context);
+    default: return true;
+    }
+}
+
+static bool is_unfit(const CachedPlanSource *source) {
+    Contents contents = {};
+    return forbids_analysed(reinterpret_cast<Node *>(source->query_list), &contents) ||
+           (contents.computed && contents.called && contents.params);
 }
 
 // The statement and its parameters are those of the command that was looked for last.
@@ -181,7 +245,7 @@ CachedPlanSource *keep_repeated(const WireCommand *command, RawStmt *statement) 
     // The tree is needed again when the statement is not kept.
     CachedPlanSource *source =
         make_source(command, static_cast<RawStmt *>(copyObjectImpl(statement)));
-    seen->unfit = has_planned_call(reinterpret_cast<Node *>(source->query_list), nullptr);
+    seen->unfit = is_unfit(source);
     if (seen->unfit) {
         DropCachedPlan(source);
         return nullptr;
