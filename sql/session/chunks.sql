@@ -106,6 +106,18 @@ do language pllua_bg $$
     try('pg_class_oid_index')
     try('bg.sessions', {rows = 1})
 $$;
+-- it asks the server by EXPLAIN
+create function chunk_stable(by text) returns text language pllua_bg stable as $$
+    local ok, err = pcall(bg.chunks, 'chunk_keys', {by = by})
+    return ok and 'chunks' or err.sqlstate .. ' ' .. err.message
+$$;
+select chunk_stable(null), chunk_stable('normal');
+drop function chunk_stable;
+begin read only;
+do language pllua_bg $$
+    print(bg.chunks('chunk_keys')().i, bg.chunks('chunk_keys', {by = 'normal'})().i)
+$$;
+commit;
 create role chunk_user;
 set role chunk_user;
 do language pllua_bg $$

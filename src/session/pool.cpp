@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "pg/compat.h"
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
@@ -178,6 +179,7 @@ static void renew(Session *session, const LaunchOptions &options, StringInfo set
         strlcpy(session->header->name, NameStr(session->name), NAMEDATALEN);
         put_frame(&session->channel, FrameType::kRenew, setup->data, setup->len);
         flush(&session->channel);
+        pump(session); // sees a worker that has died since it was found resting
     });
     if (error == nullptr) return;
     pool.append(session);
@@ -191,10 +193,14 @@ Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInf
     // What the server checks when a worker connects may have changed.
     if (!pg::may_connect(MyDatabaseId, GetUserId())) return nullptr;
     while (Session *session = wait_for_one(options, queue_size)) {
+        pg::fault("pool-take");
         reuse_entry(session->header, options.name == nullptr ? "" : options.name);
         if (leave_pool(session->header, kInUse)) {
             renew(session, options, setup);
-            return session;
+            if (!session->gone) return session;
+            log_life(session, "died in the pool and is replaced");
+            free_session(session);
+            continue;
         }
         end_pooled(session);
     }
