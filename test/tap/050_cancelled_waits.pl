@@ -131,7 +131,9 @@ sub cancelled_wait
 	my $limit = 1 + int(rand(20));
 	if ($by_timeout)
 	{
-		$backend->query("SET statement_timeout = $limit; $query; RESET statement_timeout");
+		$backend->query("SET statement_timeout = $limit; $query");
+		# That itself may take too long.
+		do { $backend->query('RESET statement_timeout') } until $backend->query('SHOW statement_timeout') eq '0';
 	}
 	else
 	{
