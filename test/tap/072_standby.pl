@@ -34,6 +34,11 @@ my $launcher = $standby->background_psql('postgres', on_error_stop => 0);
 $launcher->set_query_timer_restart;
 my $pid = $launcher->query_safe('SELECT bg.launch()');
 is($launcher->query_safe("SELECT session_exec($pid, 'select pg_is_in_recovery()')"), 'true', 'a session on a standby');
+is($launcher->query_safe(q{DO LANGUAGE pllua_bg $$
+	local n = 0
+	for c in bg.chunks('pg_class', {rows = 100}) do n = n + spi.execute('select count(*) from pg_class where ctid between $1 and $2', c.lo, c.hi)[1][1] end
+	assert(n == spi.execute('select count(*) from pg_class')[1][1])
+$$; SELECT 'all'}), 'all', 'bg.chunks divides a table of a standby');
 is($launcher->query_safe("SELECT session_exec($pid, 'select count(*) from item')"), '1000', 'it reads');
 is($launcher->query_safe("SELECT session_sum($pid)"), '500500', 'it streams');
 is($launcher->query_safe("SELECT session_exec($pid, 'insert into item values (0)')"), '25006: cannot execute INSERT in a read-only transaction', 'it does not write');
