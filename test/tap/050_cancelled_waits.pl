@@ -4,8 +4,11 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 my $seed = $ENV{RANDOM_SEED} // int(rand(1_000_000_000));
@@ -192,7 +195,7 @@ $pid = $backend->query_safe('SELECT bg.launch()') if $backend->query('SELECT cou
 SKIP:
 {
 	skip 'not built with FAULTS=1', 2
-	  if $backend->query_safe(q{SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '0';
+	  unless has_fault_points($node);
 	# Every command of that session but the first waits until it is cancelled.
 	$backend->query(<<'SQL');
 SET statement_timeout = 100;

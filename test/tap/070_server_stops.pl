@@ -113,7 +113,7 @@ $launcher->query_safe(q{LOAD 'pllua_bg'});
 SKIP:
 {
 	skip 'built without fault points', 12
-	  if $launcher->query_safe(q{SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '0';
+	  unless has_fault_points($node);
 
 	for my $fault ('exit', 'error', 'wait')
 	{

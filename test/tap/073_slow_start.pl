@@ -125,7 +125,7 @@ SKIP:
 	$launcher = new_psql($node);
 	$launcher->query_safe(q{LOAD 'pllua_bg'});
 	skip 'built without fault points', 1
-	  if $launcher->query_safe(q{SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '0';
+	  unless has_fault_points($node);
 	$launcher->quit;
 
 	# A worker that ends before it has attached leaves nothing, whoever was to look after its segment.

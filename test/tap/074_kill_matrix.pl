@@ -222,7 +222,7 @@ sub end_in_phase
 	wait_for("($workers) = 0");
 }
 
-my $fault_points = $node->safe_psql('postgres', q{LOAD 'pllua_bg'; SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) =~ /1/;
+my $fault_points = has_fault_points($node);
 for my $name (sort keys %phase)
 {
 	next if ($phase{$name}[2] // '') eq 'fault' && !$fault_points;

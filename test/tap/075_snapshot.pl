@@ -53,7 +53,7 @@ sub finish
 }
 
 $node->safe_psql('postgres', q{LOAD 'pllua_bg'});
-if ($node->safe_psql('postgres', q{LOAD 'pllua_bg'; SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '0')
+unless (has_fault_points($node))
 {
 	plan skip_all => 'built without fault points';
 }

@@ -15,7 +15,7 @@ $node->init;
 $node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\ndynamic_shared_memory_type = mmap\n");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg; CREATE TABLE mark (what text)');
-my $fault_points = $node->safe_psql('postgres', q{LOAD 'pllua_bg'; SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) =~ /1/;
+my $fault_points = has_fault_points($node);
 
 my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};

@@ -15,9 +15,7 @@ $node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n")
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
 my $psql = new_psql($node);
-$psql->query_safe(q{LOAD 'pllua_bg'});
-plan skip_all => 'built without fault points'
-  if $psql->query_safe(q{SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '0';
+plan skip_all => 'built without fault points' unless has_fault_points($node);
 
 my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 

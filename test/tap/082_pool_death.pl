@@ -22,7 +22,7 @@ CREATE FUNCTION first_command() RETURNS text LANGUAGE pllua_bg AS $$
 	return result.sqlstate .. ': ' .. (result.detail or result.message)
 $$;
 SQL
-if ($node->safe_psql('postgres', q{LOAD 'pllua_bg'; SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '0')
+unless (has_fault_points($node))
 {
 	$node->stop;
 	plan skip_all => 'built without fault points';

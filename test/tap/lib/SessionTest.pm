@@ -6,7 +6,7 @@ use warnings;
 use Exporter 'import';
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(new_psql ask_later wait_until set_fault);
+our @EXPORT = qw(new_psql ask_later wait_until has_fault_points set_fault);
 
 # A psql that stays; each query has the whole time of a test. Options: database, and more arguments of psql.
 sub new_psql
@@ -37,6 +37,13 @@ sub wait_until
 		select undef, undef, undef, 0.005;
 	}
 	return 1;
+}
+
+# True when the module was built with FAULTS=1.
+sub has_fault_points
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', q{LOAD 'pllua_bg'; SELECT count(*) FROM pg_settings WHERE name = 'pllua_bg.fault'}) eq '1';
 }
 
 # Where the server's processes go wrong from now on, those that are there too; '' is nowhere.
