@@ -131,8 +131,9 @@ void forget(Session *session);
 void free_session(Session *session);
 // The pid if it is known by now. Errors: none.
 int known_pid(Session *session);
-// Raises for a session that takes no command any more. Errors: pg 08003; 08006 its worker never
-// became ready, and nobody here has ended it.
+// False when its worker never became ready and nobody here has ended it. Errors: none.
+bool has_run(const Session *session);
+// Raises for a session that takes no command any more. Errors: pg 08003; 08006 it has not run.
 [[noreturn]] void raise_gone(const Session *session);
 // Sends the worker a signal, if it runs. Errors: none.
 void signal_worker(Session *session, int signal);

@@ -34,9 +34,8 @@ static ErrorData *make_death_error(Session *session, OwnCommand *own, const char
     error->assoc_context = own->context;
     error->output_to_client = true;
     error->sqlerrcode = ERRCODE_CONNECTION_FAILURE;
-    error->message = pstrdup(session->started || session->ended_here
-                                 ? _("background session was lost")
-                                 : _("background session could not be started"));
+    error->message = pstrdup(has_run(session) ? _("background session was lost")
+                                              : _("background session could not be started"));
     error->detail = pstrdup(cause);
     error->context = psprintf(_("background session, pid %d"), session->pid);
     MemoryContextSwitchTo(old);

@@ -69,9 +69,11 @@ int known_pid(Session *session) {
     return session->pid;
 }
 
+bool has_run(const Session *session) { return session->started || session->ended_here; }
+
 void raise_gone(const Session *session) {
     const char *cause = session->last_error;
-    if (session->started || session->ended_here)
+    if (has_run(session))
         ereport(ERROR,
                 (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),
                  cause == nullptr ? 0 : errdetail("%s", cause)));

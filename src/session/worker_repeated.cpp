@@ -116,8 +116,8 @@ static Seen *find(const char *sql) {
     return nullptr;
 }
 
-// True when the settings are not those of the statements that are kept.
-static bool settings_differ() {
+// Notes the settings of now; true when they are not those of the statements that are kept.
+static bool take_settings() {
     const PlanSettings now = {jit_enabled, jit_above_cost, pg::debug_parallel_mode()};
     const bool same = now.jit == planned_with.jit && now.jit_cost == planned_with.jit_cost &&
                       now.parallel == planned_with.parallel;
@@ -136,7 +136,7 @@ CachedPlanSource *repeated_statement(const WireCommand *command) {
     if (is_watched_by_user() || !describe(command) || !watching) return nullptr;
     if (IsAbortedTransactionBlockState()) return nullptr;
     AcceptInvalidationMessages();
-    if (settings_differ() || stale) forget_repeated();
+    if (take_settings() || stale) forget_repeated();
     const Seen *seen = find(command->sql);
     return seen == nullptr ? nullptr : seen->source;
 }
