@@ -114,10 +114,13 @@ static void open_channel() {
     on_dsm_detach(worker.segment, segment_goes, 0);
 }
 
-void take_over(FrameCursor *cursor) {
+const char *session_title() {
     const char *name = worker.header->name;
-    SetConfigOption("application_name", name[0] == '\0' ? "pllua_bg session" : name, PGC_USERSET,
-                    PGC_S_CLIENT);
+    return name[0] == '\0' ? "pllua_bg session" : name;
+}
+
+void take_over(FrameCursor *cursor) {
+    SetConfigOption("application_name", session_title(), PGC_USERSET, PGC_S_CLIENT);
     Frame frame;
     for (FrameCursor ahead = *cursor;
          next_frame(&ahead, &frame) && frame.type == FrameType::kSetting; *cursor = ahead)
@@ -158,6 +161,9 @@ static void become_backend() {
                                               pg::kConnectFlags);
     MessageContext =
         AllocSetContextCreate(TopMemoryContext, "MessageContext", ALLOCSET_DEFAULT_SIZES);
+    StartTransactionCommand();
+    make_port();
+    CommitTransactionCommand();
     process_session_preload_libraries();
     RegisterSubXactCallback(watch_subtransactions, nullptr);
 }

@@ -40,6 +40,12 @@ struct Worker {
 
 extern Worker worker;
 
+// The name of the session, or one for those that have none; what application_name is at first.
+// Errors: none.
+const char *session_title();
+// Gives the process a Port as a backend of a local client has it, without a socket. Call in a
+// transaction, connected to the database. Errors: pg (memory).
+void make_port();
 // Takes the messages of the server for a client over into frames. Errors: none.
 void install_output();
 // Drops it again: the segment goes away. Errors: none.
