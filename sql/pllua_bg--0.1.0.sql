@@ -20,6 +20,22 @@ CREATE TRUSTED LANGUAGE pllua_bg
 
 COMMENT ON LANGUAGE pllua_bg IS 'Lua 5.4 as a trusted procedural language';
 
+-- The schema, a member of the extension: nobody else may own it, for its owner decides who has sessions and can add functions of his own.
+
+DO LANGUAGE pllua_bg $lua$
+    local owner = spi.execute([[
+        select pg_catalog.pg_get_userbyid(nspowner) as name from pg_catalog.pg_namespace
+        where nspname operator(pg_catalog.=) 'bg'::pg_catalog.name]])[1]
+    if owner then
+        spi.error('duplicate_schema', 'schema "bg" already exists', 'It belongs to ' .. owner.name .. '.',
+            'Rename it or drop it: the extension makes a schema of its own.')
+    end
+$lua$;
+
+CREATE SCHEMA bg;
+
+REVOKE ALL ON SCHEMA bg FROM PUBLIC;
+
 -- Sessions. Who has USAGE on schema bg may use them; a session runs as whoever launches it.
 
 CREATE FUNCTION bg.launch(

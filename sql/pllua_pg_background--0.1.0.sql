@@ -1,6 +1,21 @@
 -- The functions of pg_background on the sessions of pllua_bg. What they do is in lua/pg_background.
 \echo Use "CREATE EXTENSION pllua_pg_background" to load this file. \quit
 
+-- The owner of a schema can add functions to it that are found before ours, and drop it with what is in it.
+
+DO LANGUAGE pllua_bg $lua$
+    local foreign = spi.execute([[
+        select n.nspname as schema, r.rolname as owner
+        from pg_catalog.pg_namespace n join pg_catalog.pg_roles r on r.oid operator(pg_catalog.=) n.nspowner
+        where n.nspname operator(pg_catalog.=) pg_catalog.current_schema() and not r.rolsuper
+            and r.rolname operator(pg_catalog.<>) all (array[current_user, 'pg_database_owner']::pg_catalog.name[])]])[1]
+    if foreign then
+        spi.error('insufficient_privilege',
+            ('schema "%s" belongs to %s, who could replace the functions of pllua_pg_background'):format(foreign.schema, foreign.owner),
+            nil, 'Install it into a schema of your own: CREATE EXTENSION pllua_pg_background SCHEMA ...')
+    end
+$lua$;
+
 -- Types. A handle names a worker: pids are used again, cookies are not.
 
 CREATE TYPE pg_background_handle AS (pid int, cookie bigint);

@@ -3,36 +3,38 @@
 local core = require 'bg.core'
 local check = require 'bg.check'
 
+-- Operators are named with their schema: whoever may create one in a schema of the caller's
+-- search_path would otherwise have his run.
+
 -- The relation, and what is below it when it is partitioned or inherited from.
 local RELATIONS = [[
 with recursive tree as (
     select $1::pg_catalog.regclass::pg_catalog.oid as oid
     union
-    select i.inhrelid from pg_catalog.pg_inherits i, tree where i.inhparent = tree.oid)
-select c.oid = $1::pg_catalog.regclass as is_root, c.relkind::pg_catalog.text as kind,
+    select i.inhrelid from pg_catalog.pg_inherits i, tree where i.inhparent operator(pg_catalog.=) tree.oid)
+select c.oid operator(pg_catalog.=) $1::pg_catalog.regclass as is_root, c.relkind::pg_catalog.text as kind,
     c.oid::pg_catalog.regclass::pg_catalog.text as name,
-    case when c.relkind in ('r', 'm', 't') then
-        pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint end as blocks
-from tree, pg_catalog.pg_class c where c.oid = tree.oid]]
+    case when c.relkind operator(pg_catalog.=) any (array['r', 'm', 't']::pg_catalog."char"[]) then
+        pg_catalog.pg_relation_size(c.oid)
+            operator(pg_catalog./) pg_catalog.current_setting('block_size')::bigint end as blocks
+from tree, pg_catalog.pg_class c where c.oid operator(pg_catalog.=) tree.oid]]
 
 -- How a key of a type is computed with: `step` is what lies between a key and the next, `count` how
 -- many keys there may be between min and max, `at` the key at part i of n.
-local INTEGER = {
-    step = '1',
-    count = 'max::numeric - min + 1',
-    at = '(min + pg_catalog.floor((max::numeric - min + 1) * i / n))::bigint',
-    finite = 'true',
-}
-local DATE = {
-    step = '1',
-    count = 'max - min + 1',
-    at = 'min + pg_catalog.floor((max - min + 1)::numeric * i / n)::integer',
-    finite = 'pg_catalog.isfinite(%s)',
-}
+local INTEGER = {step = '1', finite = 'true'}
+INTEGER.count = '(max::numeric operator(pg_catalog.-) min) operator(pg_catalog.+) 1'
+INTEGER.at = '(min operator(pg_catalog.+) pg_catalog.floor(((' .. INTEGER.count .. ')'
+    .. ' operator(pg_catalog.*) i) operator(pg_catalog./) n))::bigint'
+local DATE = {step = '1', finite = 'pg_catalog.isfinite(%s)'}
+DATE.count = '(max operator(pg_catalog.-) min) operator(pg_catalog.+) 1'
+DATE.at = 'min operator(pg_catalog.+) pg_catalog.floor(((' .. DATE.count .. ')::numeric'
+    .. ' operator(pg_catalog.*) i) operator(pg_catalog./) n)::integer'
+local SECONDS = 'extract(epoch from max operator(pg_catalog.-) min)'
 local TIMESTAMP = {
     step = "interval '1 microsecond'",
-    count = 'extract(epoch from max - min) * 1000000 + 1',
-    at = "min + interval '1 second' * (extract(epoch from max - min)::double precision * i / n::double precision)",
+    count = '(' .. SECONDS .. ' operator(pg_catalog.*) 1000000) operator(pg_catalog.+) 1',
+    at = "min operator(pg_catalog.+) (interval '1 second' operator(pg_catalog.*) ((" .. SECONDS
+        .. '::double precision operator(pg_catalog.*) i) operator(pg_catalog./) n::double precision))',
     finite = 'pg_catalog.isfinite(%s)',
 }
 local KINDS = {
@@ -53,9 +55,11 @@ with ends as (
         (select @key from @table where @key is not null and @finite order by @key desc limit 1) as max
     from @table),
 sized as (select ends.*, least($1::numeric, @count) as n from ends)
-select sized.first, sized.last, bound.lo, bound.lo - @step as before
+select sized.first, sized.last, bound.lo, bound.lo operator(pg_catalog.-) @step as before
 from sized left join lateral (
-    select distinct @at as lo from pg_catalog.generate_series(1, n::bigint - 1) i) bound on bound.lo > sized.min
+    select distinct @at as lo
+    from pg_catalog.generate_series(1, n::bigint operator(pg_catalog.-) 1) i) bound
+    on bound.lo operator(pg_catalog.>) sized.min
 order by bound.lo]]
 
 -- The row of the relation itself, and the number of blocks of the largest it consists of.
@@ -96,8 +100,9 @@ local function key_of(root, column)
     local found = spi.execute([[
         select pg_catalog.quote_ident(attname) as name, pg_catalog.format_type(atttypid, null) as type
         from pg_catalog.pg_attribute
-        where attrelid = $1::pg_catalog.regclass and attname = $2::pg_catalog.name and attnum > 0
-            and not attisdropped]], root.name, column)[1]
+        where attrelid operator(pg_catalog.=) $1::pg_catalog.regclass
+            and attname operator(pg_catalog.=) $2::pg_catalog.name
+            and attnum operator(pg_catalog.>) 0 and not attisdropped]], root.name, column)[1]
     if not found then
         core.raise('42703', string.format('column "%s" of relation %s does not exist', column, root.name))
     end
