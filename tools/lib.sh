@@ -2,6 +2,7 @@
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 pg_config=${PG_CONFIG:-pg_config}
+case $pg_config in ?*/*) pg_config=$(realpath -s "$pg_config") ;; esac
 if command -v "$pg_config" >/dev/null; then
     bindir=$("$pg_config" --bindir)
 fi
@@ -54,12 +55,35 @@ give_to_test_user() {
     if [ "$(id -u)" = 0 ]; then chown -R "$(test_user)" "$@"; fi
 }
 
-# copy_tree FOLDER: a copy of the sources and tests without what was built.
+# make_work NAME: sets work, a new folder that the unprivileged account can get to: in build/, or in TMPDIR where it cannot enter the
+# checkout. make cannot take a blank in the path of a server. The caller removes it.
+make_work() {
+    mkdir -p "$top/build"
+    local parent=$top/build
+    if [[ $parent == *[[:space:]]* ]] || ! (as_test_user test -x "$parent"); then parent=${TMPDIR:-/tmp}; fi
+    work=$(mktemp -d "$parent/pllua_bg.$1.XXXXXX")
+    chmod 755 "$work"
+}
+
+# install_privately TREE [ARGUMENT...]: builds TREE with these arguments of make and installs it into a copy of the server
+# made for it, $work/server. From here on the copy is the server in use: PG_CONFIG, pg_config, bindir.
+install_privately() {
+    local tree=$1
+    shift
+    set -- make -s -C "$tree" -j"$(nproc)" PG_CONFIG="$pg_config" "$@"
+    supervise "$@" || return
+    PG_CONFIG=$("$top/tools/server" "$work/server") || return
+    supervise "$@" install DESTDIR="$work/server" || return
+    # what `make check PG_CONFIG=...` was given would go before the environment
+    unset MAKEFLAGS MFLAGS MAKEOVERRIDES
+    export PG_CONFIG
+    . "$top/tools/lib.sh"
+}
+
+# copy_tree FOLDER: a copy of the sources and tests without what was built; what FOLDER had is gone except for what was built there.
 copy_tree() {
     mkdir -p "$1"
+    find "$1" -mindepth 1 -maxdepth 1 ! -name build ! -name '*.so' -exec rm -rf {} +
     tar -C "$top" -cf - --exclude=./.git --exclude=./build --exclude='./*.so' --exclude=./results --exclude=./tmp_check . |
         tar -xf - -C "$1" --no-same-owner
 }
-
-# Installing needs root, except for a server of one's own.
-can_install() { [ "$(id -u)" = 0 ] || [ -w "$("$pg_config" --pkglibdir)" ]; }
