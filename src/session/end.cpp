@@ -104,7 +104,7 @@ void let_leaving_go(bool all) {
     Session *after;
     for (Session *session = leaving.first; session != nullptr; session = after) {
         after = session->after;
-        pump(session);
+        if (!all) pump(session);
         if (all || session->snapshot == nullptr) let_go(session);
     }
 }

@@ -49,7 +49,7 @@ struct Session {
     bool leaves;  // in the list `leaving`
     bool unused;  // launched in this transaction; nothing was sent to it and nobody knows its pid
     bool resting; // the worker has forgotten its last use
-    bool waking;  // taken from the pool, and nothing has come from the worker since
+    bool waking;  // taken from the pool; the worker has not said yet that it has begun this use
     TimestampTz born;
     Size queue_size;
     uint32 user_hash;  // of the cache entry of its role

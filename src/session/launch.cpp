@@ -179,13 +179,14 @@ void begin_use(Session *session, const LaunchOptions &options) {
     session->on_exit = options.on_exit;
     session->transaction = options.snapshot ? 'T' : 'I';
     memset(&session->name, 0, sizeof session->name);
+    if (options.snapshot) keep_snapshot(session);
     if (options.name == nullptr) return;
     int length =
         pg_mbcliplen(options.name, static_cast<int>(strlen(options.name)), NAMEDATALEN - 1);
     memcpy(NameStr(session->name), options.name, length);
 }
 
-static Session *make_session(const LaunchOptions &options, Size queue_size) {
+static Session *make_session(Size queue_size) {
     MemoryContext context =
         AllocSetContextCreate(TopMemoryContext, "pllua_bg session", ALLOCSET_SMALL_SIZES);
     auto *session = static_cast<Session *>(MemoryContextAllocZero(context, sizeof(Session)));
@@ -194,7 +195,6 @@ static Session *make_session(const LaunchOptions &options, Size queue_size) {
     session->user_hash = GetSysCacheHashValue1(AUTHOID, ObjectIdGetDatum(session->user));
     session->born = GetCurrentTimestamp();
     session->queue_size = queue_size;
-    begin_use(session, options);
     return session;
 }
 
@@ -245,7 +245,8 @@ static void start_worker(Session *session, double wait) {
 static Session *launch_new(const LaunchOptions &options, Size queue_size, StringInfo setup) {
     Session *volatile session = nullptr;
     ErrorData *error = pg::attempt([&session, &options, queue_size, setup] {
-        session = make_session(options, queue_size);
+        session = make_session(queue_size);
+        begin_use(session, options);
         make_segment(session, options, setup);
         start_worker(session, options.wait);
     });
@@ -277,7 +278,6 @@ static Session *start(const LaunchOptions &options, bool *reused) {
     *reused = session != nullptr;
     if (session == nullptr) session = launch_new(options, queue_size, &setup);
     pfree(setup.data);
-    if (options.snapshot) keep_snapshot(session);
     return session;
 }
 
@@ -296,6 +296,7 @@ Session *launch(const LaunchOptions &options) {
     bool reused = false;
     ErrorData *error =
         pg::attempt([&session, &options, &reused] { session = start(options, &reused); });
+    withdraw_snapshot();
     if (error != nullptr) {
         count(Counter::kLaunchFailures);
         pg::rethrow(error);

@@ -179,6 +179,7 @@ static void renew(Session *session, const LaunchOptions &options, StringInfo set
         strlcpy(session->header->name, NameStr(session->name), NAMEDATALEN);
         put_frame(&session->channel, FrameType::kRenew, setup->data, setup->len);
         flush(&session->channel);
+        pg::fault("pool-renew");
         pump(session); // sees a worker that has died since it was found resting
     });
     if (error == nullptr) return;

@@ -194,7 +194,6 @@ static void take_ready(Session *session, const Frame *frame) {
     memcpy(&ready, frame->payload, sizeof ready);
     if (!session->started) log_life(session, "is ready");
     session->started = true;
-    session->waking = false;
     session->transaction = ready.transaction;
     release_snapshot(session);
     while (session->current != nullptr && session->current->id <= ready.command) {
@@ -205,13 +204,22 @@ static void take_ready(Session *session, const Frame *frame) {
         current_is_done(session);
     }
     OwnCommand *next = session->current;
+    // What the worker has reported while it was idle is no error of a command it has not begun.
+    if (next != nullptr) next->error = nullptr;
     if (next != nullptr && next->cancelled && !is_cancelled(session->header, next->id))
         cancel_command(session, next->id);
 }
 
+// Between two uses of a session: what comes belongs to the last one, until the worker has begun the
+// next. The cause of its death is in the segment, too.
+static void take_late_frame(Session *session, const Frame *frame) {
+    if (frame->type == FrameType::kRest) session->resting = true;
+    if (frame->type == FrameType::kRenew) session->waking = false;
+}
+
 static void take_frame(Session *session, const Frame *frame) {
-    if (session->pooled) { // what comes belongs to the last use
-        if (frame->type == FrameType::kRest) session->resting = true;
+    if (session->pooled || session->waking) {
+        take_late_frame(session, frame);
         return;
     }
     if (frame->type == FrameType::kReady) {

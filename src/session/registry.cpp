@@ -258,6 +258,7 @@ void log_life(Session *session, const char *event, const char *cause) {
 }
 
 void free_session(Session *session) {
+    release_snapshot(session);
     if (session->segment != nullptr) {
         // One that was let go with work to do stays a session until it has done it.
         if (!has_flag(session->header, kPinned)) retire_entry(session->header);
@@ -268,7 +269,6 @@ void free_session(Session *session) {
 }
 
 void forget(Session *session) {
-    release_snapshot(session);
     if (session->leaves) {
         leaving.remove(session);
     } else {

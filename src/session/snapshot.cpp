@@ -26,8 +26,7 @@ struct SnapshotHeader {
 
 } // namespace
 
-// Held by a launch that is not done; of one that failed until the next, or the transaction's end.
-static Snapshot offered = nullptr;
+static Snapshot offered = nullptr; // of the launch under way
 
 static void drop(Snapshot *snapshot) {
     if (*snapshot == nullptr) return;
@@ -62,7 +61,7 @@ static SnapshotData as_others_see(Snapshot own) {
 }
 
 void offer_snapshot(StringInfo frames) {
-    drop(&offered);
+    withdraw_snapshot();
     // A procedure that has just committed has none.
     Snapshot own = ActiveSnapshotSet() ? GetActiveSnapshot() : GetTransactionSnapshot();
     offered = RegisterSnapshotOnOwner(own, TopTransactionResourceOwner);
@@ -76,9 +75,10 @@ void offer_snapshot(StringInfo frames) {
     pfree(seen.subxip);
 }
 
+void withdraw_snapshot() { drop(&offered); }
+
 void keep_snapshot(Session *session) {
-    session->snapshot = offered;
-    offered = nullptr;
+    session->snapshot = RegisterSnapshotOnOwner(offered, TopTransactionResourceOwner);
 }
 
 void release_snapshot(Session *session) { drop(&session->snapshot); }
@@ -101,18 +101,31 @@ static void wait_until_taken() {
     }
 }
 
+static void drop_all() {
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        release_snapshot(session);
+    let_leaving_go(true);
+    withdraw_snapshot();
+}
+
+// Whoever gives a snapshot back before the end has the server work out anew what this process still
+// needs; after it, when the transaction needs nothing any more, that must not come back.
+static void drop_all_after_end() {
+    const TransactionId none = MyProc->xmin;
+    drop_all();
+    MyProc->xmin = none;
+}
+
 static void at_transaction_end(XactEvent event, void *) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-    case XACT_EVENT_PRE_PREPARE: wait_until_taken(); break;
-    case XACT_EVENT_COMMIT:
-    case XACT_EVENT_PREPARE:
-    case XACT_EVENT_ABORT:
-        for (Session *session = sessions.first; session != nullptr; session = session->after)
-            release_snapshot(session);
-        let_leaving_go(true);
-        drop(&offered);
+    case XACT_EVENT_PRE_PREPARE:
+        wait_until_taken();
+        drop_all();
         break;
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_PREPARE: // of a launch by what others do before a commit
+    case XACT_EVENT_ABORT: drop_all_after_end(); break;
     default: break;
     }
 }

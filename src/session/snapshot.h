@@ -8,12 +8,15 @@
 namespace pllua_bg::session {
 
 // Launcher: appends a kSnapshot frame with the active snapshot, as any other process would have
-// taken it, and holds the snapshot until keep_snapshot(), or else until the transaction ends.
+// taken it, and holds the snapshot until withdraw_snapshot(), or else until the transaction ends.
 // Errors: pg.
 void offer_snapshot(StringInfo frames);
-// Launcher: the snapshot offered last is for this session; held until its worker has taken it, or
-// the transaction ends. Errors: none.
+// Launcher: the snapshot on offer is for this session, which holds it until its worker has taken
+// it, or the transaction ends. Call before the worker can have the frame: its answer is what ends
+// the hold. Errors: pg (memory).
 void keep_snapshot(Session *session);
+// Launcher: the launch is over. Errors: none.
+void withdraw_snapshot();
 // Launcher: holds it no longer. Errors: none.
 void release_snapshot(Session *session);
 void initialize_snapshots();

@@ -16,7 +16,7 @@ enum class FrameType : uint32 {
     kCommand = 'Q',      // to the worker: CommandFrame, sql, parameters
     kSetting = 'S',      // to the worker, setup only: setter, name, value
     kRest = 'R',         // to the worker: RestFrame, forget this use; back: empty, it is done
-    kRenew = 'W',        // to the worker: kSetting frames, begin another use
+    kRenew = 'W',        // to the worker: kSetting frames, begin another use; back: empty, begun
     kSnapshot = 'X',     // to the worker, after settings: begin a transaction (snapshot.cpp)
     kForget = 'F',       // to the worker: uint32, number of a prepared statement
     kReady = 'Z',        // ReadyFrame

@@ -4,6 +4,7 @@
 #include "session/worker_idle.h"
 
 #include "pg/compat.h"
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/wait.h"
 
@@ -171,6 +172,7 @@ static void serve_duties(bool timed_out, Idle *idle) {
 
 bool sleep_idle(Idle *idle) {
     if (!idle->begun) begin_idle(idle);
+    pg::fault("worker-idle");
     bool timed_out = !pg::wait_latch_only(next_wait(idle), pg::WaitEvent::kCommand);
     serve_duties(timed_out, idle);
     if (!timed_out) return true;

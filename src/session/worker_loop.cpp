@@ -195,6 +195,7 @@ void run_loop() {
             if (!more) return;
         } else {
             recover();
+            pg::fault("worker-recovered");
             // Half a reset is none.
             if (worker.turning || (worker.pooled && retire())) return;
         }

@@ -62,6 +62,8 @@ void go_to_rest(const Frame *frame) {
 void renew(const Frame *frame) {
     worker.turning = true;
     worker.pooled = false;
+    put_frame(&worker.channel, FrameType::kRenew, nullptr, 0);
+    pg::fault("worker-renew");
     FrameCursor cursor = {frame->payload, frame->payload + frame->length};
     take_busy_lock();
     SetCurrentStatementStartTimestamp();
