@@ -41,7 +41,7 @@ int convert_all(lua_State *L) {
     const auto *conversion = static_cast<const Conversion *>(lua_touserdata(L, 1));
     for (int i = 0; i < conversion->n; i++)
         conversion->values[i] =
-            types::to_datum(L, i + 2, conversion->plans[i], &conversion->nulls[i]);
+            types::to_parameter(L, i + 2, conversion->plans[i], &conversion->nulls[i]);
     return 0;
 }
 
@@ -90,7 +90,8 @@ void return_execution(lua_State *L, int idx) {
 void convert_values(lua_State *L, Execution *execution, int first, int n,
                     const types::Type *const *plans, Datum *values, bool *nulls) {
     if (!needs_memory(n, plans)) {
-        for (int i = 0; i < n; i++) values[i] = types::to_datum(L, first + i, plans[i], &nulls[i]);
+        for (int i = 0; i < n; i++)
+            values[i] = types::to_parameter(L, first + i, plans[i], &nulls[i]);
         return;
     }
     // A Lua error may not leave our context the current one, wherever it is caught.

@@ -5,11 +5,8 @@
 #include "pg/compat.h"
 
 extern "C" {
-#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "parser/parse_coerce.h"
-#include "utils/varlena.h"
 }
 
 namespace pllua_bg::pg {
@@ -135,65 +132,6 @@ List *analyze_with_params(RawStmt *statement, const char *sql, ParamTypes *types
     return queries;
 }
 
-// The bytes of a string of unknown nature as text.
-static Datum bytes_as_text(Datum value) {
-    struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
-    pg_verifymbstr(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), false);
-    return PointerGetDatum(bytes);
-}
-
-static Datum call_cast(Oid function, Datum value) {
-    switch (get_func_nargs(function)) {
-    case 1: return OidFunctionCall1(function, value);
-    case 2: return OidFunctionCall2(function, value, Int32GetDatum(-1));
-    default: return OidFunctionCall3(function, value, Int32GetDatum(-1), BoolGetDatum(false));
-    }
-}
-
-static Datum by_text_form(Datum value, Oid from, Oid to) {
-    Oid function;
-    Oid element;
-    bool is_varlena;
-    char *text;
-    if (from == UNKNOWNOID) {
-        text = DatumGetCString(value);
-    } else {
-        getTypeOutputInfo(from, &function, &is_varlena);
-        text = OidOutputFunctionCall(function, value);
-    }
-    getTypeInputInfo(to, &function, &element);
-    return OidInputFunctionCall(function, text, element, -1);
-}
-
-Datum convert_param(const ParamValue *param, Oid type) {
-    if (!param->weak || param->type == type) return param->value;
-    const Oid base = getBaseType(type);
-    if (param->isnull) {
-        // A domain may refuse NULL.
-        if (base != type) domain_check(0, true, type, nullptr, nullptr);
-        return param->value;
-    }
-    Datum value = param->value;
-    Oid from = param->type;
-    if (from == BYTEAOID && base != BYTEAOID) {
-        value = bytes_as_text(value);
-        from = TEXTOID;
-        if (type == TEXTOID) return value;
-    }
-    // The input function of a domain applies its length and checks its constraints; a cast to its
-    // base would not. A cast to an integer would round.
-    const bool rounds =
-        from == FLOAT8OID && (type == INT2OID || type == INT4OID || type == INT8OID);
-    if (from == UNKNOWNOID || type == RECORDOID || base != type || rounds)
-        return by_text_form(value, from, type);
-    Oid function = InvalidOid;
-    switch (find_coercion_pathway(type, from, COERCION_ASSIGNMENT, &function)) {
-    case COERCION_PATH_RELABELTYPE: return value;
-    case COERCION_PATH_FUNC: return call_cast(function, value);
-    default: return by_text_form(value, from, type);
-    }
-}
-
 ParamListInfo bind_params(const ParamTypes *types, const ParamValue *params) {
     if (types->count == 0) return nullptr;
     ParamListInfo list = makeParamList(types->count);
@@ -201,9 +139,7 @@ ParamListInfo bind_params(const ParamTypes *types, const ParamValue *params) {
         ParamExternData *bound = &list->params[i];
         bound->ptype =
             types->resolved[i] == UNKNOWNOID ? natural_type(types->own[i]) : types->resolved[i];
-        bound->value = convert_param(&params[i], bound->ptype);
-        bound->isnull = params[i].isnull;
-        bound->pflags = PARAM_FLAG_CONST;
+        bind_param(&params[i], bound);
     }
     return list;
 }

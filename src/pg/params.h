@@ -8,6 +8,7 @@
 // found and own types for the rest.
 #pragma once
 
+#include "pg/cast.h"
 #include "pg/server.h"
 
 extern "C" {
@@ -47,10 +48,22 @@ bool needs_second_pass(ParamTypes *types, List *queries);
 // Analyses and rewrites a statement, in two passes when needed. Errors: pg.
 List *analyze_with_params(RawStmt *statement, const char *sql, ParamTypes *types);
 
-// The value of a parameter as `type`: unchanged when it has that type or is strong; by the
-// assignment cast, else by the text form. Allocates in CurrentMemoryContext; the result may share
-// memory with the value. Errors: pg (invalid input, out of range).
-Datum convert_param(const ParamValue *param, Oid type);
+// Why a value cannot be converted.
+struct Refusal {
+    const char *sqlstate;
+    char message[768];
+};
+// Makes *value the value of a parameter as `type`. A weak one is a Lua value or an untyped literal:
+// a number becomes any type of numbers, text as Lua writes it; a string what the type's input
+// function makes of it; otherwise, and for a strong one, the assignment casts are tried, with the
+// rights of the current user. Allocates in CurrentMemoryContext; the result may share memory with
+// the value. False with a refusal when the value does not fit (42804, 22003), without a trace in
+// the transaction. Errors: pg (42501, 22P02, 22021, and what a cast raises).
+bool try_convert_param(const ParamValue *param, Oid type, TypedValue *value, Refusal *refusal);
+// The same for who wants a refusal raised. Errors: pg.
+TypedValue convert_param(const ParamValue *param, Oid type);
+// The same for the executor, as the type that bound->ptype says; sets all else.
+void bind_param(const ParamValue *param, ParamExternData *bound);
 
 // The values for the executor, converted to the resolved types. Errors: pg. nullptr when there are
 // none.

@@ -84,14 +84,8 @@ static ParamListInfo bind(const CachedPlanSource *source, const WireCommand *com
     check_param_types(command);
     ParamListInfo list = makeParamList(source->num_params);
     for (int i = 0; i < source->num_params; i++) {
-        pg::ParamValue value = command->params[i];
-        ParamExternData *bound = &list->params[i];
-        bound->ptype = source->param_types[i];
-        // The type is settled: a value of another one is converted.
-        value.weak = value.weak || value.type != bound->ptype;
-        bound->value = pg::convert_param(&value, bound->ptype);
-        bound->isnull = value.isnull;
-        bound->pflags = PARAM_FLAG_CONST;
+        list->params[i].ptype = source->param_types[i];
+        pg::bind_param(&command->params[i], &list->params[i]);
     }
     return list;
 }

@@ -1,13 +1,11 @@
-// Casts between server types, for a datum object that is wanted as another type. Owns nothing.
+// Values that are wanted as another type than their own. The casts themselves are those of
+// pg/cast.h and pg/params.h. Owns nothing.
 #include "types/datum_object.h"
 
-#include "pg/compat.h"
+#include "pg/guard.h"
+#include "pg/params.h"
 
 extern "C" {
-#include "catalog/pg_collation.h"
-#include "nodes/makefuncs.h"
-#include "parser/parse_coerce.h"
-#include "utils/acl.h"
 #include "utils/datum.h"
 }
 
@@ -15,65 +13,74 @@ namespace pllua_bg::types {
 
 namespace {
 
-Const *constant(Oid type, int16 length, bool by_value, Datum value) {
-    return makeConst(type, -1, InvalidOid, length, value, false, by_value);
+// A result of a cast, which may be its argument, in the caller's context.
+Datum take_out(const Scratch &scratch, const pg::TypedValue &value, const Type *to) {
+    leave_scratch(scratch);
+    const Datum copy = value.isnull ? 0 : datumCopy(value.value, to->by_value, to->length);
+    end_scratch(scratch);
+    return copy;
 }
 
-// Polymorphic cast functions ask what their types are, so they get an expression.
-Datum call_cast(Oid function, const Type *from, Datum value, const Type *to) {
-    if (!pg::may_execute(function, GetUserId()))
-        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(function));
-    const int nargs = get_func_nargs(function);
-    LOCAL_FCINFO(call, 3);
-    FmgrInfo info;
-    fmgr_info(function, &info);
-    List *arguments = list_make1(constant(from->oid, from->length, from->by_value, value));
-    if (nargs > 1)
-        arguments = lappend(arguments, constant(INT4OID, sizeof(int32), true, Int32GetDatum(-1)));
-    if (nargs > 2)
-        arguments = lappend(arguments, constant(BOOLOID, sizeof(bool), true, BoolGetDatum(true)));
-    FuncExpr *expression = makeFuncExpr(function, to->oid, arguments, InvalidOid,
-                                        DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CAST);
-    fmgr_info_set_expr(reinterpret_cast<Node *>(expression), &info);
-    InitFunctionCallInfoData(*call, &info, static_cast<short>(nargs), DEFAULT_COLLATION_OID,
-                             nullptr, nullptr);
-    for (int i = 0; i < nargs; i++) {
-        call->args[i].value = castNode(Const, list_nth(arguments, i))->constvalue;
-        call->args[i].isnull = false;
-    }
-    const Datum result = FunctionCallInvoke(call);
-    if (call->isnull) elog(ERROR, "cast function %u returned NULL", function);
+void refuse_null(const pg::TypedValue &value) {
+    if (value.isnull)
+        ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                        errmsg("the cast to type %s returned NULL", format_type_be(value.type))));
+}
+
+// The number or boolean at idx as a parameter.
+pg::ParamValue scalar_value(lua_State *L, int idx) {
+    if (lua_isboolean(L, idx)) return {BOOLOID, true, false, BoolGetDatum(lua_toboolean(L, idx))};
+    if (lua_isinteger(L, idx)) return {INT8OID, true, false, Int64GetDatum(lua_tointeger(L, idx))};
+    return {FLOAT8OID, true, false, Float8GetDatum(lua_tonumber(L, idx))};
+}
+
+// Converts by the rules for parameters.
+Datum convert(lua_State *L, const pg::ParamValue &value, const Type *type, bool *isnull) {
+    Datum result = 0;
+    pg::Refusal refusal;
+    bool done = false;
+    pg::call_pure(L, [&] {
+        const Scratch scratch = enter_scratch();
+        pg::TypedValue converted;
+        done = pg::try_convert_param(&value, type->oid, &converted, &refusal);
+        if (done && isnull == nullptr) refuse_null(converted);
+        if (isnull != nullptr) *isnull = converted.isnull;
+        result = take_out(scratch, done ? converted : pg::TypedValue{InvalidOid, true, 0}, type);
+    });
+    if (!done) lua::raise(L, refusal.sqlstate, "%s", refusal.message);
     return result;
-}
-
-Datum cast_in_scratch(const Type *from, Datum value, const Type *to) {
-    Oid function = InvalidOid;
-    switch (find_coercion_pathway(to->oid, from->oid, COERCION_EXPLICIT, &function)) {
-    case COERCION_PATH_FUNC: return call_cast(function, from, value, to);
-    case COERCION_PATH_RELABELTYPE: return value;
-    case COERCION_PATH_ARRAYCOERCE:
-    case COERCION_PATH_COERCEVIAIO: {
-        char *text = OutputFunctionCall(const_cast<FmgrInfo *>(&from->output), value);
-        return InputFunctionCall(const_cast<FmgrInfo *>(&to->input), text, to->io_param,
-                                 to->typmod);
-    }
-    default: break;
-    }
-    ereport(
-        ERROR, errcode(ERRCODE_CANNOT_COERCE),
-        errmsg("cannot cast type %s to %s", format_type_be(from->oid), format_type_be(to->oid)));
 }
 
 } // namespace
 
 Datum cast_value(const Type *from, Datum value, const Type *to) {
     const Scratch scratch = enter_scratch();
-    // A cast may return its argument, which belongs to Lua.
-    const Datum result = cast_in_scratch(from, value, to);
-    leave_scratch(scratch);
-    const Datum copy = datumCopy(result, to->by_value, to->length);
-    end_scratch(scratch);
-    return copy;
+    pg::TypedValue cast = {from->oid, false, value};
+    if (!pg::cast_value(&cast, to->oid, -1, pg::CastContext::kExplicit))
+        ereport(ERROR, (errcode(ERRCODE_CANNOT_COERCE),
+                        errmsg("cannot cast type %s to %s", format_type_be(from->oid),
+                               format_type_be(to->oid))));
+    refuse_null(cast);
+    return take_out(scratch, cast, to);
+}
+
+Datum take_scalar(lua_State *L, int idx, const Type *type) {
+    return convert(L, scalar_value(L, idx), type, nullptr);
+}
+
+Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull) {
+    const DatumObject *object = object_at(L, idx);
+    if (object != nullptr && object->type->oid != type->oid) {
+        const Datum value = object_value(L, idx, object);
+        return convert(L, {object->type->oid, false, false, value}, type, isnull);
+    }
+    const Type *inner = type;
+    while (inner->inner != inner) inner = inner->inner;
+    // What only a cast can convert may come out as NULL.
+    const int kind = lua_type(L, idx);
+    if ((kind == LUA_TNUMBER || kind == LUA_TBOOLEAN) && inner->take == take_generic)
+        return convert(L, scalar_value(L, idx), type, isnull);
+    return to_datum(L, idx, type, isnull);
 }
 
 } // namespace pllua_bg::types

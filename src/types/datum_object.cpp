@@ -8,10 +8,6 @@
 
 extern "C" {
 #include "access/detoast.h"
-}
-
-extern "C" {
-#include "catalog/pg_collation.h"
 #include "utils/datum.h"
 }
 
@@ -216,6 +212,8 @@ Datum take_object(lua_State *L, int idx, const Type *type) {
 Datum take_generic(lua_State *L, int idx, const Type *type) {
     switch (lua_type(L, idx)) {
     case LUA_TSTRING: return take_input(L, idx, type);
+    case LUA_TBOOLEAN:
+    case LUA_TNUMBER: return take_scalar(L, idx, type);
     case LUA_TUSERDATA: return take_object(L, idx, type);
     default: mismatch(L, idx, type);
     }

@@ -41,6 +41,9 @@ Datum copy_value(lua_State *L, const Type *type, Datum value);
 // Casts as SQL's CAST does. Call inside pg::call. Errors: pg (42846, and what the cast raises).
 // cast.cpp
 Datum cast_value(const Type *from, Datum value, const Type *to);
+// The number or boolean at idx as a type, with its text form or an assignment cast where the type
+// takes no such values itself (pg/params.h). Errors: lua (42804, 42501, 22003, 22004).
+Datum take_scalar(lua_State *L, int idx, const Type *type);
 
 // Each family puts its metamethods into the new metatable on top of the stack. Errors: lua.
 void add_numeric_metamethods(lua_State *L);

@@ -9,26 +9,13 @@ namespace pllua_bg::types {
 
 namespace {
 
-// The integer of a Lua number within the bounds. Errors: lua (22003).
-lua_Integer checked_integer(lua_State *L, int idx, lua_Integer low, lua_Integer high,
-                            const char *what) {
-    lua_Integer value;
-    if (lua_isinteger(L, idx)) {
-        value = lua_tointeger(L, idx);
-    } else {
-        const lua_Number number = lua_tonumber(L, idx);
-        if (std::isfinite(number) && number != std::floor(number))
-            lua::raise(L, "22003", "%f has a fraction and cannot be converted to type %s", number,
-                       what);
-        if (!lua_numbertointeger(number, &value)) out_of_range(L, what);
-    }
-    if (value < low || value > high) out_of_range(L, what);
-    return value;
-}
-
-template <class T> lua_Integer integer_of(lua_State *L, int idx, const char *what) {
-    return checked_integer(L, idx, std::numeric_limits<T>::min(), std::numeric_limits<T>::max(),
-                           what);
+// True when the value at idx is a whole number of type T, which *value then is.
+template <class T> bool is_integer(lua_State *L, int idx, lua_Integer *value) {
+    int whole = 0;
+    *value = 0;
+    if (lua_type(L, idx) == LUA_TNUMBER) *value = lua_tointegerx(L, idx, &whole);
+    return whole && *value >= std::numeric_limits<T>::min() &&
+           *value <= std::numeric_limits<T>::max();
 }
 
 } // namespace
@@ -58,23 +45,27 @@ void push_oid(lua_State *L, const Type *, Datum value) {
 }
 
 Datum take_int2(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TNUMBER) return take_generic(L, idx, type);
-    return Int16GetDatum(static_cast<int16>(integer_of<int16>(L, idx, "smallint")));
+    lua_Integer value;
+    if (!is_integer<int16>(L, idx, &value)) return take_generic(L, idx, type);
+    return Int16GetDatum(static_cast<int16>(value));
 }
 
 Datum take_int4(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TNUMBER) return take_generic(L, idx, type);
-    return Int32GetDatum(static_cast<int32>(integer_of<int32>(L, idx, "integer")));
+    lua_Integer value;
+    if (!is_integer<int32>(L, idx, &value)) return take_generic(L, idx, type);
+    return Int32GetDatum(static_cast<int32>(value));
 }
 
 Datum take_int8(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TNUMBER) return take_generic(L, idx, type);
-    return Int64GetDatum(integer_of<int64>(L, idx, "bigint"));
+    lua_Integer value;
+    if (!is_integer<int64>(L, idx, &value)) return take_generic(L, idx, type);
+    return Int64GetDatum(value);
 }
 
 Datum take_oid(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TNUMBER) return take_generic(L, idx, type);
-    return ObjectIdGetDatum(static_cast<Oid>(integer_of<Oid>(L, idx, "oid")));
+    lua_Integer value;
+    if (!is_integer<Oid>(L, idx, &value)) return take_generic(L, idx, type);
+    return ObjectIdGetDatum(static_cast<Oid>(value));
 }
 
 void push_float4(lua_State *L, const Type *, Datum value) {
@@ -85,12 +76,10 @@ void push_float8(lua_State *L, const Type *, Datum value) {
 }
 
 Datum take_float4(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TNUMBER) return take_generic(L, idx, type);
     const double wide = lua_tonumber(L, idx);
     const float4 narrow = static_cast<float4>(wide);
-    if (std::isinf(narrow) && !std::isinf(wide))
-        lua::raise(L, "22003", "value out of range: overflow");
-    if (narrow == 0 && wide != 0) lua::raise(L, "22003", "value out of range: underflow");
+    const bool fits = std::isinf(narrow) == std::isinf(wide) && (narrow == 0) == (wide == 0);
+    if (lua_type(L, idx) != LUA_TNUMBER || !fits) return take_generic(L, idx, type);
     return Float4GetDatum(narrow);
 }
 

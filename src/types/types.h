@@ -24,6 +24,10 @@ void push(lua_State *L, const Type *type, Datum value, bool isnull);
 // NULL. Call outside pg::call. Errors: lua (22P02, 22003, 22021, 42804 as the server has them).
 Datum to_datum(lua_State *L, int idx, const Type *type, bool *isnull);
 
+// The same for a parameter of a statement, of that type: objects of another type are converted as
+// in an assignment (pg/params.h), and a cast may make NULL of them. Errors: lua.
+Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull);
+
 // The natural type of a Lua value for a parameter without a declared type: boolean -> bool, integer
 // -> int8, float -> float8, string -> text, datum objects and rows of a named type -> their own
 // type (then *weak is false), other rows -> record, sequences -> an array of the elements' common
