@@ -4,7 +4,7 @@
 # which the unprivileged user of tools/cluster can read; both copies go when the shell ends.
 prepare() {
     cd "$top"
-    tools/deps
+    tools/deps build
     . tools/lib.sh
     make_work bench
     trap 'trap "" INT TERM HUP; stop_supervised; rm -rf "$work"' EXIT

@@ -65,13 +65,21 @@ make_work() {
     chmod 755 "$work"
 }
 
+# fingerprint PG_CONFIG: all that lies in the folders of that server's programs, libraries and share, with time and checksum.
+fingerprint() {
+    local folders=("$("$1" --bindir)" "$("$1" --pkglibdir)" "$("$1" --sharedir)")
+    find -L "${folders[@]}" -printf '%p %y %m %s %T@\n' | sort
+    find -L "${folders[@]}" -type f -exec md5sum {} + 2>/dev/null | sort -k 2
+}
+
 # install_privately TREE [ARGUMENT...]: builds TREE with these arguments of make and installs it into a copy of the server
-# made for it, $work/server. From here on the copy is the server in use: PG_CONFIG, pg_config, bindir.
+# made for it, $work/server. From here on the copy is the server in use (PG_CONFIG, pg_config, bindir), ORIGINAL_PG_CONFIG the one it was made from.
 install_privately() {
     local tree=$1
     shift
     set -- make -s -C "$tree" -j"$(nproc)" PG_CONFIG="$pg_config" "$@"
     supervise "$@" || return
+    export ORIGINAL_PG_CONFIG=$pg_config
     PG_CONFIG=$("$top/tools/server" "$work/server") || return
     supervise "$@" install DESTDIR="$work/server" || return
     # what `make check PG_CONFIG=...` was given would go before the environment

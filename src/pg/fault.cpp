@@ -18,7 +18,7 @@ static char *fault_setting = nullptr;
 
 void define_fault_settings() {
     DefineCustomStringVariable("pllua_bg.fault", "Test builds: what is to go wrong where.", nullptr,
-                               &fault_setting, "", PGC_USERSET, 0, nullptr, nullptr, nullptr);
+                               &fault_setting, "", PGC_SUSET, 0, nullptr, nullptr, nullptr);
 }
 
 // What the setting says about a point: the text after '='; nullptr when the point is not named.
