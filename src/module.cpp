@@ -3,6 +3,7 @@
 #include "pg/server.h"
 
 #include "api/api.h"
+#include "pg/plans.h"
 #include "pg/settings.h"
 #include "pg/subxact.h"
 #include "pl/call.h"
@@ -20,6 +21,7 @@ void _PG_init(void) {
     using namespace pllua_bg;
     pg::define_settings();
     pg::initialize_subxact();
+    pg::initialize_plans();
     api::initialize();
     types::initialize();
     pl::initialize();

@@ -8,6 +8,7 @@
 #include "lua/userdata.h"
 #include "pg/activation.h"
 #include "pg/guard.h"
+#include "pg/plans.h"
 #include "pg/subxact.h"
 #include "types/types.h"
 
@@ -233,6 +234,7 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
     Portal portal = nullptr;
     pg::call(L, [&] {
         pg::ensure_spi();
+        pg::refresh_plans();
         portal = SPI_cursor_open_with_paramlist(name, statement->plan, execution->params,
                                                 pg::current_activation->read_only);
         pg::note_portal(portal);

@@ -8,6 +8,7 @@
 #include "pg/activation.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "pg/plans.h"
 #include "pg/subxact.h"
 #include "types/types.h"
 
@@ -82,6 +83,7 @@ bool last_returns_rows(const Statement *statement, int code) {
 
 void execute(const Statement *statement, Execution *execution, uint64 limit, Outcome *outcome) {
     pg::ensure_spi();
+    pg::refresh_plans();
     SPIExecuteOptions options = {};
     options.params = execution->params;
     options.read_only = pg::current_activation->read_only;

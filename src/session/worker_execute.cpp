@@ -7,6 +7,7 @@
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/params.h"
+#include "pg/plans.h"
 #include "session/session_table.h"
 
 extern "C" {
@@ -295,6 +296,7 @@ void execute_command(const WireCommand *command) {
     if (run.usage) ResetUsage();
     begin_transaction_command();
     MemoryContextSwitchTo(MessageContext);
+    pg::refresh_plans();
     if (command->statement == 0) run.prepared = repeated_statement(command);
     run.statements =
         run.prepared == nullptr ? parse(command) : list_make1(run.prepared->raw_parse_tree);

@@ -1,18 +1,15 @@
 // Result rows as MinimalTuples: the receiver of statements, and the rows of COPY TO STDOUT.
-// Owns the decision which columns travel as text: those whose values or whose type only this
-// process understands.
+// Owns nothing that outlives a statement.
 #include "session/worker_rows.h"
 
 #include "pg/settings.h"
+#include "session/open_type.h"
 #include "session/worker.h"
 
 extern "C" {
 #include "access/detoast.h"
 #include "access/tupdesc_details.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_enum.h"
 #include "mb/pg_wchar.h"
-#include "utils/catcache.h"
 }
 
 namespace pllua_bg::session {
@@ -32,70 +29,6 @@ struct RowReceiver {
 };
 
 } // namespace
-
-// True when the row of the catalog was written by the transaction in progress.
-static bool is_new(HeapTuple tuple) {
-    return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
-}
-
-static bool is_new_in(int cache, Oid key) {
-    HeapTuple tuple = SearchSysCache1(cache, ObjectIdGetDatum(key));
-    if (!HeapTupleIsValid(tuple)) return true;
-    bool result = is_new(tuple);
-    ReleaseSysCache(tuple);
-    return result;
-}
-
-static bool has_new_labels(Oid type) {
-    CatCList *labels = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
-    bool result = false;
-    for (int i = 0; i < labels->n_members; i++)
-        result = result || is_new(&labels->members[i]->tuple);
-    ReleaseSysCacheList(labels);
-    return result;
-}
-
-static bool needs_text(Oid type, bool may_be_new, bool *changed);
-
-static bool row_needs_text(Oid type, bool may_be_new, bool *changed) {
-    TupleDesc row = lookup_rowtype_tupdesc(type, -1);
-    bool result = may_be_new && is_new_in(RELOID, get_typ_typrelid(type));
-    *changed = *changed || result;
-    for (int i = 0; i < row->natts; i++) {
-        Form_pg_attribute attribute = TupleDescAttr(row, i);
-        if (attribute->attisdropped) continue;
-        if (needs_text(attribute->atttypid, may_be_new, changed)) result = true;
-    }
-    ReleaseTupleDesc(row);
-    return result;
-}
-
-static bool range_needs_text(Oid type, char kind, bool may_be_new, bool *changed) {
-    Oid range = kind == TYPTYPE_MULTIRANGE ? get_multirange_range(type) : type;
-    return needs_text(get_range_subtype(range), may_be_new, changed);
-}
-
-// True when the launcher could not read the binary form: the type contains a record (whose row type
-// has a number of this process only), is polymorphic, or was made or changed by the open
-// transaction. Sets *changed when the launcher may know it in another shape.
-static bool needs_text(Oid type, bool may_be_new, bool *changed) {
-    check_stack_depth();
-    if (may_be_new && type >= FirstNormalObjectId && is_new_in(TYPEOID, type)) return true;
-    Oid element = get_element_type(type);
-    if (OidIsValid(element)) return needs_text(element, may_be_new, changed);
-    switch (char kind = get_typtype(type)) {
-    case TYPTYPE_PSEUDO: return type != VOIDOID && type != CSTRINGOID;
-    case TYPTYPE_DOMAIN: return needs_text(getBaseType(type), may_be_new, changed);
-    case TYPTYPE_COMPOSITE: return row_needs_text(type, may_be_new, changed);
-    case TYPTYPE_RANGE:
-    case TYPTYPE_MULTIRANGE: return range_needs_text(type, kind, may_be_new, changed);
-    case TYPTYPE_ENUM:
-        if (!may_be_new || !has_new_labels(type)) return false;
-        *changed = true;
-        return true;
-    default: return false;
-    }
-}
 
 // The names of the server's own types never change.
 static const char *type_name(Oid type, int32 typmod) {
@@ -240,10 +173,11 @@ static void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
     receiver->outputs = static_cast<FmgrInfo *>(palloc0(sizeof(FmgrInfo) * natts + 1));
     receiver->values = static_cast<Datum *>(palloc(sizeof(Datum) * natts + 1));
     receiver->plain = true;
-    bool may_be_new = TransactionIdIsValid(GetTopTransactionIdIfAny());
     for (int i = 0; i < natts; i++) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
-        if (needs_text(column->atttypid, may_be_new, &receiver->changed[i]))
+        const OpenType open = open_type(column->atttypid);
+        receiver->changed[i] = open.changed;
+        if (open.as_text)
             send_as_text(receiver, i, column->atttypid);
         else if (column->attlen == -1)
             receiver->plain = false;

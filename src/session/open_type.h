@@ -1,0 +1,18 @@
+// Types that only this process understands: records, and what its open transaction has made or
+// changed. Used by whoever sends a value to another process. Owns nothing.
+#pragma once
+
+#include "pg/server.h"
+
+namespace pllua_bg::session {
+
+// How values of a type can travel.
+struct OpenType {
+    bool as_text; // not in binary
+    bool changed; // the text may not be what the other process's definition of the type reads
+};
+
+// Looks through the type and all that it is made of. Errors: pg (catalog access, stack depth).
+OpenType open_type(Oid type);
+
+} // namespace pllua_bg::session
