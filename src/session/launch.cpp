@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "pg/compat.h"
+#include "pg/encoding.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
@@ -20,7 +21,6 @@
 extern "C" {
 #include "access/parallel.h"
 #include "catalog/pg_authid.h"
-#include "mb/pg_wchar.h"
 #include "storage/ipc.h"
 #include "utils/syscache.h"
 }
@@ -180,10 +180,8 @@ void begin_use(Session *session, const LaunchOptions &options) {
     session->transaction = options.snapshot ? 'T' : 'I';
     memset(&session->name, 0, sizeof session->name);
     if (options.snapshot) keep_snapshot(session);
-    if (options.name == nullptr) return;
-    int length =
-        pg_mbcliplen(options.name, static_cast<int>(strlen(options.name)), NAMEDATALEN - 1);
-    memcpy(NameStr(session->name), options.name, length);
+    if (options.name != nullptr)
+        pg::copy_clipped(NameStr(session->name), options.name, NAMEDATALEN);
 }
 
 static Session *make_session(Size queue_size) {

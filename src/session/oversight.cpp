@@ -4,12 +4,9 @@
 
 #include <cmath>
 
+#include "pg/encoding.h"
 #include "session/internal.h"
 #include "session/session_table.h"
-
-extern "C" {
-#include "mb/pg_wchar.h"
-}
 
 namespace pllua_bg::session {
 
@@ -53,15 +50,12 @@ bool report_progress(double done, double total, const char *message) {
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("progress must be told in finite numbers")));
     if (header == nullptr) return false;
-    int length = static_cast<int>(strlen(message));
-    length = pg_mbcliplen(message, length, kProgressMessageSize - 1);
     START_CRIT_SECTION();
     (void)pg_atomic_fetch_add_u32(&header->progress_version, 1);
     pg_write_barrier();
     header->progress.done = done;
     header->progress.total = total;
-    memcpy(header->progress.message, message, length);
-    header->progress.message[length] = '\0';
+    pg::copy_clipped(header->progress.message, message, kProgressMessageSize);
     pg_write_barrier();
     (void)pg_atomic_fetch_add_u32(&header->progress_version, 1);
     END_CRIT_SECTION();

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "pg/encoding.h"
 #include "session/session_table.h"
 #include "session/snapshot.h"
 #include "session/statistics.h"
@@ -20,7 +21,7 @@ static const char *cause_of_death(Session *session) {
     if (session->last_words != nullptr) return session->last_words->message;
     if (session->current != nullptr && session->current->error != nullptr)
         return session->current->error->message;
-    if (header->last_words[0] != '\0') return header->last_words;
+    if (header->last_words[0] != '\0') return pg::valid_text(header->last_words);
     if (has_flag(header, kIdleEnd)) return _("The session ended because it was idle for too long.");
     if (!session->started && session->last_error != nullptr) return session->last_error;
     if (known_pid(session) == 0) return _("The worker could not be started.");

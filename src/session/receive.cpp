@@ -3,6 +3,7 @@
 #include "session/internal.h"
 
 #include "pg/compat.h"
+#include "pg/encoding.h"
 #include "pg/guard.h"
 #include "session/snapshot.h"
 #include "session/statistics.h"
@@ -109,6 +110,17 @@ static void take_tag(OwnCommand *own, const Frame *frame) {
     own->open = nullptr;
 }
 
+// Messages can name what all databases share, whatever encoding it has, and those of a worker's
+// start come before it has the encoding of its database.
+static void make_valid(ErrorData *error) {
+    char **const texts[] = {&error->message,      &error->detail,        &error->hint,
+                            &error->context,      &error->schema_name,   &error->table_name,
+                            &error->column_name,  &error->datatype_name, &error->constraint_name,
+                            &error->internalquery};
+    for (char **text : texts)
+        if (*text != nullptr) *text = const_cast<char *>(pg::valid_text(*text));
+}
+
 static ErrorData *read_error(const Session *session, const Frame *frame) {
     StringInfoData message;
     message.data = const_cast<char *>(frame->payload);
@@ -116,6 +128,7 @@ static ErrorData *read_error(const Session *session, const Frame *frame) {
     message.cursor = 0;
     auto *error = static_cast<ErrorData *>(palloc(sizeof(ErrorData)));
     pq_parse_errornotice(&message, error);
+    make_valid(error);
     char *origin = psprintf(_("background session, pid %d"), session->pid);
     error->context =
         error->context == nullptr ? origin : psprintf("%s\n%s", error->context, origin);

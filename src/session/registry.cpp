@@ -4,13 +4,13 @@
 
 #include <signal.h>
 
+#include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/wait.h"
 #include "session/session_table.h"
 #include "session/snapshot.h"
 
 extern "C" {
-#include "mb/pg_wchar.h"
 #include "storage/ipc.h"
 #include "utils/acl.h"
 }
@@ -159,11 +159,9 @@ OwnCommand *add_command(Session *session, const char *sql) {
         AllocSetContextCreate(session->context, "pllua_bg command", ALLOCSET_SMALL_SIZES);
     OwnCommand *own =
         static_cast<OwnCommand *>(MemoryContextAllocZero(context, sizeof(OwnCommand)));
-    int length = static_cast<int>(strlen(sql));
-    if (length > kShown) length = pg_mbcliplen(sql, length, kShown);
-    own->sql = static_cast<char *>(MemoryContextAlloc(context, length + 1));
-    memcpy(own->sql, sql, length);
-    own->sql[length] = '\0';
+    const Size size = pg::clipped_length(sql, kShown) + 1;
+    own->sql = static_cast<char *>(MemoryContextAlloc(context, size));
+    pg::copy_clipped(own->sql, sql, size);
     own->context = context;
     own->id = ++session->last_sent;
     own->state = CommandState::kPending;

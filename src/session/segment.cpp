@@ -5,6 +5,10 @@
 #include "pg/compat.h"
 #include "session/worker.h"
 
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
 namespace pllua_bg::session {
 
 // Commands are short, and memory nobody uses makes launches slow: the server has every page of a
@@ -42,6 +46,7 @@ void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Siz
                 (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random number")));
     header->database = MyDatabaseId;
     header->user = GetUserId();
+    header->encoding = GetDatabaseEncoding();
     header->depth = worker.depth + 1;
     header->launcher_pid = MyProcPid;
     header->launcher_number = pg::my_proc_number();

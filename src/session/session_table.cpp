@@ -2,12 +2,9 @@
 // Owns this worker's entry.
 #include "session/session_table.h"
 
+#include "pg/encoding.h"
 #include "pg/settings.h"
 #include "session/shared_memory.h"
-
-extern "C" {
-#include "mb/pg_wchar.h"
-}
 
 namespace pllua_bg::session {
 
@@ -38,7 +35,7 @@ static Slot *slot_of(SegmentHeader *header) {
 static void reset_use(Slot *slot, const char *name) {
     TableEntry *entry = &slot->entry;
     entry->use = Use::kSession;
-    namestrcpy(&entry->name, name);
+    pg::copy_clipped(NameStr(entry->name), name, NAMEDATALEN);
     entry->launched_at = GetCurrentTimestamp();
     pg_atomic_write_u64(&slot->sent, 0);
     SpinLockAcquire(&slot->mutex);
@@ -57,6 +54,7 @@ static void fill_slot(Slot *slot, SegmentHeader *header) {
     entry->worker_pid = 0;
     entry->database = header->database;
     entry->user = header->user;
+    entry->encoding = header->encoding;
     entry->report.ready = false;
     reset_use(slot, header->name);
     if (!header->has_queues) pg_atomic_write_u64(&slot->sent, 1);
@@ -157,20 +155,14 @@ void release_entry() {
     unlock();
 }
 
-// How much of a text fits, whole characters only.
-static int clipped_length(const char *text, Size size) {
-    const int length = static_cast<int>(strnlen(text, size));
-    return pg_mbcliplen(text, length, static_cast<int>(size) - 1);
-}
-
-static void copy_text(char *into, const char *text, int length) {
+static void copy_text(char *into, const char *text, Size length) {
     memcpy(into, text, length);
     into[length] = '\0';
 }
 
 void show_running(CommandId id, const char *sql) {
     if (own_slot == nullptr) return;
-    const int length = clipped_length(sql, kTableSqlSize);
+    const Size length = pg::clipped_length(sql, kTableSqlSize);
     SpinLockAcquire(&own_slot->mutex);
     own_slot->entry.report.running = id;
     copy_text(own_slot->entry.report.sql, sql, length);
@@ -191,7 +183,7 @@ void show_idle(CommandId finished, char transaction) {
 
 void show_error(const char *message) {
     if (own_slot == nullptr) return;
-    const int length = clipped_length(message, kTableErrorSize);
+    const Size length = pg::clipped_length(message, kTableErrorSize);
     SpinLockAcquire(&own_slot->mutex);
     copy_text(own_slot->entry.report.error, message, length);
     SpinLockRelease(&own_slot->mutex);

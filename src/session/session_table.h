@@ -44,6 +44,7 @@ struct TableEntry {
     int worker_pid; // 0: no worker has adopted it
     Oid database;
     Oid user;
+    int encoding; // of the texts: the name, and those in the report
     NameData name;
     TimestampTz launched_at;
     CommandId sent; // newest command; in a slot: see Slot::sent

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "pg/compat.h"
+#include "pg/encoding.h"
 #include "pg/wait.h"
 #include "session/internal.h"
 #include "session/session_table.h"
@@ -12,6 +13,7 @@
 extern "C" {
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
+#include "mb/pg_wchar.h"
 #include "utils/acl.h"
 #include "utils/fmgrprotos.h"
 }
@@ -28,10 +30,13 @@ namespace pllua_bg::session {
 // How long a signal waits for a worker that is starting, in milliseconds.
 static constexpr int kMostWait = 1000;
 
+static constexpr int kOwn = -1;
+
 namespace {
 
 // A row of bg.sessions being made. Trivial, lives in the frame of its maker.
 struct Row {
+    int encoding; // of its texts; kOwn: they are this backend's
     Datum values[14];
     bool nulls[14];
     int n;
@@ -46,8 +51,27 @@ static void put(Row *row, Datum value, bool isnull = false) {
 
 // Null for no text, and for an empty one.
 static void put_text(Row *row, const char *text) {
-    const bool isnull = text == nullptr || *text == '\0';
-    put(row, isnull ? 0 : CStringGetTextDatum(text), isnull);
+    if (text == nullptr || *text == '\0') {
+        put(row, 0, true);
+        return;
+    }
+    const bool own = row->encoding == kOwn;
+    put(row, CStringGetTextDatum(own ? pg::valid_text(text) : pg::text_from(text, row->encoding)));
+}
+
+// Databases share the names of databases and roles, which are in the encodings of those who gave
+// them.
+static void put_database(Row *row, Oid database) {
+    const char *name = get_database_name(database);
+    const bool isnull = name == nullptr;
+    put(row, isnull ? 0 : CStringGetTextDatum(pg::text_from(name, PG_SQL_ASCII)), isnull);
+}
+
+// The type of the column shows a name as it is.
+static void put_role(Row *row, Oid role) {
+    const char *name = GetUserNameFromId(role, true);
+    const bool isnull = name != nullptr && strcmp(pg::text_from(name, PG_SQL_ASCII), name) != 0;
+    put(row, ObjectIdGetDatum(role), isnull);
 }
 
 static void put_transaction(Row *row, char transaction) {
@@ -70,16 +94,17 @@ static void put_session(Session *session, void *argument) {
     Progress progress;
     const bool reported = read_progress(session, &progress);
     Row row = {};
+    row.encoding = kOwn;
     put(&row, Int32GetDatum(now.pid), now.pid == 0);
     put_text(&row, now.name);
-    put(&row, ObjectIdGetDatum(now.user));
+    put_role(&row, now.user);
     put_text(&row, state_name(now.state));
     put_transaction(&row, now.transaction);
     put(&row, Int32GetDatum(now.queued));
     put_text(&row, now.sql);
     put_text(&row, now.error);
     put(&row, Int32GetDatum(MyProcPid));
-    put_text(&row, get_database_name(MyDatabaseId));
+    put_database(&row, MyDatabaseId);
     put(&row, TimestampTzGetDatum(identity(session).launched_at));
     put_progress(&row, reported ? &progress : nullptr);
     tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);
@@ -106,16 +131,17 @@ static void put_other(const Target *target, const TableEntry *entry) {
     const WorkerReport *report = &entry->report;
     const int64 queued = static_cast<int64>(entry->sent) - static_cast<int64>(report->finished);
     Row row = {};
+    row.encoding = entry->encoding;
     put(&row, Int32GetDatum(entry->worker_pid), entry->worker_pid == 0);
     put_text(&row, visible ? NameStr(entry->name) : nullptr);
-    put(&row, ObjectIdGetDatum(entry->user));
+    put_role(&row, entry->user);
     put_text(&row, visible ? state_name(state_of(entry)) : nullptr);
     put_transaction(&row, visible ? report->transaction : '\0');
     put(&row, Int32GetDatum(static_cast<int>(Max(queued, 0))), !visible);
     put_text(&row, visible ? report->sql : "<insufficient privilege>");
     put_text(&row, visible ? report->error : nullptr);
     put(&row, Int32GetDatum(entry->launcher_pid));
-    put_text(&row, get_database_name(entry->database));
+    put_database(&row, entry->database);
     put(&row, TimestampTzGetDatum(entry->launched_at), !visible);
     put_progress(&row, visible && report->has_progress ? &report->progress : nullptr);
     tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);

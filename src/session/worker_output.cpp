@@ -3,6 +3,7 @@
 #include "session/worker.h"
 
 #include "pg/compat.h"
+#include "pg/encoding.h"
 
 extern "C" {
 // The header of GSSAPI is not needed here, and not always installed.
@@ -46,7 +47,7 @@ static void keep_last_words(const char *fields, Size length) {
     }
     if (severity == nullptr || message == nullptr || worker.header == nullptr) return;
     if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)
-        strlcpy(worker.header->last_words, message, sizeof worker.header->last_words);
+        pg::copy_clipped(worker.header->last_words, message, sizeof worker.header->last_words);
 }
 
 static int put_message(char type, const char *data, size_t length) {
