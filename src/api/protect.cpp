@@ -13,6 +13,7 @@
 #include "lua/gc_guard.h"
 #include "lua/interrupt.h"
 #include "lua/sandbox.h"
+#include "pg/activation.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
 
@@ -191,7 +192,10 @@ void serve_server_interrupt(lua_State *L) {
 int resume_finalizer(lua_State *co, lua_State *from, int nargs, int *nresults) {
     *nresults = 0;
     if (pg::pending_is_final()) return LUA_OK;
+    const char *outer_closed = pg::database_closed;
+    pg::database_closed = "by a finalizer";
     const int status = resume(co, from, nargs, nresults);
+    pg::database_closed = outer_closed;
     if (pg::pending_is_final()) lua_sethook(from, stop_again, LUA_MASKCOUNT, 1);
     return status;
 }

@@ -7,6 +7,7 @@
 namespace pllua_bg::pg {
 
 Activation *current_activation = nullptr;
+const char *database_closed = nullptr;
 
 namespace {
 
@@ -52,6 +53,7 @@ void enter(Activation *activation, bool atomic, bool read_only, void *call) {
     activation->read_only = read_only;
     activation->call = call;
     activation->on_spi_connect = nullptr;
+    activation->outer_closed = database_closed;
     current_activation = activation;
 }
 
@@ -72,6 +74,7 @@ ErrorData *leave(Activation *activation, bool failed) {
             free_error(spi_error);
     }
     current_activation = activation->previous;
+    database_closed = activation->outer_closed;
     return error;
 }
 

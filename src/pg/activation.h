@@ -21,11 +21,18 @@ struct Activation {
     // Called after SPI was connected, for what the handler has to register there; may be null.
     // Errors: pg.
     void (*on_spi_connect)(Activation *activation);
-    List *portals; // names of cursors over its transition tables; they end with it
+    List *portals;            // names of cursors over its transition tables; they end with it
+    const char *outer_closed; // what database_closed was when it began, and is again when it ends
 };
 
 // The running activation; nullptr outside the language.
 extern Activation *current_activation;
+
+// Why the database is closed; nullptr while it is open. Code that runs after its call was left, and
+// finalizers, run with it closed: whoever is the current user then is not the user of that code,
+// and what a SET clause had set does not hold any more. Only clean-up enters the server meanwhile.
+// The text completes "the database cannot be used ".
+extern const char *database_closed;
 
 // Begins an activation. Errors: pg 54001 (stack depth).
 void enter(Activation *activation, bool atomic, bool read_only, void *call);

@@ -28,6 +28,15 @@ ErrorData *prebuilt_out_of_memory() {
     return &out_of_memory_error;
 }
 
+// No transaction has to be rolled back because of it, so it may be caught.
+ErrorData *closed_error() {
+    return attempt([] {
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("the database cannot be used %s", database_closed),
+                        errhint("Close handlers and finalizers may only release what they hold.")));
+    });
+}
+
 void park(ErrorData *error) {
     free_error(parked_error);
     parked_error = error;
@@ -40,6 +49,7 @@ void Landing::arm() {
     context_stack = error_context_stack;
     memory = CurrentMemoryContext;
     activation = current_activation;
+    database_closed = pg::database_closed;
 }
 
 void Landing::rewind() {
@@ -47,6 +57,7 @@ void Landing::rewind() {
     error_context_stack = context_stack;
     CurrentMemoryContext = memory;
     current_activation = activation;
+    pg::database_closed = database_closed;
 }
 
 ErrorData *take_error() {
@@ -89,6 +100,7 @@ ErrorData *before_call(Effect effect, CallState *state) {
     state->own.open = false;
     if (effect == Effect::kCleanup) return nullptr;
     if (pending_error() != nullptr) return copy_pending();
+    if (database_closed != nullptr) return effect == Effect::kMessage ? nullptr : closed_error();
     if (current_activation == nullptr || level_count() == current_activation->level_base)
         return nullptr;
     if (effect == Effect::kDatabase) {

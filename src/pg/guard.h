@@ -20,6 +20,7 @@ struct Landing {
     ErrorContextCallback *context_stack;
     MemoryContext memory;
     struct Activation *activation;
+    const char *database_closed;
 
     // Remembers the present state; the caller calls sigsetjmp itself. Errors: none.
     void arm();
@@ -67,6 +68,7 @@ enum class Effect {
     kDatabase, // may change the database: opens the subtransaction of every enclosing pcall first
     kPure, // changes nothing when it succeeds: inside a pcall it gets a short subtransaction of its
            // own
+    kMessage, // as kPure, and runs no code of users: allowed while the database is closed
     kCleanup, // releases something and cannot fail for a user's reason: allowed while an error is
               // pending
 };

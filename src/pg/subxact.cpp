@@ -44,6 +44,7 @@ void forget_at_transaction_end(XactEvent event, void *) {
     if (current_activation != nullptr) return;
     count = 0;
     clear_pending();
+    database_closed = nullptr;
 }
 
 } // namespace

@@ -156,6 +156,9 @@ dsm_segment *create_segment(Size size);
 void log_life(Session *session, const char *event, const char *cause = nullptr);
 // The checks every launch makes: right to use schema bg, role, security context. Errors: pg.
 void check_may_launch();
+// Raises 42501 within a security-restricted operation: a session is not bound to it, what it is
+// sent would run outside of it. Errors: pg.
+void check_not_restricted();
 // Pins a segment so that the worker finds it although we detach; the worker (or we, if it has
 // already attached) unpins it. Takes *worker over unless it has attached: if it ends before that,
 // we unpin. Errors: pg (memory).

@@ -73,11 +73,7 @@ static void check_depth() {
 }
 
 void check_may_launch() {
-    if (InSecurityRestrictedOperation())
-        ereport(
-            ERROR,
-            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-             errmsg("cannot launch a background session within security-restricted operation")));
+    check_not_restricted();
     if (IsInParallelMode() || IsParallelWorker())
         ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
                         errmsg("cannot launch a background session during a parallel operation")));
@@ -327,9 +323,11 @@ struct Request {
     const char *sql;
     int nparams;
     const Param *params;
+    bool cleanup = false;
 };
 
 static CommandId send_request(Session *session, const Request &request) {
+    if (!request.cleanup) check_not_restricted();
     session->unused = false;
     pump(session);
     if (session->gone) raise_gone(session);
@@ -347,6 +345,7 @@ static CommandId send_request(Session *session, const Request &request) {
         known ? "" : request.sql, request.params, request.statement};
     OwnCommand *own = add_command(session, request.sql);
     own->streaming = (request.flags & kStreaming) != 0;
+    own->cleanup = request.cleanup;
     ErrorData *error = pg::attempt([session, &wire] { write_command(&session->channel, &wire); });
     if (error != nullptr) {
         session->last_sent--;
@@ -365,9 +364,7 @@ CommandId send(Session *session, const char *sql, int nparams, const Param *para
 }
 
 CommandId send_cleanup(Session *session, const char *sql) {
-    CommandId id = send(session, sql, 0, nullptr);
-    if (OwnCommand *own = find_command(session, id)) own->cleanup = true;
-    return id;
+    return send_request(session, {0, 0, sql, 0, nullptr, true});
 }
 
 CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params,

@@ -59,6 +59,13 @@ void check_owner(const Session *session) {
              errhint("A session may be used by roles that are members of the role it runs as.")));
 }
 
+void check_not_restricted() {
+    if (InSecurityRestrictedOperation())
+        ereport(ERROR,
+                (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                 errmsg("cannot use background sessions within security-restricted operation")));
+}
+
 int known_pid(Session *session) {
     if (session->pid == 0 && session->header != nullptr)
         session->pid = static_cast<int>(pg_atomic_read_u32(&session->header->worker_pid));

@@ -59,12 +59,13 @@ using Param = pg::ParamValue;
 
 // Sends a command and returns its number at once; never waits for the worker: what does not fit in
 // the queue is kept here and sent by later calls. Errors: pg 08003 when the session has ended,
-// 22023 (more than 65535 parameters), 54000 (too long). With the number of a prepared statement it
-// runs that, and `sql` is its text.
+// 42501 within a security-restricted operation, 22023 (more than 65535 parameters), 54000 (too
+// long). With the number of a prepared statement it runs that, and `sql` is its text.
 CommandId send(Session *session, const char *sql, int nparams, const Param *params,
                uint32 statement = 0);
 
-// As send(), for a command that cleans up after others: cancel() leaves it alone.
+// As send(), for a command that cleans up after others: cancel() leaves it alone, and it may be
+// sent anywhere.
 CommandId send_cleanup(Session *session, const char *sql);
 
 // As send(), for rows that are read while they come (open_reader on a pending statement,
