@@ -6,3 +6,4 @@ ignore = { '212/self', '212/_.*' }
 
 files['lua/bg/init.lua'] = { globals = { 'bg' } }
 files['test/lua'] = { globals = { 'bg', 'spi', 'pgtype', 'server' }, ignore = { '11[1-3]/[Tt]est.*', '131/[Tt]est.*' } }
+files['test/fuzz'] = { globals = { '_G' }, max_line_length = 160, ignore = { '512' } }

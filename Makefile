@@ -1,9 +1,9 @@
 # Builds, installs and tests pllua_bg with PGXS.
 #   make [PG_CONFIG=...] [CXX=clang++] [WERROR=1] [FAULTS=1]      make install      make installcheck
 #   make check | demo | lint | deps                               these need no PGXS and install what is missing
-#   make sanitize-longjmp | check-assert | check-versions | check-valgrind | soak  long checks, outside of `make check`
+#   make sanitize-longjmp | check-assert | check-versions | check-valgrind | soak | fuzz | chaos  long checks, outside of `make check`
 
-TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-assert check-versions check-valgrind bench-sessions soak
+TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-assert check-versions check-valgrind bench-sessions soak fuzz chaos
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
 # The tools find out themselves what they need, so they run before PGXS or a compiler is there.
@@ -21,6 +21,8 @@ check-versions:   ; +@tools/check-versions
 check-valgrind:   ; +@tools/check-valgrind
 bench-sessions:   ; +@bench/sessions
 soak:             ; +@bench/soak
+fuzz:             ; +@tools/stress fuzz
+chaos:            ; +@tools/stress chaos
 
 OTHER_GOALS := $(filter-out $(TOOL_GOALS),$(MAKECMDGOALS))
 ifneq ($(OTHER_GOALS),)
