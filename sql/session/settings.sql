@@ -25,7 +25,8 @@ SELECT * FROM public.values(:pid) WHERE name IN ('search_path', 'work_mem');
 SELECT bg.close(:pid);
 RESET ALL;
 DROP FUNCTION public.narrow(), public.values(int);
--- settings of superusers follow a superuser, and whoever was granted them; what belongs to the connection or to the transaction follows nobody
+-- what only superusers may set holds in the session of anybody, but for what switches a protection off; what belongs to the connection or to the
+-- transaction follows nobody
 CREATE FUNCTION public.ask(setting text) RETURNS text LANGUAGE pllua_bg AS $$
     local s <close> = bg.launch()
     return s:exec('select current_setting($1)', setting).value
@@ -58,20 +59,26 @@ SET ROLE regress_bg_setter;
 SELECT public.ask('work_mem'), public.ask('statement_timeout');
 RESET ROLE;
 -- a session loads what session_preload_libraries names, as a connection does
-CREATE FUNCTION public.has_plpgsql() RETURNS boolean LANGUAGE pllua_bg AS $$
+CREATE FUNCTION public.has_library() RETURNS boolean LANGUAGE pllua_bg AS $$
     local s <close> = bg.launch()
-    return s:exec("select exists (select from pg_settings where name = 'plpgsql.check_asserts')").value
+    return s:exec("select exists (select from pg_settings where name = 'auto_explain.log_format')").value
 $$;
 SET ROLE regress_bg_setter;
-SELECT public.has_plpgsql();
+SELECT public.has_library();
 RESET ROLE;
-ALTER ROLE regress_bg_setter SET session_preload_libraries = 'plpgsql';
+ALTER ROLE regress_bg_setter SET session_preload_libraries = 'auto_explain';
 SET ROLE regress_bg_setter;
-SELECT public.has_plpgsql();
+SELECT public.has_library();
 RESET ROLE;
-DROP FUNCTION public.has_plpgsql();
 RESET ALL;
 ALTER ROLE regress_bg_setter RESET session_preload_libraries;
+SET pllua_bg.pool_size = 0;
+SELECT public.has_library();
+-- and what the launcher has loaded
+LOAD 'auto_explain';
+SELECT public.has_library();
+DROP FUNCTION public.has_library();
+RESET ALL;
 -- The parameter of a library that is not loaded yet can be set by anyone; a superuser's session does not make it valid.
 CREATE FUNCTION public.as_definer() RETURNS text LANGUAGE pllua_bg SECURITY DEFINER AS $$
     local s <close> = bg.launch()

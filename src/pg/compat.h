@@ -62,14 +62,35 @@ template <typename Visit> void for_each_setting(Visit visit) {
 #endif
 }
 
+#if PG_VERSION_NUM < 160000
+inline char lower_ascii(char letter) {
+    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+}
+
+inline int compare_setting_names(const char *one, const char *other) {
+    while (*one != '\0' && lower_ascii(*one) == lower_ascii(*other)) one++, other++;
+    if (*one == '\0' || *other == '\0') return (*one != '\0') - (*other != '\0');
+    return lower_ascii(*one) - lower_ascii(*other);
+}
+#endif
+
 // The setting of that name; nullptr when there is none. Errors: none.
 inline struct config_generic *find_setting(const char *name) {
 #if PG_VERSION_NUM >= 160000
     return find_option(name, false, true, 0);
 #else
     struct config_generic **settings = get_guc_variables();
-    for (int i = 0; i < GetNumConfigOptions(); i++)
-        if (pg_strcasecmp(settings[i]->name, name) == 0) return settings[i];
+    int from = 0;
+    int to = GetNumConfigOptions();
+    while (from < to) { // they are in the order of their names, ASCII letters of either case alike
+        int middle = (from + to) / 2;
+        int order = compare_setting_names(settings[middle]->name, name);
+        if (order == 0) return settings[middle];
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
     return nullptr;
 #endif
 }

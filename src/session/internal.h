@@ -49,6 +49,7 @@ struct Session {
     bool leaves;  // in the list `leaving`
     bool unused;  // launched in this transaction; nothing was sent to it and nobody knows its pid
     bool resting; // the worker has forgotten its last use
+    bool imposed; // settings were imposed on this use of it or an earlier one
     bool waking;  // taken from the pool; the worker has not said yet that it has begun this use
     TimestampTz born;
     Size queue_size;

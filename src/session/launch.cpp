@@ -238,6 +238,7 @@ static void start_worker(Session *session, double wait) {
 // Starts a worker for a new session. Errors: pg.
 static Session *launch_new(const LaunchOptions &options, Size queue_size, StringInfo setup) {
     Session *volatile session = nullptr;
+    complete_settings(setup);
     ErrorData *error = pg::attempt([&session, &options, queue_size, setup] {
         session = make_session(queue_size);
         begin_use(session, options);
@@ -265,12 +266,13 @@ static Session *start(const LaunchOptions &options, bool *reused) {
     Size queue_size = chosen_queue_size(options);
     StringInfoData setup;
     initStringInfo(&setup);
-    write_session_settings(&setup);
+    const bool imposes = write_session_settings(&setup);
     write_asked_settings(&setup, options);
     if (options.snapshot) offer_snapshot(&setup);
     Session *session = take_from_pool(options, queue_size, &setup);
     *reused = session != nullptr;
     if (session == nullptr) session = launch_new(options, queue_size, &setup);
+    session->imposed = session->imposed || imposes;
     pfree(setup.data);
     return session;
 }

@@ -44,7 +44,8 @@ void on_commit(const char *sql, int nparams, const Param *params) {
     job->subtransaction = GetCurrentSubTransactionId();
     job->user = GetUserId();
     initStringInfo(&job->setup);
-    write_session_settings(&job->setup);
+    (void)write_session_settings(&job->setup);
+    complete_settings(&job->setup);
     WireCommand command = {1, 0, static_cast<uint32>(nparams), sql, params, 0};
     append_command(&job->setup, &command);
     (last_job == nullptr ? first_job : last_job->next) = job;

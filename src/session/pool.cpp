@@ -12,6 +12,7 @@
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
+#include "session/replay.h"
 #include "session/session_table.h"
 
 extern "C" {
@@ -175,6 +176,7 @@ static void renew(Session *session, const LaunchOptions &options, StringInfo set
     session->last_sent = session->last_done = 0;
     forget_commands(session->header);
     ErrorData *error = pg::attempt([session, &options, setup] {
+        if (session->imposed) complete_settings(setup);
         begin_use(session, options);
         strlcpy(session->header->name, NameStr(session->name), NAMEDATALEN);
         put_frame(&session->channel, FrameType::kRenew, setup->data, setup->len);

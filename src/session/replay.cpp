@@ -1,9 +1,11 @@
-// Carrying settings over to a worker: only what the user may set himself, set as he would set it.
+// Carrying settings over to a worker: what the user may set himself, set as he would set it. The
+// others are in imposed.cpp.
 // Owns nothing.
 #include "session/replay.h"
 
 #include "pg/compat.h"
 #include "pg/settings.h"
+#include "session/imposed.h"
 #include "session/wire.h"
 
 extern "C" {
@@ -37,12 +39,26 @@ static Oid setter_of(const struct config_generic *setting) {
     return privileged ? InvalidOid : setting->srole;
 }
 
-void write_session_settings(StringInfo frames) {
+bool write_session_settings(StringInfo frames) {
+    const bool imposes = write_imposed(frames);
     pg::for_each_setting([frames](const struct config_generic *setting) {
-        if (!is_chosen(setting) || is_excluded(setting)) return;
+        if (!is_chosen(setting) || is_excluded(setting) || is_imposed(setting)) return;
         const char *value = GetConfigOption(setting->name, true, false);
-        if (value != nullptr) write_setting(frames, setter_of(setting), setting->name, value);
+        if (value == nullptr) return;
+        SettingOrigin origin = {};
+        origin.setter = setter_of(setting);
+        write_setting(frames, origin, setting->name, value);
     });
+    return imposes;
+}
+
+void complete_settings(StringInfo frames) {
+    StringInfoData all;
+    initStringInfo(&all);
+    write_server_settings(&all);
+    appendBinaryStringInfo(&all, frames->data, frames->len);
+    pfree(frames->data);
+    *frames = all;
 }
 
 void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
@@ -57,7 +73,7 @@ void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
                      errmsg("setting \"%s\" cannot be given to a background session", name)));
         (void)set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
                                 GUC_ACTION_SET, false, ERROR, false);
-        write_setting(frames, InvalidOid, name, value);
+        write_setting(frames, SettingOrigin{}, name, value);
     }
 }
 
@@ -92,10 +108,15 @@ static bool try_setting(const char *name, const char *value, Oid setter, bool ch
 }
 
 void apply_setting(const Frame *frame) {
-    Oid setter;
-    memcpy(&setter, frame->payload, sizeof setter);
-    const char *name = frame->payload + sizeof setter;
+    SettingOrigin origin;
+    memcpy(&origin, frame->payload, sizeof origin);
+    const char *name = frame->payload + sizeof origin;
     const char *value = name + strlen(name) + 1;
+    if (origin.imposed) {
+        impose(&origin, name, value);
+        return;
+    }
+    const Oid setter = origin.setter;
     // Who set it and the session's user must both be allowed to.
     if (OidIsValid(setter) && setter != GetUserId() && !try_setting(name, value, InvalidOid, false))
         return;

@@ -14,9 +14,10 @@ namespace pllua_bg::session {
 
 enum class FrameType : uint32 {
     kCommand = 'Q',      // to the worker: CommandFrame, sql, parameters
-    kSetting = 'S',      // to the worker, setup only: setter, name, value
+    kLibraries = 'L',    // to the worker, setup only: paths of the launcher's libraries
+    kSetting = 'S',      // to the worker, setup only: SettingOrigin, name, value
     kRest = 'R',         // to the worker: RestFrame, forget this use; back: empty, it is done
-    kRenew = 'W',        // to the worker: kSetting frames, begin another use; back: empty, begun
+    kRenew = 'W',        // to the worker: a setup, begin another use; back: empty, begun
     kSnapshot = 'X',     // to the worker, after settings: begin a transaction (snapshot.cpp)
     kForget = 'F',       // to the worker: uint32, number of a prepared statement
     kReady = 'Z',        // ReadyFrame

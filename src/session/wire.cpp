@@ -131,13 +131,14 @@ void append_command(StringInfo frames, const WireCommand *command) {
     pfree(flat);
 }
 
-void write_setting(StringInfo frames, Oid setter, const char *name, const char *value) {
+void write_setting(StringInfo frames, const SettingOrigin &origin, const char *name,
+                   const char *value) {
     Size name_size = strlen(name) + 1;
     Size value_size = strlen(value) + 1;
-    char *at = append_frame(frames, FrameType::kSetting, sizeof setter + name_size + value_size);
-    memcpy(at, &setter, sizeof setter);
-    memcpy(at + sizeof setter, name, name_size);
-    memcpy(at + sizeof setter + name_size, value, value_size);
+    char *at = append_frame(frames, FrameType::kSetting, sizeof origin + name_size + value_size);
+    memcpy(at, &origin, sizeof origin);
+    memcpy(at + sizeof origin, name, name_size);
+    memcpy(at + sizeof origin + name_size, value, value_size);
 }
 
 void read_command(const Frame *frame, WireCommand *command) {

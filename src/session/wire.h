@@ -31,9 +31,17 @@ void read_command(const Frame *frame, WireCommand *command);
 // Appends a frame and returns its payload, to be filled; valid until the next one. Errors: pg
 // (memory).
 char *append_frame(StringInfo frames, FrameType type, Size length);
-// A role, and two strings with their ends, as a setting has them. With a setter it is set with the
-// rights of that role, without one with those of the session's user.
-void write_setting(StringInfo frames, Oid setter, const char *name, const char *value);
+// How a setting is set: as its user could, with the rights of the setter too if there is one; or
+// imposed on him.
+struct SettingOrigin {
+    Oid setter;
+    bool imposed;
+    bool known;       // imposed: its library is loaded, the value has been checked
+    GucSource source; // imposed: where the launcher has it from
+};
+// An origin, and two strings with their ends, as a setting has them. Errors: pg (memory).
+void write_setting(StringInfo frames, const SettingOrigin &origin, const char *name,
+                   const char *value);
 // A command in the same form, appended to a string of frames instead of a channel.
 void append_command(StringInfo frames, const WireCommand *command);
 

@@ -7,6 +7,7 @@
 #include "pg/compat.h"
 #include "pg/fault.h"
 #include "pg/wait.h"
+#include "session/imposed.h"
 #include "session/replay.h"
 #include "session/session_table.h"
 #include "session/snapshot.h"
@@ -122,9 +123,14 @@ const char *session_title() {
 void take_over(FrameCursor *cursor) {
     SetConfigOption("application_name", session_title(), PGC_USERSET, PGC_S_CLIENT);
     Frame frame;
-    for (FrameCursor ahead = *cursor;
-         next_frame(&ahead, &frame) && frame.type == FrameType::kSetting; *cursor = ahead)
-        apply_setting(&frame);
+    for (FrameCursor ahead = *cursor; next_frame(&ahead, &frame); *cursor = ahead) {
+        if (frame.type == FrameType::kLibraries)
+            load_libraries(const_cast<char *>(frame.payload));
+        else if (frame.type == FrameType::kSetting)
+            apply_setting(&frame);
+        else
+            break;
+    }
 }
 
 void take_snapshot(FrameCursor *cursor) {
@@ -162,6 +168,8 @@ static void become_backend() {
     MessageContext =
         AllocSetContextCreate(TopMemoryContext, "MessageContext", ALLOCSET_DEFAULT_SIZES);
     StartTransactionCommand();
+    // A role that is given to the user's own connections is not whom the session was launched as.
+    SetConfigOption("role", "none", PGC_USERSET, PGC_S_OVERRIDE);
     make_port();
     CommitTransactionCommand();
     process_session_preload_libraries();
