@@ -64,3 +64,13 @@ $$;
 select busy();
 set client_min_messages = warning;
 drop schema types_limits cascade;
+
+-- A table with few elements and a high index is no array: its type is found without counting up to there.
+SET statement_timeout = '5s';
+DO LANGUAGE pllua_bg $$ print(spi.execute('SELECT $1 AS v', {[2^53 | 0] = 1})[1].v) $$;
+DO LANGUAGE pllua_bg $$ print(pcall(spi.execute, 'SELECT $1::int[] AS v', {[2^53 | 0] = 1})) $$;
+DO LANGUAGE pllua_bg $$ print(pcall(spi.execute, 'SELECT $1 AS v', setmetatable({}, {__len = function() return math.maxinteger end}))) $$;
+-- A long one is, and can be cancelled meanwhile.
+SET statement_timeout = '200ms';
+DO LANGUAGE pllua_bg $$ spi.execute('SELECT $1 AS v', {[100000000] = 1}) $$;
+RESET statement_timeout;

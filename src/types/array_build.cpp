@@ -179,6 +179,7 @@ lua_Integer highest_index(lua_State *L, int idx) {
     lua_Integer highest = 0;
     lua_pushnil(L);
     while (lua_next(L, idx) != 0) {
+        lua::check_interrupt(L);
         if (lua_isinteger(L, -2)) highest = Max(highest, lua_tointeger(L, -2));
         lua_pop(L, 1);
     }

@@ -2,7 +2,12 @@
 #include "types/array.h"
 #include "types/shape.h"
 
+#include "lua/interrupt.h"
 #include "pg/guard.h"
+
+extern "C" {
+#include "utils/array.h"
+}
 
 namespace pllua_bg::types {
 
@@ -26,7 +31,9 @@ Oid element_type(lua_State *L, int idx, int depth) {
     if (depth == MAXDIM) return UNKNOWNOID;
     Oid known = InvalidOid;
     const lua_Integer length = highest_index(L, idx);
+    if (length > static_cast<lua_Integer>(MaxArraySize)) return UNKNOWNOID;
     for (lua_Integer i = 1; i <= length && known != UNKNOWNOID; i++) {
+        lua::check_interrupt(L);
         bool weak;
         lua_geti(L, idx, i);
         const int element = lua_gettop(L);
