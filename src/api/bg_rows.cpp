@@ -85,30 +85,44 @@ void push_kept_frame(lua_State *L, int handle_idx, const RowSource *source) {
     lua_pop(L, 1);
 }
 
+void set_type(RowSource *source, int column, Oid type, int32 typmod) {
+    TupleDescInitEntry(source->descriptor, static_cast<AttrNumber>(column + 1),
+                       NameStr(source->info[column].name), type, typmod, 0);
+}
+
+// Decides on a column that came as text, or whose type has row types in it.
+void resolve_type(RowSource *source, int number) {
+    const session::Column &column = source->info[number];
+    TextColumn *text = &source->columns[number];
+    text->definitions = session::read_definitions(column.definitions, column.definitions_length);
+    const bool holds = !column.changed && session::definitions_hold(text->definitions);
+    if (!column.as_text) {
+        text->foreign = !holds;
+        if (text->foreign) set_type(source, number, TEXTOID, -1);
+        return;
+    }
+    text->convert =
+        holds && get_typtype(column.type) != TYPTYPE_PSEUDO && get_typisdefined(column.type);
+    if (!text->convert) return;
+    Oid input;
+    getTypeInputInfo(column.type, &input, &text->io_param);
+    fmgr_info(input, &text->input);
+    set_type(source, number, column.type, column.typmod);
+}
+
 // Gives the columns that came as text their true types, in a new descriptor. A column whose type is
-// unknown here or has another shape here, or cannot be read from text (record), stays text.
-// Allocates in CurrentMemoryContext. Errors: pg.
+// unknown here or has another shape here, or cannot be read from text (record), is text. Allocates
+// in CurrentMemoryContext. Errors: pg.
 void resolve_types(RowSource *source) {
     // The session may have committed the type since we last looked for it in vain.
     AcceptInvalidationMessages();
     source->descriptor = CreateTupleDescCopy(source->descriptor);
-    for (int i = 0; i < source->ncolumns; i++) {
-        const session::Column &column = source->info[i];
-        TextColumn *text = &source->columns[i];
-        text->convert = column.as_text && !column.changed &&
-                        get_typtype(column.type) != TYPTYPE_PSEUDO && get_typisdefined(column.type);
-        if (!text->convert) continue;
-        Oid input;
-        getTypeInputInfo(column.type, &input, &text->io_param);
-        fmgr_info(input, &text->input);
-        TupleDescInitEntry(source->descriptor, static_cast<AttrNumber>(i + 1), NameStr(column.name),
-                           column.type, column.typmod, 0);
-    }
+    for (int i = 0; i < source->ncolumns; i++) resolve_type(source, i);
 }
 
 bool has_text_columns(const RowSource *source) {
     for (int i = 0; i < source->ncolumns; i++)
-        if (source->info[i].as_text) return true;
+        if (source->info[i].as_text || source->info[i].definitions_length > 0) return true;
     return false;
 }
 
@@ -117,7 +131,12 @@ void copy_columns(RowSource *source) {
     const Size n = static_cast<Size>(source->ncolumns);
     auto *copy = static_cast<session::Column *>(palloc(sizeof(session::Column) * (n + 1)));
     memcpy(copy, source->info, sizeof(session::Column) * n);
-    for (int i = 0; i < source->ncolumns; i++) copy[i].type_name = pstrdup(copy[i].type_name);
+    for (int i = 0; i < source->ncolumns; i++) {
+        char *definitions = static_cast<char *>(palloc(copy[i].definitions_length + 1));
+        memcpy(definitions, copy[i].definitions, copy[i].definitions_length);
+        copy[i].definitions = definitions;
+        copy[i].type_name = pstrdup(copy[i].type_name);
+    }
     source->info = copy;
     source->descriptor = CreateTupleDescCopy(source->descriptor);
 }
@@ -148,6 +167,19 @@ void open_source(RowSource *source, session::Statement *statement, bool keep) {
     MemoryContextSwitchTo(caller);
 }
 
+// Makes the value of a column what it is to be.
+static Datum convert_value(const session::Column *info, TextColumn *column, Datum value) {
+    if (column->foreign)
+        return CStringGetTextDatum(session::text_by_definition(value, column->definitions));
+    // The rows before had the type.
+    if (!(info->as_text && !column->convert) && !session::definitions_hold(column->definitions))
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("type %s was changed while rows of it were read", info->type_name)));
+    if (!column->convert) return value;
+    return InputFunctionCall(&column->input, TextDatumGetCString(value), column->io_param,
+                             info->typmod);
+}
+
 void convert_tuple(RowSource *source, MinimalTuple tuple) {
     MemoryContextReset(source->row);
     MemoryContext caller = MemoryContextSwitchTo(source->row);
@@ -156,13 +188,10 @@ void convert_tuple(RowSource *source, MinimalTuple tuple) {
     heap.t_data =
         reinterpret_cast<HeapTupleHeader>(reinterpret_cast<char *>(tuple) - MINIMAL_TUPLE_OFFSET);
     heap_deform_tuple(&heap, source->sent, source->values, source->nulls);
-    for (int i = 0; i < source->ncolumns; i++) {
-        TextColumn *column = &source->columns[i];
-        if (!column->convert || source->nulls[i]) continue;
-        char *form = TextDatumGetCString(source->values[i]);
-        source->values[i] =
-            InputFunctionCall(&column->input, form, column->io_param, source->info[i].typmod);
-    }
+    for (int i = 0; i < source->ncolumns; i++)
+        if (!source->nulls[i])
+            source->values[i] =
+                convert_value(&source->info[i], &source->columns[i], source->values[i]);
     MemoryContextSwitchTo(caller);
 }
 

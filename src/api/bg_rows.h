@@ -6,13 +6,16 @@
 #include "pg/server.h"
 
 #include "lua/lua_api.h"
+#include "session/row_definition.h"
 #include "session/session.h"
 
 namespace pllua_bg::api {
 
-// How to make the value of a column that came as text.
+// How to make the value of a column that came as text, or whose type has row types in it.
 struct TextColumn {
-    bool convert;
+    session::RowDefinition *definitions;
+    bool foreign; // it came in binary, and is to be text: the type is defined otherwise here
+    bool convert; // it came as text, and is to be what it is
     FmgrInfo input;
     Oid io_param;
 };
@@ -20,20 +23,20 @@ struct TextColumn {
 struct RowSource {
     session::TupleReader *reader;
     MemoryContext memory; // below the one that was current at open_source()
-    MemoryContext row;    // of the values of a row with columns sent as text
+    MemoryContext row;    // of the values of a row with such columns
     int ncolumns;
     const session::Column *info;
     TupleDesc sent;       // what the tuples are formed with
     TupleDesc descriptor; // of the values
-    TextColumn *columns;  // nullptr when no column came as text
-    Datum *values;        // of a row with columns sent as text
+    TextColumn *columns;  // nullptr when there are no such columns
+    Datum *values;        // of a row with such columns
     bool *nulls;
 };
 
 // keep: the source shall not depend on the statement's memory, but for its reader. Errors: pg.
 void open_source(RowSource *source, session::Statement *statement, bool keep);
-// Makes values and nulls of a tuple with columns sent as text. Errors: pg (what the types' input
-// functions raise).
+// Makes values and nulls of a tuple with such columns. Errors: pg (what the types' input functions
+// raise; 55000: a type was changed since the first row).
 void convert_tuple(RowSource *source, MinimalTuple tuple);
 // Errors: none.
 void close_source(RowSource *source);

@@ -19,6 +19,7 @@ extern "C" {
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
+#include "storage/sinvaladt.h"
 #include "tcop/cmdtag.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
@@ -114,6 +115,16 @@ inline LocalTransactionId transaction_number(const PGPROC *proc) {
 #else
     return proc->lxid;
 #endif
+}
+
+// The process that runs a transaction; 0 when it has ended. Errors: none.
+inline int pid_of_transaction(const VirtualTransactionId &transaction) {
+#if PG_VERSION_NUM >= 170000
+    const PGPROC *proc = ProcNumberGetProc(transaction.procNumber);
+#else
+    const PGPROC *proc = BackendIdGetProc(transaction.backendId);
+#endif
+    return proc == nullptr ? 0 : proc->pid;
 }
 
 // True when this process holds the lock in this mode. Errors: none.

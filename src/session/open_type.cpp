@@ -28,6 +28,7 @@ bool is_new(HeapTuple tuple) {
 struct Look {
     bool writes; // the transaction can have changed something
     bool changed;
+    bool rows; // there are row types
 };
 
 bool look_through(Oid type, Look *look);
@@ -76,6 +77,7 @@ bool is_open_relation(Oid relation, int natts, bool writes) {
 }
 
 bool look_through_row(Oid type, Look *look) {
+    look->rows = look->rows || type >= FirstNormalObjectId;
     TupleDesc row = lookup_rowtype_tupdesc(type, -1);
     bool result = is_open_relation(get_typ_typrelid(type), row->natts, look->writes);
     look->changed = look->changed || result;
@@ -87,16 +89,29 @@ bool look_through_row(Oid type, Look *look) {
     return result;
 }
 
+// The same for a type in another; rows in it have no place in row_part() of the outer type, and go
+// as text, which is read with whatever definition there is.
+bool look_inside(Oid type, Look *look) {
+    const bool before = look->rows;
+    look->rows = false;
+    const bool result = look_through(type, look);
+    const bool inside = look->rows;
+    look->rows = before || inside;
+    return result || inside;
+}
+
 bool look_through(Oid type, Look *look) {
     check_stack_depth();
     if (look->writes && type >= FirstNormalObjectId && is_new_type(type, look)) return true;
     const Oid element = get_element_type(type);
-    if (OidIsValid(element)) return look_through(element, look);
+    if (OidIsValid(element))
+        return OidIsValid(get_element_type(getBaseType(element))) ? look_inside(element, look)
+                                                                  : look_through(element, look);
     switch (get_typtype(type)) {
     case TYPTYPE_PSEUDO: return type != VOIDOID && type != CSTRINGOID;
     case TYPTYPE_DOMAIN: return look_through(getBaseType(type), look);
     case TYPTYPE_COMPOSITE: return look_through_row(type, look);
-    case TYPTYPE_RANGE: return look_through(get_range_subtype(type), look);
+    case TYPTYPE_RANGE: return look_inside(get_range_subtype(type), look);
     case TYPTYPE_MULTIRANGE: return look_through(get_multirange_range(type), look);
     case TYPTYPE_ENUM:
         if (!look->writes || !has_new_labels(type)) return false;
@@ -109,7 +124,7 @@ bool look_through(Oid type, Look *look) {
 } // namespace
 
 OpenType open_type(Oid type) {
-    Look look = {TransactionIdIsValid(GetTopTransactionIdIfAny()), false};
+    Look look = {TransactionIdIsValid(GetTopTransactionIdIfAny()), false, false};
     const bool as_text = look_through(type, &look);
     return {as_text, look.changed};
 }

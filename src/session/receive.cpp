@@ -52,6 +52,10 @@ static void read_column(const char **at, Column *column, Form_pg_attribute attri
     (void)take_bytes(at, &type_length, sizeof(int16));
     column->type_name = pstrdup(*at);
     *at += type_length + 1;
+    (void)take_bytes(at, &column->definitions_length, sizeof(int32));
+    char *definitions = static_cast<char *>(palloc(column->definitions_length + 1));
+    (void)take_bytes(at, definitions, column->definitions_length);
+    column->definitions = definitions;
     attribute->attname = column->name;
     attribute->atttypmod = column->as_text ? -1 : column->typmod;
     attribute->attcollation = column->as_text ? DEFAULT_COLLATION_OID : column->collation;

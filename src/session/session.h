@@ -98,6 +98,10 @@ struct Column {
     bool changed; // of those, one whose type the worker's transaction has changed: its text may not
                   // be what the launcher's definition of the type reads
     char *type_name; // as format_type_extended gives it
+    // Of the row types in the type, as the worker has them (row_definition.h); length 0: none.
+    const char *definitions;
+    int32 definitions_length;
+    struct RowDefinition *foreign; // for bg.result: where they are not those of here
 };
 
 // What one statement of a command returned.

@@ -3,10 +3,12 @@
 #include "session/sql_result.h"
 
 #include "pg/guard.h"
+#include "session/row_definition.h"
 
 extern "C" {
 #include "executor/tuptable.h"
 #include "parser/parse_coerce.h"
+#include "utils/inval.h"
 #include "utils/tuplestore.h"
 }
 
@@ -43,10 +45,21 @@ Target open_target(FunctionCallInfo fcinfo) {
     pg_unreachable();
 }
 
+// Finds out which columns came in binary and have a type that is defined otherwise here.
+static void settle_columns(const Statement *statement) {
+    AcceptInvalidationMessages();
+    for (int i = 0; i < statement->ncolumns; i++) {
+        Column *column = &statement->columns[i];
+        if (column->as_text || column->definitions_length == 0) continue;
+        RowDefinition *there = read_definitions(column->definitions, column->definitions_length);
+        column->foreign = definitions_hold(there) ? nullptr : there;
+    }
+}
+
 // True when a column is what is wanted, without conversion.
 static bool same_type(const Column *column, Oid wanted) {
-    return column->as_text ? wanted == TEXTOID || wanted == VARCHAROID
-                           : IsBinaryCoercible(column->type, wanted);
+    return column->as_text || column->foreign != nullptr ? wanted == TEXTOID || wanted == VARCHAROID
+                                                         : IsBinaryCoercible(column->type, wanted);
 }
 
 // Input functions for the columns that came as text and are wanted as what they are; InvalidOid
@@ -61,7 +74,8 @@ static FmgrInfo *match_columns(const Statement *statement, TupleDesc wanted, Oid
         const Column *column = &statement->columns[i];
         Oid type = TupleDescAttr(wanted, i)->atttypid;
         if (same_type(column, type)) continue;
-        if (column->as_text && (type != column->type || type == RECORDOID))
+        if (column->foreign != nullptr ||
+            (column->as_text && (type != column->type || type == RECORDOID)))
             type_mismatch(psprintf("Column \"%s\" of type %s can be read as text only.",
                                    NameStr(column->name), column->type_name));
         if (!column->as_text)
@@ -74,9 +88,14 @@ static FmgrInfo *match_columns(const Statement *statement, TupleDesc wanted, Oid
     return inputs;
 }
 
-static void convert_row(TupleTableSlot *slot, const FmgrInfo *inputs, const Oid *elements) {
+static void convert_row(TupleTableSlot *slot, const Column *columns, const FmgrInfo *inputs,
+                        const Oid *elements) {
     for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++) {
-        if (!OidIsValid(inputs[i].fn_oid) || slot->tts_isnull[i]) continue;
+        if (slot->tts_isnull[i]) continue;
+        if (columns[i].foreign != nullptr)
+            slot->tts_values[i] =
+                CStringGetTextDatum(text_by_definition(slot->tts_values[i], columns[i].foreign));
+        if (!OidIsValid(inputs[i].fn_oid)) continue;
         char *form = TextDatumGetCString(slot->tts_values[i]);
         slot->tts_values[i] =
             InputFunctionCall(const_cast<FmgrInfo *>(&inputs[i]), form, elements[i], -1);
@@ -89,7 +108,8 @@ static bool same_layout(const Statement *statement, TupleDesc wanted) {
     for (int i = 0; i < wanted->natts; i++) {
         Form_pg_attribute from = TupleDescAttr(statement->descriptor, i);
         Form_pg_attribute to = TupleDescAttr(wanted, i);
-        if (!same_type(&statement->columns[i], to->atttypid) || from->attlen != to->attlen ||
+        if (statement->columns[i].foreign != nullptr ||
+            !same_type(&statement->columns[i], to->atttypid) || from->attlen != to->attlen ||
             from->attbyval != to->attbyval || from->attalign != to->attalign)
             return false;
     }
@@ -105,16 +125,17 @@ static void put_plain(TupleReader *reader, TupleTableSlot *slot, const Target *t
     }
 }
 
-static void put_converted(TupleTableSlot *slot, const Target *target, const FmgrInfo *inputs,
-                          const Oid *elements) {
+static void put_converted(TupleTableSlot *slot, const Target *target, const Column *columns,
+                          const FmgrInfo *inputs, const Oid *elements) {
     slot_getallattrs(slot);
-    convert_row(slot, inputs, elements);
+    convert_row(slot, columns, inputs, elements);
     tuplestore_putvalues(target->store, target->descriptor, slot->tts_values, slot->tts_isnull);
 }
 
 static void put_rows(Statement *statement, const Target *target) {
     TupleTableSlot *slot = MakeSingleTupleTableSlot(statement->descriptor, &TTSOpsMinimalTuple);
     TupleReader *reader = open_reader(statement, CurrentMemoryContext);
+    settle_columns(statement);
     if (same_layout(statement, target->descriptor)) {
         put_plain(reader, slot, target);
     } else {
@@ -125,7 +146,7 @@ static void put_rows(Statement *statement, const Target *target) {
         while (MinimalTuple tuple = next_tuple(reader)) {
             MemoryContext old = MemoryContextSwitchTo(scratch);
             ExecStoreMinimalTuple(tuple, slot, false);
-            put_converted(slot, target, inputs, elements);
+            put_converted(slot, target, statement->columns, inputs, elements);
             MemoryContextSwitchTo(old);
             MemoryContextReset(scratch);
             CHECK_FOR_INTERRUPTS();
@@ -140,6 +161,7 @@ static void put_rows(Statement *statement, const Target *target) {
 static void check_target(const Statement *statement, const Target *target) {
     TupleDesc wanted = target->descriptor;
     Oid *elements;
+    settle_columns(statement);
     if (statement->has_rows)
         (void)match_columns(statement, wanted, &elements);
     else if (wanted->natts != 1 || TupleDescAttr(wanted, 0)->atttypid != TEXTOID)
@@ -186,6 +208,7 @@ static bool put_meanwhile(Session *session, const Command *wanted, const Target 
     WaitFor wait = {session, wanted->id, true};
     wait_or_raise(wait, timeout);
     Statement *first = wanted->statements;
+    if (first != nullptr) settle_columns(first);
     if (wanted->state != CommandState::kPending || !first->has_rows ||
         !same_layout(first, target->descriptor)) {
         wait.rows = false;

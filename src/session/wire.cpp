@@ -2,6 +2,8 @@
 // Owns nothing.
 #include "session/wire.h"
 
+#include "session/open_type.h"
+
 extern "C" {
 #include "access/detoast.h"
 #include "utils/datum.h"
@@ -19,10 +21,12 @@ struct CommandHeader {
     uint32 statement;
 };
 
-// In front of each parameter; the bytes of the value follow, 8-aligned.
+// In front of each parameter; the bytes of the value follow, 8-aligned, and then those of its
+// definitions, 8-aligned.
 struct ParamHeader {
     Oid type;
     uint32 length;
+    uint32 definitions; // bytes of definitions behind the value
     bool weak;
     bool isnull;
     bool by_value;
@@ -33,6 +37,7 @@ struct FlatParam {
     ParamHeader header;
     const void *bytes;
     Datum value;
+    StringInfoData definitions;
 };
 
 } // namespace
@@ -46,6 +51,17 @@ static void refuse_local_type(const Param *param, int number) {
                         errhint("Cast it to a named composite type or to text.")));
 }
 
+// The worker would not see the change, or wait for us; what it would store may never come to be.
+static void refuse_open_type(const Param *param, int number) {
+    if (param->isnull || param->type < FirstNormalObjectId || !open_type(param->type).changed)
+        return;
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("type %s of parameter $%d is being changed by the open transaction",
+                    format_type_be(param->type), number),
+             errhint("It can be used in a background session once the change is committed.")));
+}
+
 // Fills `flat`; what it points to is the parameter's own value or in CurrentMemoryContext.
 static void flatten(const Param *param, int number, FlatParam *flat) {
     memset(flat, 0, sizeof *flat);
@@ -54,6 +70,9 @@ static void flatten(const Param *param, int number, FlatParam *flat) {
     flat->header.isnull = param->isnull;
     if (param->isnull) return;
     refuse_local_type(param, number);
+    initStringInfo(&flat->definitions);
+    write_definitions(&flat->definitions, param->type);
+    flat->header.definitions = static_cast<uint32>(flat->definitions.len);
     int16 length;
     bool by_value;
     get_typlenbyval(param->type, &length, &by_value);
@@ -77,7 +96,8 @@ static FlatParam *flatten_all(const WireCommand *command, Size *length) {
     Size total = sizeof(CommandHeader) + MAXALIGN(strlen(command->sql) + 1);
     for (uint32 i = 0; i < command->nparams; i++) {
         flatten(&command->params[i], static_cast<int>(i) + 1, &flat[i]);
-        total += MAXALIGN(sizeof(ParamHeader)) + MAXALIGN(flat[i].header.length);
+        total += MAXALIGN(sizeof(ParamHeader)) + MAXALIGN(flat[i].header.length) +
+                 MAXALIGN(flat[i].header.definitions);
     }
     if (total + sizeof(FrameHeader) > MaxAllocSize)
         ereport(ERROR,
@@ -104,10 +124,15 @@ static void fill(char *at, const WireCommand *command, const FlatParam *flat) {
         const void *bytes = flat[i].header.by_value ? &flat[i].value : flat[i].bytes;
         if (flat[i].header.length > 0) memcpy(at, bytes, flat[i].header.length);
         at += MAXALIGN(flat[i].header.length);
+        const uint32 definitions = flat[i].header.definitions;
+        if (definitions > 0) memcpy(at, flat[i].definitions.data, definitions);
+        at += MAXALIGN(definitions);
     }
 }
 
 void write_command(Channel *channel, const WireCommand *command) {
+    for (uint32 i = 0; i < command->nparams; i++)
+        refuse_open_type(&command->params[i], static_cast<int>(i) + 1);
     Size length;
     FlatParam *flat = flatten_all(command, &length);
     fill(begin_frame(channel, FrameType::kCommand, length), command, flat);
@@ -153,6 +178,8 @@ void read_command(const Frame *frame, WireCommand *command) {
     command->sql = pnstrdup(at, header.sql_length - 1);
     at += MAXALIGN(header.sql_length);
     Param *params = static_cast<Param *>(palloc(sizeof(Param) * header.nparams + 1));
+    auto **definitions =
+        static_cast<RowDefinition **>(palloc(sizeof(RowDefinition *) * header.nparams + 1));
     for (uint32 i = 0; i < header.nparams; i++) {
         ParamHeader one;
         memcpy(&one, at, sizeof one);
@@ -169,8 +196,11 @@ void read_command(const Frame *frame, WireCommand *command) {
             params[i].value = PointerGetDatum(bytes);
         }
         at += MAXALIGN(one.length);
+        definitions[i] = read_definitions(at, one.definitions);
+        at += MAXALIGN(one.definitions);
     }
     command->params = params;
+    command->definitions = definitions;
 }
 
 } // namespace pllua_bg::session

@@ -2,6 +2,7 @@
 // Owns nothing. The reader trusts the writer: both are processes of one server.
 #pragma once
 
+#include "session/row_definition.h"
 #include "session/session.h"
 #include "session/transport.h"
 
@@ -20,10 +21,12 @@ struct WireCommand {
     const char *sql;
     const Param *params;
     uint32 statement; // number of a prepared statement; 0: none
+    RowDefinition **definitions =
+        nullptr; // of what has been read: those of the row types in each parameter
 };
 
 // Writes a command as one frame. Errors: pg 0A000 (a parameter whose type only this process knows),
-// 54000 (too long).
+// 55000 (one whose type the open transaction has changed), 54000 (too long).
 void write_command(Channel *channel, const WireCommand *command);
 // Reads it; the text and the parameters are copied into CurrentMemoryContext. Errors: pg (memory).
 void read_command(const Frame *frame, WireCommand *command);

@@ -82,7 +82,8 @@ CachedPlanSource *keep_repeated(const WireCommand *command, RawStmt *statement);
 void note_repeated(const WireCommand *command);
 // Errors: none.
 void forget_repeated();
-// Raises for a type that only the launcher's transaction knows. Errors: pg 42704.
+// Raises for a type that only the launcher's transaction knows, or knew otherwise. Errors: pg
+// 42704, 42804.
 void check_param_types(const WireCommand *command);
 
 // Closes the transaction command that is open, if any. Errors: pg.

@@ -143,11 +143,17 @@ static bool run_listen(const Node *statement, QueryCompletion *completion) {
     return true;
 }
 
-// The launcher may send a value of a type that its transaction has made and not committed.
+// The launcher may send a value of a type that its transaction has made and not committed, or that
+// is changed before the value is here.
 void check_param_types(const WireCommand *command) {
     for (uint32 i = 0; i < command->nparams; i++) {
         Oid type = command->params[i].type;
-        if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type))) continue;
+        const bool exists = SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type));
+        if (exists && definitions_hold(command->definitions[i])) continue;
+        if (exists)
+            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                            errmsg("type %s of parameter $%u has been changed since it was sent",
+                                   format_type_be(type), i + 1)));
         ereport(
             ERROR,
             (errcode(ERRCODE_UNDEFINED_OBJECT),

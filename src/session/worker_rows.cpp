@@ -4,6 +4,7 @@
 
 #include "pg/settings.h"
 #include "session/open_type.h"
+#include "session/row_definition.h"
 #include "session/worker.h"
 
 extern "C" {
@@ -60,6 +61,15 @@ template <class T> void put(StringInfo message, const T &value) {
     appendBinaryStringInfo(message, reinterpret_cast<const char *>(&value), sizeof value);
 }
 
+// Their length in front.
+static void put_definitions(StringInfo message, Oid type) {
+    const int start = message->len;
+    put<int32>(message, 0);
+    write_definitions(message, type);
+    const int32 length = message->len - start - static_cast<int>(sizeof(int32));
+    memcpy(message->data + start, &length, sizeof length);
+}
+
 // Announces a result set (read by read_column in receive.cpp).
 static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text,
                          const bool *changed) {
@@ -81,6 +91,7 @@ static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text,
         put<char>(&message, form->attstorage);
         put_string(&message, NameStr(column->attname));
         put_string(&message, type_name(column->atttypid, column->atttypmod));
+        put_definitions(&message, column->atttypid);
     }
     put_frame(&worker.channel, FrameType::kColumns, message.data, message.len);
     pfree(message.data);
