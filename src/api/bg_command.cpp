@@ -5,6 +5,7 @@
 #include "api/spi_execution.h"
 #include "lua/entry.h"
 #include "lua/error.h"
+#include "lua/state.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
@@ -108,7 +109,7 @@ void collect(lua_State *L, int idx, Outgoing *outgoing) {
     outgoing->params = nullptr;
     outgoing->execution = 0;
     if (outgoing->nparams == 0) return;
-    luaL_checkstack(L, 8, nullptr);
+    lua::need_stack(L, 8);
     outgoing->params = static_cast<session::Param *>(
         lua_newuserdatauv(L, sizeof(session::Param) * static_cast<size_t>(outgoing->nparams), 0));
     Execution *execution = take_execution(L);

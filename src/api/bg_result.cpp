@@ -5,6 +5,7 @@
 #include "api/errors.h"
 #include "api/result.h"
 #include "lua/error.h"
+#include "lua/state.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -119,7 +120,7 @@ void relay(lua_State *L, const SessionHandle *handle, session::Command *command)
 // error. Lets the notices out and frees the command.
 template <class Push>
 bool push_end(lua_State *L, int handle_idx, session::Command *command, Push push) {
-    luaL_checkstack(L, 16, nullptr);
+    lua::need_stack(L, 16);
     const SessionHandle *handle = check_handle(L, handle_idx);
     const bool good = command->state == session::CommandState::kComplete;
     push_notices(L, command);

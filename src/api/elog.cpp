@@ -9,6 +9,7 @@
 #include "lua/error.h"
 #include "lua/sandbox.h"
 #include "lua/sqlstate.h"
+#include "lua/state.h"
 #include "pg/guard.h"
 #include "types/values.h"
 
@@ -113,7 +114,7 @@ void send(lua_State *L, int severity, const lua::ErrorFields &fields) {
 
 // Reports with the arguments from index `first` on.
 int report(lua_State *L, int severity, int first) {
-    luaL_checkstack(L, 24, nullptr);
+    lua::need_stack(L, 24);
     const int count = lua_gettop(L) - first + 1;
     if (count < 1 || count > 4) lua::raise(L, "22023", "wrong number of parameters to elog");
     lua::ErrorFields fields = {};

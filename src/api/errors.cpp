@@ -4,6 +4,7 @@
 #include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/interrupt.h"
+#include "lua/state.h"
 #include "pg/guard.h"
 
 namespace pllua_bg::api {
@@ -88,7 +89,7 @@ const char *push_message(lua_State *L, int idx) {
 void install_error_raiser() { pg::lua_raiser = raise_error_data; }
 
 void push_error_data(lua_State *L, const ErrorData *error) {
-    luaL_checkstack(L, 8, nullptr);
+    lua::need_stack(L, 8);
     lua::ErrorFields fields = {};
     fields.severity = severity_name(error->elevel);
     char code[6];

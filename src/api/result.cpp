@@ -1,6 +1,7 @@
 // Results of commands as Lua tables. See result.h for the contracts.
 #include "api/result.h"
 
+#include "lua/state.h"
 #include "pg/guard.h"
 #include "types/types.h"
 
@@ -70,7 +71,7 @@ void set_value(ResultBuilder *builder) {
 } // namespace
 
 void push_frame(lua_State *L, TupleDesc descriptor, const char *const *type_names) {
-    luaL_checkstack(L, 8, nullptr);
+    lua::need_stack(L, 8);
     lua_createtable(L, 3, 0);
     types::push_shape(L, descriptor);
     lua_rawseti(L, -2, kFrameShape);
@@ -107,7 +108,7 @@ void push_frame_shape(lua_State *L, int frame_idx) { lua_rawgeti(L, frame_idx, k
 void push_frame_columns(lua_State *L, int frame_idx) { lua_rawgeti(L, frame_idx, kFrameColumns); }
 
 void begin_result(lua_State *L, ResultBuilder *builder, int frame_idx, uint64 expected) {
-    luaL_checkstack(L, 8, nullptr);
+    lua::need_stack(L, 8);
     builder->L = L;
     builder->n = 0;
     builder->frame = lua_absindex(L, frame_idx);
@@ -147,7 +148,7 @@ void finish_result(ResultBuilder *builder, const char *tag) {
 }
 
 void push_command_result(lua_State *L, const char *tag, uint64 n) {
-    luaL_checkstack(L, 4, nullptr);
+    lua::need_stack(L, 4);
     lua_createtable(L, 0, 2);
     const int result = lua_gettop(L);
     lua_pushinteger(L, static_cast<lua_Integer>(n));

@@ -7,6 +7,7 @@
 
 #include "api/spi_cursor.h"
 #include "lua/error.h"
+#include "lua/state.h"
 #include "lua/userdata.h"
 #include "pg/activation.h"
 #include "pg/guard.h"
@@ -192,7 +193,7 @@ void push_new_statement(lua_State *L, int idx, const Wanted &wanted) {
 
 void push_cached_statement(lua_State *L, int idx, int first, int nargs, int cursor_options) {
     const Wanted wanted = {first, nargs, cursor_options};
-    luaL_checkstack(L, 10, nullptr);
+    lua::need_stack(L, 10);
     if (nargs > 65535) lua::raise(L, "54000", "too many parameters");
     // In a trigger the same name may be a transition table today and a table tomorrow.
     if (pg::current_activation != nullptr && pg::current_activation->on_spi_connect != nullptr)

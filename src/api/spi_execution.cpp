@@ -3,6 +3,7 @@
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "lua/state.h"
 #include "lua/userdata.h"
 #include "pg/activation.h"
 #include "pg/guard.h"
@@ -54,7 +55,7 @@ bool needs_memory(int n, const types::Type *const *plans) {
 } // namespace
 
 Execution *take_execution(lua_State *L) {
-    luaL_checkstack(L, 4, nullptr);
+    lua::need_stack(L, 4);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &kPool);
     const auto n = static_cast<lua_Integer>(lua_rawlen(L, -1));
     if (n > 0) {
@@ -96,7 +97,7 @@ void convert_values(lua_State *L, Execution *execution, int first, int n,
     }
     // A Lua error may not leave our context the current one, wherever it is caught.
     Conversion conversion = {n, plans, values, nulls};
-    luaL_checkstack(L, n + 2, nullptr);
+    lua::need_stack(L, n + 2);
     lua_pushcfunction(L, lua::entry<convert_all>);
     lua_pushlightuserdata(L, &conversion);
     for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);

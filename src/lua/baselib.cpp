@@ -5,6 +5,7 @@
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "lua/state.h"
 #include "lua/stock.h"
 
 #include "lua/no_server.h"
@@ -29,7 +30,7 @@ struct Source {
 
 // Asks the reader function for its next text. False when there is none.
 bool fetch(lua_State *L, Source *source) {
-    luaL_checkstack(L, 2, "too many nested functions");
+    need_stack(L, 2);
     lua_pushvalue(L, 1);
     lua_call(L, 0, 1);
     if (lua_isnil(L, -1)) {

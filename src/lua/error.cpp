@@ -6,6 +6,7 @@
 
 #include "lua/entry.h"
 #include "lua/sqlstate.h"
+#include "lua/state.h"
 #include "lua/userdata.h"
 
 #include "lua/no_server.h"
@@ -154,7 +155,7 @@ int error_category(lua_State *L) {
 [[noreturn]] void raise_formatted(lua_State *L, const char *sqlstate, const char *hint,
                                   const char *fmt, va_list arguments) {
     ErrorFields fields = {};
-    luaL_checkstack(L, 4, nullptr);
+    need_stack(L, 4);
     fields.sqlstate = sqlstate;
     fields.hint = hint;
     fields.message = lua_pushvfstring(L, fmt, arguments);
@@ -171,7 +172,7 @@ void push_error(lua_State *L, const ErrorFields &fields) {
         lengths[i] = text != nullptr ? std::strlen(text) + 1 : 0;
         size += lengths[i];
     }
-    luaL_checkstack(L, 2, nullptr);
+    need_stack(L, 2);
     auto *copy = static_cast<ErrorFields *>(lua_newuserdatauv(L, size, 0));
     *copy = fields;
     char *tail = reinterpret_cast<char *>(copy + 1);

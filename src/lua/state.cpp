@@ -160,6 +160,17 @@ void account_external(lua_State *L, std::ptrdiff_t bytes) {
 
 bool account_would_exceed(lua_State *L, std::size_t bytes) { return exceeds(interp(L), bytes); }
 
+void need_stack(lua_State *L, int slots) {
+    if (lua_checkstack(L, slots)) return;
+    lua_gc(L, LUA_GCCOLLECT);
+    const std::size_t refused = interp(L)->refused;
+    if (lua_checkstack(L, slots)) return;
+    if (interp(L)->refused == refused) luaL_error(L, "stack overflow");
+    lua_settop(L, 0);
+    push_out_of_memory(L);
+    lua_error(L);
+}
+
 void push_user_globals(lua_State *L) {
     if (interp(L)->trusted)
         push_sandbox(L);

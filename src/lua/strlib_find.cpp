@@ -3,6 +3,7 @@
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "lua/state.h"
 #include "lua/strlib.h"
 #include "lua/strlib_match.h"
 
@@ -156,7 +157,7 @@ void push_capture(Matcher *m, int index, const char *begin, const char *end) {
 
 int push_captures(Matcher *m, const char *begin, const char *end) {
     int count = m->capture_count == 0 && begin != nullptr ? 1 : m->capture_count;
-    luaL_checkstack(m->L, count, "too many captures");
+    need_stack(m->L, count);
     for (int i = 0; i < count; ++i) push_capture(m, i, begin, end);
     return count;
 }

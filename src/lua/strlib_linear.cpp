@@ -4,6 +4,7 @@
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "lua/state.h"
 #include "lua/strlib.h"
 #include "lua/strlib_match.h"
 
@@ -77,7 +78,7 @@ int rep(lua_State *L) {
         luaL_pushresultsize(&buffer, total);
         return 1;
     }
-    luaL_checkstack(L, kMaxPieces + 8, nullptr);
+    need_stack(L, kMaxPieces + 8);
     std::size_t in_piece = units / kMaxPieces;
     int pieces = 0;
     if (in_piece > 0) {

@@ -52,7 +52,7 @@ int remove(lua_State *L) {
     lua_Integer position = luaL_optinteger(L, 2, size);
     if (position != size)
         luaL_argcheck(L, static_cast<lua_Unsigned>(position) - 1 <= static_cast<lua_Unsigned>(size),
-                      1, "position out of bounds");
+                      2, "position out of bounds");
     lua_geti(L, 1, position);
     for (; position < size; ++position) {
         lua_geti(L, 1, position + 1);

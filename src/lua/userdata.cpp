@@ -1,5 +1,6 @@
 // Metatables by the address of their type's name, and the checks that need them.
 #include "lua/userdata.h"
+#include "lua/state.h"
 
 #include "lua/no_server.h"
 
@@ -30,7 +31,7 @@ void *test_userdata(lua_State *L, int idx, const char *type) {
 void *require_userdata(lua_State *L, int idx, const char *type) {
     void *block = test_userdata(L, idx, type);
     if (block != nullptr) return block;
-    luaL_checkstack(L, 2, nullptr);
+    need_stack(L, 2);
     const char *shown = type;
     int top = lua_gettop(L);
     push_metatable(L, type);

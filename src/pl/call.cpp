@@ -2,6 +2,7 @@
 #include "pl/call.h"
 
 #include "lua/entry.h"
+#include "lua/state.h"
 
 extern "C" {
 #include "catalog/pg_proc.h"
@@ -124,7 +125,7 @@ bool is_atomic(FunctionCallInfo fcinfo) {
 
 int push_call(lua_State *L, const Site *site, FunctionCallInfo fcinfo) {
     const int nargs = site->nargs;
-    if (nargs > LUA_MINSTACK / 2) luaL_checkstack(L, nargs + 4, nullptr);
+    if (nargs > LUA_MINSTACK / 2) lua::need_stack(L, nargs + 4);
     lua_rawgeti(L, LUA_REGISTRYINDEX, site->function->reference);
     for (int i = 0; i < nargs; i++) {
         const Argument *argument = &site->arguments[i];

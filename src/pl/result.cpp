@@ -7,6 +7,7 @@ extern "C" {
 }
 
 #include "lua/error.h"
+#include "lua/state.h"
 #include "pg/guard.h"
 #include "types/shape.h"
 
@@ -63,7 +64,7 @@ Datum take_scalar(lua_State *L, int first, int count, const Result *result, bool
 int spread_row(lua_State *L, int row) {
     const types::Shape *shape = types::push_shape_of_row(L, row);
     const int data = lua_gettop(L);
-    luaL_checkstack(L, shape->live + 4, nullptr);
+    lua::need_stack(L, shape->live + 4);
     for (int i = 0; i < shape->descriptor->natts; i++)
         if (shape->columns[i].type != nullptr) types::push_column(L, row, data, i);
     return shape->live;

@@ -9,6 +9,7 @@ extern "C" {
 
 #include "lua/entry.h"
 #include "lua/error.h"
+#include "lua/state.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
 
@@ -172,7 +173,7 @@ void take_trigger_result(lua_State *L, int first, int count, TriggerCall *call) 
 int trigger_body(lua_State *L) {
     auto *call = static_cast<TriggerCall *>(lua_touserdata(L, 1));
     const Trigger *trigger = call->data->tg_trigger;
-    luaL_checkstack(L, trigger->tgnargs + 10, nullptr);
+    lua::need_stack(L, trigger->tgnargs + 10);
     push_trigger(L, current_entry()->number);
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->site->function->reference);
     lua_pushvalue(L, kTriggerIndex);

@@ -3,6 +3,7 @@
 #include "types/array.h"
 
 #include "lua/interrupt.h"
+#include "lua/state.h"
 #include "lua/userdata.h"
 
 extern "C" {
@@ -303,7 +304,7 @@ Datum rebuild_array(lua_State *L, int idx, const DatumObject *object) {
     idx = lua_absindex(L, idx);
     const Type *element = element_of(L, object->type);
     const int64 count = element_count(&object->array);
-    luaL_checkstack(L, 8, nullptr);
+    lua::need_stack(L, 8);
     Datum *values =
         static_cast<Datum *>(lua_newuserdatauv(L, count * (sizeof(Datum) + sizeof(bool)) + 1, 0));
     bool *nulls = reinterpret_cast<bool *>(values + count);

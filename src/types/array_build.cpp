@@ -2,6 +2,7 @@
 #include "types/array.h"
 
 #include "lua/interrupt.h"
+#include "lua/state.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -85,7 +86,7 @@ void allocate_elements(lua_State *L, Builder *builder) {
 
 // Converts the table on top, one level of it per call.
 void fill(lua_State *L, Builder *builder, int dimension) {
-    luaL_checkstack(L, 4, nullptr);
+    lua::need_stack(L, 4);
     const bool leaf = dimension + 1 == builder->array.dimensions;
     const int length = builder->array.length[dimension];
     const bool is_table = is_plain_table(L, -1);

@@ -2,6 +2,7 @@
 #include "types/array.h"
 
 #include "lua/interrupt.h"
+#include "lua/state.h"
 
 namespace pllua_bg::types {
 
@@ -37,7 +38,7 @@ void push_mapped(lua_State *L, const Walk &walk) {
 
 // Pushes the table of a dimension (nothing when results are discarded).
 void push_dimension(lua_State *L, Walk *walk, int depth) {
-    luaL_checkstack(L, MAXDIM + 6, nullptr);
+    lua::need_stack(L, MAXDIM + 6);
     const int low = walk->array->low[depth];
     const int length = walk->array->length[depth];
     const bool leaf = depth + 1 == walk->array->dimensions;

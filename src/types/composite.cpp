@@ -2,6 +2,7 @@
 #include "types/datum_object.h"
 #include "types/shape.h"
 
+#include "lua/state.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -49,7 +50,7 @@ void push_composite(lua_State *L, const Type *, Datum value) {
     // Values in table columns have short headers or are compressed.
     if (VARATT_IS_EXTENDED(raw)) pg::call_pure(L, [&] { plain = detoast_attr(raw); });
     HeapTupleHeader header = reinterpret_cast<HeapTupleHeader>(plain);
-    luaL_checkstack(L, 12, nullptr);
+    lua::need_stack(L, 12);
     push_shape_of_type(L, HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
     HeapTupleData tuple = tuple_of_header(header);
     push_row_of_tuple(L, lua_gettop(L), &tuple);

@@ -5,6 +5,7 @@
 #include "types/numeric.h"
 
 #include "lua/interrupt.h"
+#include "lua/state.h"
 
 namespace pllua_bg::types {
 
@@ -39,7 +40,7 @@ void push_scalar(lua_State *L, const Walk &walk, const JsonEntry &entry) {
 // Replaces key and value on top by what the map function makes of them; depth keys of the path are
 // its further arguments.
 void apply_map(lua_State *L, const Walk &walk, int depth) {
-    luaL_checkstack(L, depth + 4, nullptr);
+    lua::need_stack(L, depth + 4);
     lua_pushvalue(L, walk.map);
     lua_insert(L, -3);
     for (int i = 1; i <= depth; i++) lua_rawgeti(L, walk.path, i);
@@ -78,7 +79,7 @@ void convert_entry(lua_State *L, const Walk &walk, const JsonEntry &entry, int d
 
 // Pushes the table of a container; a placeholder when results are discarded.
 void push_container(lua_State *L, const Walk &walk, const JsonbContainer *container, int depth) {
-    luaL_checkstack(L, 10, nullptr);
+    lua::need_stack(L, 10);
     if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
     const bool is_array = JsonContainerIsArray(container);
     const int count = static_cast<int>(JsonContainerSize(container));

@@ -5,6 +5,7 @@
 #include "types/shape.h"
 
 #include "lua/interrupt.h"
+#include "lua/state.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -228,7 +229,7 @@ bool is_null(lua_State *L, const JsonOptions &options) {
 // Writes the value on top and pops it.
 void write_value(Writer *writer) {
     lua_State *L = writer->L;
-    luaL_checkstack(L, 12, nullptr);
+    lua::need_stack(L, 12);
     lua::check_interrupt(L);
     if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
     if (writer->options->map != 0 && !lua_isnil(L, writer->options->map)) {

@@ -3,6 +3,7 @@
 #include "types/shape.h"
 
 #include "lua/interrupt.h"
+#include "lua/state.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -27,7 +28,7 @@ Oid common_type(Oid known, Oid next) {
 
 // The type of the elements of a sequence, through all its dimensions; InvalidOid when it has none.
 Oid element_type(lua_State *L, int idx, int depth) {
-    luaL_checkstack(L, 6, nullptr);
+    lua::need_stack(L, 6);
     if (depth == MAXDIM) return UNKNOWNOID;
     Oid known = InvalidOid;
     const lua_Integer length = highest_index(L, idx);

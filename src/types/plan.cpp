@@ -3,6 +3,7 @@
 // as the backend.
 #include "types/plan.h"
 
+#include "lua/state.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -255,7 +256,7 @@ MemoryContext plan_context() {
 }
 
 void push(lua_State *L, const Type *type, Datum value, bool isnull) {
-    luaL_checkstack(L, 8, nullptr);
+    lua::need_stack(L, 8);
     if (isnull)
         lua_pushnil(L);
     else
@@ -266,7 +267,7 @@ Datum to_datum(lua_State *L, int idx, const Type *type, bool *isnull) {
     idx = lua_absindex(L, idx);
     *isnull = lua_isnoneornil(L, idx);
     if (!*isnull) {
-        luaL_checkstack(L, 12, nullptr);
+        lua::need_stack(L, 12);
         return type->take(L, idx, type);
     }
     if (type->is_domain) check_domain(L, type, 0, true);

@@ -2,6 +2,7 @@
 // state.
 #include "types/shape.h"
 
+#include "lua/state.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
 
@@ -135,7 +136,7 @@ void push_column(lua_State *L, int row_idx, int shape_idx, int column) {
 }
 
 void push_shape(lua_State *L, TupleDesc descriptor) {
-    luaL_checkstack(L, 10, nullptr);
+    lua::need_stack(L, 10);
     const Oid type = descriptor->tdtypeid;
     const int32 typmod = descriptor->tdtypmod;
     const bool named = type != RECORDOID || typmod >= 0;
@@ -199,7 +200,7 @@ static void finish_row(lua_State *L, int shape_idx, const Shape *shape, const Da
 }
 
 void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *nulls) {
-    luaL_checkstack(L, 12, nullptr);
+    lua::need_stack(L, 12);
     shape_idx = lua_absindex(L, shape_idx);
     const Shape *shape = push_shape_data(L, shape_idx);
     finish_row(L, shape_idx, shape, values, nulls);
@@ -208,7 +209,7 @@ void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *null
 void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple) {
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];
-    luaL_checkstack(L, 12, nullptr);
+    lua::need_stack(L, 12);
     if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
     shape_idx = lua_absindex(L, shape_idx);
     const Shape *shape = push_shape_data(L, shape_idx);

@@ -1,6 +1,7 @@
 // Tuples from Lua tables. Owns nothing.
 #include "types/shape.h"
 
+#include "lua/state.h"
 #include "pg/guard.h"
 
 #include <cstring>
@@ -162,7 +163,7 @@ HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position
     if (lua_isnoneornil(L, idx)) return nullptr;
     if (lua_type(L, idx) != LUA_TTABLE)
         lua::raise(L, "42804", "cannot convert a Lua %s to a row", luaL_typename(L, idx));
-    luaL_checkstack(L, 12, nullptr);
+    lua::need_stack(L, 12);
     if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];

@@ -24,10 +24,18 @@ std::string run_reference(const std::string &text) {
     return all;
 }
 
+// Older releases of Lua say that the first argument of remove is wrong when it is the second.
+std::string corrected(std::string result) {
+    const std::string wrong = "#1 to 'remove' (position";
+    const std::size_t at = result.find(wrong);
+    if (at != std::string::npos) result[at + 1] = '2';
+    return result;
+}
+
 void compare(const std::string &text) {
     State ours(false);
     CAPTURE(text);
-    CHECK(run_reference(text) == ours.run(text));
+    CHECK(corrected(run_reference(text)) == corrected(ours.run(text)));
 }
 
 const char kSum[] = "local function sum(t) local n = #t for i = 1, #t do n = (n * 31 + "

@@ -37,6 +37,26 @@ TEST_CASE("a full interpreter raises and lives on") {
     CHECK(lua::is_error(state.L, -1));
 }
 
+TEST_CASE("a full stack is told from full memory, and garbage makes room for a stack") {
+    State state(true, 8 * 1024 * 1024);
+    state.run("local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end");
+    CHECK(state.run("return #('x'):rep(100000)") == "100000");
+    lua_pushcfunction(state.L, [](lua_State *L) {
+        lua::need_stack(L, 900 * 1000);
+        return 0;
+    });
+    CHECK(lua_pcall(state.L, 0, 0, 0) == LUA_ERRRUN);
+    CHECK(lua::is_error(state.L, -1));
+    State roomy;
+    lua_pushcfunction(roomy.L, [](lua_State *L) {
+        lua::need_stack(L, 10 * 1000 * 1000);
+        return 0;
+    });
+    CHECK(lua_pcall(roomy.L, 0, 0, 0) == LUA_ERRRUN);
+    CHECK(lua_type(roomy.L, -1) == LUA_TSTRING);
+    CHECK(roomy.result("") == "stack overflow");
+}
+
 TEST_CASE("an interpreter that does not fit is not made, wherever memory ends") {
     State whole;
     std::size_t needed = whole.interp->peak;
