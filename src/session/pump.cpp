@@ -9,6 +9,10 @@
 #include "session/snapshot.h"
 #include "session/statistics.h"
 
+extern "C" {
+#include "storage/latch.h"
+}
+
 namespace pllua_bg::session {
 
 // A streaming command's rows stay in the queue while this much is waiting to be read here.
@@ -93,7 +97,8 @@ void pump(Session *session) {
         return;
     }
     if (has_backlog(&session->channel)) (void)send_backlog(&session->channel);
-    for (int i = 0; i < kMessagesAtOnce && !is_throttled(session); i++) {
+    for (int i = 0; i < kMessagesAtOnce; i++) {
+        if (is_throttled(session)) return;
         const char *message;
         Size length;
         switch (receive(&session->channel, &message, &length)) {
@@ -106,6 +111,8 @@ void pump(Session *session) {
         case Received::kNothing: return;
         }
     }
+    // There may be more, for which nobody will wake us: whoever waits looks again at once.
+    SetLatch(MyLatch);
 }
 
 } // namespace pllua_bg::session
