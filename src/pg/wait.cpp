@@ -8,6 +8,7 @@
 
 extern "C" {
 #include "storage/latch.h"
+#include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 }
 
@@ -83,6 +84,8 @@ bool wait_latch_only(long timeout, WaitEvent event) {
 }
 
 bool wait_latch(long timeout, WaitEvent event) {
+    // What only the look-ups before this wait needed holds nothing back meanwhile.
+    InvalidateCatalogSnapshotConditionally();
     bool set = wait_latch_only(timeout, event);
     CHECK_FOR_INTERRUPTS();
     return set;
