@@ -68,8 +68,9 @@ make_work() {
 # fingerprint PG_CONFIG: all that lies in the folders of that server's programs, libraries and share, with time and checksum.
 fingerprint() {
     local folders=("$("$1" --bindir)" "$("$1" --pkglibdir)" "$("$1" --sharedir)")
-    find -L "${folders[@]}" -printf '%p %y %m %s %T@\n' | sort
-    find -L "${folders[@]}" -type f -exec md5sum {} + 2>/dev/null | sort -k 2
+    # what may not be read is not ours to change
+    { find -L "${folders[@]}" -printf '%p %y %m %s %T@\n' | sort
+      find -L "${folders[@]}" -type f -exec md5sum {} + | sort -k 2; } 2>/dev/null || true
 }
 
 # install_privately TREE [ARGUMENT...]: builds TREE with these arguments of make and installs it into a copy of the server
