@@ -8,7 +8,8 @@ local check = {}
 -- How a value is named in a message.
 local function describe(value)
     if type(value) == 'string' then
-        return string.format('%q', #value > 40 and value:sub(1, 37) .. '...' or value)
+        if #value > 40 then value = value:sub(1, 37):gsub('[\xc0-\xff][\x80-\xbf]*$', '') .. '...' end
+        return string.format('%q', value)
     end
     if type(value) == 'number' or value == nil then return tostring(value) end
     return 'a ' .. type(value)

@@ -7,6 +7,7 @@
 #include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
+#include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 
@@ -174,9 +175,9 @@ int report_progress(lua_State *L) {
 int clip(lua_State *L) {
     size_t length;
     const char *text = luaL_checklstring(L, 1, &length);
-    const int limit = static_cast<int>(luaL_checkinteger(L, 2));
-    lua_pushlstring(L, text,
-                    static_cast<size_t>(pg_mbcharcliplen(text, static_cast<int>(length), limit)));
+    const lua_Integer limit = luaL_checkinteger(L, 2);
+    lua_pushlstring(
+        L, text, pg::length_of_characters(text, length, limit < 0 ? 0 : static_cast<Size>(limit)));
     return 1;
 }
 

@@ -6,11 +6,8 @@
 #include "api/result.h"
 #include "lua/error.h"
 #include "lua/state.h"
+#include "pg/encoding.h"
 #include "pg/guard.h"
-
-extern "C" {
-#include "mb/pg_wchar.h"
-}
 
 namespace pllua_bg::api {
 
@@ -91,7 +88,8 @@ void push_notices(lua_State *L, const session::Command *command) {
 void push_command_error(lua_State *L, const session::Command *command) {
     ErrorData error = *command->error;
     if (error.cursorpos > 0 && error.internalquery == nullptr && command->sql != nullptr &&
-        pg_mbstrlen(command->sql) >= error.cursorpos - 1) {
+        pg::count_characters(command->sql, strlen(command->sql)) + 1 >=
+            static_cast<Size>(error.cursorpos)) {
         error.internalquery = command->sql;
         error.internalpos = error.cursorpos;
     }

@@ -5,6 +5,7 @@
 #include "lua/error.h"
 #include "lua/interrupt.h"
 #include "lua/state.h"
+#include "pg/encoding.h"
 #include "pg/guard.h"
 
 namespace pllua_bg::api {
@@ -28,7 +29,8 @@ void raise_error_data(lua_State *L, ErrorData *error) {
     lua_error(L);
 }
 
-char *copy(const char *text) { return text == nullptr ? nullptr : pstrdup(text); }
+// Lua code makes texts of any bytes; whoever catches the error in SQL may keep them in a table.
+char *copy(const char *text) { return text == nullptr ? nullptr : pstrdup(pg::valid_text(text)); }
 
 // Fills a new ErrorData in the current memory context.
 ErrorData *new_error_data(const lua::ErrorFields *fields, const char *message) {
@@ -39,7 +41,7 @@ ErrorData *new_error_data(const lua::ErrorFields *fields, const char *message) {
     error->assoc_context = CurrentMemoryContext;
     if (fields == nullptr) {
         error->sqlerrcode = ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
-        error->message = pstrdup(message);
+        error->message = copy(message);
         return error;
     }
     const char *code = fields->sqlstate;

@@ -200,6 +200,21 @@ int resume_finalizer(lua_State *co, lua_State *from, int nargs, int *nresults) {
     return status;
 }
 
+// The levels a suspended coroutine is inside of have no subtransaction: their number is all there
+// is to keep. False, and none of them, when memory is short.
+bool push_levels(int count) {
+    const int base = pg::level_count();
+    for (; count > 0; count--) {
+        ErrorData *error;
+        pg::push_level(&error);
+        if (error == nullptr) continue;
+        pg::free_error(error);
+        pg::free_error(pg::release_levels(base));
+        return false;
+    }
+    return true;
+}
+
 } // namespace
 
 void install_interrupt_hook() {
@@ -211,14 +226,13 @@ void install_interrupt_hook() {
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
     const int base = pg::level_count();
     const int outer_base = coroutine_base;
-    // The levels a suspended coroutine is inside of have no subtransaction: their number is all
-    // there is to keep.
     auto *parked = static_cast<intptr_t *>(lua_getextraspace(co));
-    for (; *parked > 0; --*parked) {
-        ErrorData *error;
-        pg::push_level(&error);
-        pg::free_error(error);
+    if (!push_levels(static_cast<int>(*parked))) {
+        lua_pop(co, nargs);
+        lua::push_out_of_memory(co);
+        return LUA_ERRMEM;
     }
+    *parked = 0;
     coroutine_base = base;
     if (pg::pending_is_final()) lua_sethook(co, stop_again, LUA_MASKCOUNT, kFinalErrorHookCount);
     const int status = lua::resume(co, from, nargs, nresults);

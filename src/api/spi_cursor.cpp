@@ -80,7 +80,8 @@ int collect_cursor(lua_State *L) {
     // While an error is pending the portal may not be touched; it goes with the transaction.
     if (link == nullptr || pg::pending_error() != nullptr) return 0;
     Portal portal = link->portal;
-    pg::call_cleanup(L, [portal] { SPI_cursor_close(portal); });
+    // The functions of its query may have something to close.
+    pg::call_pure(L, [portal] { SPI_cursor_close(portal); });
     return 0;
 }
 

@@ -64,15 +64,9 @@ ErrorData *leave(Activation *activation, bool failed) {
     clear_pending();
     if (!failed && error == nullptr && activation->portals != NIL)
         error = close_portals(activation);
-    if (activation->spi_connected) {
-        // After an error the end of the (sub)transaction releases SPI; doing it here too frees it
-        // early and is allowed.
-        ErrorData *spi_error = release_spi();
-        if (error == nullptr && !failed)
-            error = spi_error;
-        else
-            free_error(spi_error);
-    }
+    // After an error the connection need not be the innermost: others may be above it, or one that
+    // was not finished. The (sub)transaction that the error ends releases them all.
+    if (activation->spi_connected && !failed && error == nullptr) error = release_spi();
     current_activation = activation->previous;
     database_closed = activation->outer_closed;
     return error;

@@ -36,8 +36,9 @@ extern const char *database_closed;
 
 // Begins an activation. Errors: pg 54001 (stack depth).
 void enter(Activation *activation, bool atomic, bool read_only, void *call);
-// Ends it: releases SPI, checks that no level is open. Returns the pending error of this
-// activation, if any, which the caller must raise (pg::rethrow). Errors: none.
+// Ends it: checks that no level is open, and releases SPI unless it has failed. Returns the pending
+// error of this activation, if any, which the caller must raise (pg::rethrow). An error may be
+// caught where a subtransaction ends only: that releases SPI then. Errors: none.
 ErrorData *leave(Activation *activation, bool failed);
 
 // A cursor was opened in the running activation. Inside pg::call. Errors: pg (memory).

@@ -12,6 +12,7 @@ namespace pllua_bg::pg {
 
 // Source bytes converted in one go.
 static constexpr int kChunk = 256;
+static constexpr Size kLongestCharacter = MAX_MULTIBYTE_CHAR_LEN;
 
 // The server's function may believe that a broken last character reaches beyond the end of the
 // text, so it is asked only for texts that do not fit.
@@ -26,6 +27,33 @@ void copy_clipped(char *into, const char *text, Size size) {
     const Size length = clipped_length(text, size);
     memcpy(into, text, length);
     into[length] = '\0';
+}
+
+Size character_length(const char *at, Size length) {
+    const int size = pg_encoding_verifymbchar(GetDatabaseEncoding(), at,
+                                              static_cast<int>(Min(length, kLongestCharacter)));
+    return static_cast<Size>(Max(size, 1));
+}
+
+Size count_characters(const char *text, Size length) {
+    Size count = 0;
+    for (Size at = 0; at < length; count++) at += character_length(text + at, length - at);
+    return count;
+}
+
+Size length_of_characters(const char *text, Size length, Size count) {
+    Size at = 0;
+    for (; count > 0 && at < length; count--) at += character_length(text + at, length - at);
+    return at;
+}
+
+void blot_invalid(char *text, Size length) {
+    const int encoding = GetDatabaseEncoding();
+    for (Size at = 0; at < length;) {
+        at += static_cast<Size>(
+            pg_encoding_verifymbstr(encoding, text + at, static_cast<int>(length - at)));
+        if (at < length) text[at++] = '?';
+    }
 }
 
 static void append_escaped(StringInfo out, const char *bytes, int length) {

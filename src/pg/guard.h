@@ -69,8 +69,8 @@ enum class Effect {
     kPure, // changes nothing when it succeeds: inside a pcall it gets a short subtransaction of its
            // own
     kMessage, // as kPure, and runs no code of users: allowed while the database is closed
-    kCleanup, // releases something and cannot fail for a user's reason: allowed while an error is
-              // pending
+    kCleanup, // releases something or works in memory only, runs no code of users and cannot fail
+              // for a reason of theirs: allowed while an error is pending
 };
 
 // Non-template halves of call(). before_call returns the error to raise when the call may not be

@@ -3,11 +3,11 @@
 
 extern "C" {
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 }
 
 #include "lua/error.h"
 #include "lua/state.h"
+#include "pg/encoding.h"
 
 namespace pllua_bg::pl {
 
@@ -33,18 +33,29 @@ int line_of_message(const char *message, const char *name) {
     return atoi(message + length + 1);
 }
 
-// The position, in characters from 1, of a line of the text.
-int position_of_line(const char *text, int line) {
-    const char *start = text;
-    for (; line > 1; line--) {
-        const char *end = strchr(start, '\n');
-        if (end == nullptr) break;
-        start = end + 1;
+bool is_newline(char c) { return c == '\n' || c == '\r'; }
+
+// The position, in characters from 1, of the first thing in a line of the text, or of the last one
+// before it. A newline cannot be pointed at. Counts lines as Lua does. Errors: none: the text need
+// not be valid.
+int position_of_line(const char *text, int wanted) {
+    const char *end = text + strlen(text);
+    int line = 1, position = 1, found = 1;
+    for (const char *at = text; at < end; position++) {
+        if (is_newline(*at)) {
+            if (++line > wanted) break;
+            const bool is_pair = is_newline(at[1]) && at[1] != at[0];
+            if (is_pair) position++;
+            at += is_pair ? 2 : 1;
+            continue;
+        }
+        if (*at != ' ' && *at != '\t') {
+            found = position;
+            if (line == wanted) break;
+        }
+        at += pg::character_length(at, static_cast<Size>(end - at));
     }
-    while (*start == ' ' || *start == '\t') start++;
-    // A newline cannot be pointed at.
-    while (start > text && (*start == '\0' || *start == '\n')) start--;
-    return pg_mbstrlen_with_len(text, static_cast<int>(start - text)) + 1;
+    return found;
 }
 
 [[noreturn]] void raise_syntax_error(lua_State *L, const char *text, const char *name) {
@@ -63,10 +74,7 @@ int position_of_line(const char *text, int line) {
 // Lua cuts longer names in messages, at any byte; so they are cut here, at a character.
 void load_chunk(lua_State *L, const char *chunk, const char *text, const char *name) {
     char shown[LUA_IDSIZE];
-    const auto length = static_cast<int>(strlen(name));
-    const int kept = pg_mbcliplen(name, length, LUA_IDSIZE - 1);
-    memcpy(shown, name, static_cast<size_t>(kept));
-    shown[kept] = '\0';
+    pg::copy_clipped(shown, name, LUA_IDSIZE);
     const char *chunk_name = lua_pushfstring(L, "=%s", shown);
     const int status = luaL_loadbufferx(L, chunk, strlen(chunk), chunk_name, "t");
     if (status == LUA_ERRSYNTAX) raise_syntax_error(L, text, shown);

@@ -6,6 +6,7 @@ extern "C" {
 }
 
 #include "lua/interrupt.h"
+#include "pg/encoding.h"
 
 namespace pllua_bg::pl {
 
@@ -76,9 +77,12 @@ size_t describe_stack(lua_State *L, char *buffer, size_t size) {
         }
         write_frame(&writer, L, &frame);
     }
-    // A name may have been cut within a character.
-    return static_cast<size_t>(
-        pg_mbcliplen(buffer, static_cast<int>(writer.used), static_cast<int>(writer.used)));
+    // Lua code may name chunks and fields as it likes, and a name may have been cut within a
+    // character.
+    const auto used = static_cast<int>(writer.used);
+    const auto length = static_cast<size_t>(pg_mbcliplen(buffer, used, used));
+    pg::blot_invalid(buffer, length);
+    return length;
 }
 
 void describe_entry(void *argument) {

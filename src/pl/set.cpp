@@ -86,7 +86,8 @@ bool store_domain(lua_State *L, Set *set, int first, int count) {
     bool isnull;
     const Datum value = take_result(L, first, count, &set->site->result, &isnull);
     if (isnull) return false;
-    HeapTupleHeader header = DatumGetHeapTupleHeader(value);
+    HeapTupleHeader header = nullptr;
+    pg::call_cleanup(L, [&] { header = DatumGetHeapTupleHeader(value); });
     HeapTupleData tuple = {};
     tuple.t_len = HeapTupleHeaderGetDatumLength(header);
     tuple.t_data = header;

@@ -5,10 +5,6 @@
 #include "lua/state.h"
 #include "pg/guard.h"
 
-extern "C" {
-#include "access/detoast.h"
-}
-
 namespace pllua_bg::types {
 
 namespace {
@@ -45,17 +41,22 @@ Datum take_record(lua_State *L, int idx, const Type *type) {
 } // namespace
 
 void push_composite(lua_State *L, const Type *, Datum value) {
-    struct varlena *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
-    struct varlena *plain = raw;
-    // Values in table columns have short headers or are compressed.
-    if (VARATT_IS_EXTENDED(raw)) pg::call_pure(L, [&] { plain = detoast_attr(raw); });
-    HeapTupleHeader header = reinterpret_cast<HeapTupleHeader>(plain);
+    const auto *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
+    HeapTupleHeader header = nullptr;
+    // Values in table columns have short headers or are compressed; a copy is made in memory of
+    // those that an older server has stored without the mark that they are composite.
+    const auto get = [&] { header = DatumGetHeapTupleHeader(value); };
+    if (VARATT_IS_EXTENDED(raw))
+        pg::call_pure(L, get);
+    else
+        pg::call_cleanup(L, get);
     lua::need_stack(L, 12);
-    push_shape_of_type(L, HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+    const Oid type = HeapTupleHeaderGetTypeId(header);
+    push_shape_of_type(L, type, type == RECORDOID ? HeapTupleHeaderGetTypMod(header) : -1);
     HeapTupleData tuple = tuple_of_header(header);
     push_row_of_tuple(L, lua_gettop(L), &tuple);
     lua_remove(L, -2);
-    if (plain != raw) pfree(plain);
+    if (static_cast<void *>(header) != raw) pfree(header);
 }
 
 Datum take_composite(lua_State *L, int idx, const Type *type) {

@@ -181,6 +181,13 @@ void push_shape_of_type(lua_State *L, Oid type, int32 typmod) {
     shape->identifier = identifier;
 }
 
+// Servers that know the age of composite values mark them so; tuples in tables never have both
+// bits.
+static bool is_composite_value(const HeapTupleHeaderData *tuple) {
+    constexpr uint16 kMark = HEAP_XMAX_COMMITTED | HEAP_XMAX_INVALID;
+    return (tuple->t_infomask & kMark) == kMark;
+}
+
 // Replaces the shape's userdata, on top of the stack, by a row.
 static void finish_row(lua_State *L, int shape_idx, const Shape *shape, const Datum *values,
                        const bool *nulls) {
@@ -213,7 +220,13 @@ void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple) {
     if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
     shape_idx = lua_absindex(L, shape_idx);
     const Shape *shape = push_shape_data(L, shape_idx);
-    heap_deform_tuple(tuple, shape->descriptor, values, nulls);
+    const auto deform = [&] { heap_deform_tuple(tuple, shape->descriptor, values, nulls); };
+    // The server may refuse a composite value that is older than its type. Of any other row it
+    // makes missing columns, in memory: there is nothing to roll back.
+    if (is_composite_value(tuple->t_data))
+        pg::call_pure(L, deform);
+    else
+        pg::call_cleanup(L, deform);
     finish_row(L, shape_idx, shape, values, nulls);
 }
 

@@ -86,6 +86,16 @@ SQL
 	my $bad = $invalid{$encoding};
 	is($node->safe_psql($database, "SELECT refused('$bad')"), '22021 22021 22021 22021 22021 22021 42', "$encoding: what is no text is refused") if $bad;
 
+	# A syntax error after a line that ends in the text, or in the middle of it.
+	for my $hex ($text{$encoding}, $bad // $text{$encoding})
+	{
+		my ($code, $out, $err) = $node->psql($database,
+			qq{DO \$d\$ BEGIN EXECUTE 'DO LANGUAGE pllua_bg ' || quote_literal('if true then --' || convert_from('\\x$text{$encoding}', '$encoding') || chr(10)); END \$d\$;
+			DO LANGUAGE pllua_bg \$\$ assert(load('--' .. ('$hex'):gsub('..', function(b) return string.char(tonumber(b, 16)) end) .. '\\n=', ('$hex'):gsub('..', function(b) return string.char(tonumber(b, 16)) end))) \$\$;
+			DO LANGUAGE pllua_bg \$\$ print('lives') \$\$}, on_error_stop => 0);
+		like($err, qr/DO:2: 'end' expected.*^LINE 1: if true then --.*unexpected symbol near '='.*INFO:  lives/ms, "$encoding: a syntax error after $hex");
+	}
+
 	# The client's encoding is its own affair.
 	my ($code, $out, $err) = $node->psql($database,
 		q{SET client_encoding = 'UTF8'; DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec([[do 'begin raise notice ''%'', chr(228); end']]) $$});
