@@ -81,37 +81,90 @@ SELECT * FROM in_used_pcall();
 CREATE FUNCTION not_a_set() RETURNS int LANGUAGE pllua_bg AS $$ return coroutine.yield(1) $$;
 SELECT not_a_set();
 
--- a caller that stops early: what has to be closed is closed, with the database at hand
-CREATE TABLE closed (what text);
+-- a caller that stops early: what has to be closed is closed, without the database
 CREATE FUNCTION endless() RETURNS SETOF int LANGUAGE pllua_bg AS $$
-  local guard <close> = setmetatable({}, { __close = function() spi.execute("INSERT INTO closed VALUES ('endless')") end })
+  local guard <close> = setmetatable({}, { __close = function() _G.closed = (_G.closed or 0) + 1 end })
   local i = 0
   while true do i = i + 1 coroutine.yield(i) end
 $$;
+CREATE FUNCTION closed() RETURNS int LANGUAGE pllua_bg AS $$ return _G.closed $$;
 SELECT endless() LIMIT 3;
-SELECT * FROM closed;
+SELECT closed();
 SELECT x, (SELECT endless() LIMIT 1) FROM generate_series(1, 2) x;
-SELECT count(*) FROM closed;
+SELECT closed();
 BEGIN;
 DECLARE c CURSOR FOR SELECT endless();
 FETCH 2 FROM c;
-SELECT count(*) FROM closed;
+SELECT closed();
 CLOSE c;
-SELECT count(*) FROM closed;
-ROLLBACK;
--- and one that fails, or is rolled back: it is just forgotten
+SELECT closed();
+-- and one that fails, or is rolled back
 SELECT 1 / (3 - i) FROM (SELECT endless() AS i) x;
+ROLLBACK;
+SELECT closed();
 BEGIN;
 DECLARE c CURSOR FOR SELECT endless();
 FETCH 2 FROM c;
 ROLLBACK;
-SELECT count(*) FROM closed;
+SELECT closed();
+-- cursors are closed, whoever opened them
+CREATE FUNCTION loops() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  local named <close> = spi.prepare('SELECT 1'):getcursor()
+  _G.named = named
+  for r in spi.rows('SELECT i FROM generate_series(1, 1000) i') do coroutine.yield(r.i) end
+$$;
+BEGIN;
+SELECT loops() LIMIT 1;
+SELECT name FROM pg_cursors;
+DO LANGUAGE pllua_bg $$ print(_G.named:isopen()) $$;
+COMMIT;
+-- one that is about to go is left alone
+CREATE FUNCTION closes_its_own() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  local guard <close> = setmetatable({}, { __close = function()
+    print('handler')
+    local c = _G.own or spi.findcursor('c')
+    c:close()
+    print('closed', c:isopen())
+  end })
+  for i = 1, 100 do coroutine.yield(i) end
+$$;
+BEGIN;
+DECLARE c CURSOR FOR SELECT closes_its_own();
+FETCH 1 FROM c;
+CLOSE c;
+DECLARE c CURSOR FOR SELECT closes_its_own();
+FETCH 1 FROM c;
+COMMIT;
+DO LANGUAGE pllua_bg $$
+  local next_row, _, _, c = spi.rows('SELECT closes_its_own()')
+  _G.own = c
+  next_row()
+  c:close()
+  print('after', c:isopen())
+  _G.own = nil
+$$;
+-- what a handler raises is an error of the query, as is its use of the database
 CREATE FUNCTION fails_at_end() RETURNS SETOF int LANGUAGE pllua_bg AS $$
   local guard <close> = setmetatable({}, { __close = function() error 'in __close' end })
   for i = 1, 3 do coroutine.yield(i) end
 $$;
 SELECT fails_at_end() LIMIT 1;
 SELECT fails_at_end();
+CREATE FUNCTION writes_at_end() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  local guard <close> = setmetatable({}, { __close = function() spi.execute('SELECT 1') end })
+  for i = 1, 3 do coroutine.yield(i) end
+$$;
+SELECT writes_at_end() LIMIT 1;
+SELECT count(*) FROM writes_at_end();
+-- and it can be cancelled
+CREATE FUNCTION never_closed() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  local first <close> = setmetatable({}, { __close = function() while true do end end })
+  local second <close> = setmetatable({}, { __close = function() while true do end end })
+  for i = 1, 3 do coroutine.yield(i) end
+$$;
+SET statement_timeout = '100ms';
+SELECT never_closed() LIMIT 1;
+RESET statement_timeout;
 
 -- an error after some rows
 CREATE FUNCTION fails_late() RETURNS SETOF int LANGUAGE pllua_bg AS $$

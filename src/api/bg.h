@@ -30,7 +30,11 @@ SessionHandle *push_handle(lua_State *L, uint64 number);
 // The session of a handle, the current user's right to it checked; nullptr when it has ended.
 // Errors: pg 42501.
 session::Session *open_session(const SessionHandle *handle);
-// The same, for uses that need a living session. Errors: pg 08003 too.
+// The same for clean-up. While an error is pending or the database is closed neither is the current
+// user that of the Lua state nor can the catalogs be asked: then the right is that of whoever has
+// made the handle.
+session::Session *closable_session(const SessionHandle *handle);
+// As open_session(), for uses that need a living session. Errors: pg 08003 too.
 session::Session *require_session(const SessionHandle *handle);
 
 // A statement text and its parameters, ready to be sent. Trivially destructible; all it points at

@@ -315,7 +315,7 @@ int bg_cancel_command(lua_State *L) {
     const session::CommandId id = to_id(L, 2);
     bool pending = false;
     pg::call_cleanup(L, [&] {
-        session::Session *session = open_session(handle);
+        session::Session *session = closable_session(handle);
         if (session == nullptr) return;
         session::pump(session);
         if (is_settled(session, id)) return;

@@ -100,7 +100,7 @@ int terminate(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     bool found = false;
     pg::call_cleanup(L, [&] {
-        session::Session *session = open_session(handle);
+        session::Session *session = closable_session(handle);
         if (session == nullptr) return;
         found = true;
         session::terminate(session);

@@ -247,7 +247,7 @@ template <void (*Action)(session::Session *)> int act(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     bool found = false;
     pg::call_cleanup(L, [&] {
-        session::Session *session = open_session(handle);
+        session::Session *session = closable_session(handle);
         if (session == nullptr) return;
         found = true;
         Action(session);
@@ -293,6 +293,10 @@ session::Session *open_session(const SessionHandle *handle) {
     session::Session *session = session::by_number(handle->number);
     if (session != nullptr) session::check_owner(session);
     return session;
+}
+
+session::Session *closable_session(const SessionHandle *handle) {
+    return pg::is_open() ? open_session(handle) : session::by_number(handle->number);
 }
 
 session::Session *require_session(const SessionHandle *handle) {

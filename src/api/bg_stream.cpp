@@ -194,8 +194,11 @@ int stream_next(lua_State *L) {
     if (stream->busy) lua::raise(L, "55000", "the iterator is running or has failed");
     while (stream->id != 0) {
         Step step = Step::kRow;
-        if (stream->left == 0 || find_command(stream) == nullptr)
+        if (stream->left == 0 || find_command(stream) == nullptr) {
+            if (!pg::is_open()) pg::call_pure(L, [] {}); // raises
+            // No subtransaction: what can fail here is reading a temporary file.
             pg::call_cleanup(L, [&] { step = take_step(stream); });
+        }
         switch (step) {
         case Step::kRow: push_stream_row(L, stream); return 1;
         case Step::kWait:

@@ -49,6 +49,13 @@ void attach(Cursor *cursor, Portal portal) {
     cursor->link = link;
 }
 
+// True while the server ends the portal: the executor of its query is closed before the portal goes,
+// and may run close handlers of sets. A portal of another kind has no executor at that time.
+bool is_ending(Portal portal) {
+    return portal->strategy == PORTAL_ONE_SELECT && portal->queryDesc == nullptr &&
+           portal->holdStore == nullptr && portal->status != PORTAL_DEFINED;
+}
+
 void link_private(Cursor *cursor) {
     cursor->is_private = true;
     cursor->previous = nullptr;
@@ -78,7 +85,7 @@ int collect_cursor(lua_State *L) {
     if (!cursor->is_private) return 0;
     unlink_private(cursor);
     // While an error is pending the portal may not be touched; it goes with the transaction.
-    if (link == nullptr || pg::pending_error() != nullptr) return 0;
+    if (link == nullptr || pg::pending_error() != nullptr || is_ending(link->portal)) return 0;
     Portal portal = link->portal;
     // The functions of its query may have something to close.
     pg::call_pure(L, [portal] { SPI_cursor_close(portal); });
@@ -236,6 +243,7 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
     pg::call(L, [&] {
         pg::ensure_spi();
         pg::refresh_plans();
+        cursor->actor = pg::current_actor();
         portal = SPI_cursor_open_with_paramlist(name, statement->plan, execution->params,
                                                 pg::current_activation->read_only);
         pg::note_portal(portal);
@@ -262,10 +270,15 @@ void push_private_cursor(lua_State *L, int idx, int first, int nargs) {
 
 void close_cursor(lua_State *L, Cursor *cursor) {
     if (cursor->link == nullptr) return;
-    pg::call(L, [cursor] {
+    const auto close = [cursor] {
         Portal portal = cursor_portal(cursor);
-        if (portal != nullptr) SPI_cursor_close(portal);
-    });
+        if (portal != nullptr && !is_ending(portal)) SPI_cursor_close(portal);
+    };
+    // What a portal has left to close when it ends runs without the database in any case.
+    if (pg::database_closed != nullptr && pg::pending_error() == nullptr)
+        pg::call_cleanup(L, close);
+    else
+        pg::call(L, close);
 }
 
 void push_cursor_frame(lua_State *L, int cursor_idx) {
@@ -301,7 +314,8 @@ void unlink_private(Cursor *cursor) {
 void pin_private_cursors() {
     for (Cursor *cursor = private_cursors; cursor != nullptr; cursor = cursor->next) {
         Portal portal = cursor_portal(cursor);
-        if (portal != nullptr && !portal->portalPinned) PinPortal(portal);
+        if (portal != nullptr && !portal->portalPinned && pg::is_current(cursor->actor))
+            PinPortal(portal);
     }
 }
 

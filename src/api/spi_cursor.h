@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api/spi_statement.h"
+#include "pg/actor.h"
 
 extern "C" {
 #include "utils/portal.h"
@@ -27,6 +28,7 @@ struct Cursor {
     Cursor *next;
     int fetch_count; // as Statement's
     bool is_private; // nobody else knows the portal: closed with the object
+    pg::Actor actor; // as whom it was opened
 };
 
 Cursor *check_cursor(lua_State *L, int idx);
@@ -42,7 +44,7 @@ Cursor *push_cursor(lua_State *L);
 void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs);
 // Makes a cursor whose portal nobody else knows, pushes it. Errors: lua.
 void push_private_cursor(lua_State *L, int idx, int first, int nargs);
-// Closes the portal, if there is one. Errors: lua.
+// Closes the portal, if there is one; also while the database is closed. Errors: lua.
 void close_cursor(lua_State *L, Cursor *cursor);
 // Pushes the frame of an open cursor's rows. Errors: lua.
 void push_cursor_frame(lua_State *L, int cursor_idx);
@@ -50,7 +52,9 @@ void push_cursor_frame(lua_State *L, int cursor_idx);
 void unlink_private(Cursor *cursor);
 
 // Private cursors survive commit and rollback as the loops of plpgsql do: pinned for its time, the
-// server holds their rows. Inside pg::call. Errors: pg.
+// server holds their rows. It fetches them as the current user, so this is for the cursors that were
+// opened as the current user and in the same security context; others end. Inside pg::call. Errors:
+// pg.
 void pin_private_cursors();
 void unpin_private_cursors();
 

@@ -96,6 +96,8 @@ void raise_in_lua(lua_State *L, ErrorData *error) {
     pg_unreachable();
 }
 
+bool is_open() { return pending_error() == nullptr && database_closed == nullptr; }
+
 ErrorData *before_call(Effect effect, CallState *state) {
     state->own.open = false;
     if (effect == Effect::kCleanup) return nullptr;

@@ -79,6 +79,8 @@ struct CallState {
     Subtransaction own; // open when before_call began one for this call alone
 };
 ErrorData *before_call(Effect effect, CallState *state);
+// True when no error is pending and the database is not closed (activation.h). Errors: none.
+bool is_open();
 ErrorData *after_call(ErrorData *error, CallState *state);
 
 // Turns an error into a Lua error. Set once by the floor that knows both worlds (src/api). Takes

@@ -157,8 +157,6 @@ void describe_function(HeapTuple row, Draft *draft) {
                      : proc->prorettype == EVENT_TRIGGEROID ? FunctionKind::kEventTrigger
                                                             : FunctionKind::kPlain;
     bool isnull;
-    (void)SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proconfig, &isnull);
-    function->has_settings = !isnull;
     const Datum body = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_prosrc, &isnull);
     draft->source.name = NameStr(function->name);
     draft->source.text = isnull ? "" : TextDatumGetCString(body);

@@ -23,7 +23,6 @@ struct Function {
     FunctionKind kind;
     bool returns_set;
     bool read_only;
-    bool has_settings; // SET clauses
     bool has_output;   // OUT, INOUT or TABLE arguments
     bool variadic_any; // the call may have more arguments than nargs
     Oid result;

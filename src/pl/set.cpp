@@ -6,25 +6,17 @@
 #include "pl/call.h"
 
 extern "C" {
-#include "catalog/namespace.h"
 #include "executor/executor.h"
-#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 }
 
 #include "api/protect.h"
 #include "lua/entry.h"
+#include "pg/actor.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 
 namespace pllua_bg::pl {
-
-// As whom a set was begun.
-struct Surroundings {
-    Oid user;
-    int security_context;
-    char *search_path;
-};
 
 // The state of one set; kept by its call site for the next one.
 struct Set {
@@ -33,8 +25,8 @@ struct Set {
     FunctionCallInfo fcinfo; // of the first call; valid while it lasts
     Function *function;      // held while the set is suspended
     Interpreter *interpreter;
-    lua_State *thread;         // suspended; null when there is none
-    Surroundings surroundings; // of the first call
+    lua_State *thread; // suspended; null when there is none
+    pg::Actor actor;   // of the first call
     ExprContext *context;
     MemoryContextCallback reset;
     bool yielded;
@@ -164,29 +156,6 @@ void on_memory_reset(void *argument) {
     drop_set(set);
 }
 
-void note_surroundings(Set *set) {
-    Surroundings *now = &set->surroundings;
-    GetUserIdAndSecContext(&now->user, &now->security_context);
-    if (now->search_path != nullptr && strcmp(now->search_path, namespace_search_path) == 0) return;
-    char *path = MemoryContextStrdup(set->site->memory, namespace_search_path);
-    if (now->search_path != nullptr) pfree(now->search_path);
-    now->search_path = path;
-}
-
-bool is_same_user(const Set *set) {
-    Oid user;
-    int security_context;
-    GetUserIdAndSecContext(&user, &security_context);
-    return user == set->surroundings.user && security_context == set->surroundings.security_context;
-}
-
-// May code of the set still use the database after its last call was left? It would act as the
-// current user, with the settings of now.
-bool are_surroundings_kept(const Set *set) {
-    return is_same_user(set) && !set->function->has_settings &&
-           strcmp(set->surroundings.search_path, namespace_search_path) == 0;
-}
-
 void open_set_entry(Entry *entry, Set *set, FunctionCallInfo fcinfo) {
     EntryOptions options;
     options.function = set->function;
@@ -200,22 +169,19 @@ void open_set_entry(Entry *entry, Set *set, FunctionCallInfo fcinfo) {
 }
 
 // The caller needs no more rows: what the function has left to close is closed, without the
-// database where somebody else is the current user by now.
+// database: nothing tells that the current user, the settings and the snapshot are those of the
+// calls.
 void on_shutdown(Datum argument) {
     auto *set = reinterpret_cast<Set *>(DatumGetPointer(argument));
-    if (set->thread == nullptr) return;
-    const bool is_open = are_surroundings_kept(set);
-    // At the end of the executor no snapshot may be left.
-    const bool needs_snapshot = is_open && !ActiveSnapshotSet();
-    if (needs_snapshot) PushActiveSnapshot(GetTransactionSnapshot());
+    // Where an error could not be raised the memory of the set is about to go.
+    if (set->thread == nullptr || !IsTransactionState()) return;
     LOCAL_FCINFO(fcinfo, 0);
     fcinfo->context = nullptr;
     Entry entry;
     open_set_entry(&entry, set, fcinfo);
-    if (!is_open) pg::database_closed = "after the call of the function was left";
+    pg::database_closed = "after the call of the function was left";
     drop_set(set);
     finish_entry(&entry);
-    if (needs_snapshot) PopActiveSnapshot();
 }
 
 Set *prepare_set(Site *site, FunctionCallInfo fcinfo) {
@@ -233,7 +199,7 @@ Set *prepare_set(Site *site, FunctionCallInfo fcinfo) {
     set->interpreter = site->interpreter;
     set->yielded = false;
     set->has_row = false;
-    note_surroundings(set);
+    set->actor = pg::current_actor();
     return set;
 }
 
@@ -245,8 +211,8 @@ Datum end_of_set(FunctionCallInfo fcinfo, Set *set, ReturnSetInfo *info) {
 
 // A set goes on as whom it was begun: its Lua code has the state of that user, and acts as the
 // current one.
-void check_same_user(const Set *set) {
-    if (is_same_user(set)) return;
+void check_same_actor(const Set *set) {
+    if (pg::is_current(set->actor)) return;
     ereport(ERROR,
             (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
              errmsg("the rows of function \"%s\" were begun by another user or in another security "
@@ -257,7 +223,7 @@ void check_same_user(const Set *set) {
 
 Datum next_row(FunctionCallInfo fcinfo, Site *site, ReturnSetInfo *info) {
     const bool first = !is_suspended(site);
-    if (!first) check_same_user(site->set);
+    if (!first) check_same_actor(site->set);
     Set *set = first ? prepare_set(site, fcinfo) : site->set;
     set->sink.take = take_one;
     set->sink.stores = false;
