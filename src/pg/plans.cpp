@@ -3,6 +3,7 @@
 #include "pg/plans.h"
 
 extern "C" {
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -47,6 +48,8 @@ bool has_lasting_relation() {
 } // namespace
 
 void refresh_plans() {
+    // A transaction that has failed only ends, and may not look anything up.
+    if (!IsTransactionState()) return;
     AcceptInvalidationMessages();
     if (columns_changed && has_lasting_relation()) ResetPlanCache();
     columns_changed = false;
