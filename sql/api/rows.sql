@@ -19,7 +19,10 @@ $$;
 
 -- leaving the loop early closes the portal at once; an iterator without a loop does at its end
 do language pllua_bg $$
-  local function open() return spi.execute('select count(*) from pg_cursors').value end
+  -- pg_cursors does not show the portals of loops
+  local function portals() return spi.execute("select count(*) from pg_backend_memory_contexts where name = 'PortalContext'").value end
+  local before = portals()
+  local function open() return portals() - before end
   for row in spi.rows('select * from rows_t') do break end
   print(open())
   pcall(function() for row in spi.rows('select * from rows_t') do error('out') end end)

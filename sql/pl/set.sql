@@ -115,7 +115,7 @@ CREATE FUNCTION loops() RETURNS SETOF int LANGUAGE pllua_bg AS $$
 $$;
 BEGIN;
 SELECT loops() LIMIT 1;
-SELECT name FROM pg_cursors;
+SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'PortalContext';
 DO LANGUAGE pllua_bg $$ print(_G.named:isopen()) $$;
 COMMIT;
 -- one that is about to go is left alone

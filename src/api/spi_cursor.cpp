@@ -49,8 +49,8 @@ void attach(Cursor *cursor, Portal portal) {
     cursor->link = link;
 }
 
-// True while the server ends the portal: the executor of its query is closed before the portal goes,
-// and may run close handlers of sets. A portal of another kind has no executor at that time.
+// True while the server ends the portal: the executor of its query is closed before the portal
+// goes, and may run close handlers of sets. A portal of another kind has no executor at that time.
 bool is_ending(Portal portal) {
     return portal->strategy == PORTAL_ONE_SELECT && portal->queryDesc == nullptr &&
            portal->holdStore == nullptr && portal->status != PORTAL_DEFINED;
@@ -75,6 +75,17 @@ void register_cursor(lua_State *L, int idx, Portal portal) {
 void set_name(lua_State *L, int idx, const char *name) {
     lua_pushstring(L, name);
     lua_setiuservalue(L, idx, kCursorName);
+}
+
+// Between two rows of a set its caller runs: knowing the name he could fetch the rows himself.
+void set_secret_name(lua_State *L, int idx) {
+    uint64 secret[2];
+    if (!pg_strong_random(secret, sizeof(secret)))
+        lua::raise(L, "XX000", "could not generate a random number");
+    char name[NAMEDATALEN];
+    pg_snprintf(name, sizeof(name), "pllua_bg rows " UINT64_FORMAT " " UINT64_FORMAT, secret[0],
+                secret[1]);
+    set_name(L, idx, name);
 }
 
 int collect_cursor(lua_State *L) {
@@ -248,6 +259,7 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
                                                 pg::current_activation->read_only);
         pg::note_portal(portal);
         attach(cursor, portal);
+        if (cursor->is_private) portal->visible = false; // in pg_cursors
         // Lua code that runs while we make the frame could close the portal.
         MemoryContextSwitchTo(execution->context);
         descriptor = CreateTupleDescCopy(portal->tupDesc);
@@ -264,6 +276,7 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
 
 void push_private_cursor(lua_State *L, int idx, int first, int nargs) {
     Cursor *cursor = push_cursor(L);
+    set_secret_name(L, lua_gettop(L));
     link_private(cursor);
     open_cursor(L, lua_gettop(L), idx, first, nargs);
 }

@@ -52,9 +52,9 @@ void push_cursor_frame(lua_State *L, int cursor_idx);
 void unlink_private(Cursor *cursor);
 
 // Private cursors survive commit and rollback as the loops of plpgsql do: pinned for its time, the
-// server holds their rows. It fetches them as the current user, so this is for the cursors that were
-// opened as the current user and in the same security context; others end. Inside pg::call. Errors:
-// pg.
+// server holds their rows. It fetches them as the current user, so this is for the cursors that
+// were opened as the current user and in the same security context; others end. Inside pg::call.
+// Errors: pg.
 void pin_private_cursors();
 void unpin_private_cursors();
 
