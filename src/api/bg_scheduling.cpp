@@ -5,6 +5,7 @@
 #include "api/protect.h"
 #include "lua/entry.h"
 #include "lua/error.h"
+#include "lua/stack.h"
 
 namespace pllua_bg::api {
 
@@ -41,6 +42,7 @@ int answer_may_yield(lua_State *L) {
 int close_threads(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
+    lua::check_stack(L);
     const auto n = static_cast<lua_Integer>(lua_rawlen(L, 1));
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, 1, i);

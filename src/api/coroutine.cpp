@@ -6,6 +6,7 @@
 #include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/sandbox.h"
+#include "lua/stack.h"
 #include "pg/subxact.h"
 
 namespace pllua_bg::api {
@@ -23,6 +24,7 @@ lua_State *check_coroutine(lua_State *L) {
 // Moves the arguments over, resumes, and moves the results back. The number of results, or -1 with
 // the error value on top.
 int resume_with(lua_State *L, lua_State *co, int nargs) {
+    lua::check_stack(L);
     if (!lua_checkstack(co, nargs)) {
         lua_pushliteral(L, "too many arguments to resume");
         return -1;
@@ -120,6 +122,7 @@ int coroutine_close(lua_State *L) {
     lua_State *co = check_coroutine(L);
     if (!may_be_closed(L, co))
         return luaL_error(L, "cannot close a %s coroutine", co == L ? "running" : "normal");
+    lua::check_stack(L);
     const int status = close_thread(co);
     raise_pending(L);
     lua_pushboolean(L, status == LUA_OK);

@@ -9,6 +9,7 @@
 #include "lua/error.h"
 #include "lua/sandbox.h"
 #include "lua/sqlstate.h"
+#include "lua/stack.h"
 #include "lua/state.h"
 #include "pg/guard.h"
 #include "types/values.h"
@@ -141,6 +142,7 @@ int elog_any(lua_State *L) {
 template <int kSeverity> int elog_at(lua_State *L) { return report(L, kSeverity, 1); }
 
 int print_line(lua_State *L) {
+    lua::check_stack(L);
     const int n = lua_gettop(L);
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);

@@ -13,6 +13,7 @@
 #include "lua/gc_guard.h"
 #include "lua/interrupt.h"
 #include "lua/sandbox.h"
+#include "lua/stack.h"
 #include "pg/activation.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
@@ -77,6 +78,7 @@ int finish_pcall(lua_State *L, int status, lua_KContext) {
 }
 
 int protected_call(lua_State *L) {
+    lua::check_stack(L);
     luaL_checkany(L, 1);
     open_level(L);
     lua_pushboolean(L, 1);
@@ -120,6 +122,7 @@ bool is_traceback(lua_State *L, int idx) {
 }
 
 int protected_call_with_handler(lua_State *L) {
+    lua::check_stack(L);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     const int handled = is_traceback(L, 2) ? 1 : 0;
     open_level(L);
@@ -145,6 +148,7 @@ int finish_lua_only(lua_State *L, int status, lua_KContext) {
 }
 
 int protected_call_lua_only(lua_State *L) {
+    lua::check_stack(L);
     luaL_checkany(L, 1);
     lua_pushboolean(L, 1);
     lua_insert(L, 1);
@@ -221,6 +225,7 @@ void install_interrupt_hook() {
     lua::interrupt_flag = &InterruptPending;
     lua::interrupt_hook = serve_server_interrupt;
     lua::finalizer_resume = resume_finalizer;
+    lua::stack_is_too_deep = ::stack_is_too_deep;
 }
 
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
@@ -247,6 +252,11 @@ int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
 }
 
 int close_thread(lua_State *co) {
+    // Lua begins a new count of C calls here.
+    if (lua::stack_is_too_deep()) [[unlikely]] {
+        if (lua_checkstack(co, 1)) lua::push_stack_too_deep(co);
+        return LUA_ERRERR;
+    }
     lua_State *outer = lua::running;
     lua::running = co;
     if (pg::pending_is_final()) lua_sethook(co, stop_again, LUA_MASKCOUNT, kFinalErrorHookCount);

@@ -12,13 +12,15 @@ int resume(lua_State *co, lua_State *from, int nargs, int *nresults);
 
 // Runs what a suspended or failed coroutine has left to close and makes it new. LUA_OK, or an error
 // status with the error value on top of co. An error value has to be on top of co when its status
-// is one. Errors: none.
+// is one. Where the stack is too deep nothing is closed (54001) and co should not be used again.
+// Errors: none.
 int close_thread(lua_State *co);
 
 // True when nothing runs in co: it is suspended, has not started, has ended or has failed.
 bool may_be_closed(lua_State *L, lua_State *co);
 
-// Connects the server's pending interrupts with running Lua code. Called once from initialize().
+// Connects the server's pending interrupts, and its limit of the stack, with running Lua code.
+// Called once from initialize().
 void install_interrupt_hook();
 
 // Where the body of a set-returning function yields its rows to. The handler that runs `thread`

@@ -5,6 +5,7 @@
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "lua/stack.h"
 #include "lua/state.h"
 #include "lua/stock.h"
 
@@ -59,6 +60,7 @@ const char *read_piece(lua_State *L, void *data, std::size_t *size) {
 
 // Upvalues: text only (boolean), the environment of chunks or nil.
 int load(lua_State *L) {
+    check_stack(L);
     Source source = {};
     bool text_only = lua_toboolean(L, lua_upvalueindex(1));
     int environment = lua_isnone(L, 4) ? 0 : 4;

@@ -6,6 +6,7 @@
 #include "lua/baselib.h"
 #include "lua/entry.h"
 #include "lua/loader.h"
+#include "lua/stack.h"
 
 #include "lua/no_server.h"
 
@@ -101,6 +102,7 @@ int bounded_date(lua_State *L) {
 
 // Upvalues: package, package.loaded.
 int require_module(lua_State *L) {
+    check_stack(L);
     const char *name = luaL_checkstring(L, 1);
     lua_settop(L, 1);
     lua_pushvalue(L, lua_upvalueindex(2)); // 2: loaded

@@ -9,6 +9,7 @@
 #include "lua/gc_guard.h"
 #include "lua/loader.h"
 #include "lua/sandbox.h"
+#include "lua/stack.h"
 #include "lua/strlib.h"
 #include "lua/strlib_match.h"
 #include "lua/tablelib.h"
@@ -102,6 +103,7 @@ void add_embedded_searcher(lua_State *L) {
 int fill_state(lua_State *L) {
     luaL_openlibs(L);
     initialize_errors(L);
+    initialize_stack_error(L);
     refresh_character_classes();
     overlay_libraries(L);
     add_embedded_searcher(L);

@@ -6,6 +6,7 @@
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "lua/stack.h"
 #include "lua/stock.h"
 #include "lua/strlib.h"
 
@@ -93,6 +94,7 @@ void quote_long_texts(lua_State *L) {
 }
 
 int format(lua_State *L) {
+    check_stack(L);
     check_format_length(L);
     if (has_long_text(L) && lua_isstring(L, 1)) quote_long_texts(L);
     return run_guarded(L);

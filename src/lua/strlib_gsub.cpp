@@ -4,6 +4,7 @@
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "lua/stack.h"
 #include "lua/strlib.h"
 #include "lua/strlib_match.h"
 
@@ -98,6 +99,7 @@ int check_replacement(lua_State *L) {
 }
 
 int gsub(lua_State *L) {
+    check_stack(L);
     std::size_t length;
     std::size_t pattern_length;
     const char *begin = luaL_checklstring(L, 1, &length);

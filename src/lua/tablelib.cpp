@@ -7,6 +7,7 @@
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "lua/stack.h"
 #include "lua/stock.h"
 
 #include "lua/no_server.h"
@@ -97,6 +98,7 @@ void add_item(lua_State *L, luaL_Buffer *buffer, lua_Integer i) {
 }
 
 int concat(lua_State *L) {
+    check_stack(L);
     if (lua_type(L, 1) != LUA_TTABLE || (is_short_plain_table(L) && lua_gettop(L) < 4))
         return run_guarded(L);
     lua_Integer last = luaL_len(L, 1);

@@ -9,6 +9,7 @@
 
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "lua/stack.h"
 #include "lua/stock.h"
 #include "lua/tablelib.h"
 
@@ -180,6 +181,7 @@ int less(lua_State *L) {
 }
 
 int sort(lua_State *L) {
+    check_stack(L);
     if (lua_type(L, 1) != LUA_TTABLE || !lua_isnoneornil(L, 2)) return run_guarded(L);
     lua_settop(L, 1);
     bool plain = !lua_getmetatable(L, 1);

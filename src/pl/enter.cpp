@@ -66,11 +66,12 @@ void drop_trace(Entry *entry) {
 }
 
 // The message handler of every entry: notes where an uncaught error was raised. An error of the
-// server knows already.
+// server knows already. What a left call has still to close may fail without an entry of its own.
 int note_trace(lua_State *L) {
     const lua::ErrorFields *fields = lua::error_fields(L, 1);
     Entry *entry = current_entry();
     if (fields != nullptr && fields->server) return 1;
+    if (entry == nullptr || entry->thread != L) return 1;
     char text[kContextSize];
     const size_t length = describe_stack(L, text, sizeof(text));
     drop_trace(entry);

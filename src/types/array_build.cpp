@@ -212,6 +212,7 @@ Datum construct_array_of(lua_State *L, const Type *type, const ArrayState *array
 }
 
 Datum take_array(lua_State *L, int idx, const Type *type) {
+    lua::check_stack(L);
     if (lua_type(L, idx) == LUA_TTABLE) {
         Builder builder = {};
         builder.element = element_of(L, type);

@@ -1,11 +1,13 @@
 // Domains and length modifiers: plans that do their work through the plan they wrap. Owns nothing.
 #include "types/plan.h"
+#include "types/values.h"
 
 #include "pg/guard.h"
 
 namespace pllua_bg::types {
 
 void push_inner(lua_State *L, const Type *type, Datum value) {
+    lua::check_stack(L);
     const Type *inner = type->inner;
     inner->push(L, inner, value);
 }
@@ -16,6 +18,7 @@ void check_domain(lua_State *L, const Type *type, Datum value, bool isnull) {
 }
 
 Datum take_domain(lua_State *L, int idx, const Type *type) {
+    lua::check_stack(L);
     const Type *inner = type->inner;
     const Datum value = inner->take(L, idx, inner);
     check_domain(L, type, value, false);

@@ -80,7 +80,7 @@ void convert_entry(lua_State *L, const Walk &walk, const JsonEntry &entry, int d
 // Pushes the table of a container; a placeholder when results are discarded.
 void push_container(lua_State *L, const Walk &walk, const JsonbContainer *container, int depth) {
     lua::need_stack(L, 10);
-    if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
+    lua::check_stack(L);
     const bool is_array = JsonContainerIsArray(container);
     const int count = static_cast<int>(JsonContainerSize(container));
     lua_createtable(L, is_array ? count : 0, is_array ? 0 : count);

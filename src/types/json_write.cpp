@@ -231,7 +231,7 @@ void write_value(Writer *writer) {
     lua_State *L = writer->L;
     lua::need_stack(L, 12);
     lua::check_interrupt(L);
-    if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
+    lua::check_stack(L);
     if (writer->options->map != 0 && !lua_isnil(L, writer->options->map)) {
         lua_pushvalue(L, writer->options->map);
         lua_insert(L, -2);

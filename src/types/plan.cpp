@@ -212,6 +212,8 @@ const Type *lookup(Oid oid, int32 typmod) {
     // A typmod of a row is the number of its descriptor, which every value carries itself.
     if (oid == RECORDOID) typmod = -1;
     if (const Type *type = cached(oid, typmod)) return type;
+    // Domains over domains.
+    check_stack_depth();
     prepare_table();
     HeapTuple row = SearchSysCache1(TYPEOID, ObjectIdGetDatum(oid));
     if (!HeapTupleIsValid(row))

@@ -100,6 +100,7 @@ Datum range_of_arguments(lua_State *L, int first, int count, const Type *type) {
 
 Datum take_range(lua_State *L, int idx, const Type *type) {
     if (lua_type(L, idx) != LUA_TTABLE) return take_generic(L, idx, type);
+    lua::check_stack(L);
     // A table with the pseudo-fields of a range object.
     RangeBound lower = {}, upper = {};
     lua_getfield(L, idx, "isempty");

@@ -217,7 +217,7 @@ void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple) {
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];
     lua::need_stack(L, 12);
-    if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
+    lua::check_stack(L);
     shape_idx = lua_absindex(L, shape_idx);
     const Shape *shape = push_shape_data(L, shape_idx);
     const auto deform = [&] { heap_deform_tuple(tuple, shape->descriptor, values, nulls); };

@@ -164,7 +164,7 @@ HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position
     if (lua_type(L, idx) != LUA_TTABLE)
         lua::raise(L, "42804", "cannot convert a Lua %s to a row", luaL_typename(L, idx));
     lua::need_stack(L, 12);
-    if (stack_is_too_deep()) lua::raise(L, "54001", "stack depth limit exceeded");
+    lua::check_stack(L);
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];
     Parts parts = {descriptor, idx, values, nulls};

@@ -5,6 +5,7 @@
 #include "types/plan.h"
 
 #include "lua/error.h"
+#include "lua/stack.h"
 
 namespace pllua_bg::types {
 
