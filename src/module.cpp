@@ -3,11 +3,13 @@
 #include "pg/server.h"
 
 #include "api/api.h"
+#include "pg/params.h"
 #include "pg/plans.h"
 #include "pg/settings.h"
 #include "pg/subxact.h"
 #include "pl/call.h"
 #include "pl/expected.h"
+#include "pl/table_param.h"
 #include "session/session.h"
 #include "types/types.h"
 
@@ -26,5 +28,6 @@ void _PG_init(void) {
     types::initialize();
     pl::initialize();
     pl::install_expected_row();
+    pg::table_hooks = {pl::natural_type_of_table, pl::convert_table};
     session::initialize();
 }

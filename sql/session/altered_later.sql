@@ -71,7 +71,7 @@ select bg.run(:pid, $$select row(1, 'x')::f1 as f$$);
 select * from bg.result(:pid) as (f f1);
 select bg.close(:pid);
 
--- values for a session, of a type that this transaction has changed or locked
+-- values for a session, of a type that this transaction has changed or locked: rows go without their type
 create type grade as enum ('good');
 create table t1 (a int, g grade);
 insert into t1 values (1, 'good');
@@ -81,6 +81,7 @@ do language pllua_bg $$
     local s <close> = bg.launch()
     local f = spi.execute("select row(1, 'x', 3)::f1 as f")[1].f
     print(pcall(s.exec, s, 'select ($1).a', f))
+    print(s:exec('select $1::jsonb', f).value, s:exec('select $1', f).value)
     print(pcall(s.exec, s, 'select $1', spi.execute('select array[null::f1] as fs')[1].fs))
     print(s:exec('select 1').value)
 $$;
@@ -89,14 +90,18 @@ begin;
 lock table t1;
 do language pllua_bg $$
     local s <close> = bg.launch()
-    print(pcall(s.exec, s, 'select ($1).a', spi.execute('select t1 from t1')[1].t1))
+    local t = spi.execute('select t1, array[t1] as ts from t1')[1]
+    print(s:exec('select $1::jsonb', t.t1).value, s:exec('select $1', t.t1).value)
+    print(pcall(s.exec, s, 'select $1', t.ts))
 $$;
 rollback;
 begin;
 alter type grade add value 'new';
 do language pllua_bg $$
     local s <close> = bg.launch()
-    print(pcall(s.exec, s, 'select ($1).a', spi.execute('select t1 from t1')[1].t1))
+    local t = spi.execute('select t1, array[t1] as ts from t1')[1]
+    print(s:exec('select $1::jsonb', t.t1).value, s:exec('select $1', t.t1).value)
+    print(pcall(s.exec, s, 'select $1', t.ts))
 $$;
 rollback;
 begin;
@@ -127,7 +132,10 @@ do language pllua_bg $$
     for _, v in ipairs {pair.f, pair.fs, pair.o, pair.o.f} do waiting[#waiting + 1] = s:run('select $1::text', v) end
     other:exec('alter type f1 drop attribute b cascade')
     other:exec('select pg_advisory_unlock(8)')
-    for _, f in ipairs(waiting) do print(f:try()) end
+    for _, f in ipairs(waiting) do
+        local r, e = f:try()
+        print(r and r.value or e)
+    end
 $$;
 drop function after_change(text, text);
 drop table t1;

@@ -1,5 +1,6 @@
 -- A value that needs a cast gets it with the rights of the user, by every road a parameter can take.
 \set SHOW_CONTEXT never
+set client_min_messages = error;
 create role regress_cast_user login;
 grant usage on schema bg to regress_cast_user;
 grant usage on language pllua_bg to regress_cast_user;
@@ -124,6 +125,51 @@ do language pllua_bg $$
     print(st:exec(1)[1].c)
 $$;
 
+-- functions that a conversion calls without a cast: those of constraints, lengths and comparisons, for each user anew
+create function is_low(int) returns boolean language plpgsql as 'begin return $1 < 100; end';
+create domain low as int check (is_low(value));
+create type with_low as (l low);
+create type number;
+create function number_in(cstring) returns number language internal immutable strict as 'int4in';
+create function number_out(number) returns cstring language internal immutable strict as 'int4out';
+create function number_modifier(cstring[]) returns int language internal immutable strict as 'varchartypmodin';
+create type number (input = number_in, output = number_out, typmod_in = number_modifier, like = int4);
+create function add_modifier(number, int) returns number language internal immutable strict as 'int4pl';
+create cast (number as number) with function add_modifier(number, int);
+create function number_equal(number, number) returns boolean language internal immutable strict as 'int4eq';
+create function number_compare(number, number) returns int language internal immutable strict as 'btint4cmp';
+create operator = (leftarg = number, rightarg = number, function = number_equal);
+create operator < (leftarg = number, rightarg = number, function = number_equal);
+create operator class number_ops default for type number using btree as operator 1 <, operator 3 =, function 1 number_compare(number, number);
+create type with_number as (n number(3));
+revoke execute on function is_low(int), add_modifier(number, int), number_equal(number, number), number_compare(number, number) from public;
+create function convert_all() returns void language pllua_bg as $lua$
+    local function try(...) print((select(2, pcall(...)))) end
+    try(function() return pgtype.low(1) end)
+    try(function() return pgtype.low:fromstring('1') end)
+    try(function() return pgtype.with_low{l = 1} end)
+    try(function() return pgtype.with_low:fromstring('(1)') end)
+    try(function() return pgtype.array.low{1} end)
+    try(function() return pgtype.array.low:fromstring('{1}') end)
+    try(function() return spi.execute('select $1::low as l', 1)[1].l end)
+    try(function() return pgtype.with_number{n = '1'} end)
+    try(function() return pgtype.number('1') == pgtype.number('1') end)
+    try(function() return pgtype.number('1') < pgtype.number('2') end)
+$lua$;
+select convert_all();
+set role regress_cast_user;
+select convert_all();
+reset role;
+begin;
+select convert_all();
+set local role regress_cast_user;
+select convert_all();
+rollback;
+drop function convert_all();
+drop type with_low, with_number;
+drop domain low;
+drop function is_low(int);
+drop type number cascade;
 drop function by_each_road(text, text), change_right(text);
 drop table painted, painted_warm, many, paired;
 drop cast (bigint as color);

@@ -33,12 +33,15 @@ void convert_params(lua_State *L, int idx, Execution *execution, Outgoing *outgo
     auto *values = reinterpret_cast<Datum *>(plans + n);
     bool *nulls = reinterpret_cast<bool *>(values + n);
     for (int i = 0; i < n; i++) {
+        params[i] = {BYTEAOID, true, false, 0, lua_istable(L, idx + i)};
+        if (params[i].table) continue;
         params[i].type = types::natural_type(L, idx + i, &params[i].weak);
         // A string may be text or bytes; the place where it is used decides (pg/params.h).
         if (params[i].weak && params[i].type == TEXTOID) params[i].type = BYTEAOID;
     }
     pg::call_pure(L, [&] {
-        for (int i = 0; i < n; i++) plans[i] = types::lookup(params[i].type, -1);
+        for (int i = 0; i < n; i++)
+            plans[i] = params[i].table ? nullptr : types::lookup(params[i].type, -1);
     });
     convert_values(L, execution, idx, n, plans, values, nulls);
     for (int i = 0; i < n; i++) {

@@ -11,6 +11,7 @@
 #include "lua/userdata.h"
 #include "pg/activation.h"
 #include "pg/guard.h"
+#include "types/shape.h"
 #include "types/types.h"
 #include "types/values.h"
 
@@ -174,8 +175,9 @@ void push_new_statement(lua_State *L, int idx, const Wanted &wanted) {
     Oid *natural = types + nargs;
     for (int i = 0; i < nargs; i++) {
         const int value = wanted.first + i;
-        // Most tables have no type of their own; they are asked last.
-        natural[i] = lua_istable(L, value) ? TEXTOID : own_type(L, value);
+        // Most tables that are no rows have no type of their own; they are asked last.
+        const bool ask = !lua_istable(L, value) || types::is_row(L, value);
+        natural[i] = ask ? own_type(L, value) : TEXTOID;
         types[i] = is_typed(L, value) ? natural[i] : InvalidOid;
     }
     request.types = types;

@@ -8,6 +8,7 @@
 #include "pg/activation.h"
 #include "pg/guard.h"
 #include "types/plan.h"
+#include "types/portable.h"
 
 extern "C" {
 #include "nodes/params.h"
@@ -37,18 +38,23 @@ struct Conversion {
     bool *nulls;
 };
 
+Datum convert_one(lua_State *L, int idx, const types::Type *plan, bool *isnull) {
+    if (plan != nullptr) return types::to_parameter(L, idx, plan, isnull);
+    *isnull = false;
+    return types::to_portable(L, idx);
+}
+
 // Called with a Conversion and its values.
 int convert_all(lua_State *L) {
     const auto *conversion = static_cast<const Conversion *>(lua_touserdata(L, 1));
     for (int i = 0; i < conversion->n; i++)
-        conversion->values[i] =
-            types::to_parameter(L, i + 2, conversion->plans[i], &conversion->nulls[i]);
+        conversion->values[i] = convert_one(L, i + 2, conversion->plans[i], &conversion->nulls[i]);
     return 0;
 }
 
 bool needs_memory(int n, const types::Type *const *plans) {
     for (int i = 0; i < n; i++)
-        if (!plans[i]->by_value) return true;
+        if (plans[i] == nullptr || !plans[i]->by_value) return true;
     return false;
 }
 
@@ -91,8 +97,7 @@ void return_execution(lua_State *L, int idx) {
 void convert_values(lua_State *L, Execution *execution, int first, int n,
                     const types::Type *const *plans, Datum *values, bool *nulls) {
     if (!needs_memory(n, plans)) {
-        for (int i = 0; i < n; i++)
-            values[i] = types::to_parameter(L, first + i, plans[i], &nulls[i]);
+        for (int i = 0; i < n; i++) values[i] = convert_one(L, first + i, plans[i], &nulls[i]);
         return;
     }
     // A Lua error may not leave our context the current one, wherever it is caught.

@@ -67,9 +67,12 @@ void infer_types(const StatementRequest &request, Statement *statement) {
     auto *origin = static_cast<ParamOrigin *>(
         MemoryContextAlloc(statement->context, sizeof(ParamOrigin) * static_cast<Size>(nargs) + 1));
     for (int i = 0; i < nargs; i++) {
-        origin[i] = !types.weak[i]                    ? ParamOrigin::kGiven
-                    : types.resolved[i] == UNKNOWNOID ? ParamOrigin::kNatural
-                                                      : ParamOrigin::kInferred;
+        // A row may have been asked what it is.
+        const bool natural = types.resolved[i] == UNKNOWNOID ||
+                             (types.resolved[i] == types.own[i] && type_is_rowtype(types.own[i]));
+        origin[i] = !types.weak[i] ? ParamOrigin::kGiven
+                    : natural      ? ParamOrigin::kNatural
+                                   : ParamOrigin::kInferred;
     }
     List *queries = NIL;
     ListCell *cell;

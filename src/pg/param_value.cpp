@@ -10,7 +10,6 @@
 
 extern "C" {
 #include "mb/pg_wchar.h"
-#include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
@@ -25,9 +24,7 @@ const char *lua_name(Oid type) {
     case BOOLOID: return "boolean";
     case INT8OID:
     case FLOAT8OID: return "number";
-    case TEXTOID:
-    case BYTEAOID: return "string";
-    default: return "table";
+    default: return "string";
     }
 }
 
@@ -112,7 +109,8 @@ bool takes_numbers(Oid type) {
     case NUMERICOID:
     case TEXTOID:
     case VARCHAROID:
-    case BPCHAROID: return true;
+    case BPCHAROID:
+    case REFCURSOROID: return true;
     default: return false;
     }
 }
@@ -156,33 +154,6 @@ Datum string_to(const ParamValue *param, Oid type) {
                                 -1);
 }
 
-// An array made of a Lua table: each element becomes one of the wanted array.
-bool array_to(const ParamValue *param, Oid element, Datum *result, Refusal *refusal) {
-    ArrayType *array = DatumGetArrayTypeP(param->value);
-    ParamValue one = {ARR_ELEMTYPE(array), true, false, 0};
-    int16 length;
-    bool by_value;
-    char align;
-    int count;
-    Datum *values;
-    bool *nulls;
-    get_typlenbyvalalign(one.type, &length, &by_value, &align);
-    deconstruct_array(array, one.type, length, by_value, align, &values, &nulls, &count);
-    for (int i = 0; i < count; i++) {
-        TypedValue converted;
-        one.isnull = nulls[i];
-        one.value = values[i];
-        if (!try_convert_param(&one, element, &converted, refusal)) return false;
-        values[i] = converted.value;
-        nulls[i] = converted.isnull;
-    }
-    get_typlenbyvalalign(element, &length, &by_value, &align);
-    *result =
-        PointerGetDatum(construct_md_array(values, nulls, ARR_NDIM(array), ARR_DIMS(array),
-                                           ARR_LBOUND(array), element, length, by_value, align));
-    return true;
-}
-
 bool is_json(Oid type) { return type == JSONOID || type == JSONBOID; }
 
 bool is_string(Oid type) { return type == UNKNOWNOID || type == TEXTOID || type == BYTEAOID; }
@@ -195,19 +166,13 @@ void to_json(TypedValue *value, bool as_text) {
 
 // A value of Lua as the type where no cast is needed; where one is, its own type is left.
 bool convert_weak(const ParamValue *param, Oid base, TypedValue *value, Refusal *refusal) {
-    const Oid element = get_element_type(param->type);
     const bool is_number = param->type == INT8OID || param->type == FLOAT8OID;
-    if (is_string(param->type)) {
+    if (is_string(param->type))
         value->value = string_to(param, base);
-    } else if (is_number && takes_numbers(base)) {
-        if (!number_to(param, base, &value->value, refusal)) return false;
-    } else if (OidIsValid(element) || param->type == JSONBOID) {
-        const Oid wanted = get_element_type(base);
-        if (!OidIsValid(element) || !OidIsValid(wanted)) return refuse_type(refusal, param, base);
-        if (!array_to(param, wanted, &value->value, refusal)) return false;
-    } else {
+    else if (!is_number || !takes_numbers(base))
         return true;
-    }
+    else if (!number_to(param, base, &value->value, refusal))
+        return false;
     value->type = base;
     return true;
 }
@@ -216,18 +181,21 @@ bool convert_weak(const ParamValue *param, Oid base, TypedValue *value, Refusal 
 
 bool try_convert_param(const ParamValue *param, Oid type, TypedValue *value, Refusal *refusal) {
     *value = {param->type, param->isnull, param->value};
-    if (param->type == type) return true;
+    if (param->table) {
+        value->value = table_hooks.convert(param->value, type, &value->isnull);
+        value->type = type;
+    }
+    if (value->type == type) return true;
     const Oid base = getBaseType(type);
     if (param->isnull)
         value->type = base;
     else if (is_json(base) && !is_json(param->type) && !is_string(param->type))
         to_json(value, param->weak && base == JSONOID);
-    else if (param->weak && param->type != base && !(is_json(base) && is_json(param->type)) &&
-             !convert_weak(param, base, value, refusal))
+    else if (param->weak && param->type != base && !convert_weak(param, base, value, refusal))
         return false;
     // A domain may refuse NULL, and has the length of its base to be applied.
     return value->type == type || cast_value(value, type, -1, CastContext::kAssignment) ||
-           refuse_type(refusal, param, type);
+           refuse_type(refusal, param, param->weak ? base : type);
 }
 
 TypedValue convert_param(const ParamValue *param, Oid type) {

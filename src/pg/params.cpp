@@ -11,11 +11,18 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
+TableHooks table_hooks;
+
 // The type a value has by itself when nothing else is known: a string of unknown nature is text.
-static Oid natural_type(Oid own) { return own == BYTEAOID || own == UNKNOWNOID ? TEXTOID : own; }
+static Oid natural_type(const ParamTypes *types, int i) {
+    if (types->params[i].table) return table_hooks.natural_type(types->params[i].value);
+    const Oid own = types->own[i];
+    return own == BYTEAOID || own == UNKNOWNOID ? TEXTOID : own;
+}
 
 void init_param_types(ParamTypes *types, int count, const ParamValue *params) {
     types->count = count;
+    types->params = params;
     types->own = static_cast<Oid *>(palloc(sizeof(Oid) * count + 1));
     types->weak = static_cast<bool *>(palloc(sizeof(bool) * count + 1));
     types->resolved = static_cast<Oid *>(palloc(sizeof(Oid) * count + 1));
@@ -32,6 +39,15 @@ static ParamTypes *types_of(ParseState *parse) {
     return static_cast<ParamTypes *>(parse->p_ref_hook_state);
 }
 
+// True when a column of the parameter is selected: ($1).a. It then has to have a type at once.
+static bool selects_column(const char *sql, int location) {
+    if (sql == nullptr || location < 0) return false;
+    const char *at = sql + location + 1;
+    at += strspn(at, "0123456789");
+    at += strspn(at, ") \t\r\n");
+    return *at == '.';
+}
+
 // $n becomes a Param of the type known so far.
 static Node *reference_param(ParseState *parse, ParamRef *reference) {
     ParamTypes *types = types_of(parse);
@@ -41,6 +57,11 @@ static Node *reference_param(ParseState *parse, ParamRef *reference) {
                 (errcode(ERRCODE_UNDEFINED_PARAMETER), errmsg("there is no parameter $%d", number),
                  parser_errposition(parse, reference->location)));
     types->place[number - 1] = parse;
+    Oid *resolved = &types->resolved[number - 1];
+    if (*resolved == UNKNOWNOID && selects_column(parse->p_sourcetext, reference->location)) {
+        const Oid own = natural_type(types, number - 1);
+        if (type_is_rowtype(own)) *resolved = own;
+    }
     Param *param = makeNode(Param);
     param->paramkind = PARAM_EXTERN;
     param->paramid = number;
@@ -64,7 +85,8 @@ static Node *coerce_param(ParseState *parse, Param *param, Oid target, int32, in
     ParamTypes *types = types_of(parse);
     Oid *resolved = &types->resolved[param->paramid - 1];
     if (is_last_resort(parse, param, target, location)) {
-        types->again = types->again || natural_type(types->own[param->paramid - 1]) != TEXTOID;
+        const int i = param->paramid - 1;
+        types->again = types->again || types->params[i].table || natural_type(types, i) != TEXTOID;
     } else if (*resolved == UNKNOWNOID) {
         *resolved = target;
     } else if (*resolved != target) {
@@ -118,7 +140,7 @@ bool needs_second_pass(ParamTypes *types, List *queries) {
     }
     if (undecided)
         for (int i = 0; i < types->count; i++)
-            if (types->resolved[i] == UNKNOWNOID) types->resolved[i] = natural_type(types->own[i]);
+            if (types->resolved[i] == UNKNOWNOID) types->resolved[i] = natural_type(types, i);
     return again;
 }
 
@@ -138,7 +160,7 @@ ParamListInfo bind_params(const ParamTypes *types, const ParamValue *params) {
     for (int i = 0; i < types->count; i++) {
         ParamExternData *bound = &list->params[i];
         bound->ptype =
-            types->resolved[i] == UNKNOWNOID ? natural_type(types->own[i]) : types->resolved[i];
+            types->resolved[i] == UNKNOWNOID ? natural_type(types, i) : types->resolved[i];
         bind_param(&params[i], bound);
     }
     return list;

@@ -26,19 +26,29 @@ struct ParamValue {
     bool weak;
     bool isnull;
     Datum value;
+    bool table = false; // a Lua table: the value is what types::to_portable makes of it
 };
+
+// What only Lua can do with a table: say which type it has by itself, and make a value of it.
+struct TableHooks {
+    Oid (*natural_type)(Datum table);
+    Datum (*convert)(Datum table, Oid type, bool *isnull);
+};
+extern TableHooks table_hooks; // set in module.cpp
 
 // The state of an analysis; arrays of `count` elements.
 struct ParamTypes {
     int count;
-    Oid *own; // what the caller has
+    const ParamValue *params; // what the caller has
+    Oid *own;
     bool *weak;
     Oid *resolved;             // what the statement wants; UNKNOWNOID while undecided
     struct ParseState **place; // where the parameter was seen last
     bool again; // a parameter is undecided or was given text only for want of a better type
 };
 
-// Prepares the state for a first pass; allocates in CurrentMemoryContext. Errors: pg (memory).
+// Prepares the state for a first pass; allocates in CurrentMemoryContext, keeps `params`. Errors:
+// pg (memory).
 void init_param_types(ParamTypes *types, int count, const ParamValue *params);
 // A ParserSetupHook; `types` is the ParamTypes *. Errors of the hooks: pg 42P02, 42P08.
 void setup_param_hooks(struct ParseState *parse, void *types);

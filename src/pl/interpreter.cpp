@@ -184,13 +184,13 @@ lua_State *new_thread(Interpreter *interpreter) {
 
 } // namespace
 
-Interpreter *find_interpreter(bool trusted) {
+Interpreter *find_interpreter(bool trusted, bool start_up) {
     const Oid user = trusted ? GetUserId() : InvalidOid;
     Interpreter *interpreter = interpreters;
     while (interpreter != nullptr && interpreter->user != user) interpreter = interpreter->next;
     if (interpreter == nullptr) interpreter = make_interpreter(trusted, user);
     interpreter->lua->limit = memory_limit();
-    if (!interpreter->started && !interpreter->starting) start(interpreter);
+    if (start_up && !interpreter->started && !interpreter->starting) start(interpreter);
     return interpreter;
 }
 

@@ -33,9 +33,10 @@ struct Interpreter {
 // All interpreters of this backend.
 extern Interpreter *interpreters;
 
-// The interpreter in which code of the current user runs; started when there is none. Errors: pg
-// (53200, and those of the start-up code).
-Interpreter *find_interpreter(bool trusted);
+// The interpreter in which code of the current user runs; made when there is none, and its start-up
+// code run when it has not and the caller wants that. Errors: pg (53200, and those of the start-up
+// code).
+Interpreter *find_interpreter(bool trusted, bool start_up = true);
 
 // A thread with an empty stack that nobody uses; nullptr when there is no memory for one. Errors:
 // none.

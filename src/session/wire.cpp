@@ -2,7 +2,7 @@
 // Owns nothing.
 #include "session/wire.h"
 
-#include "session/open_type.h"
+#include "pg/open_type.h"
 
 extern "C" {
 #include "access/detoast.h"
@@ -30,6 +30,7 @@ struct ParamHeader {
     bool weak;
     bool isnull;
     bool by_value;
+    bool table;
 };
 
 // A parameter in the form in which it travels.
@@ -53,7 +54,7 @@ static void refuse_local_type(const Param *param, int number) {
 
 // The worker would not see the change, or wait for us; what it would store may never come to be.
 static void refuse_open_type(const Param *param, int number) {
-    if (param->isnull || param->type < FirstNormalObjectId || !open_type(param->type).changed)
+    if (param->isnull || param->type < FirstNormalObjectId || !pg::open_type(param->type).changed)
         return;
     ereport(ERROR,
             (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -68,6 +69,7 @@ static void flatten(const Param *param, int number, FlatParam *flat) {
     flat->header.type = param->type;
     flat->header.weak = param->weak;
     flat->header.isnull = param->isnull;
+    flat->header.table = param->table;
     if (param->isnull) return;
     refuse_local_type(param, number);
     initStringInfo(&flat->definitions);
@@ -187,6 +189,7 @@ void read_command(const Frame *frame, WireCommand *command) {
         params[i].type = one.type;
         params[i].weak = one.weak;
         params[i].isnull = one.isnull;
+        params[i].table = one.table;
         params[i].value = 0;
         if (!one.isnull && one.by_value) {
             memcpy(&params[i].value, at, sizeof(Datum));

@@ -92,6 +92,7 @@ static bool describe(const WireCommand *command) {
     present.user = GetUserId();
     present.nparams = command->nparams;
     for (uint32 i = 0; i < command->nparams; i++) {
+        if (command->params[i].table) return false; // it has a type of its own each time
         present.types[i] = command->params[i].type;
         present.weak[i] = command->params[i].weak;
     }

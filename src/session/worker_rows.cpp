@@ -2,8 +2,8 @@
 // Owns nothing that outlives a statement.
 #include "session/worker_rows.h"
 
+#include "pg/open_type.h"
 #include "pg/settings.h"
-#include "session/open_type.h"
 #include "session/row_definition.h"
 #include "session/worker.h"
 
@@ -186,7 +186,7 @@ static void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
     receiver->plain = true;
     for (int i = 0; i < natts; i++) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
-        const OpenType open = open_type(column->atttypid);
+        const pg::OpenType open = pg::open_type(column->atttypid);
         receiver->changed[i] = open.changed;
         if (open.as_text)
             send_as_text(receiver, i, column->atttypid);

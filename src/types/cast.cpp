@@ -1,6 +1,7 @@
 // Values that are wanted as another type than their own. The casts themselves are those of
 // pg/cast.h and pg/params.h. Owns nothing.
 #include "types/datum_object.h"
+#include "types/shape.h"
 
 #include "pg/guard.h"
 #include "pg/params.h"
@@ -51,6 +52,16 @@ Datum convert(lua_State *L, const pg::ParamValue &value, const Type *type, bool 
     return result;
 }
 
+// The row at idx by the casts of its type.
+Datum convert_row(lua_State *L, int idx, const Type *type, bool *isnull) {
+    bool weak, null;
+    const Type *own = find(L, natural_type(L, idx, &weak), -1);
+    const Datum row = to_datum(L, idx, own, &null);
+    const Datum result = convert(L, {own->oid, false, false, row}, type, isnull);
+    free_value(own, row);
+    return result;
+}
+
 } // namespace
 
 Datum cast_value(const Type *from, Datum value, const Type *to) {
@@ -64,8 +75,20 @@ Datum cast_value(const Type *from, Datum value, const Type *to) {
     return take_out(scratch, cast, to);
 }
 
+Datum cast_length(const Type *type, Datum value) {
+    const Scratch scratch = enter_scratch();
+    pg::TypedValue cast = {type->oid, false, value};
+    (void)pg::cast_value(&cast, type->oid, type->typmod, pg::CastContext::kAssignment);
+    refuse_null(cast);
+    return take_out(scratch, cast, type);
+}
+
 Datum take_scalar(lua_State *L, int idx, const Type *type) {
     return convert(L, scalar_value(L, idx), type, nullptr);
+}
+
+Datum take_row(lua_State *L, int idx, const Type *type) {
+    return convert_row(L, idx, type, nullptr);
 }
 
 Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull) {
@@ -80,6 +103,7 @@ Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull) {
     const int kind = lua_type(L, idx);
     if ((kind == LUA_TNUMBER || kind == LUA_TBOOLEAN) && inner->take == take_generic)
         return convert(L, scalar_value(L, idx), type, isnull);
+    if (inner->take == take_generic && is_row(L, idx)) return convert_row(L, idx, type, isnull);
     return to_datum(L, idx, type, isnull);
 }
 

@@ -3,7 +3,9 @@
 #include "types/datum_object.h"
 
 #include "types/array.h"
+#include "types/shape.h"
 
+#include "pg/cast.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -25,8 +27,7 @@ Size header_size(const Type *type) {
 }
 
 Size value_size(const Type *type, Datum value) {
-    if (type->by_value) return 0;
-    return datumGetSize(value, false, type->length);
+    return type->by_value ? 0 : datum_size(type, value);
 }
 
 int object_to_string(lua_State *L) {
@@ -35,6 +36,11 @@ int object_to_string(lua_State *L) {
     push_output(L, object->type, value);
     if (value != object->value) free_value(object->type, value);
     return 1;
+}
+
+// Comparing by the server's own functions is everybody's right.
+void check_right(const FmgrInfo *operation) {
+    if (operation->fn_oid >= FirstNormalObjectId) pg::require_execute(operation->fn_oid);
 }
 
 void prepare_compare(const Type *type) {
@@ -64,6 +70,7 @@ int object_equal(lua_State *L) {
             prepare_compare(type);
             FmgrInfo *operation = &type->cache->eq_opr_finfo;
             if (!OidIsValid(operation->fn_oid)) return;
+            check_right(operation);
             equal =
                 DatumGetBool(FunctionCall2Coll(operation, type->cache->typcollation, left, right));
         });
@@ -82,6 +89,7 @@ int compare(lua_State *L) {
             FmgrInfo *operation = &type->cache->cmp_proc_finfo;
             if (!OidIsValid(operation->fn_oid)) return;
             known = true;
+            check_right(operation);
             result =
                 DatumGetInt32(FunctionCall2Coll(operation, type->cache->typcollation, left, right));
         });
@@ -164,6 +172,8 @@ void push_object(lua_State *L, const Type *type, Datum value) {
     lua_setmetatable(L, -2);
 }
 
+Size datum_size(const Type *type, Datum value) { return datumGetSize(value, false, type->length); }
+
 DatumObject *object_at(lua_State *L, int idx) {
     if (lua_type(L, idx) != LUA_TUSERDATA || !lua_getmetatable(L, idx)) return nullptr;
     lua_rawgetp(L, -1, &kMark);
@@ -215,6 +225,9 @@ Datum take_generic(lua_State *L, int idx, const Type *type) {
     case LUA_TBOOLEAN:
     case LUA_TNUMBER: return take_scalar(L, idx, type);
     case LUA_TUSERDATA: return take_object(L, idx, type);
+    case LUA_TTABLE:
+        if (is_row(L, idx)) return take_row(L, idx, type);
+        [[fallthrough]];
     default: mismatch(L, idx, type);
     }
 }

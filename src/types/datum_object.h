@@ -35,15 +35,21 @@ DatumObject *check_object(lua_State *L, int idx, Family family, const char *expe
 Datum take_object(lua_State *L, int idx, const Type *type);
 // The present value of an object, without a copy unless it is a modified array. Errors: lua.
 Datum object_value(lua_State *L, int idx, const DatumObject *object);
+// The bytes of a by-reference value that is not toasted. Errors: none.
+Size datum_size(const Type *type, Datum value);
 // An exact copy of a by-reference value in CurrentMemoryContext. Errors: lua (memory).
 Datum copy_value(lua_State *L, const Type *type, Datum value);
 
 // Casts as SQL's CAST does. Call inside pg::call. Errors: pg (42846, and what the cast raises).
 // cast.cpp
 Datum cast_value(const Type *from, Datum value, const Type *to);
+// A value of a type with a modifier that its own function applies, as a column does. The same.
+Datum cast_length(const Type *type, Datum value);
 // The number or boolean at idx as a type, with its text form or an assignment cast where the type
 // takes no such values itself (pg/params.h). Errors: lua (42804, 42501, 22003, 22004).
 Datum take_scalar(lua_State *L, int idx, const Type *type);
+// The same for the row at idx, by the casts of its row type.
+Datum take_row(lua_State *L, int idx, const Type *type);
 
 // Each family puts its metamethods into the new metatable on top of the stack. Errors: lua.
 void add_numeric_metamethods(lua_State *L);

@@ -1,7 +1,8 @@
 // Domains and length modifiers: plans that do their work through the plan they wrap. Owns nothing.
-#include "types/plan.h"
-#include "types/values.h"
+#include "types/datum_object.h"
 
+#include "pg/cast.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 namespace pllua_bg::types {
@@ -12,9 +13,29 @@ void push_inner(lua_State *L, const Type *type, Datum value) {
     inner->push(L, inner, value);
 }
 
+// True when what is kept for the domain was made for the current user in this transaction, or is
+// now. The constraints may call functions; the right to execute them is asked for when it is made.
+static bool owns_domain_state(const Type *type) {
+    const LocalTransactionId transaction = pg::transaction_number(MyProc);
+    if (type->domain_transaction != transaction) {
+        type->domain_transaction = transaction;
+        type->domain_user = GetUserId();
+        type->domain_state = nullptr;
+    }
+    return type->domain_user == GetUserId();
+}
+
 void check_domain(lua_State *L, const Type *type, Datum value, bool isnull) {
-    pg::call_pure(
-        L, [&] { domain_check(value, isnull, type->oid, &type->domain_state, plan_context()); });
+    pg::call_pure(L, [&] {
+        if (owns_domain_state(type)) {
+            domain_check(value, isnull, type->oid, &type->domain_state, TopTransactionContext);
+            return;
+        }
+        const Scratch scratch = enter_scratch();
+        domain_check(value, isnull, type->oid, nullptr, nullptr);
+        leave_scratch(scratch);
+        end_scratch(scratch);
+    });
 }
 
 Datum take_domain(lua_State *L, int idx, const Type *type) {
@@ -31,6 +52,11 @@ Datum take_with_typmod(lua_State *L, int idx, const Type *type) {
     if (!OidIsValid(type->length_cast.fn_oid)) return value;
     pg::call_pure(L, [&] {
         FmgrInfo *cast = const_cast<FmgrInfo *>(&type->length_cast);
+        if (cast->fn_oid >= FirstNormalObjectId) {
+            value = cast_length(type, value);
+            return;
+        }
+        pg::require_execute(cast->fn_oid);
         value = FunctionCall3(cast, value, Int32GetDatum(type->typmod), BoolGetDatum(false));
     });
     return value;

@@ -26,6 +26,10 @@ struct JsonOptions {
     lua_Integer array_fraction;
 };
 
+// Pushes a plain table of what the __pairs metamethod on top (popped) yields for the value at idx.
+// A nil value becomes the writer's null. json_write.cpp. Errors: lua.
+void collect_pairs(lua_State *L, int idx);
+
 // Reads the options table at idx; pushes two values that must stay. Errors: lua.
 JsonOptions read_json_options(lua_State *L, int idx);
 JsonOptions default_json_options();

@@ -165,30 +165,6 @@ void write_table(Writer *writer, int idx) {
     buffer_add(&writer->out, '}');
 }
 
-// Pushes a plain table of what the __pairs metamethod on top (popped) yields for the value at idx.
-// A nil value becomes the writer's null.
-void collect_pairs(lua_State *L, int idx) {
-    lua_pushvalue(L, idx);
-    lua_call(L, 1, 3);
-    lua_newtable(L);
-    lua_insert(L, -4); // table, function, state, control
-    for (;;) {
-        lua_pushvalue(L, -3);
-        lua_pushvalue(L, -3);
-        lua_pushvalue(L, -3);
-        lua_call(L, 2, 2);
-        if (lua_isnil(L, -2)) break;
-        lua_pushvalue(L, -2);
-        lua_replace(L, -4);
-        if (lua_isnil(L, -1)) {
-            lua_pop(L, 1);
-            lua_pushlightuserdata(L, nullptr);
-        }
-        lua_rawset(L, -6);
-    }
-    lua_pop(L, 5);
-}
-
 void write_collection(Writer *writer, int idx) {
     lua_State *L = writer->L;
     const bool has_map = writer->options->map != 0 && !lua_isnil(L, writer->options->map);
@@ -260,6 +236,28 @@ void write_value(Writer *writer) {
 }
 
 } // namespace
+
+void collect_pairs(lua_State *L, int idx) {
+    lua_pushvalue(L, idx);
+    lua_call(L, 1, 3);
+    lua_newtable(L);
+    lua_insert(L, -4); // table, function, state, control
+    for (;;) {
+        lua_pushvalue(L, -3);
+        lua_pushvalue(L, -3);
+        lua_pushvalue(L, -3);
+        lua_call(L, 2, 2);
+        if (lua_isnil(L, -2)) break;
+        lua_pushvalue(L, -2);
+        lua_replace(L, -4);
+        if (lua_isnil(L, -1)) {
+            lua_pop(L, 1);
+            lua_pushlightuserdata(L, nullptr);
+        }
+        lua_rawset(L, -6);
+    }
+    lua_pop(L, 5);
+}
 
 JsonOptions default_json_options() { return {0, 0, false, 1000, 1000}; }
 

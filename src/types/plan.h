@@ -52,7 +52,9 @@ struct Type {
     mutable const Type *element; // its plan; read it with element_of()
     TypeCacheEntry *cache;       // of rows and ranges, and of anything compared; permanent
     mutable bool compare_known;
-    mutable void *domain_state; // domain_check's own
+    mutable void *domain_state; // domain_check's own, of the user and the transaction
+    mutable Oid domain_user;
+    mutable LocalTransactionId domain_transaction;
     mutable EnumLabels *labels; // enums
     uint32 hash;                // of the pg_type row in the syscache
     Oid relation;               // typrelid

@@ -30,9 +30,9 @@ Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull);
 
 // The natural type of a Lua value for a parameter without a declared type: boolean -> bool, integer
 // -> int8, float -> float8, string -> text, datum objects and rows of a named type -> their own
-// type (then *weak is false), other rows -> record, sequences -> an array of the elements' common
-// type, other tables -> jsonb, the empty table -> text[]. nil -> unknown. Errors: lua (42804 when
-// there is none, as for functions).
+// type (*weak is false for these), other rows -> record, sequences -> an array of the elements'
+// common type, other tables -> jsonb, the empty table -> text[]. nil -> unknown. Errors: lua (42804
+// when there is none, as for functions).
 Oid natural_type(lua_State *L, int idx, bool *weak);
 
 // Makes the row shape of a descriptor: pushes one Lua value (the metatable that all rows of the

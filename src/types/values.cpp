@@ -79,8 +79,16 @@ bool is_tidy(const Type *type) {
 Datum call_input(const Type *type, const char *text) {
     FmgrInfo *input = const_cast<FmgrInfo *>(&type->input);
     char *source = const_cast<char *>(text);
-    if (is_tidy(type)) return InputFunctionCall(input, source, type->io_param, type->typmod);
+    if (is_tidy(type) && !type->is_domain)
+        return InputFunctionCall(input, source, type->io_param, type->typmod);
     const Scratch scratch = enter_scratch();
+    FmgrInfo fresh;
+    if (type->oid >= FirstNormalObjectId) {
+        // The function would keep the constraints of domains in the type, checked for who was the
+        // user then.
+        fmgr_info(input->fn_oid, &fresh);
+        input = &fresh;
+    }
     Datum value = InputFunctionCall(input, source, type->io_param, type->typmod);
     leave_scratch(scratch);
     value = datumCopy(value, type->by_value, type->length);

@@ -4,7 +4,7 @@
 
 #include "pg/server.h"
 
-namespace pllua_bg::session {
+namespace pllua_bg::pg {
 
 // How values of a type can travel.
 struct OpenType {
@@ -15,4 +15,4 @@ struct OpenType {
 // Looks through the type and all that it is made of. Errors: pg (catalog access, stack depth).
 OpenType open_type(Oid type);
 
-} // namespace pllua_bg::session
+} // namespace pllua_bg::pg

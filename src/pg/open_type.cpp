@@ -6,7 +6,7 @@
 // that leaves no row) and what keeps others from reading it without a trace (TRUNCATE, LOCK) shows
 // in the lock that every such command takes. Constraints of domains make no difference to the form
 // of a value; a range is never altered.
-#include "session/open_type.h"
+#include "pg/open_type.h"
 
 #include "pg/compat.h"
 
@@ -16,7 +16,7 @@ extern "C" {
 #include "utils/catcache.h"
 }
 
-namespace pllua_bg::session {
+namespace pllua_bg::pg {
 
 namespace {
 
@@ -62,7 +62,7 @@ bool has_new_labels(Oid type) {
 bool is_open_relation(Oid relation, int natts, bool writes) {
     LOCKTAG tag;
     SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
-    if (pg::holds_lock(&tag, AccessExclusiveLock)) return true;
+    if (holds_lock(&tag, AccessExclusiveLock)) return true;
     if (!writes) return false;
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
     bool result = !HeapTupleIsValid(tuple) || is_new(tuple);
@@ -129,4 +129,4 @@ OpenType open_type(Oid type) {
     return {as_text, look.changed};
 }
 
-} // namespace pllua_bg::session
+} // namespace pllua_bg::pg

@@ -1,0 +1,190 @@
+// Writing tables for another process. See portable.h for the contracts.
+#include "types/portable.h"
+
+#include "types/array.h"
+#include "types/json.h"
+#include "types/shape.h"
+
+#include "lua/interrupt.h"
+#include "pg/guard.h"
+#include "pg/open_type.h"
+
+#include <cstring>
+
+namespace pllua_bg::types {
+
+namespace {
+
+struct Writer {
+    lua_State *L;
+    TextBuffer out;
+};
+
+template <class T> void put(Writer *writer, const T &value) {
+    buffer_add(&writer->out, reinterpret_cast<const char *>(&value), sizeof value);
+}
+
+void put_bytes(Writer *writer, const void *bytes, size_t size) {
+    put<uint64>(writer, size);
+    buffer_add(&writer->out, static_cast<const char *>(bytes), size);
+}
+
+void put_string(Writer *writer, int idx) {
+    size_t length;
+    const char *text = lua_tolstring(writer->L, idx, &length);
+    put_bytes(writer, text, length);
+}
+
+void write_value(Writer *writer);
+
+// Keys and values, up to a nil; the length in front.
+void put_entries(Writer *writer, int idx) {
+    lua_State *L = writer->L;
+    put<int32>(writer, static_cast<int32>(Min(lua_rawlen(L, idx), PG_INT32_MAX)));
+    lua_pushnil(L);
+    while (lua_next(L, idx) != 0) {
+        lua_pushvalue(L, -2);
+        write_value(writer);
+        write_value(writer);
+    }
+    put(writer, Tag::kNil);
+}
+
+void put_pairs(Writer *writer, int idx) {
+    lua_State *L = writer->L;
+    const bool has_pairs = luaL_getmetafield(L, idx, "__pairs") != LUA_TNIL;
+    put(writer, has_pairs);
+    if (!has_pairs) return;
+    collect_pairs(L, idx);
+    put_entries(writer, lua_gettop(L));
+    lua_pop(L, 1);
+}
+
+void put_sequence(Writer *writer, int idx) {
+    lua_State *L = writer->L;
+    const bool has_length = luaL_getmetafield(L, idx, "__len") != LUA_TNIL;
+    put(writer, has_length);
+    if (!has_length) return;
+    const lua_Integer length = luaL_len(L, idx);
+    put<int64>(writer, length);
+    for (lua_Integer i = 1; i <= length; i++) {
+        lua_geti(L, idx, i);
+        write_value(writer);
+    }
+    lua_pop(L, 1);
+}
+
+// A row of a type that nobody else sees as we do goes without it.
+void write_row(Writer *writer, int idx) {
+    lua_State *L = writer->L;
+    const Shape *shape = push_shape_of_row(L, idx);
+    const int shape_idx = lua_gettop(L);
+    Oid type = shape->descriptor->tdtypeid;
+    pg::call_pure(L, [&] {
+        const pg::OpenType open = pg::open_type(type);
+        if (open.changed) type = InvalidOid;
+    });
+    put(writer, Tag::kRow);
+    put<Oid>(writer, type);
+    put<int32>(writer, shape->live);
+    for (int i = 0; i < shape->descriptor->natts; i++) {
+        const Form_pg_attribute column = TupleDescAttr(shape->descriptor, i);
+        if (column->attisdropped) continue;
+        put(writer, column->attname);
+        put(writer, column->atttypid);
+        put(writer, column->atttypmod);
+        push_column(L, idx, shape_idx, i);
+        write_value(writer);
+    }
+}
+
+// Arrays are made of what the length and the indexes give, JSON of what pairs() gives, rows of the
+// fields.
+void write_table(Writer *writer, int idx) {
+    if (is_row(writer->L, idx)) return write_row(writer, idx);
+    put(writer, Tag::kTable);
+    put(writer, json_mark(writer->L, idx));
+    put_entries(writer, idx);
+    put_pairs(writer, idx);
+    put_sequence(writer, idx);
+}
+
+void write_object(Writer *writer, int idx, const DatumObject *object) {
+    const Datum value = object_value(writer->L, idx, object);
+    const Type *type = object->type;
+    put(writer, Tag::kObject);
+    put<Oid>(writer, type->oid);
+    if (type->by_value)
+        put_bytes(writer, &value, sizeof value);
+    else
+        put_bytes(writer, DatumGetPointer(value), datum_size(type, value));
+    if (value != object->value) free_value(type, value);
+}
+
+void write_other(Writer *writer, int idx) {
+    lua_State *L = writer->L;
+    const DatumObject *object = object_at(L, idx);
+    if (object != nullptr) return write_object(writer, idx, object);
+    if (lua_islightuserdata(L, idx) && lua_touserdata(L, idx) == nullptr)
+        return put(writer, Tag::kNull);
+    if (luaL_getmetafield(L, idx, "__pairs") != LUA_TNIL) {
+        collect_pairs(L, idx);
+        return write_table(writer, lua_gettop(L));
+    }
+    if (luaL_getmetafield(L, idx, "__tostring") != LUA_TNIL) {
+        luaL_tolstring(L, idx, nullptr);
+        put(writer, Tag::kWritten);
+        return put_string(writer, -1);
+    }
+    put(writer, Tag::kOther);
+    put<int32>(writer, lua_type(L, idx));
+}
+
+void write_number(Writer *writer, int idx) {
+    const bool whole = lua_isinteger(writer->L, idx);
+    put(writer, whole ? Tag::kInteger : Tag::kFloat);
+    if (whole)
+        put<int64>(writer, lua_tointeger(writer->L, idx));
+    else
+        put<double>(writer, lua_tonumber(writer->L, idx));
+}
+
+// Writes the value on top and pops it.
+void write_value(Writer *writer) {
+    lua_State *L = writer->L;
+    luaL_checkstack(L, 12, nullptr);
+    lua::check_interrupt(L);
+    lua::check_stack(L);
+    const int idx = lua_gettop(L);
+    switch (lua_type(L, idx)) {
+    case LUA_TNIL: put(writer, Tag::kNil); break;
+    case LUA_TBOOLEAN: put(writer, lua_toboolean(L, idx) ? Tag::kTrue : Tag::kFalse); break;
+    case LUA_TNUMBER: write_number(writer, idx); break;
+    case LUA_TSTRING:
+        put(writer, Tag::kString);
+        put_string(writer, idx);
+        break;
+    case LUA_TTABLE: write_table(writer, idx); break;
+    default: write_other(writer, idx);
+    }
+    lua_settop(L, idx - 1);
+}
+
+} // namespace
+
+Datum to_portable(lua_State *L, int idx) {
+    idx = lua_absindex(L, idx);
+    Writer writer = {L, {}};
+    buffer_init(&writer.out, L);
+    lua_pushvalue(L, idx);
+    write_value(&writer);
+    const size_t size = writer.out.length;
+    if (size > MaxAllocSize - VARHDRSZ) lua::raise(L, "54000", "the table is too large");
+    char *bytes = static_cast<char *>(allocate(L, VARHDRSZ + size));
+    SET_VARSIZE(bytes, VARHDRSZ + size);
+    std::memcpy(VARDATA(bytes), writer.out.data, size);
+    lua_settop(L, writer.out.slot - 1);
+    return PointerGetDatum(bytes);
+}
+
+} // namespace pllua_bg::types
