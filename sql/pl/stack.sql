@@ -39,7 +39,9 @@ create procedure cursor_chain(n int, closes bool) language pllua_bg as $$
     error 'the sets are left'
 $$;
 call cursor_chain(20, true);
-call cursor_chain(4000, true);
+set max_stack_depth = '100kB';
+call cursor_chain(1000, true);
+reset max_stack_depth;
 call cursor_chain(4000, false);
 -- what fails while its query is aborted
 create function bad_link() returns setof int language pllua_bg as $$

@@ -53,4 +53,10 @@ int call(lua_State *L, int nargs, int nresults, int message_handler) {
     return status;
 }
 
+int call_service(lua_State *L, int nargs, int nresults) {
+    // What a call or a finalizer has armed too late.
+    lua_sethook(L, nullptr, 0, 0);
+    return lua_pcall(L, nargs, nresults, 0);
+}
+
 } // namespace pllua_bg::lua

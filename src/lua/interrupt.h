@@ -28,11 +28,15 @@ inline void check_interrupt(lua_State *L) {
 void arm(lua_State *L);
 
 // lua_resume and lua_pcall (with its message handler index) that keep `running` right and carry a
-// pending interrupt over each switch. The only way to run Lua code. Errors: none. An error raised
+// pending interrupt over each switch. The only way to run user code. Errors: none. An error raised
 // by the hook leaves the thread's hooks switched off until a protected call inside that thread has
 // caught it; a message handler runs before that. So no user code as message handler of call(), and
 // no thread is used again whose resume() failed without a protected call inside.
 int resume(lua_State *co, lua_State *from, int nargs, int *nres);
 int call(lua_State *L, int nargs, int nresults, int message_handler);
+// lua_pcall of a function of our own that calls no user code: an interrupt waits until it has
+// ended, so it fails for want of memory only, and nothing is left half made. Finalizers that run
+// meanwhile are interrupted. Errors: none.
+int call_service(lua_State *L, int nargs, int nresults);
 
 } // namespace pllua_bg::lua

@@ -6,6 +6,8 @@
 
 #include "pg/wait.h"
 
+#include <csignal>
+
 extern "C" {
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -38,6 +40,7 @@ void fault(const char *point) {
     if (strncmp(action, "error", 5) == 0)
         ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("fault point \"%s\"", point)));
     if (strncmp(action, "exit", 4) == 0) proc_exit(1);
+    if (strncmp(action, "cancel", 6) == 0) (void)raise(SIGINT);
     while (action != nullptr && strncmp(action, "wait", 4) == 0) {
         (void)wait_latch(100, WaitEvent::kFault);
         // Signals may still be blocked here: it does not wait to be told.

@@ -3,6 +3,7 @@
 
 #include "lua/entry.h"
 #include "lua/state.h"
+#include "pg/fault.h"
 
 extern "C" {
 #include "catalog/pg_proc.h"
@@ -124,6 +125,7 @@ bool is_atomic(FunctionCallInfo fcinfo) {
 }
 
 int push_call(lua_State *L, const Site *site, FunctionCallInfo fcinfo) {
+    pg::fault("push-arguments");
     const int nargs = site->nargs;
     if (nargs > LUA_MINSTACK / 2) lua::need_stack(L, nargs + 4);
     lua_rawgeti(L, LUA_REGISTRYINDEX, site->function->reference);

@@ -6,6 +6,7 @@
 #include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/interrupt.h"
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
 #include "pl/function.h"
@@ -98,6 +99,7 @@ int run_protected(lua_State *L) {
 
 // The error value is on top of the thread.
 ErrorData *take_lua_error(Entry *entry, int status, bool *fresh) {
+    pg::fault("take-error");
     if (pg::pending_error() != nullptr) {
         *fresh = false;
         return pg::copy_pending();
@@ -163,6 +165,7 @@ Entry *find_entry(uint64 number) {
 
 void open_entry(Entry *entry, Interpreter *interpreter, const char *name,
                 const EntryOptions &options) {
+    pg::fault("open-entry");
     Entry *outer = current_entry();
     pg::enter(&entry->activation, options.atomic, options.read_only, entry);
     if (outer != nullptr) outer->paused = lua::running;
@@ -182,7 +185,10 @@ void open_entry(Entry *entry, Interpreter *interpreter, const char *name,
     error_context_stack = &entry->callback;
     if (entry->function != nullptr) hold_function(entry->function);
     if (entry->thread == nullptr) [[unlikely]] {
+        // A finalizer that ran for want of memory may have been cancelled.
+        ErrorData *error = pg::pending_is_final() ? pg::copy_pending() : nullptr;
         unwind(entry, true);
+        if (error != nullptr) pg::rethrow(error);
         ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
                         errdetail("Could not make a Lua thread.")));
     }
@@ -215,6 +221,7 @@ bool run_entry(Entry *entry, lua_CFunction body, void *argument) {
 }
 
 void close_entry(Entry *entry) {
+    pg::fault("close-entry");
     give_thread(entry->interpreter, entry->thread);
     ErrorData *error = unwind(entry, false);
     if (error != nullptr) [[unlikely]]

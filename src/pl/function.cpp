@@ -8,6 +8,7 @@ extern "C" {
 
 #include "lua/entry.h"
 #include "lua/error.h"
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "pl/compile.h"
 #include "pl/enter.h"
@@ -169,6 +170,7 @@ void describe_function(HeapTuple row, Draft *draft) {
 
 int compile_draft(lua_State *L) {
     auto *draft = static_cast<Draft *>(lua_touserdata(L, 1));
+    pg::fault("compile");
     load_source(L, draft->chunk, draft->source);
     draft->syntax.loaded = true;
     if (draft->check_only) return 0;

@@ -5,6 +5,7 @@
 #include "api/errors.h"
 #include "lua/entry.h"
 #include "lua/interrupt.h"
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/interrupt.h"
 #include "pg/memory.h"
@@ -28,6 +29,7 @@ size_t memory_limit() { return static_cast<size_t>(pg::setting_memory_limit) * 1
 void notice_interrupt() { lua::arm(lua::running); }
 
 int prepare_state(lua_State *L) {
+    pg::fault("prepare-state");
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &threads_key);
     prepare_environments(L);
@@ -57,7 +59,7 @@ void make_state(Interpreter *interpreter, const char *name) {
     }
     interpreter->main = interpreter->lua->main;
     lua_pushcfunction(interpreter->main, lua::entry<prepare_state>);
-    if (lua::call(interpreter->main, 0, 0, 0) == LUA_OK) return;
+    if (lua::call_service(interpreter->main, 0, 0) == LUA_OK) return;
     bool fresh;
     ErrorData *error = api::error_from_lua(interpreter->main, -1, &fresh);
     lua::destroy_interp(interpreter->lua);
@@ -128,6 +130,7 @@ void start(Interpreter *interpreter) {
 }
 
 int make_thread(lua_State *L) {
+    pg::fault("make-thread");
     lua_rawgetp(L, LUA_REGISTRYINDEX, &threads_key);
     lua_State *thread = lua_newthread(L);
     lua_rawsetp(L, -2, thread);
@@ -174,7 +177,7 @@ lua_State *new_thread(Interpreter *interpreter) {
     lua_State *L = interpreter->main;
     lua_pushcfunction(L, lua::entry<make_thread>);
     lua_pushlightuserdata(L, &thread);
-    if (lua::call(L, 1, 0, 0) != LUA_OK) {
+    if (lua::call_service(L, 1, 0) != LUA_OK) {
         lua_pop(L, 1);
         return nullptr;
     }

@@ -8,6 +8,7 @@ extern "C" {
 
 #include "lua/error.h"
 #include "lua/state.h"
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "types/shape.h"
 
@@ -184,6 +185,7 @@ void take_columns(lua_State *L, int first, int count, const Result *result, Datu
 }
 
 Datum take_result(lua_State *L, int first, int count, Result *result, bool *isnull) {
+    pg::fault("take-result");
     switch (result->kind) {
     case ResultKind::kVoid: *isnull = false; return 0;
     case ResultKind::kScalar: return take_scalar(L, first, count, result, isnull);
