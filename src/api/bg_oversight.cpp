@@ -136,7 +136,9 @@ int look(lua_State *L) {
         session::Session *session = open_session(handle);
         if (session == nullptr) return;
         session::pump(session);
-        command = session::command(session, id);
+        session::Command *found = session::command(session, id);
+        if (found != nullptr) session::unpack(session, found);
+        command = found;
     });
     if (command == nullptr) return 0;
     const bool pending = command->state == session::CommandState::kPending;

@@ -23,8 +23,11 @@ namespace {
 // The collector hears of external memory in portions of this size.
 constexpr std::size_t kPortion = 256 * 1024;
 
+constexpr std::size_t kNothing = 0;
+
 bool exceeds(const Interp *interp, std::size_t more) {
-    return interp->limit != 0 && interp->used + interp->external + more > interp->limit;
+    return interp->limit != 0 &&
+           interp->used + interp->external + *interp->shared + more > interp->limit;
 }
 
 // lua_Alloc: the given allocator behind the account. Only growth can be refused.
@@ -119,6 +122,7 @@ Interp *create_interp(const InterpOptions &options) {
     auto *interp = static_cast<Interp *>(block);
     *interp = {};
     interp->limit = options.limit;
+    interp->shared = options.shared != nullptr ? options.shared : &kNothing;
     interp->trusted = options.trusted;
     interp->user_id = options.user_id;
     interp->host = options.host;

@@ -11,8 +11,9 @@ namespace pllua_bg::lua {
 struct InterpOptions {
     lua_Alloc allocate; // the allocator below the account; must not raise, returns null when it has
                         // no memory
-    void *allocate_data; // its first argument
-    std::size_t limit;   // bytes; 0: none
+    void *allocate_data;       // its first argument
+    std::size_t limit;         // bytes; 0: none
+    const std::size_t *shared; // bytes held elsewhere that count for every interpreter; null: none
     bool trusted;
     unsigned user_id; // the role it belongs to, for the floors above
     void *host;       // for the floors above
@@ -25,8 +26,9 @@ struct Interp {
     std::size_t used; // bytes Lua holds now
     std::size_t peak; // the most it ever held
     std::size_t
-        external;        // bytes held for Lua objects outside of Lua's allocator (account_external)
-    std::size_t limit;   // for used + external; 0: none; may be changed at any time
+        external;      // bytes held for Lua objects outside of Lua's allocator (account_external)
+    std::size_t limit; // for used + external + *shared; 0: none; may be changed at any time
+    const std::size_t *shared;
     std::size_t refused; // how many requests the limit or the allocator refused
     std::size_t unpaid;  // external bytes the collector was not told of yet
     int finalizers;      // depth of running user finalizers (gc_guard.h); they should not enter the

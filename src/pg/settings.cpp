@@ -11,6 +11,8 @@ int setting_max_sessions = 16;
 int setting_max_sessions_per_role = 0;
 int setting_max_depth = 4;
 int setting_max_result_size = 0;
+int setting_max_queued = 200000;
+int setting_max_notifications = 10000;
 int setting_queue_size = 256;
 int setting_launch_wait = 5000;
 int setting_pool_size = 2;
@@ -54,6 +56,14 @@ static void define_session_settings() {
                             "0 means no limit. Rows that are read while they come do not count.",
                             &setting_max_result_size, 0, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
                             nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pllua_bg.max_queued",
+                            "Sets how many commands a background session may have to do.",
+                            "0 means no limit.", &setting_max_queued, 200000, 0, INT_MAX, PGC_SUSET,
+                            0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pllua_bg.max_notifications",
+                            "Sets how many notifications of a background session are kept.",
+                            "The oldest are dropped. 0 means no limit.", &setting_max_notifications,
+                            10000, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("pllua_bg.queue_size",
                             "Sets the size of the queue of a background session's results.",
                             nullptr, &setting_queue_size, 256, kQueueSizeMin, kQueueSizeMax,

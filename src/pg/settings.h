@@ -12,12 +12,14 @@ extern int setting_max_sessions;          // sessions one backend may have at a 
 extern int setting_max_sessions_per_role; // those of one role in the cluster; 0: no limit
 extern int setting_max_depth;             // levels of sessions that launch sessions
 extern int setting_max_result_size;       // kB of rows of one command nobody has read; 0: no limit
+extern int setting_max_queued;            // commands of one session that are not done; 0: no limit
+extern int setting_max_notifications;     // of one session that nobody has taken; 0: no limit
 extern int setting_queue_size;            // kB of the queue of a session's results
 extern int setting_launch_wait;           // milliseconds launch waits for a free worker slot
 extern int setting_pool_size;     // idle sessions one backend keeps for its next launches; 0: none
 extern int setting_pool_lifetime; // seconds a kept session waits to be used again; 0: none is kept
 extern int setting_pool_age;      // seconds after its start a session is no longer kept
-extern int setting_memory_limit;  // kB for each interpreter; 0: none
+extern int setting_memory_limit;  // kB for each interpreter and what is held (held.h); 0: none
 
 // Lua code run when an interpreter starts, in this order; null or empty: none.
 extern char *setting_on_init;           // in every interpreter, with its real globals

@@ -170,6 +170,7 @@ void open_entry(Entry *entry, Interpreter *interpreter, const char *name,
     pg::enter(&entry->activation, options.atomic, options.read_only, entry);
     if (outer != nullptr) outer->paused = lua::running;
     entry->interpreter = interpreter;
+    renew_limit(interpreter);
     entry->thread = options.thread != nullptr ? options.thread : take_thread(interpreter);
     entry->paused = nullptr;
     entry->name = name;

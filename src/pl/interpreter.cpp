@@ -7,6 +7,7 @@
 #include "lua/interrupt.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
+#include "pg/held.h"
 #include "pg/interrupt.h"
 #include "pg/memory.h"
 #include "pg/settings.h"
@@ -24,6 +25,14 @@ namespace {
 char threads_key;
 
 size_t memory_limit() { return static_cast<size_t>(pg::setting_memory_limit) * 1024; }
+
+size_t largest() {
+    size_t most = 0;
+    for (const Interpreter *interpreter = interpreters; interpreter != nullptr;
+         interpreter = interpreter->next)
+        most = Max(most, interpreter->lua->used + interpreter->lua->external);
+    return most;
+}
 
 // Called in a signal handler.
 void notice_interrupt() { lua::arm(lua::running); }
@@ -49,6 +58,8 @@ void make_state(Interpreter *interpreter, const char *name) {
     options.allocate = pg::lua_allocate;
     options.allocate_data = pg::make_lua_memory(interpreter->memory);
     options.limit = memory_limit();
+    options.shared = &pg::held;
+    pg::largest_interpreter = largest;
     options.trusted = interpreter->trusted;
     options.user_id = interpreter->user;
     options.host = interpreter;
@@ -192,9 +203,18 @@ Interpreter *find_interpreter(bool trusted, bool start_up) {
     Interpreter *interpreter = interpreters;
     while (interpreter != nullptr && interpreter->user != user) interpreter = interpreter->next;
     if (interpreter == nullptr) interpreter = make_interpreter(trusted, user);
-    interpreter->lua->limit = memory_limit();
     if (start_up && !interpreter->started && !interpreter->starting) start(interpreter);
     return interpreter;
+}
+
+void renew_limit(Interpreter *interpreter) {
+    lua::Interp *account = interpreter->lua;
+    const size_t limit = memory_limit();
+    const size_t room = Max(limit / 64, 256 * 1024);
+    const size_t wanted = account->used + account->external + pg::held + room;
+    account->limit = limit;
+    if (limit != 0 && wanted > limit)
+        account->limit = Min(wanted, limit + Max(limit / 8, 8 * room));
 }
 
 lua_State *take_thread(Interpreter *interpreter) {

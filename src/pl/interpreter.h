@@ -38,6 +38,10 @@ extern Interpreter *interpreters;
 // code).
 Interpreter *find_interpreter(bool trusted, bool start_up = true);
 
+// The limit of its memory from now on: pllua_bg.memory_limit, and where next to nothing is left of
+// that, a little more, so that code can let go of what an earlier call has kept. Errors: none.
+void renew_limit(Interpreter *interpreter);
+
 // A thread with an empty stack that nobody uses; nullptr when there is no memory for one. Errors:
 // none.
 lua_State *take_thread(Interpreter *interpreter);

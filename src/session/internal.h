@@ -24,8 +24,14 @@ struct OwnCommand : Command {
     bool cancelled;  // to be cancelled when its turn comes
     bool cleanup;    // cancel() leaves it alone
     bool streaming;  // the worker waits until rows are taken
+    bool failed;     // an error has come for it
+    bool lost;       // its worker has died before it was done
     Statement *open; // the statement whose tag has not come yet
     Size unread;     // bytes of rows received and not yet read, of a streaming command
+    char *packed;    // the frames that have come, while `context` is nullptr
+    uint32 packed_length;
+    uint32 packed_capacity;
+    Size held; // bytes counted for it
 };
 
 struct Session {
@@ -73,8 +79,13 @@ struct Session {
     Size note_length;
     Notification *notifications;
     Notification *last_notification;
-    bool listener;         // what comes is counted
-    Notice *early_notices; // came while no command was pending; given to the next
+    int notification_count;
+    bool dropping;     // notifications have been dropped since the last time there were none
+    Size held;         // bytes counted in pg::held, those of commands included
+    Size held_backlog; // of that, for what the queue has not taken
+    const char *cause_of_death; // set when it is gone
+    bool listener;              // what comes is counted
+    Notice *early_notices;      // came while no command was pending; given to the next
     Notice *last_early_notice;
 };
 
@@ -112,12 +123,31 @@ void end_all_sessions();
 OwnCommand *current_command(Session *session);
 OwnCommand *find_command(Session *session, CommandId id);
 // Enters a new command. Errors: pg (memory).
-OwnCommand *add_command(Session *session, const char *sql);
+OwnCommand *add_command(Session *session, const char *sql, bool streaming);
+// What comes of it can be kept. Errors: pg (memory).
+void begin_contents(Session *session, OwnCommand *own);
+// Keeps a frame that belongs to the command, unless it is discarded. Errors: pg (memory, temporary
+// file).
+void keep_frame(Session *session, OwnCommand *own, const Frame *frame);
+// Makes of such a frame what it is a part of, in the command's context. Errors: as keep_frame().
+void take_contents(Session *session, OwnCommand *own, const Frame *frame);
+// Makes the error of a command whose worker has died. Errors: pg (memory).
+void take_death(const Session *session, OwnCommand *own);
+// An error that has come is none of the command. Errors: pg (memory).
+void forget_error(Session *session, OwnCommand *own);
+// Counts what the queue has not taken. Errors: none.
+void count_backlog(Session *session);
+// Counts bytes that the session holds, or has given back: negative. Errors: none.
+void count_held(Session *session, ptrdiff_t bytes);
 // Forgets one.
 void drop_command(Session *session, OwnCommand *command);
 
 // The current command has ended: the next one is current; a discarded one is dropped.
 void current_is_done(Session *session);
+
+// Nothing more is taken of what has come for the pending command: there is no memory for it.
+// Errors: none.
+bool is_full(const Session *session);
 
 // Sessions whose worker is not known to have ended. Errors: as pump().
 int count_living();
@@ -139,8 +169,12 @@ bool has_run(const Session *session);
 // Sends the worker a signal, if it runs. Errors: none.
 void signal_worker(Session *session, int signal);
 
-// A notification has come for the session. Errors: none.
-void count_notification(const Session *session);
+// Keeps a notification; the oldest make room. Errors: pg (memory).
+void take_notification(Session *session, const Frame *frame);
+// Frees those that nobody has taken. Errors: none.
+void drop_notifications(Session *session);
+// Says that notifications for the worker with this pid are lost. Errors: pg, those of a warning.
+void warn_of_lost_notifications(int pid);
 // Takes one message apart. Errors: pg (memory, temporary file).
 void take_message(Session *session, const char *message, Size length);
 

@@ -1,4 +1,4 @@
-// Starting sessions, sending commands to them, and letting go of them.
+// Starting sessions.
 // Owns the registration of workers and the counter that numbers sessions.
 #include "session/internal.h"
 
@@ -9,6 +9,7 @@
 #include "pg/encoding.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
+#include "pg/held.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
 #include "session/replay.h"
@@ -207,6 +208,7 @@ static void make_segment(Session *session, const LaunchOptions &options, StringI
     shm_mq_handle *in = shm_mq_attach(queue_to_launcher(header), session->segment, nullptr);
     channel_init(&session->channel, session->context, out, in);
     MemoryContextSwitchTo(old);
+    count_held(session, static_cast<ptrdiff_t>(MemoryContextMemAllocated(session->context, false)));
 }
 
 void await_slot(dsm_segment *segment, double seconds, const char *refusal,
@@ -254,6 +256,7 @@ static Session *launch_new(const LaunchOptions &options, Size queue_size, String
 
 static Session *start(const LaunchOptions &options, bool *reused) {
     check_may_launch();
+    pg::check_held(sizeof(Session));
     initialize_at_first_use();
     sweep_unclaimed();
     if (session_count >= pg::setting_max_sessions && count_living() >= pg::setting_max_sessions)
@@ -316,80 +319,6 @@ int launch_for_pid(const LaunchOptions &options) {
         found = pid(session);
     });
     return found;
-}
-
-// What goes to the worker of a command.
-struct Request {
-    uint32 flags;
-    uint32 statement;
-    const char *sql;
-    int nparams;
-    const Param *params;
-    bool cleanup = false;
-};
-
-static CommandId send_request(Session *session, const Request &request) {
-    if (!request.cleanup) check_not_restricted();
-    session->unused = false;
-    pump(session);
-    if (session->gone) raise_gone(session);
-    if (session->last_command != 0)
-        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                        errmsg("background session takes no more commands")));
-    if (request.nparams > PG_UINT16_MAX)
-        ereport(ERROR,
-                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                 errmsg("too many parameters for a background session: %d", request.nparams)));
-    // The worker has the text of a prepared statement.
-    bool known = request.statement != 0 && (request.flags & kPrepare) == 0;
-    WireCommand wire = {
-        session->last_sent + 1,   request.flags,  static_cast<uint32>(request.nparams),
-        known ? "" : request.sql, request.params, request.statement};
-    OwnCommand *own = add_command(session, request.sql);
-    own->streaming = (request.flags & kStreaming) != 0;
-    own->cleanup = request.cleanup;
-    ErrorData *error = pg::attempt([session, &wire] { write_command(&session->channel, &wire); });
-    if (error != nullptr) {
-        session->last_sent--;
-        drop_command(session, own);
-        pg::rethrow(error);
-    }
-    show_sent(session->header, own->id);
-    count(Counter::kCommands);
-    flush(&session->channel);
-    return own->id;
-}
-
-CommandId send(Session *session, const char *sql, int nparams, const Param *params,
-               uint32 statement) {
-    return send_request(session, {0, statement, sql, nparams, params});
-}
-
-CommandId send_cleanup(Session *session, const char *sql) {
-    return send_request(session, {0, 0, sql, 0, nullptr, true});
-}
-
-CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params,
-                         uint32 statement) {
-    return send_request(session, {kStreaming, statement, sql, nparams, params});
-}
-
-CommandId prepare(Session *session, const char *sql, int nparams, const Param *params,
-                  uint32 *statement) {
-    *statement = ++session->last_statement;
-    return send_request(session, {kPrepare, *statement, sql, nparams, params});
-}
-
-void release_statement(Session *session, uint32 statement) {
-    if (session->gone) return;
-    put_frame(&session->channel, FrameType::kForget, &statement, sizeof statement);
-    flush(&session->channel);
-}
-
-CommandId send_last(Session *session, const char *sql, bool quiet) {
-    CommandId id = send_request(session, {quiet ? kLast | kQuiet : kLast, 0, sql, 0, nullptr});
-    session->last_command = id;
-    return id;
 }
 
 } // namespace pllua_bg::session

@@ -8,6 +8,7 @@
 
 #include "pg/compat.h"
 #include "pg/fault.h"
+#include "pg/held.h"
 #include "pg/settings.h"
 #include "session/replay.h"
 #include "session/statistics.h"
@@ -26,6 +27,7 @@ struct Job {
     Job *next;
     SubTransactionId subtransaction;
     Oid user;
+    Size held;            // bytes counted for it
     StringInfoData setup; // settings and the command
     dsm_segment *segment; // once its worker is registered
     SegmentHeader *header;
@@ -38,6 +40,7 @@ Job *last_job;
 
 void on_commit(const char *sql, int nparams, const Param *params) {
     check_may_launch();
+    pg::check_held(sizeof(Job));
     initialize_at_first_use();
     MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
     auto *job = static_cast<Job *>(palloc0(sizeof(Job)));
@@ -48,9 +51,11 @@ void on_commit(const char *sql, int nparams, const Param *params) {
     complete_settings(&job->setup);
     WireCommand command = {1, 0, static_cast<uint32>(nparams), sql, params, 0};
     append_command(&job->setup, &command);
+    MemoryContextSwitchTo(old);
+    job->held = GetMemoryChunkSpace(job) + GetMemoryChunkSpace(job->setup.data);
+    pg::hold(static_cast<ptrdiff_t>(job->held));
     (last_job == nullptr ? first_job : last_job->next) = job;
     last_job = job;
-    MemoryContextSwitchTo(old);
 }
 
 static void start_job(Job *job) {
@@ -83,8 +88,10 @@ static void tell_worker(const Job *job, uint32 outcome) {
 static void end_jobs(uint32 outcome) {
     Job *job = first_job;
     first_job = last_job = nullptr;
-    for (; job != nullptr; job = job->next)
+    for (; job != nullptr; job = job->next) {
+        pg::hold(-static_cast<ptrdiff_t>(job->held));
         if (job->segment != nullptr) tell_worker(job, outcome);
+    }
 }
 
 static void at_transaction_end(XactEvent event, void *) {
@@ -111,6 +118,9 @@ static void forget_jobs_of(SubTransactionId subtransaction) {
     while (Job *job = *link) {
         if (job->subtransaction == subtransaction) {
             *link = job->next;
+            pg::hold(-static_cast<ptrdiff_t>(job->held));
+            pfree(job->setup.data);
+            pfree(job);
         } else {
             last_job = job;
             link = &job->next;

@@ -74,11 +74,7 @@ static void sweep() {
 // Frees what the last use has left here.
 static void forget_use(Session *session) {
     while (session->commands.first != nullptr) drop_command(session, session->commands.first);
-    while (Notification *notification = session->notifications) {
-        session->notifications = notification->next;
-        free_notification(notification);
-    }
-    session->last_notification = nullptr;
+    drop_notifications(session);
     session->listener = false;
     while (Notice *notice = session->early_notices) {
         session->early_notices = notice->next;

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "pg/encoding.h"
+#include "pg/held.h"
 #include "session/session_table.h"
 #include "session/snapshot.h"
 #include "session/statistics.h"
@@ -23,8 +24,7 @@ static constexpr int kMessagesAtOnce = 64;
 static const char *cause_of_death(Session *session) {
     SegmentHeader *header = session->header;
     if (session->last_words != nullptr) return session->last_words->message;
-    if (session->current != nullptr && session->current->error != nullptr)
-        return session->current->error->message;
+    if (session->current != nullptr && session->current->failed) return session->last_error;
     if (header->last_words[0] != '\0') return pg::valid_text(header->last_words);
     if (has_flag(header, kIdleEnd)) return _("The session ended because it was idle for too long.");
     if (!session->started && session->last_error != nullptr) return session->last_error;
@@ -32,7 +32,7 @@ static const char *cause_of_death(Session *session) {
     return _("The worker process ended unexpectedly.");
 }
 
-static ErrorData *make_death_error(Session *session, OwnCommand *own, const char *cause) {
+void take_death(const Session *session, OwnCommand *own) {
     auto *error = static_cast<ErrorData *>(MemoryContextAllocZero(own->context, sizeof(ErrorData)));
     MemoryContext old = MemoryContextSwitchTo(own->context);
     error->elevel = ERROR;
@@ -41,24 +41,26 @@ static ErrorData *make_death_error(Session *session, OwnCommand *own, const char
     error->sqlerrcode = ERRCODE_CONNECTION_FAILURE;
     error->message = pstrdup(has_run(session) ? _("background session was lost")
                                               : _("background session could not be started"));
-    error->detail = pstrdup(cause);
+    error->detail = pstrdup(session->cause_of_death);
     error->context = psprintf(_("background session, pid %d"), session->pid);
     MemoryContextSwitchTo(old);
-    return error;
+    own->error = error;
 }
 
 void session_is_gone(Session *session) {
     const char *cause = MemoryContextStrdup(session->context, cause_of_death(session));
     session->gone = true;
+    session->cause_of_death = cause;
     release_snapshot(session);
     bool in_order = session->last_command != 0 && session->current == nullptr;
     if (!in_order && (session->last_error == nullptr || session->current != nullptr))
-        session->last_error = const_cast<char *>(cause);
+        session->last_error = MemoryContextStrdup(session->context, cause);
     while (OwnCommand *own = session->current) {
-        own->error = make_death_error(session, own, cause);
+        own->failed = own->lost = true;
         own->state = CommandState::kFailed;
         own->ended = GetCurrentTimestamp();
         own->open = nullptr;
+        if (own->context != nullptr) take_death(session, own);
         current_is_done(session);
     }
     session->transaction = 'I';
@@ -69,13 +71,21 @@ void session_is_gone(Session *session) {
     dsm_segment *segment = session->segment;
     session->segment = nullptr;
     session->header = nullptr;
-    session->channel.gone = true;
+    count_held(session, -static_cast<ptrdiff_t>(channel_release(&session->channel)));
+    session->held_backlog = 0;
     dsm_detach(segment);
 }
 
+bool is_full(const Session *session) {
+    return !session->gone && session->current != nullptr && !session->current->discarded &&
+           pg::held_would_exceed(0);
+}
+
+// What comes stays in the queue, and then with the worker.
 static bool is_throttled(const Session *session) {
-    return session->current != nullptr && session->current->streaming &&
-           !session->current->discarded && session->current->unread > kStreamingWindow;
+    const OwnCommand *own = session->current;
+    if (own == nullptr || own->discarded) return false;
+    return (own->streaming && own->unread > kStreamingWindow) || pg::held_would_exceed(0);
 }
 
 // An error interrupted the taking apart of a message: what follows cannot be trusted.
@@ -96,7 +106,10 @@ void pump(Session *session) {
         give_up(session);
         return;
     }
-    if (has_backlog(&session->channel)) (void)send_backlog(&session->channel);
+    if (has_backlog(&session->channel)) {
+        (void)send_backlog(&session->channel);
+        count_backlog(session);
+    }
     for (int i = 0; i < kMessagesAtOnce; i++) {
         if (is_throttled(session)) return;
         const char *message;

@@ -1,4 +1,4 @@
-// Reading what a command has brought: rows, notices, notifications.
+// Reading what a command has brought: rows, notices.
 // Owns its readers, each in the memory context its caller gave.
 #include "session/reader.h"
 
@@ -6,9 +6,6 @@
 #include "session/internal.h"
 
 namespace pllua_bg::session {
-
-// Notifications that have come for sessions with a listener.
-static uint64 arrived = 0;
 
 struct TupleReader {
     Statement *statement;
@@ -77,33 +74,6 @@ void relay_notices(Session *, Command *command) {
         if (command->notices == nullptr) command->last_notice = nullptr;
         raise_again(notice->data);
     }
-}
-
-Notification *next_notification(Session *session) {
-    pump(session);
-    Notification *got = session->notifications;
-    if (got == nullptr) return nullptr;
-    session->notifications = got->next;
-    if (got->next == nullptr) session->last_notification = nullptr;
-    return got;
-}
-
-bool has_notification(const Session *session) {
-    return session->gone || session->notifications != nullptr;
-}
-
-void set_listener(Session *session) { session->listener = true; }
-
-uint64 notifications_arrived() { return arrived; }
-
-void count_notification(const Session *session) {
-    if (session->listener) arrived++;
-}
-
-void free_notification(Notification *notification) {
-    pfree(notification->channel);
-    pfree(notification->payload);
-    pfree(notification);
 }
 
 } // namespace pllua_bg::session

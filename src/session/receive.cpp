@@ -102,8 +102,6 @@ static void take_rows(OwnCommand *own, const Frame *frame) {
     uint64 nrows;
     memcpy(&nrows, frame->payload, sizeof nrows);
     own->open->nrows += nrows;
-    count(Counter::kRows, nrows);
-    if (own->discarded) return;
     spool_append(own->open->rows, frame->payload, frame->length);
     if (own->streaming) own->unread += frame->length;
 }
@@ -144,27 +142,32 @@ static void remember_error(Session *session, const char *message) {
     session->last_error = MemoryContextStrdup(session->context, message);
 }
 
-static void take_error(Session *session, OwnCommand *own, const Frame *frame) {
-    if (own == nullptr || own->error != nullptr) {
-        // Nobody waits for it: kept as the cause of the death that may follow.
-        MemoryContext context =
-            AllocSetContextCreate(session->context, "pllua_bg error", ALLOCSET_SMALL_SIZES);
-        MemoryContext old = MemoryContextSwitchTo(context);
-        ErrorData *error = read_error(session, frame);
-        remember_error(session, error->message);
-        MemoryContextSwitchTo(old);
-        if (error->elevel >= FATAL)
-            session->last_words = error;
-        else
-            MemoryContextDelete(context);
-        return;
+// An error of the command, or of the worker while it has none: who asks for the session's state
+// sees it, and it may be the cause of the death that follows.
+static void note_error(Session *session, OwnCommand *own, const Frame *frame) {
+    MemoryContext context =
+        AllocSetContextCreate(session->context, "pllua_bg error", ALLOCSET_SMALL_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(context);
+    ErrorData *error = read_error(session, frame);
+    MemoryContextSwitchTo(old);
+    remember_error(session, error->message);
+    if (own != nullptr) {
+        count(Counter::kErrors);
+        if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED) count(Counter::kDeadlocks);
     }
-    own->error = read_error(session, frame);
-    count(Counter::kErrors);
-    if (own->error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED) count(Counter::kDeadlocks);
-    if (own->error->elevel > ERROR) session->last_words = own->error;
-    own->error->elevel = ERROR;
-    remember_error(session, own->error->message);
+    if (error->elevel > ERROR)
+        session->last_words = error;
+    else
+        MemoryContextDelete(context);
+}
+
+static void take_error(Session *session, OwnCommand *own, const Frame *frame) {
+    // Of a command the first counts.
+    if (own != nullptr && own->failed) own = nullptr;
+    note_error(session, own, frame);
+    if (own == nullptr) return;
+    own->failed = true;
+    keep_frame(session, own, frame);
 }
 
 static void append_notice(Notice **first, Notice **last, Notice *notice) {
@@ -172,37 +175,19 @@ static void append_notice(Notice **first, Notice **last, Notice *notice) {
     *last = notice;
 }
 
-static void take_notice(Session *session, OwnCommand *own, const Frame *frame) {
-    if (own != nullptr && own->discarded) return;
-    MemoryContext context =
-        own != nullptr
-            ? own->context
-            : AllocSetContextCreate(session->context, "pllua_bg notice", ALLOCSET_SMALL_SIZES);
-    MemoryContext old = MemoryContextSwitchTo(context);
+static Notice *make_notice(const Session *session, const Frame *frame) {
     auto *notice = static_cast<Notice *>(palloc0(sizeof(Notice)));
     notice->data = read_error(session, frame);
-    if (own == nullptr)
-        append_notice(&session->early_notices, &session->last_early_notice, notice);
-    else
-        append_notice(&own->notices, &own->last_notice, notice);
-    MemoryContextSwitchTo(old);
+    return notice;
 }
 
-static void take_notification(Session *session, const Frame *frame) {
-    MemoryContext old = MemoryContextSwitchTo(session->context);
-    const char *at = frame->payload;
-    auto *got = static_cast<Notification *>(palloc0(sizeof(Notification)));
-    uint32 sender;
-    (void)take_bytes(&at, &sender, sizeof sender);
-    got->pid = static_cast<int>(pg_ntoh32(sender));
-    got->channel = pstrdup(at);
-    got->payload = pstrdup(at + strlen(at) + 1);
-    if (session->last_notification != nullptr)
-        session->last_notification->next = got;
-    else
-        session->notifications = got;
-    session->last_notification = got;
-    count_notification(session);
+// One that comes while no command is pending.
+static void take_early_notice(Session *session, const Frame *frame) {
+    MemoryContext context =
+        AllocSetContextCreate(session->context, "pllua_bg notice", ALLOCSET_SMALL_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(context);
+    append_notice(&session->early_notices, &session->last_early_notice,
+                  make_notice(session, frame));
     MemoryContextSwitchTo(old);
 }
 
@@ -215,14 +200,14 @@ static void take_ready(Session *session, const Frame *frame) {
     release_snapshot(session);
     while (session->current != nullptr && session->current->id <= ready.command) {
         OwnCommand *own = session->current;
-        own->state = own->error == nullptr ? CommandState::kComplete : CommandState::kFailed;
+        own->state = own->failed ? CommandState::kFailed : CommandState::kComplete;
         own->begun = ready.begun;
         own->ended = ready.ended;
         current_is_done(session);
     }
     OwnCommand *next = session->current;
     // What the worker has reported while it was idle is no error of a command it has not begun.
-    if (next != nullptr) next->error = nullptr;
+    if (next != nullptr) forget_error(session, next);
     if (next != nullptr && next->cancelled && !is_cancelled(session->header, next->id))
         cancel_command(session, next->id);
 }
@@ -234,33 +219,50 @@ static void take_late_frame(Session *session, const Frame *frame) {
     if (frame->type == FrameType::kRenew) session->waking = false;
 }
 
+void take_contents(Session *session, OwnCommand *own, const Frame *frame) {
+    MemoryContext old = MemoryContextSwitchTo(own->context);
+    switch (frame->type) {
+    case FrameType::kColumns: take_columns(own, frame); break;
+    case FrameType::kRows: take_rows(own, frame); break;
+    case FrameType::kTag: take_tag(own, frame); break;
+    case FrameType::kNotice:
+        append_notice(&own->notices, &own->last_notice, make_notice(session, frame));
+        break;
+    default:
+        own->error = read_error(session, frame);
+        own->error->elevel = ERROR;
+        break;
+    }
+    MemoryContextSwitchTo(old);
+}
+
+static void count_rows(const Frame *frame) {
+    uint64 nrows;
+    memcpy(&nrows, frame->payload, sizeof nrows);
+    count(Counter::kRows, nrows);
+}
+
 static void take_frame(Session *session, const Frame *frame) {
     if (session->pooled || session->waking) {
         take_late_frame(session, frame);
         return;
     }
-    if (frame->type == FrameType::kReady) {
+    OwnCommand *own = session->current;
+    switch (frame->type) {
+    case FrameType::kReady:
         take_ready(session, frame); // frees the command's memory when nobody wants it
         return;
-    }
-    OwnCommand *own = session->current;
-    MemoryContext old = MemoryContextSwitchTo(own == nullptr ? session->context : own->context);
-    switch (frame->type) {
-    case FrameType::kError: take_error(session, own, frame); break;
-    case FrameType::kNotice: take_notice(session, own, frame); break;
-    case FrameType::kNotification: take_notification(session, frame); break;
+    case FrameType::kError: take_error(session, own, frame); return;
+    case FrameType::kNotification: take_notification(session, frame); return;
+    case FrameType::kNotice:
+        if (own == nullptr) take_early_notice(session, frame);
+        break;
+    case FrameType::kRows: count_rows(frame); break;
     case FrameType::kColumns:
-        if (own != nullptr) take_columns(own, frame);
-        break;
-    case FrameType::kRows:
-        if (own != nullptr) take_rows(own, frame);
-        break;
-    case FrameType::kTag:
-        if (own != nullptr) take_tag(own, frame);
-        break;
+    case FrameType::kTag: break;
     default: elog(ERROR, "unknown message of a background session");
     }
-    MemoryContextSwitchTo(old);
+    if (own != nullptr) keep_frame(session, own, frame);
 }
 
 void take_message(Session *session, const char *message, Size length) {

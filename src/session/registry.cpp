@@ -1,4 +1,4 @@
-// The sessions of this backend and the commands of each: finding, counting, forgetting, ending.
+// The sessions of this backend: finding, counting, forgetting, ending.
 // Owns the list of sessions.
 #include "session/internal.h"
 
@@ -135,97 +135,6 @@ void signal_worker(Session *session, int signal) {
         (void)kill(pid, signal);
 }
 
-// Numbers ascend in the list; most look-ups are for one of its ends.
-OwnCommand *find_command(Session *session, CommandId id) {
-    OwnCommand *first = session->commands.first;
-    OwnCommand *last = session->commands.last;
-    if (first == nullptr || id < first->id || id > last->id) return nullptr;
-    bool from_front = id - first->id <= last->id - id;
-    OwnCommand *own = from_front ? first : last;
-    while (from_front ? own->id < id : own->id > id) own = from_front ? own->after : own->before;
-    return own->id == id ? own : nullptr;
-}
-
-OwnCommand *current_command(Session *session) { return session->current; }
-
-void current_is_done(Session *session) {
-    OwnCommand *own = session->current;
-    session->last_done = own->id;
-    session->current = own->after;
-    if (own->discarded) drop_command(session, own);
-}
-
-Command *command(Session *session, CommandId id) {
-    OwnCommand *own = find_command(session, id);
-    return own == nullptr || own->discarded ? nullptr : own;
-}
-
-OwnCommand *add_command(Session *session, const char *sql) {
-    constexpr int kShown = 1024;
-    MemoryContext context =
-        AllocSetContextCreate(session->context, "pllua_bg command", ALLOCSET_SMALL_SIZES);
-    OwnCommand *own =
-        static_cast<OwnCommand *>(MemoryContextAllocZero(context, sizeof(OwnCommand)));
-    const Size size = pg::clipped_length(sql, kShown) + 1;
-    own->sql = static_cast<char *>(MemoryContextAlloc(context, size));
-    pg::copy_clipped(own->sql, sql, size);
-    own->context = context;
-    own->id = ++session->last_sent;
-    own->state = CommandState::kPending;
-    own->untaken = true;
-    own->notices = session->early_notices;
-    own->last_notice = session->last_early_notice;
-    for (Notice *notice = own->notices; notice != nullptr; notice = notice->next)
-        MemoryContextSetParent(GetMemoryChunkContext(notice), context);
-    session->early_notices = session->last_early_notice = nullptr;
-    session->commands.append(own);
-    if (session->current == nullptr) session->current = own;
-    return own;
-}
-
-void drop_command(Session *session, OwnCommand *own) {
-    session->commands.remove(own);
-    if (session->current == own) session->current = nullptr;
-    MemoryContextDelete(own->context);
-}
-
-void release(Session *session, CommandId id) {
-    OwnCommand *own = find_command(session, id);
-    if (own == nullptr) return;
-    if (own->state == CommandState::kPending)
-        own->discarded = true;
-    else
-        drop_command(session, own);
-}
-
-Command *take_out(Session *session, CommandId id) {
-    OwnCommand *own = find_command(session, id);
-    if (own == nullptr || own->discarded || own->state == CommandState::kPending) return nullptr;
-    session->commands.remove(own);
-    if (session->current == own) session->current = nullptr;
-    own->untaken = false;
-    MemoryContextSetParent(own->context, CurrentMemoryContext);
-    return own;
-}
-
-Command *newest_untaken(Session *session) {
-    for (OwnCommand *own = session->commands.last; own != nullptr; own = own->before)
-        if (own->untaken && !own->discarded) return own;
-    return nullptr;
-}
-
-Command *oldest_untaken(Session *session) {
-    for (OwnCommand *own = session->commands.first; own != nullptr; own = own->after)
-        if (own->untaken && !own->discarded) return own;
-    return nullptr;
-}
-
-Command *newest_pending(Session *session) {
-    return session->current == nullptr ? nullptr : session->commands.last;
-}
-
-void take(Session *, Command *command) { command->untaken = false; }
-
 Status status(Session *session) {
     pump(session);
     Status result = {};
@@ -270,6 +179,8 @@ void free_session(Session *session) {
         dsm_detach(session->segment);
     }
     if (session->worker != nullptr) pfree(session->worker);
+    drop_notifications(session);
+    count_held(session, -static_cast<ptrdiff_t>(session->held));
     MemoryContextDelete(session->context);
 }
 

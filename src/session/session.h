@@ -130,6 +130,7 @@ struct Command {
     CommandId id;
     CommandState state;
     char *sql; // its first 120 bytes at least, clipped at a character
+    // What follows is there once unpack() was called, and in a command that take_out() returned.
     ErrorData
         *error; // when kFailed; all fields as the worker raised them, context completed by
                 // 'background session, pid N'; 08006 when the worker died, with the cause as detail
@@ -138,7 +139,7 @@ struct Command {
     Statement *last;
     Notice *notices; // in order; messages of the worker while this command ran
     Notice *last_notice;
-    MemoryContext context; // owns all of it
+    MemoryContext context; // owns all of that; nullptr before unpack()
     bool untaken;          // not yet fetched by result() or results()
     TimestampTz begun;     // by the worker's clock; 0: pending, or unknown because it died
     TimestampTz ended;     // 0: pending
@@ -146,6 +147,9 @@ struct Command {
 
 // The command with this number; nullptr once released. Errors: none.
 Command *command(Session *session, CommandId id);
+// Makes what has come of a command, and what is still to come, what Command says. Errors: pg
+// (memory).
+void unpack(Session *session, Command *command);
 // The newest (oldest) command nobody has fetched; nullptr when there is none. Errors: none.
 Command *newest_untaken(Session *session);
 Command *oldest_untaken(Session *session);
@@ -158,7 +162,7 @@ void take(Session *session, Command *command);
 void release(Session *session, CommandId id);
 // Takes a settled command out of the session, which forgets it: its memory is now below
 // CurrentMemoryContext and the caller's, to be freed with MemoryContextDelete(command->context) or
-// with its parent. nullptr when there is none. Errors: none.
+// with its parent. nullptr when there is none. Errors: pg (memory).
 Command *take_out(Session *session, CommandId id);
 
 // Sends what is kept and receives what is there, without waiting. Errors: pg only for lack of
@@ -184,7 +188,8 @@ inline constexpr int kNews = -2;
 // Waits until one of the commands is no longer pending; its index, or kTimedOut after `timeout`
 // seconds (negative: no limit), or, with `seen`, kNews when notifications_arrived() is not *seen.
 // Drains every session of the backend while it waits. Polls with sched_yield
-// for at most 50 us, then sleeps on the latch. Errors: pg: interrupts. A worker that waits for a
+// for at most 50 us, then sleeps on the latch. Errors: pg: interrupts; 53200 when what has come
+// leaves no memory for the rest. A worker that waits for a
 // lock of ours ends with 40P01 (deadlock), as its result.
 int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen = nullptr);
 

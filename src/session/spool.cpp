@@ -31,7 +31,8 @@ static SpoolItem *make_item(Spool *spool, const void *data, Size length) {
     return item;
 }
 
-static void append_item(SpoolItem **first, SpoolItem **last, SpoolItem *item) {
+static void append_item(Spool *spool, SpoolItem **first, SpoolItem **last, SpoolItem *item) {
+    spool->memory += GetMemoryChunkSpace(item);
     if (*last != nullptr)
         (*last)->next = item;
     else
@@ -68,7 +69,7 @@ static void append_to_file(Spool *spool, const void *data, Size length) {
 
 void spool_append(Spool *spool, const void *data, Size length) {
     if (spool->file_failed) {
-        append_item(&spool->late_first, &spool->late_last, make_item(spool, data, length));
+        append_item(spool, &spool->late_first, &spool->late_last, make_item(spool, data, length));
         return;
     }
     bool fits = spool->memory + length <= static_cast<Size>(work_mem) * 1024;
@@ -76,8 +77,7 @@ void spool_append(Spool *spool, const void *data, Size length) {
         append_to_file(spool, data, length);
         return;
     }
-    append_item(&spool->first, &spool->last, make_item(spool, data, length));
-    spool->memory += length;
+    append_item(spool, &spool->first, &spool->last, make_item(spool, data, length));
 }
 
 void spool_rewind(SpoolCursor *cursor, MemoryContext context) {
@@ -123,12 +123,14 @@ static const char *return_item(SpoolCursor *cursor, SpoolItem *item, Size *lengt
 }
 
 // The item after the cursor's in one of the two lists; a consumed one is freed.
-static SpoolItem *step(SpoolItem **first, SpoolItem **last, SpoolCursor *cursor, bool consume) {
+static SpoolItem *step(Spool *spool, SpoolItem **first, SpoolItem **last, SpoolCursor *cursor,
+                       bool consume) {
     if (cursor->item == nullptr) return *first;
     SpoolItem *next = cursor->item->next;
     if (consume) {
         *first = next;
         if (next == nullptr) *last = nullptr;
+        spool->memory -= GetMemoryChunkSpace(cursor->item);
         pfree(cursor->item);
         cursor->item = nullptr;
     }
@@ -137,8 +139,7 @@ static SpoolItem *step(SpoolItem **first, SpoolItem **last, SpoolCursor *cursor,
 
 const char *spool_next(Spool *spool, SpoolCursor *cursor, bool consume, Size *length) {
     if (!cursor->in_file && !cursor->in_late) {
-        if (consume && cursor->item != nullptr) spool->memory -= cursor->item->length;
-        SpoolItem *item = step(&spool->first, &spool->last, cursor, consume);
+        SpoolItem *item = step(spool, &spool->first, &spool->last, cursor, consume);
         if (item != nullptr) return return_item(cursor, item, length);
         if (spool->file_items == 0 && spool->late_first == nullptr) return nullptr;
         cursor->in_file = true;
@@ -152,7 +153,7 @@ const char *spool_next(Spool *spool, SpoolCursor *cursor, bool consume, Size *le
         }
         cursor->in_late = true;
     }
-    SpoolItem *item = step(&spool->late_first, &spool->late_last, cursor, consume);
+    SpoolItem *item = step(spool, &spool->late_first, &spool->late_last, cursor, consume);
     return item == nullptr ? nullptr : return_item(cursor, item, length);
 }
 

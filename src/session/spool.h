@@ -20,7 +20,7 @@ struct Spool {
     MemoryContext context;
     SpoolItem *first; // before the file
     SpoolItem *last;
-    Size memory; // bytes of the items before the file
+    Size memory; // bytes of the items in memory
     BufFile *file;
     uint64 file_items;
     int end_number; // where the next item is written: file number and offset

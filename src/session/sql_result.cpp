@@ -236,6 +236,7 @@ void return_result(FunctionCallInfo fcinfo, Session *session, double timeout) {
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                         errmsg("background session has no result that was not fetched")));
     const CommandId id = wanted->id;
+    unpack(session, wanted);
     const bool done = put_meanwhile(session, wanted, &target, timeout);
     // Who asked with the wrong column definition list may ask again.
     if (wanted->state == CommandState::kComplete && wanted->last != nullptr)

@@ -25,6 +25,19 @@ void channel_init(Channel *channel, MemoryContext context, shm_mq_handle *out, s
     spool_rewind(&channel->cursor, context);
 }
 
+Size channel_release(Channel *channel) {
+    const Size freed = 2 * kBatchSize + channel->backlog->memory;
+    channel->gone = true;
+    spool_free(channel->backlog);
+    pfree(channel->batch);
+    pfree(channel->sending_buffer);
+    channel->backlog = nullptr;
+    channel->batch = channel->sending_buffer = nullptr;
+    channel->sending = nullptr;
+    channel->batch_length = channel->batch_capacity = channel->sending_capacity = 0;
+    return freed;
+}
+
 // Offers one message; false when the queue has not taken all of it.
 static bool offer(Channel *channel, const char *message, Size length) {
     shm_mq_result result = shm_mq_send(channel->out, length, message, true, true);

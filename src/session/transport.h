@@ -71,6 +71,10 @@ struct Channel {
 // dropped. Errors: pg (memory).
 void channel_init(Channel *channel, MemoryContext context, shm_mq_handle *out, shm_mq_handle *in);
 
+// The other side has gone, and nothing is written any more: frees the buffers and the backlog.
+// Returns the bytes of a new channel's buffers and of the backlog. Errors: none.
+Size channel_release(Channel *channel);
+
 // Room for a frame's payload, to be filled at once. Errors: pg (memory, temporary file; 54000 too
 // long).
 char *begin_frame(Channel *channel, FrameType type, Size length);

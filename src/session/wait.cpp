@@ -3,6 +3,7 @@
 #include "pg/wait.h"
 
 #include "pg/compat.h"
+#include "pg/held.h"
 #include "session/internal.h"
 #include "session/reader.h"
 
@@ -66,6 +67,8 @@ static int look(const WaitFor *commands, int n, const uint64 *seen) {
     pump_all();
     const int settled = first_settled(commands, n);
     if (settled >= 0) return settled;
+    for (int i = 0; i < n; i++)
+        if (is_full(commands[i].session)) pg::check_held(0);
     return seen != nullptr && *seen != notifications_arrived() ? kNews : kTimedOut;
 }
 

@@ -1,9 +1,11 @@
 // What the server sends to a client, as frames to the launcher: errors, notices, notifications,
 // COPY TO STDOUT. Owns the process's PQcommMethods while a session runs.
+#include "session/internal.h"
 #include "session/worker.h"
 
 #include "pg/compat.h"
 #include "pg/encoding.h"
+#include "pg/settings.h"
 
 extern "C" {
 // The header of GSSAPI is not needed here, and not always installed.
@@ -50,6 +52,23 @@ static void keep_last_words(const char *fields, Size length) {
         pg::copy_clipped(worker.header->last_words, message, sizeof worker.header->last_words);
 }
 
+// What the launcher does not take waits here, on disk when it is much, but not without limit.
+static void put_notification(const char *data, Size length) {
+    static int waiting;
+    static bool dropping;
+    if (!has_backlog(&worker.channel)) {
+        waiting = 0;
+        dropping = false;
+    }
+    if (pg::setting_max_notifications == 0 || waiting < pg::setting_max_notifications) {
+        waiting++;
+        put_report(FrameType::kNotification, data, length);
+    } else if (!dropping) {
+        dropping = true;
+        warn_of_lost_notifications(MyProcPid);
+    }
+}
+
 static int put_message(char type, const char *data, size_t length) {
     if (worker.channel.gone) return 0;
     switch (type) {
@@ -58,7 +77,7 @@ static int put_message(char type, const char *data, size_t length) {
         put_report(FrameType::kError, data, length);
         break;
     case 'N': put_report(FrameType::kNotice, data, length); break;
-    case 'A': put_report(FrameType::kNotification, data, length); break;
+    case 'A': put_notification(data, length); break;
     case 'H': // CopyOutResponse: its first byte is 1 when the format is binary
         begin_copy_rows(length > 0 && data[0] == 1);
         break;

@@ -1,0 +1,34 @@
+// What this backend holds outside of Lua for code that has sessions. See held.h for the contracts.
+#include "pg/held.h"
+
+#include "pg/settings.h"
+
+namespace pllua_bg::pg {
+
+size_t held = 0;
+size_t (*largest_interpreter)() = nullptr;
+
+static size_t limit() { return static_cast<size_t>(setting_memory_limit) * 1024; }
+
+void hold(ptrdiff_t bytes) { held += static_cast<size_t>(bytes); }
+
+bool held_would_exceed(size_t more) {
+    const size_t most = limit();
+    if (most == 0) return false;
+    if (held + more > most / 4 * 3) return true;
+    return largest_interpreter != nullptr && largest_interpreter() + held + more > most;
+}
+
+size_t most_for_notifications() { return limit() == 0 ? SIZE_MAX : limit() / 4; }
+
+void check_held(size_t more) {
+    if (held_would_exceed(more))
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("memory limit exceeded"),
+                        errdetail("What background sessions have brought or are to do holds %zu kB "
+                                  "of this session's memory.",
+                                  held / 1024),
+                        errhint("Fetch the results of earlier commands, or close sessions, or "
+                                "increase pllua_bg.memory_limit.")));
+}
+
+} // namespace pllua_bg::pg

@@ -1,0 +1,26 @@
+// What this backend holds outside of Lua for code that has sessions: commands and what has come of
+// them, and work for after the commit. It counts against pllua_bg.memory_limit for every
+// interpreter (lua/state.h), and takes no more than three quarters of it, so that Lua code can go
+// on and fetch what there is. Owns the count.
+#pragma once
+
+#include "pg/server.h"
+
+namespace pllua_bg::pg {
+
+// Bytes. Read by the accounts of interpreters; changed by hold() only.
+extern size_t held;
+// The bytes that the largest interpreter counts for itself. Set by the floor that has them.
+extern size_t (*largest_interpreter)();
+
+// Positive when something is taken, negative when it is given back. Errors: none.
+void hold(ptrdiff_t bytes);
+// True when there is no room for so many bytes more. Errors: none.
+bool held_would_exceed(size_t more);
+// Raises where held_would_exceed(). Errors: pg 53200.
+void check_held(size_t more);
+// What notifications may take beside all that: other roles send them, and shall not take from
+// anybody what the limit gives. Bytes. Errors: none.
+size_t most_for_notifications();
+
+} // namespace pllua_bg::pg
