@@ -1,6 +1,7 @@
 // Entering and leaving the language. See activation.h for the contracts.
 #include "pg/activation.h"
 
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
 
@@ -80,8 +81,10 @@ void ensure_spi() {
     if (activation->spi_connected) return;
     const int options = activation->atomic ? 0 : SPI_OPT_NONATOMIC;
     MemoryContext caller = CurrentMemoryContext;
+    fault("spi-connect");
     if (SPI_connect_ext(options) != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
     activation->spi_connected = true;
+    fault("spi-connected");
     if (activation->on_spi_connect != nullptr) activation->on_spi_connect(activation);
     // SPI's own context, which it has made the current one, ends before the result of the call is
     // read.

@@ -17,10 +17,24 @@ extern "C" {
 namespace pllua_bg::pg {
 
 static char *fault_setting = nullptr;
+static const char *spent; // the action `once` that has been taken
+
+static void forget_spent(const char *, void *) { spent = nullptr; }
+
+// In the middle of what the server does with a subtransaction.
+static void fail_in_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
+    switch (event) {
+    case SUBXACT_EVENT_START_SUB: fault("subxact-start"); break;
+    case SUBXACT_EVENT_PRE_COMMIT_SUB: fault("subxact-commit"); break;
+    case SUBXACT_EVENT_ABORT_SUB: fault("subxact-abort"); break;
+    default: break;
+    }
+}
 
 void define_fault_settings() {
     DefineCustomStringVariable("pllua_bg.fault", "Test builds: what is to go wrong where.", nullptr,
-                               &fault_setting, "", PGC_SUSET, 0, nullptr, nullptr, nullptr);
+                               &fault_setting, "", PGC_SUSET, 0, nullptr, forget_spent, nullptr);
+    RegisterSubXactCallback(fail_in_subtransaction, nullptr);
 }
 
 // What the setting says about a point: the text after '='; nullptr when the point is not named.
@@ -37,7 +51,10 @@ static const char *wanted(const char *point) {
 void fault(const char *point) {
     const char *action = wanted(point);
     if (action == nullptr) return;
-    if (strncmp(action, "error", 5) == 0)
+    const bool once = strncmp(action, "once", 4) == 0;
+    if (once && spent == action) return;
+    if (once) spent = action;
+    if (once || strncmp(action, "error", 5) == 0)
         ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("fault point \"%s\"", point)));
     if (strncmp(action, "exit", 4) == 0) proc_exit(1);
     if (strncmp(action, "cancel", 6) == 0) (void)raise(SIGINT);

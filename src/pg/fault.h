@@ -1,6 +1,7 @@
 // Named points at which a test can make the module fail, wait or end; empty unless built with
 // -DPLLUA_BG_FAULTS. Owns the setting pllua_bg.fault of such a build:
-// '<point>=error|exit|wait|cancel', points separated by commas; superusers only may set it.
+// '<point>=error|once|exit|wait|cancel', points separated by commas, `once` an error the first
+// time; superusers only may set it.
 #pragma once
 
 #include "pg/server.h"

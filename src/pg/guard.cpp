@@ -50,6 +50,8 @@ void Landing::arm() {
     memory = CurrentMemoryContext;
     activation = current_activation;
     database_closed = pg::database_closed;
+    interrupt_holdoff = InterruptHoldoffCount;
+    cancel_holdoff = QueryCancelHoldoffCount;
 }
 
 void Landing::rewind() {
@@ -58,6 +60,8 @@ void Landing::rewind() {
     CurrentMemoryContext = memory;
     current_activation = activation;
     pg::database_closed = database_closed;
+    InterruptHoldoffCount = interrupt_holdoff;
+    QueryCancelHoldoffCount = cancel_holdoff;
 }
 
 ErrorData *take_error() {
@@ -107,7 +111,7 @@ ErrorData *before_call(Effect effect, CallState *state) {
         return nullptr;
     if (effect == Effect::kDatabase) {
         ErrorData *error = attempt([] { open_levels(); });
-        if (error != nullptr) note_pending(error);
+        if (error != nullptr) note_uncertain(error);
         return error;
     }
     if (levels_own_subtransaction(level_count() - 1) || IsInParallelMode()) return nullptr;

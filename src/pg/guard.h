@@ -20,6 +20,10 @@ struct Landing {
     ErrorContextCallback *context_stack;
     MemoryContext memory;
     struct Activation *activation;
+    // An error lets interrupts in again; code that holds them off, as that of an abort does, goes
+    // on after a guard inside it.
+    uint32 interrupt_holdoff;
+    uint32 cancel_holdoff;
     const char *database_closed;
 
     // Remembers the present state; the caller calls sigsetjmp itself. Errors: none.

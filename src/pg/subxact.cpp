@@ -14,7 +14,8 @@ int count;
 int capacity;
 
 ErrorData *pending;
-int pending_depth; // levels that were open when the pending error was raised
+int pending_depth;      // levels that were open when the pending error was raised
+bool pending_uncertain; // only the end of a subtransaction clears it
 
 // Keeps the first of two errors.
 ErrorData *first_of(ErrorData *first, ErrorData *second) {
@@ -23,13 +24,39 @@ ErrorData *first_of(ErrorData *first, ErrorData *second) {
     return first;
 }
 
-ErrorData *end_levels(int index, bool commit) {
+ErrorData *end_levels(int index, bool commit, bool *any_open) {
     ErrorData *error = nullptr;
+    *any_open = false;
     while (count > index) {
         Subtransaction *level = &levels[--count];
-        if (level->open) error = first_of(error, end_subtransaction(level, commit));
+        if (!level->open) continue;
+        *any_open = true;
+        error = first_of(error, end_subtransaction(level, commit));
     }
     return error;
+}
+
+// How often the end of a broken subtransaction is tried; memory was short, most likely.
+constexpr int kTries = 3;
+
+// Rolls back until the subtransaction is no more.
+void roll_back_remains(const Subtransaction *level) {
+    for (int i = 0; i < kTries && GetCurrentTransactionNestLevel() >= level->nest_level; i++)
+        free_error(attempt([] { RollbackAndReleaseCurrentSubTransaction(); }));
+}
+
+// The server can do nothing with a subtransaction that was begun by half but to begin it again.
+void undo_begin(const Subtransaction *level) {
+    for (int i = 0; i < kTries && GetCurrentTransactionNestLevel() >= level->nest_level; i++) {
+        ErrorData *error = attempt([] { CommitTransactionCommand(); });
+        free_error(error);
+        if (error == nullptr) roll_back_remains(level);
+    }
+}
+
+void put_back(const Subtransaction *level) {
+    MemoryContextSwitchTo(level->memory);
+    CurrentResourceOwner = level->owner;
 }
 
 ErrorData *copy_error(const ErrorData *error) {
@@ -74,13 +101,18 @@ bool levels_own_subtransaction(int base) {
     return false;
 }
 
-ErrorData *release_levels(int index) { return end_levels(index, true); }
+ErrorData *release_levels(int index) {
+    bool any_open;
+    return end_levels(index, true, &any_open);
+}
 
 ErrorData *rollback_levels(int index) {
-    ErrorData *error = end_levels(index, false);
+    bool any_open;
+    ErrorData *error = end_levels(index, false, &any_open);
     if (error != nullptr) {
         note_pending(error);
-    } else if (pending != nullptr && pending_depth > index && !is_final(pending)) {
+    } else if (pending != nullptr && pending_depth > index && !is_final(pending) &&
+               (any_open || !pending_uncertain)) {
         clear_pending();
     }
     return error;
@@ -97,9 +129,14 @@ void open_levels() {
 void begin_subtransaction(Subtransaction *level) {
     level->memory = CurrentMemoryContext;
     level->owner = CurrentResourceOwner;
-    BeginInternalSubTransaction(nullptr);
+    level->nest_level = GetCurrentTransactionNestLevel() + 1;
+    ErrorData *error = attempt([] { BeginInternalSubTransaction(nullptr); });
     MemoryContextSwitchTo(level->memory);
-    level->open = true;
+    level->open = error == nullptr;
+    if (level->open) return;
+    undo_begin(level);
+    put_back(level);
+    rethrow(error);
 }
 
 ErrorData *end_subtransaction(Subtransaction *level, bool commit) {
@@ -110,8 +147,8 @@ ErrorData *end_subtransaction(Subtransaction *level, bool commit) {
         else
             RollbackAndReleaseCurrentSubTransaction();
     });
-    MemoryContextSwitchTo(level->memory);
-    CurrentResourceOwner = level->owner;
+    if (error != nullptr) roll_back_remains(level);
+    put_back(level);
     return error;
 }
 
@@ -137,10 +174,16 @@ void note_pending(const ErrorData *error) {
     pending_depth = count;
 }
 
+void note_uncertain(const ErrorData *error) {
+    note_pending(error);
+    pending_uncertain = true;
+}
+
 void begin_closing(Closing *closing) {
     static char message[] = "the query of the function was aborted";
     closing->pending = pending;
     closing->depth = pending_depth;
+    closing->uncertain = pending_uncertain;
     pending = nullptr;
     ErrorData aborted = {};
     aborted.elevel = ERROR;
@@ -154,11 +197,13 @@ void end_closing(Closing *closing) {
     clear_pending();
     pending = closing->pending;
     pending_depth = closing->depth;
+    pending_uncertain = closing->uncertain;
 }
 
 void clear_pending() {
     free_error(pending);
     pending = nullptr;
+    pending_uncertain = false;
 }
 
 ErrorData *copy_pending() { return copy_error(pending); }

@@ -11,6 +11,7 @@ namespace pllua_bg::pg {
 // exception blocks keep it.
 struct Subtransaction {
     bool open;
+    int nest_level; // its own
     MemoryContext memory;
     ResourceOwner owner;
 };
@@ -31,9 +32,11 @@ ErrorData *rollback_levels(int index);
 // Begins the subtransactions of all levels of this activation that have none. Errors: pg.
 void open_levels();
 
-// A subtransaction for one call only, inside a level that has none yet. Errors: pg.
+// A subtransaction for one call only, inside a level that has none yet. Errors: pg; there is none
+// then.
 void begin_subtransaction(Subtransaction *subtransaction);
-// Ends it; the error of a failed end is returned. Errors: none.
+// Ends it; the error of a failed end is returned: what should have been committed was rolled back.
+// Errors: none.
 ErrorData *end_subtransaction(Subtransaction *subtransaction, bool commit);
 
 // True for an error that Lua code may never catch: cancel and shutdown.
@@ -46,11 +49,14 @@ bool pending_is_final();
 // Remembers a copy of error as pending until the innermost level that is open now has been rolled
 // back.
 void note_pending(const ErrorData *error);
+// The same, and only a level that owns a subtransaction counts: SPI may be left connected by half.
+void note_uncertain(const ErrorData *error);
 // While code is closed whose query was aborted, an error is pending that cannot be caught: nothing
 // but clean-up enters the server. What was pending before is put back at the end. Errors: none.
 struct Closing {
     ErrorData *pending;
     int depth;
+    bool uncertain;
 };
 void begin_closing(Closing *closing);
 void end_closing(Closing *closing);

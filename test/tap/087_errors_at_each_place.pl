@@ -1,0 +1,115 @@
+# An error in the middle of entering, leaving or undoing: where SPI is connected, where a subtransaction begins, commits or is rolled back. Whoever
+# catches it, the backend is as it was, and nothing is left of the connections and subtransactions.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SessionTest;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('places');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION pllua_bg;
+CREATE TABLE t (x int);
+-- In Lua: one level, two levels, an entry inside an entry, one inside plpgsql inside Lua, a set, an error after the work.
+CREATE FUNCTION plain() RETURNS int LANGUAGE pllua_bg AS $$ return spi.execute('select 1 as x')[1].x $$;
+CREATE FUNCTION writes() RETURNS int LANGUAGE pllua_bg AS $$ spi.execute('insert into t values (1)') return 1 $$;
+CREATE FUNCTION catches() RETURNS text LANGUAGE pllua_bg AS $$
+	local ok, e = pcall(function() return spi.execute('select writes() as x')[1].x end)
+	return ok and 'good' or e.sqlstate
+$$;
+CREATE FUNCTION catches_deep() RETURNS text LANGUAGE pllua_bg AS $$
+	local ok, e = pcall(function() local good, inner = pcall(function() spi.execute('select writes()') error('inner') end) return spi.execute('select writes() as x')[1].x end)
+	return ok and 'good' or tostring(e.sqlstate)
+$$;
+CREATE FUNCTION in_sql() RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM plain(); RETURN writes(); END $$;
+CREATE FUNCTION calls_sql() RETURNS int LANGUAGE pllua_bg AS $$ spi.execute('select 1') return spi.execute('select in_sql() as x')[1].x $$;
+CREATE FUNCTION sql_catches() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM plain();
+	BEGIN
+		PERFORM calls_sql();
+	EXCEPTION WHEN OTHERS THEN
+		PERFORM plain();
+		RETURN sqlstate;
+	END;
+	RETURN 'good';
+END $$;
+CREATE FUNCTION rows_of() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+	for i = 1, 3 do coroutine.yield(select(2, pcall(function() return spi.execute('select writes() as x')[1].x end)) and i) end
+$$;
+CREATE FUNCTION pure_in_pcall() RETURNS text LANGUAGE pllua_bg AS $$
+	local ok, e = pcall(function() return tostring(pgtype.numeric(1):tonumber()) .. tostring(pgtype.date('2020-01-01')) end)
+	return ok and 'good' or tostring(e.sqlstate or e)
+$$;
+CREATE FUNCTION fails_inside() RETURNS text LANGUAGE pllua_bg AS $$
+	local ok, e = pcall(function() spi.execute('select writes()') spi.execute('select 1/0') end)
+	return e.sqlstate
+$$;
+CREATE PROCEDURE commits() LANGUAGE pllua_bg AS $$ spi.execute('insert into t values (1)') spi.commit() pcall(function() spi.execute('insert into t values (1)') end) spi.commit() $$;
+SQL
+unless (has_fault_points($node))
+{
+	$node->stop;
+	plan skip_all => 'built without fault points';
+}
+
+my @statements = (
+	'SELECT plain()', 'SELECT writes()', 'SELECT catches()', 'SELECT catches_deep()', 'SELECT calls_sql()', 'SELECT sql_catches()',
+	'SELECT rows_of()', 'SELECT * FROM rows_of()', 'SELECT pure_in_pcall()', 'SELECT fails_inside()', 'CALL commits()',
+	'DO LANGUAGE pllua_bg $$ for i = 1, 3 do pcall(function() local n = server.execute("select writes()") end) end $$');
+my @faults = map { ("$_=once", $_ eq 'subxact-abort' ? () : "$_=error") } qw(spi-connect spi-connected subxact-start subxact-commit subxact-abort);
+
+# What each statement gives, and the rows it leaves, when nothing goes wrong.
+my $check = join "\n", map { "$_;" } ('SELECT plain(), writes(), catches(), catches_deep(), calls_sql(), sql_catches(), pure_in_pcall(), fails_inside()', 'SELECT count(*) FROM rows_of()');
+my $right = $node->safe_psql('postgres', $check);
+
+for my $fault (@faults)
+{
+	for my $way ('', 'BEGIN', 'SAVEPOINT')
+	{
+		my $script = "LOAD 'pllua_bg';\nSELECT pg_backend_pid() AS first \\gset\n";
+		for my $statement (@statements)
+		{
+			next if $way ne '' && $statement =~ /^CALL/;
+			$script .= "BEGIN;\n" if $way ne '';
+			$script .= "SAVEPOINT a;\n" if $way eq 'SAVEPOINT';
+			$script .= "SET pllua_bg.fault = '$fault';\n$statement;\n";
+			$script .= "ROLLBACK TO a;\n" if $way eq 'SAVEPOINT';
+			$script .= $way eq '' ? "SET pllua_bg.fault = '';\n" : "ROLLBACK;\nSET pllua_bg.fault = '';\n";
+			$script .= "SELECT 'after', pg_backend_pid() = :first, txid_current_if_assigned() IS NULL;\n$check\n";
+		}
+		my ($code, $out, $err) = $node->psql('postgres', $script, on_error_stop => 0);
+		my $count = () = $out =~ /^after\|t\|t\n\Q$right\E$/mg;
+		is($count, scalar(grep { $way eq '' || !/^CALL/ } @statements), "$fault $way: the backend is as it was after each statement")
+			or diag("$out\n$err");
+		note($err);
+	}
+}
+
+# What fails while a query is aborted does not let interrupts in for ever, nor keep them out.
+my $aborted = <<'SQL';
+CREATE FUNCTION pg_temp.closes() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+	local c <close> = setmetatable({}, {__close = function() for i = 1, 3 do pcall(pgtype.numeric, 'x') pcall(pgtype.date, 'y') pcall(spi.execute, 'select 1') end end})
+	for i = 1, 10 do coroutine.yield(i) end
+$$;
+SELECT 1 / (3 - pg_temp.closes());
+SELECT 1 / (3 - pg_temp.closes());
+SET statement_timeout = '100ms';
+SELECT pg_sleep(60); -- workload
+RESET statement_timeout;
+SELECT 'lives';
+SQL
+my ($code, $out, $err) = $node->psql('postgres', $aborted, on_error_stop => 0, timeout => 30);
+like($out, qr/lives/, 'a query that is aborted while its functions fail to close');
+like($err, qr/canceling statement due to statement timeout/, 'can be cancelled afterwards');
+
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|FATAL|terminated by signal|non-empty SPI stack|leak|unexpected state/, 'the server log is clean');
+$node->stop;
+done_testing();
