@@ -49,6 +49,46 @@ CALL kept_maintain('select kept.definer_loop()');
 SELECT kept.state();
 SELECT rolsuper FROM pg_roles WHERE rolname = 'kept_low';
 
+-- Nothing is left behind by a security-restricted operation that would run later; what it keeps in its state runs as its role.
+SET SESSION AUTHORIZATION kept_low;
+CREATE FUNCTION kept.leaves_behind() RETURNS int LANGUAGE pllua_bg AS $$
+  local function try(name, ...)
+    local ok, e = pcall(...)
+    print(name, ok, not ok and e.sqlstate or nil)
+  end
+  for _, command in ipairs{'declare held cursor with hold for select kept.climb(1)', 'insert into kept.deferring values (1)', 'listen kept', 'prepare kept as select 1',
+      'create temp table kept_temp (a int)', 'discard all', 'reset role', 'reset session authorization', 'select bg.launch()', "select bg.on_commit('select 1')"} do
+    try(command, spi.execute, command)
+  end
+  try('bg.on_commit', bg.on_commit, 'select kept.climb(1)')
+  try('bg.autonomous', bg.autonomous, 'select kept.climb(1)')
+  try('bg.map', bg.map, {1}, 'select kept.climb($1)')
+  try('spi.commit', spi.commit)
+  _G.kept_coroutine = coroutine.wrap(function() while true do coroutine.yield(spi.execute('select kept.climb(1)') and _G.climbed) end end)
+  _G.kept_cursor = spi.newcursor('kept_cursor'):open('select kept.climb(g) from generate_series(1, 100) g')
+  return 1
+$$;
+CREATE FUNCTION kept.in_index(a int) RETURNS int IMMUTABLE LANGUAGE pllua_bg AS $$
+  return _G.armed and spi.execute('select kept.leaves_behind() as l')[1].l or 1
+$$;
+CREATE TABLE kept.deferring (a int);
+CREATE FUNCTION kept.deferred() RETURNS trigger LANGUAGE pllua_bg AS $$ spi.execute('select kept.climb(1)') $$;
+CREATE CONSTRAINT TRIGGER deferred AFTER INSERT ON kept.deferring DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION kept.deferred();
+CREATE TABLE kept.indexed AS SELECT 1 AS a;
+CREATE INDEX ON kept.indexed (kept.in_index(a));
+CREATE FUNCTION kept.uses() RETURNS text SECURITY DEFINER LANGUAGE pllua_bg AS $$
+  _G.kept_cursor:fetch(1)
+  return _G.climbed .. ' ' .. _G.kept_coroutine()
+$$;
+DO LANGUAGE pllua_bg $$ _G.armed = true $$;
+RESET SESSION AUTHORIZATION;
+BEGIN;
+ANALYZE kept.indexed;
+SELECT kept.uses();
+DO LANGUAGE pllua_bg $$ print(_G.kept_coroutine, _G.kept_cursor) $$;
+COMMIT;
+SELECT rolsuper FROM pg_roles WHERE rolname = 'kept_low';
+
 -- A handler may close what it holds, whoever the current user is by then.
 SET SESSION AUTHORIZATION kept_low;
 CREATE FUNCTION kept.with_session() RETURNS SETOF int SECURITY DEFINER LANGUAGE pllua_bg AS $$

@@ -30,8 +30,6 @@ namespace {
 // Registry key of the table of cursor objects by portal, with weak values: its address.
 constexpr char kPortals = 0;
 
-Cursor *private_cursors;
-
 void portal_is_gone(void *argument) {
     auto *link = static_cast<CursorLink *>(argument);
     if (link->cursor != nullptr) link->cursor->link = nullptr;
@@ -56,14 +54,6 @@ bool is_ending(Portal portal) {
            portal->holdStore == nullptr && portal->status != PORTAL_DEFINED;
 }
 
-void link_private(Cursor *cursor) {
-    cursor->is_private = true;
-    cursor->previous = nullptr;
-    cursor->next = private_cursors;
-    if (private_cursors != nullptr) private_cursors->previous = cursor;
-    private_cursors = cursor;
-}
-
 // Remembers the object at idx as that of its portal.
 void register_cursor(lua_State *L, int idx, Portal portal) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &kPortals);
@@ -75,17 +65,6 @@ void register_cursor(lua_State *L, int idx, Portal portal) {
 void set_name(lua_State *L, int idx, const char *name) {
     lua_pushstring(L, name);
     lua_setiuservalue(L, idx, kCursorName);
-}
-
-// Between two rows of a set its caller runs: knowing the name he could fetch the rows himself.
-void set_secret_name(lua_State *L, int idx) {
-    uint64 secret[2];
-    if (!pg_strong_random(secret, sizeof(secret)))
-        lua::raise(L, "XX000", "could not generate a random number");
-    char name[NAMEDATALEN];
-    pg_snprintf(name, sizeof(name), "pllua_bg rows " UINT64_FORMAT " " UINT64_FORMAT, secret[0],
-                secret[1]);
-    set_name(L, idx, name);
 }
 
 int collect_cursor(lua_State *L) {
@@ -274,13 +253,6 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
     lua_settop(L, handle - 2);
 }
 
-void push_private_cursor(lua_State *L, int idx, int first, int nargs) {
-    Cursor *cursor = push_cursor(L);
-    set_secret_name(L, lua_gettop(L));
-    link_private(cursor);
-    open_cursor(L, lua_gettop(L), idx, first, nargs);
-}
-
 void close_cursor(lua_State *L, Cursor *cursor) {
     if (cursor->link == nullptr) return;
     const auto close = [cursor] {
@@ -313,30 +285,6 @@ void push_cursor_frame(lua_State *L, int cursor_idx) {
     lua_setiuservalue(L, cursor_idx, kCursorFrame);
     return_execution(L, -2);
     lua_remove(L, -2);
-}
-
-void unlink_private(Cursor *cursor) {
-    if (cursor->previous != nullptr)
-        cursor->previous->next = cursor->next;
-    else if (private_cursors == cursor)
-        private_cursors = cursor->next;
-    if (cursor->next != nullptr) cursor->next->previous = cursor->previous;
-    cursor->previous = cursor->next = nullptr;
-}
-
-void pin_private_cursors() {
-    for (Cursor *cursor = private_cursors; cursor != nullptr; cursor = cursor->next) {
-        Portal portal = cursor_portal(cursor);
-        if (portal != nullptr && !portal->portalPinned && pg::is_current(cursor->actor))
-            PinPortal(portal);
-    }
-}
-
-void unpin_private_cursors() {
-    for (Cursor *cursor = private_cursors; cursor != nullptr; cursor = cursor->next) {
-        Portal portal = cursor_portal(cursor);
-        if (portal != nullptr && portal->portalPinned) UnpinPortal(portal);
-    }
 }
 
 int spi_findcursor(lua_State *L) {
