@@ -140,7 +140,7 @@ do language pllua_bg $$
     s:exec([[notify memory_test, 'end']])
     local n = 0
     repeat n = n + 1 until s:notification().payload == 'end'
-    print(n > 400 and n < 600 or n)
+    print(n > 400 and n < 2000 or n)
 $$;
 select session_memory.peak(80);
 

@@ -1,5 +1,5 @@
 // Plans behind spi.execute, by command text and types of parameters. Owned by the Lua state; at
-// most two generations of kGeneration texts.
+// most two generations, each of kGeneration texts and of a part of the memory limit.
 #pragma once
 
 #include "api/spi_statement.h"
@@ -15,6 +15,9 @@ void push_cached_statement(lua_State *L, int idx, int first, int nargs, int curs
 // there. `function` is named in the error for anything else. Errors: lua.
 void replace_command(lua_State *L, int idx, int first, int nargs, int cursor_options,
                      const char *function);
+
+// Lets go of all statements. Errors: none.
+void forget_cached_statements(lua_State *L);
 
 // Makes the cache of a new state. Errors: lua (memory).
 void initialize_statement_cache(lua_State *L);

@@ -1,6 +1,7 @@
 // Cursor objects and the portals behind them. See spi_cursor.h for the contracts.
 #include "api/spi_cursor.h"
 
+#include "api/account.h"
 #include "api/result.h"
 #include "api/spi_cache.h"
 #include "lua/entry.h"
@@ -18,34 +19,11 @@ extern "C" {
 
 namespace pllua_bg::api {
 
-// Allocated in the portal's memory: the server calls us when that goes, at whatever time.
-struct CursorLink {
-    MemoryContextCallback callback;
-    Portal portal;
-    Cursor *cursor; // null when the object has gone before the portal
-};
-
 namespace {
 
 // Registry key of the table of cursor objects by portal, with weak values: its address.
 constexpr char kPortals = 0;
 
-void portal_is_gone(void *argument) {
-    auto *link = static_cast<CursorLink *>(argument);
-    if (link->cursor != nullptr) link->cursor->link = nullptr;
-}
-
-// Ties the object to the portal. Inside pg::call.
-void attach(Cursor *cursor, Portal portal) {
-    auto *link = static_cast<CursorLink *>(
-        MemoryContextAllocZero(portal->portalContext, sizeof(CursorLink)));
-    link->callback.func = portal_is_gone;
-    link->callback.arg = link;
-    link->portal = portal;
-    link->cursor = cursor;
-    MemoryContextRegisterResetCallback(portal->portalContext, &link->callback);
-    cursor->link = link;
-}
 
 // True while the server ends the portal: the executor of its query is closed before the portal
 // goes, and may run close handlers of sets. A portal of another kind has no executor at that time.
@@ -115,6 +93,7 @@ int cursor_fetch(lua_State *L) {
     pg::call(L, [=] {
         (void)PortalRunFetch(require_portal(cursor), direction, count, &rows->receiver);
     });
+    count_cursor(L, cursor);
     char tag[64];
     pg_snprintf(tag, sizeof(tag), "FETCH " UINT64_FORMAT, rows->count);
     ResultBuilder builder;
@@ -135,6 +114,7 @@ int cursor_move(lua_State *L) {
     pg::call(L, [=, &moved] {
         moved = PortalRunFetch(require_portal(cursor), direction, count, None_Receiver);
     });
+    count_cursor(L, cursor);
     lua_pushinteger(L, static_cast<lua_Integer>(moved));
     return 1;
 }
@@ -194,10 +174,6 @@ Cursor *check_cursor(lua_State *L, int idx) {
     return lua::check_userdata<Cursor>(L, idx, kCursorType);
 }
 
-Portal cursor_portal(const Cursor *cursor) {
-    return cursor->link == nullptr ? nullptr : cursor->link->portal;
-}
-
 Cursor *push_cursor(lua_State *L) {
     return lua::new_userdata<Cursor>(L, kCursorType, kCursorValues);
 }
@@ -213,16 +189,18 @@ Cursor *push_portal(lua_State *L, Portal portal) {
     Cursor *cursor = push_cursor(L);
     const int idx = lua_gettop(L);
     set_name(L, idx, portal->name);
-    pg::call_cleanup(L, [=] { attach(cursor, portal); });
+    pg::call_cleanup(L, [=] { attach_cursor(L, cursor, portal); });
+    count_cursor(L, cursor);
     register_cursor(L, idx, portal);
     return cursor;
 }
 
 void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
     auto *cursor = static_cast<Cursor *>(lua_touserdata(L, cursor_idx));
-    const auto *statement = static_cast<const Statement *>(lua_touserdata(L, idx));
+    auto *statement = static_cast<Statement *>(lua_touserdata(L, idx));
     if (cursor->link != nullptr) lua::raise(L, "24000", "cursor is already open");
     check_argument_count(L, statement, nargs);
+    require_memory(L, kLeastPortal);
     lua_getiuservalue(L, cursor_idx, kCursorName);
     const char *name = lua_tostring(L, -1);
     Execution *execution = take_execution(L);
@@ -237,13 +215,15 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
         portal = SPI_cursor_open_with_paramlist(name, statement->plan, execution->params,
                                                 pg::current_activation->read_only);
         pg::note_portal(portal);
-        attach(cursor, portal);
+        attach_cursor(L, cursor, portal);
         if (cursor->is_private) portal->visible = false; // in pg_cursors
         // Lua code that runs while we make the frame could close the portal.
         MemoryContextSwitchTo(execution->context);
         descriptor = CreateTupleDescCopy(portal->tupDesc);
         name = MemoryContextStrdup(execution->context, portal->name);
     });
+    count_cursor(L, cursor);
+    count_statement(L, statement);
     cursor->fetch_count = statement->fetch_count;
     set_name(L, cursor_idx, name);
     if (!cursor->is_private && cursor->link != nullptr) register_cursor(L, cursor_idx, portal);

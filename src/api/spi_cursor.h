@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api/spi_statement.h"
+#include "lua/state.h"
 #include "pg/actor.h"
 
 extern "C" {
@@ -20,7 +21,16 @@ constexpr int kCursorFrame = 1; // the frame (result.h) of its rows, once it is 
 constexpr int kCursorName = 2;  // the name it has or will have; nil: not yet any
 constexpr int kCursorValues = 2;
 
-struct CursorLink; // lives and dies with the portal
+struct Cursor;
+
+// Allocated in the portal's memory: the server calls us when that goes, at whatever time.
+struct CursorLink {
+    MemoryContextCallback callback;
+    Portal portal;
+    Cursor *cursor;       // null when the object has gone before the portal
+    lua::Interp *account; // of the interpreter that holds the object
+    Size counted;         // bytes of the portal in it
+};
 
 struct Cursor {
     CursorLink *link; // null while no portal is open
@@ -32,6 +42,12 @@ struct Cursor {
 };
 
 Cursor *check_cursor(lua_State *L, int idx);
+// Ties the object to the portal. Inside pg::call. Errors: pg (memory).
+void attach_cursor(lua_State *L, Cursor *cursor, Portal portal);
+// Bytes that a portal takes at least.
+inline constexpr Size kLeastPortal = 16 * 1024;
+// Counts what the portal holds now, be it the cursor's or not. Errors: none.
+void count_cursor(lua_State *L, const Cursor *cursor);
 // The portal; nullptr while closed. Errors: none.
 Portal cursor_portal(const Cursor *cursor);
 

@@ -1,6 +1,7 @@
 // What one run of a statement needs for its time. See spi_execution.h for the contracts.
 #include "api/spi_execution.h"
 
+#include "api/account.h"
 #include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/state.h"
@@ -28,6 +29,7 @@ int collect_execution(lua_State *L) {
     auto *execution = static_cast<Execution *>(lua_touserdata(L, 1));
     if (execution->context != nullptr) MemoryContextDelete(execution->context);
     execution->context = nullptr;
+    recount(L, &execution->rows.counted, 0);
     return 0;
 }
 
@@ -80,11 +82,16 @@ Execution *take_execution(lua_State *L) {
     return execution;
 }
 
+void reset_execution(lua_State *L, Execution *execution) {
+    MemoryContextReset(execution->context);
+    if (execution->rows.counted != 0) recount(L, &execution->rows.counted, 0);
+}
+
 void return_execution(lua_State *L, int idx) {
     idx = lua_absindex(L, idx);
     auto *execution = static_cast<Execution *>(lua_touserdata(L, idx));
     execution->params = nullptr;
-    MemoryContextReset(execution->context);
+    reset_execution(L, execution);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &kPool);
     const lua_Unsigned n = lua_rawlen(L, -1);
     if (n < kMaxPooled) {

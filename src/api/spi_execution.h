@@ -17,6 +17,8 @@ struct Execution {
 
 // Pushes one that nobody uses. Errors: lua (memory).
 Execution *take_execution(lua_State *L);
+// Frees what it holds. Errors: none.
+void reset_execution(lua_State *L, Execution *execution);
 // Frees what it holds and puts the object at idx back into the pool. Errors: lua (memory).
 void return_execution(lua_State *L, int idx);
 

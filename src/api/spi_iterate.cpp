@@ -49,7 +49,7 @@ void finish(lua_State *L, Iterator *iterator) {
 void fetch_batch(lua_State *L, Iterator *iterator) {
     if (iterator->cursor->link == nullptr) lua::raise(L, "24000", "cannot iterate a closed cursor");
     RowStore *rows = &iterator->execution->rows;
-    MemoryContextReset(iterator->execution->context);
+    reset_execution(L, iterator->execution);
     prepare_store(rows, L, iterator->execution->context, nullptr);
     start_reading(&iterator->reader, rows);
     const Cursor *cursor = iterator->cursor;
@@ -58,6 +58,7 @@ void fetch_batch(lua_State *L, Iterator *iterator) {
         Portal portal = cursor_portal(cursor);
         if (portal != nullptr) (void)PortalRunFetch(portal, FETCH_FORWARD, count, &rows->receiver);
     });
+    count_cursor(L, iterator->cursor);
     start_reading(&iterator->reader, rows);
     iterator->exhausted = rows->count < static_cast<uint64>(count);
     if (iterator->exhausted && iterator->cursor->is_private) close_cursor(L, iterator->cursor);

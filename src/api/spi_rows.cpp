@@ -24,6 +24,8 @@ namespace {
 
 constexpr int kFirstCapacity = 4;
 constexpr int kMaxCapacity = 1024;
+// Bytes by which a store grows between two looks at the account.
+constexpr Size kStep = 128 * 1024;
 
 RowStore *store_of(DestReceiver *receiver) { return reinterpret_cast<RowStore *>(receiver); }
 
@@ -41,14 +43,19 @@ void startup(DestReceiver *receiver, int, TupleDesc descriptor) {
     MemoryContextSwitchTo(previous);
 }
 
-RowBlock *add_block(RowStore *store) {
-    const int capacity =
-        store->last == nullptr ? kFirstCapacity : Min(store->last->capacity * 4, kMaxCapacity);
-    if (capacity == kMaxCapacity &&
-        lua::account_would_exceed(store->L, MemoryContextMemAllocated(store->context, false)))
+// Counts what the store has, and as much for the Lua values that are to be made of it.
+void check_account(RowStore *store, Size size) {
+    lua::take_external(lua::interp(store->L), size - store->counted);
+    store->counted = size;
+    if (lua::account_would_exceed(store->L, size))
         ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
                         errmsg("the rows of the result exceed the memory limit"),
                         errhint("Iterate with spi.rows, which holds few rows at a time.")));
+}
+
+RowBlock *add_block(RowStore *store) {
+    const int capacity =
+        store->last == nullptr ? kFirstCapacity : Min(store->last->capacity * 4, kMaxCapacity);
     const int ncolumns = store->descriptor->natts;
     const Size cells = static_cast<Size>(capacity) * static_cast<Size>(ncolumns);
     const Size size = MAXALIGN(sizeof(RowBlock)) + cells * (sizeof(Datum) + sizeof(bool));
@@ -98,6 +105,8 @@ bool receive(TupleTableSlot *slot, DestReceiver *receiver) {
     MemoryContextSwitchTo(previous);
     block->used++;
     store->count++;
+    const Size size = MemoryContextMemAllocated(store->context, false);
+    if (size > store->counted + kStep) check_account(store, size);
     return true;
 }
 

@@ -19,7 +19,8 @@ struct RowBlock; // some rows of one width
 struct RowStore {
     DestReceiver receiver; // first: the server knows the store by it
     MemoryContext context;
-    lua_State *L;         // whose account of memory is asked before the store grows
+    lua_State *L;         // whose account of memory is asked when the store has grown
+    Size counted;         // bytes of the context in it; whoever resets the context gives them back
     TupleDesc expected;   // what the rows will probably look like; may be null
     TupleDesc descriptor; // null until rows were announced; `expected` itself when equal, else a
                           // copy in context

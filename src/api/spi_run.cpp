@@ -154,7 +154,7 @@ int statement_issaved(lua_State *L) {
 } // namespace
 
 void run_statement(lua_State *L, int idx, int first, int nargs, lua_Integer limit) {
-    const auto *statement = static_cast<const Statement *>(lua_touserdata(L, idx));
+    auto *statement = static_cast<Statement *>(lua_touserdata(L, idx));
     check_argument_count(L, statement, nargs);
     Execution *execution = take_execution(L);
     const int handle = lua_gettop(L);
@@ -163,6 +163,7 @@ void run_statement(lua_State *L, int idx, int first, int nargs, lua_Integer limi
     Outcome outcome;
     pg::call(
         L, [=, &outcome] { execute(statement, execution, static_cast<uint64>(limit), &outcome); });
+    count_statement(L, statement);
     if (outcome.has_rows)
         push_rows(L, idx, execution, outcome.tag);
     else

@@ -2,10 +2,10 @@
 // contracts.
 #include "api/spi_statement.h"
 
+#include "api/account.h"
 #include "api/result.h"
 #include "lua/entry.h"
 #include "lua/error.h"
-#include "lua/state.h"
 #include "lua/userdata.h"
 #include "pg/activation.h"
 #include "pg/compat.h"
@@ -21,9 +21,28 @@ namespace pllua_bg::api {
 
 namespace {
 
-// What a kept plan costs the server, roughly; so that the collector knows that there is something
-// to collect.
-constexpr std::ptrdiff_t kPlanBytes = 8192;
+// What a small statement costs, and so what it needs to be made.
+constexpr Size kLeastBytes = 16 * 1024;
+
+const void *generic_plan(const Statement *statement) {
+    List *sources = SPI_plan_get_plan_sources(statement->plan);
+    return sources == NIL ? nullptr : static_cast<CachedPlanSource *>(llast(sources))->gplan;
+}
+
+// Bytes of all that the server keeps for the statement.
+Size size_of(const Statement *statement) {
+    List *sources = SPI_plan_get_plan_sources(statement->plan);
+    Size size = MemoryContextMemAllocated(statement->context, true);
+    if (sources != NIL) size += MemoryContextMemAllocated(GetMemoryChunkContext(sources), false);
+    ListCell *cell;
+    foreach (cell, sources) {
+        const auto *source = static_cast<CachedPlanSource *>(lfirst(cell));
+        size += MemoryContextMemAllocated(source->context, true);
+        if (source->gplan != nullptr)
+            size += MemoryContextMemAllocated(source->gplan->context, true);
+    }
+    return size;
+}
 
 SPIPlanPtr prepare_plan(const char *sql, int count, Oid *types, int options) {
     SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types, options);
@@ -156,7 +175,7 @@ int collect_statement(lua_State *L) {
         if (plan != nullptr) SPI_freeplan(plan);
         if (context != nullptr) MemoryContextDelete(context);
     });
-    if (plan != nullptr) lua::account_external(L, -kPlanBytes);
+    recount(L, &statement->counted, 0);
     return 0;
 }
 
@@ -191,12 +210,23 @@ int count_placeholders(const char *sql) {
 }
 
 Statement *push_statement(lua_State *L, const StatementRequest &request) {
+    require_memory(L, Max(kLeastBytes, strlen(request.sql)));
     auto *statement = lua::new_userdata<Statement>(L, kStatementType, kStatementValues);
     pg::call(L, [&request, statement] { prepare_statement(request, statement); });
     statement->cursor_options = request.cursor_options;
     statement->fetch_count = request.fetch_count;
-    lua::account_external(L, kPlanBytes);
+    recount(L, &statement->counted, size_of(statement));
+    require_memory(L, 0);
     return statement;
+}
+
+void count_statement(lua_State *L, Statement *statement) {
+    if (statement->plan == nullptr) return;
+    const void *generic = generic_plan(statement);
+    if (generic == statement->generic) [[likely]]
+        return;
+    statement->generic = generic;
+    recount(L, &statement->counted, size_of(statement));
 }
 
 Statement *check_statement(lua_State *L, int idx) {

@@ -37,7 +37,9 @@ struct Statement {
     bool inferred;           // some type was inferred
     bool nonatomic;          // CALL or DO: may end the transaction where that is allowed
     int cursor_options;
-    int fetch_count; // rows that an iterator fetches at a time; 0: it decides itself
+    int fetch_count;     // rows that an iterator fetches at a time; 0: it decides itself
+    const void *generic; // the server's plan for all values when the statement was last counted
+    Size counted;        // bytes in the account of the interpreter
 };
 
 // How a statement is to be prepared; arrays of `count` elements. InvalidOid: to be inferred.
@@ -55,6 +57,8 @@ int count_placeholders(const char *sql);
 
 // Prepares and pushes a statement. Errors: lua.
 Statement *push_statement(lua_State *L, const StatementRequest &request);
+// Counts what the statement holds, when its plan is another than last time. Errors: none.
+void count_statement(lua_State *L, Statement *statement);
 Statement *check_statement(lua_State *L, int idx);
 Statement *to_statement(lua_State *L, int idx);
 

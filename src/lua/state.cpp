@@ -152,16 +152,23 @@ void destroy_interp(Interp *interp) {
 void account_external(lua_State *L, std::ptrdiff_t bytes) {
     Interp *owner = interp(L);
     if (bytes <= 0) {
-        auto freed = static_cast<std::size_t>(-bytes);
-        owner->external -= freed < owner->external ? freed : owner->external;
+        release_external(owner, static_cast<std::size_t>(-bytes));
         return;
     }
-    owner->external += static_cast<std::size_t>(bytes);
-    owner->unpaid += static_cast<std::size_t>(bytes);
+    take_external(owner, static_cast<std::size_t>(bytes));
     if (owner->unpaid < kPortion || owner->finalizers > 0) return;
     std::size_t kilobytes = owner->unpaid / 1024;
     owner->unpaid %= 1024;
     lua_gc(L, LUA_GCSTEP, static_cast<int>(kilobytes < 1024 * 1024 ? kilobytes : 1024 * 1024));
+}
+
+void take_external(Interp *interp, std::size_t bytes) {
+    interp->external += bytes;
+    interp->unpaid += bytes;
+}
+
+void release_external(Interp *interp, std::size_t bytes) {
+    interp->external -= bytes < interp->external ? bytes : interp->external;
 }
 
 bool account_would_exceed(lua_State *L, std::size_t bytes) { return exceeds(interp(L), bytes); }

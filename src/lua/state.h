@@ -59,6 +59,10 @@ inline Interp *interp(lua_State *L) {
 // the limit before taking.
 void account_external(lua_State *L, std::ptrdiff_t bytes);
 bool account_would_exceed(lua_State *L, std::size_t bytes);
+// The same where no Lua code may run: the collector learns of it at the next account_external().
+// Errors: none.
+void take_external(Interp *interp, std::size_t bytes);
+void release_external(Interp *interp, std::size_t bytes);
 
 // Makes room for so many more values on the stack. Where memory is full of garbage it is collected
 // first: newer Lua does not collect for a stack by itself, and luaL_checkstack then speaks of a

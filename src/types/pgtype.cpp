@@ -193,13 +193,18 @@ lua_Integer name_epoch() {
     return ++epoch.number;
 }
 
-// Pushes the table of names already looked up; its element 0 is the epoch it belongs to.
+// So many names are remembered.
+constexpr lua_Integer kMostNames = 1000;
+
+// Pushes the table of names already looked up; its element 0 is the epoch it belongs to, element 1
+// how many there are.
 void push_names(lua_State *L, const char *key) {
     const lua_Integer now = name_epoch();
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE) {
         lua_rawgeti(L, -1, 0);
-        const bool valid = lua_tointeger(L, -1) == now;
-        lua_pop(L, 1);
+        lua_rawgeti(L, -2, 1);
+        const bool valid = lua_tointeger(L, -2) == now && lua_tointeger(L, -1) < kMostNames;
+        lua_pop(L, 2);
         if (valid) return;
     }
     lua_pop(L, 1);
@@ -238,6 +243,10 @@ int push_named(lua_State *L, int idx, bool array) {
     lua_pushvalue(L, idx);
     lua_pushvalue(L, -2);
     lua_rawset(L, -4);
+    lua_rawgeti(L, -2, 1);
+    lua_pushinteger(L, lua_tointeger(L, -1) + 1);
+    lua_rawseti(L, -4, 1);
+    lua_pop(L, 1);
     return 1;
 }
 

@@ -5,6 +5,7 @@
 
 #include "lua/state.h"
 #include "pg/guard.h"
+#include "pg/held.h"
 
 extern "C" {
 #include "parser/parse_coerce.h"
@@ -144,6 +145,8 @@ void wrap_inner(Type *type, Form_pg_type form) {
 Type *build(Oid oid, int32 typmod, HeapTuple row) {
     Form_pg_type form = reinterpret_cast<Form_pg_type>(GETSTRUCT(row));
     Type *type = static_cast<Type *>(MemoryContextAllocZero(context, sizeof(Type)));
+    // It stays, and there are as many as there are type modifiers.
+    pg::hold(static_cast<ptrdiff_t>(GetMemoryChunkSpace(type) + sizeof(PlanEntry)));
     type->oid = oid;
     type->typmod = typmod;
     type->hash = GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(oid));

@@ -19,6 +19,8 @@ int collect(lua_State *L) {
     // Frees memory only: no server error can come from it.
     if (shape->descriptor != nullptr) FreeTupleDesc(shape->descriptor);
     shape->descriptor = nullptr;
+    lua::account_external(L, -shape->counted);
+    shape->counted = 0;
     return 0;
 }
 
@@ -74,6 +76,8 @@ void make_shape(lua_State *L, TupleDesc descriptor) {
     }
     lua_setmetatable(L, -2);
     pg::call_pure(L, [&] { fill_columns(shape, descriptor); });
+    shape->counted = static_cast<ptrdiff_t>(GetMemoryChunkSpace(shape->descriptor));
+    lua::account_external(L, shape->counted);
     set_keys(L, shape);
     lua_rawsetp(L, -2, &kShapeMark);
     if (descriptor->tdtypeid == RECORDOID)

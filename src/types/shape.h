@@ -17,6 +17,7 @@ struct Shape {
     TupleDesc descriptor; // a copy of its own, in the plan context
     uint64 identifier;    // the type cache's, 0 for anonymous ones
     int live;             // columns that are not dropped
+    ptrdiff_t counted;    // bytes of the descriptor in the account of the interpreter
     ShapeColumn columns[FLEXIBLE_ARRAY_MEMBER];
 };
 

@@ -1,0 +1,34 @@
+// Memory of the server that Lua values hold. See account.h for the contracts.
+#include "api/account.h"
+
+#include "api/spi_cache.h"
+#include "lua/error.h"
+#include "lua/state.h"
+
+namespace pllua_bg::api {
+
+void require_memory(lua_State *L, Size bytes) {
+    if (!lua::account_would_exceed(L, bytes)) [[likely]]
+        return;
+    lua::need_stack(L, 8);
+    // What a finalizer asks for cannot be made room for: others may be waiting behind it.
+    if (lua::interp(L)->finalizers == 0) {
+        lua_gc(L, LUA_GCCOLLECT);
+        if (!lua::account_would_exceed(L, bytes)) return;
+        forget_cached_statements(L);
+        lua_gc(L, LUA_GCCOLLECT);
+        if (!lua::account_would_exceed(L, bytes)) return;
+    }
+    lua::raise_hint(L, "53200",
+                    "Let go of statements, cursors and results that are no longer needed, or "
+                    "increase pllua_bg.memory_limit.",
+                    "memory limit exceeded");
+}
+
+void recount(lua_State *L, Size *counted, Size now) {
+    const auto grown = static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(*counted);
+    *counted = now;
+    if (grown != 0) lua::account_external(L, grown);
+}
+
+} // namespace pllua_bg::api
