@@ -1,6 +1,7 @@
 // Results of commands as Lua tables. See result.h for the contracts.
 #include "api/result.h"
 
+#include "lua/interrupt.h"
 #include "lua/state.h"
 #include "pg/guard.h"
 #include "types/types.h"
@@ -52,7 +53,10 @@ void set_field(lua_State *L, int table, const char *name) {
     lua_rawset(L, table);
 }
 
-void finish_row(ResultBuilder *builder) { lua_rawseti(builder->L, builder->result, ++builder->n); }
+void finish_row(ResultBuilder *builder) {
+    lua_rawseti(builder->L, builder->result, ++builder->n);
+    lua::check_interrupt(builder->L);
+}
 
 // The single value of a result of one row and one column; absent when it is NULL.
 void set_value(ResultBuilder *builder) {

@@ -140,6 +140,13 @@ void set_load_function(lua_State *L, bool text_only, int environment) {
     lua_setfield(L, -2, "load");
 }
 
+int load_text(lua_State *L, const char *text, std::size_t size, const char *name) {
+    Source source = {};
+    source.text = text;
+    source.left = size;
+    return lua_load(L, read_piece, &source, name, "t");
+}
+
 void set_utf8_functions(lua_State *L) {
     static const luaL_Reg kGuards[] = {{"len", entry<utf8_len>}, {nullptr, nullptr}};
     set_guards(L, kGuards);

@@ -1,6 +1,8 @@
 // Our own functions of the base and utf8 libraries, over Lua's. Owns nothing.
 #pragma once
 
+#include <cstddef>
+
 #include "lua/lua_api.h"
 
 namespace pllua_bg::lua {
@@ -9,6 +11,10 @@ namespace pllua_bg::lua {
 // interrupted. With text_only, binary chunks are refused whatever the mode, and chunks without an
 // env argument see the table at index `environment` (0: the state's globals). Errors: lua (memory).
 void set_load_function(lua_State *L, bool text_only, int environment);
+
+// Compiles a text as luaL_loadbufferx does, and returns what lua_load returns. Looks at interrupts
+// between pieces of it: an error that one raises is then on top. Errors: none.
+int load_text(lua_State *L, const char *text, std::size_t size, const char *name);
 
 // Replaces utf8.len in the utf8 library on top of the stack by one that can be interrupted. Errors:
 // lua (memory).

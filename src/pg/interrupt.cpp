@@ -30,9 +30,9 @@ bool has_plain_handler(const struct sigaction &action) {
 
 } // namespace
 
-void watch_interrupts(InterruptNotice notice) {
+bool watch_interrupts(InterruptNotice notice) {
     static int watched_process;
-    if (watched_process == MyProcPid) return;
+    if (watched_process == MyProcPid) return false;
     watched_process = MyProcPid;
     interrupt_notice = notice;
     for (int i = 0; i < kSignalCount; i++) {
@@ -43,6 +43,7 @@ void watch_interrupts(InterruptNotice notice) {
         server_actions[i] = present;
         sigaction(kSignals[i], &ours, nullptr);
     }
+    return true;
 }
 
 } // namespace pllua_bg::pg

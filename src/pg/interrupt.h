@@ -10,7 +10,8 @@ namespace pllua_bg::pg {
 // async-signal-safe functions only.
 using InterruptNotice = void (*)();
 
-// Puts our handlers before the server's, once per process. Errors: none.
-void watch_interrupts(InterruptNotice notice);
+// Puts our handlers before the server's, once per process; true when it was not done yet. Errors:
+// none.
+bool watch_interrupts(InterruptNotice notice);
 
 } // namespace pllua_bg::pg

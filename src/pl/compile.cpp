@@ -5,6 +5,7 @@ extern "C" {
 #include "lib/stringinfo.h"
 }
 
+#include "lua/baselib.h"
 #include "lua/error.h"
 #include "lua/state.h"
 #include "pg/encoding.h"
@@ -76,7 +77,7 @@ void load_chunk(lua_State *L, const char *chunk, const char *text, const char *n
     char shown[LUA_IDSIZE];
     pg::copy_clipped(shown, name, LUA_IDSIZE);
     const char *chunk_name = lua_pushfstring(L, "=%s", shown);
-    const int status = luaL_loadbufferx(L, chunk, strlen(chunk), chunk_name, "t");
+    const int status = lua::load_text(L, chunk, strlen(chunk), chunk_name);
     if (status == LUA_ERRSYNTAX) raise_syntax_error(L, text, shown);
     if (status != LUA_OK) lua_error(L);
     lua_remove(L, -2);

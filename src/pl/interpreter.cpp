@@ -10,6 +10,7 @@
 #include "pg/held.h"
 #include "pg/interrupt.h"
 #include "pg/memory.h"
+#include "pg/overdue.h"
 #include "pg/settings.h"
 #include "pl/compile.h"
 #include "pl/enter.h"
@@ -35,7 +36,11 @@ size_t largest() {
 }
 
 // Called in a signal handler.
-void notice_interrupt() { lua::arm(lua::running); }
+void notice_interrupt() {
+    if (lua::running == nullptr) return;
+    lua::arm(lua::running);
+    pg::expect_service();
+}
 
 int prepare_state(lua_State *L) {
     pg::fault("prepare-state");
@@ -91,7 +96,8 @@ Interpreter *make_interpreter(bool trusted, Oid user) {
     interpreter->user = user;
     make_state(interpreter, name);
     initialize_functions(interpreter);
-    pg::watch_interrupts(notice_interrupt);
+    if (pg::watch_interrupts(notice_interrupt))
+        pg::watch_code(reinterpret_cast<void (*)()>(lua_gettop));
     interpreter->next = interpreters;
     interpreters = interpreter;
     return interpreter;

@@ -15,6 +15,7 @@ extern "C" {
 #include "pg/actor.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "pg/overdue.h"
 
 namespace pllua_bg::pl {
 
@@ -146,7 +147,7 @@ void drop_set(Set *set) {
 // close is closed without the database; a session in it ends.
 void on_memory_reset(void *argument) {
     auto *set = static_cast<Set *>(argument);
-    if (set->thread == nullptr) return;
+    if (set->thread == nullptr || pg::is_lua_abandoned()) return;
     pg::Closing closing;
     pg::begin_closing(&closing);
     api::close_thread(set->thread);

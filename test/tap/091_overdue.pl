@@ -1,0 +1,101 @@
+# Work inside one instruction of Lua that no hook can interrupt ends all the same: the connection with it, nothing else.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SessionTest;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('overdue');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION pllua_bg;
+CREATE TABLE kept(x int);
+CREATE FUNCTION suspended() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+    local guard <close> = setmetatable({}, {__close = function() print 'closed' end})
+    for i = 1, 10 do coroutine.yield(i) end
+$$;
+-- An operation of minutes, or without an end.
+CREATE PROCEDURE circle() LANGUAGE pllua_bg AS $$
+    local events = {}
+    local object = setmetatable({}, events)
+    events.__call = object
+    _G.finalized = setmetatable({}, {__gc = function() print 'finalized' end})
+    while true do pcall(object) end
+$$;
+CREATE PROCEDURE chain() LANGUAGE pllua_bg AS $$
+    local f = print
+    for i = 1, 400000 do f = setmetatable({}, {__call = f}) end
+    f()
+$$;
+CREATE PROCEDURE collisions() LANGUAGE pllua_bg AS $$
+    local size, t = (1 << 20) - 1, {}
+    for i = 1, 1 << 19 do t[(i + (1 << 24)) * size] = true end
+    t[size] = true
+$$;
+CREATE PROCEDURE weak_tables() LANGUAGE pllua_bg AS $$
+    local n, keys, tables, order = 100000, {}, {}, {}
+    for i = 1, n do keys[i] = {} tables[i] = setmetatable({}, {__mode = 'k'}) order[i] = i end
+    for i = n, 2, -1 do local j = math.random(i) order[i], order[j] = order[j], order[i] end
+    for i = 1, n - 1 do tables[order[i]][keys[i]] = keys[i + 1] end
+    local first = keys[1]
+    keys = nil
+    collectgarbage()
+$$;
+CREATE PROCEDURE while_closing() LANGUAGE pllua_bg AS $$
+    local events = {}
+    local object = setmetatable({}, events)
+    events.__call = object
+    local guard <close> = setmetatable({}, {__close = function() while true do pcall(object) end end})
+    while true do end
+$$;
+SQL
+my $postmaster = slurp_file($node->data_dir . '/postmaster.pid');
+
+# What the statements say in a connection of their own.
+sub run { my ($query) = @_; my (undef, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n$query", on_error_stop => 0); return "$out\n$err"; }
+
+my $lost = qr/FATAL:  57014: terminating connection because a statement could not be canceled/;
+for my $name (qw(circle chain collisions weak_tables while_closing))
+{
+	like(run("LOAD 'pllua_bg'; SET statement_timeout = '500ms'; CALL $name()"), $lost, "$name: a timeout");
+}
+
+unlike(run(q{BEGIN; INSERT INTO kept VALUES (1); DECLARE c CURSOR FOR SELECT suspended(); FETCH c; SET statement_timeout = '500ms'; CALL circle()}),
+	qr/INFO|PANIC/, 'no code of the program runs after it was left');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM kept'), '0', 'its transaction is undone');
+
+# A termination.
+my $client = new_psql($node);
+my $pid = $client->query_safe(q{LOAD 'pllua_bg'; SELECT pg_backend_pid()});
+ask_later($client, 'CALL circle()');
+$node->poll_query_until('postgres', "SELECT state = 'active' AND query LIKE 'CALL%' FROM pg_stat_activity WHERE pid = $pid") or die 'it does not run';
+is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 60000)"), 't', 'a backend in such an operation can be terminated');
+eval { $client->quit };
+
+# A session.
+like(run(q{DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec("set statement_timeout = '500ms'") s:exec('call circle()') $$}),
+	qr/ERROR:  57014: terminating connection because a statement could not be canceled|ERROR:  \w{5}: .*(session|worker)/, 'a session: its launcher has an error');
+
+# What can be interrupted is interrupted.
+my $said = run(q{SET statement_timeout = '500ms'; DO LANGUAGE pllua_bg $$ while true do pcall(string.rep, 'x', 1 << 20) end $$; RESET statement_timeout;
+DO LANGUAGE pllua_bg $$ local n = 0 for i = 1, 2e8 do n = n + 1 end $$; \echo alive});
+like($said, qr/alive/, 'a connection survives a cancel that is served, and long work after it');
+like($said, qr/ERROR:  57014: canceling statement due to statement timeout/, 'which is an error');
+
+# A shutdown.
+$client = new_psql($node);
+$client->query_safe(q{LOAD 'pllua_bg'});
+ask_later($client, 'CALL circle()');
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'CALL%'") or die 'it does not run';
+is(slurp_file($node->data_dir . '/postmaster.pid'), $postmaster, 'the server has not started anew');
+$node->stop('fast');
+eval { $client->quit };
+unlike(slurp_file($node->logfile), qr/terminated by signal|server process.*exited with exit code [^1]|PANIC/, 'no process has crashed');
+
+done_testing();
