@@ -26,7 +26,7 @@ struct State {
     lua_State *L;
 
     explicit State(bool trusted = true, std::size_t limit = 0) {
-        lua::InterpOptions options = {allocate, nullptr, limit, trusted, 10, nullptr};
+        lua::InterpOptions options = {allocate, nullptr, limit, nullptr, trusted, 10, nullptr};
         interp = lua::create_interp(options);
         L = interp != nullptr ? interp->main : nullptr;
     }
