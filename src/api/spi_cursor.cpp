@@ -24,7 +24,6 @@ namespace {
 // Registry key of the table of cursor objects by portal, with weak values: its address.
 constexpr char kPortals = 0;
 
-
 // True while the server ends the portal: the executor of its query is closed before the portal
 // goes, and may run close handlers of sets. A portal of another kind has no executor at that time.
 bool is_ending(Portal portal) {
