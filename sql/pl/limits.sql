@@ -39,5 +39,9 @@ CREATE FUNCTION levels(n int) RETURNS int LANGUAGE pllua_bg AS $$ return n == 0 
 SELECT levels(210);
 
 \set VERBOSITY terse
+-- objects that call objects
+DO LANGUAGE pllua_bg $$ local function chain(n) local f = tostring for i = 1, n do f = setmetatable({}, {__call = f}) end return f end print((pcall(chain(200)))) chain(300000) $$;
+DO LANGUAGE pllua_bg $$ local events, object = {}, {} events.__call = object setmetatable(object, events) $$;
+
 SET client_min_messages = warning;
 DROP SCHEMA pl_limits CASCADE;

@@ -14,6 +14,10 @@ namespace {
 constexpr char kShadows = 0; // registry key: weak table, metatable -> shadow
 constexpr char kOrigin = 0;  // key in a shadow: the metatable it stands for
 
+// Lua calls an object whose __call is an object in turn by moving all arguments once a link, and
+// nothing can interrupt that.
+constexpr int kMostCallLinks = 200;
+
 // __gc of every shadow. Upvalue 1: the user's metatable.
 int finalize(lua_State *L) {
     lua_settop(L, 1);
@@ -80,6 +84,24 @@ void push_shadow(lua_State *L) {
     lua_settop(L, origin);
 }
 
+// Raises when calling the table at index 1 with the metatable at index 2 would lead through too
+// many objects before there is a function.
+void check_call_chain(lua_State *L) {
+    lua_pushvalue(L, 2);
+    for (int links = 0;; ++links) {
+        lua_pushvalue(L, lua_upvalueindex(2)); // "__call"
+        if (lua_rawget(L, -2) == LUA_TNIL || lua_isfunction(L, -1)) break;
+        if (links == kMostCallLinks) luaL_error(L, "'__call' chain too long; possibly a loop");
+        if (lua_rawequal(L, -1, 1))
+            lua_pushvalue(L, 2);
+        else if (!lua_getmetatable(L, -1))
+            break;
+        lua_replace(L, 3);
+        lua_settop(L, 3);
+    }
+    lua_settop(L, 2);
+}
+
 int set_metatable(lua_State *L) {
     int kind = lua_type(L, 2);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -91,6 +113,7 @@ int set_metatable(lua_State *L) {
         lua_pushvalue(L, lua_upvalueindex(1)); // "__gc"
         bool finalized = lua_rawget(L, 2) != LUA_TNIL;
         lua_settop(L, 2);
+        check_call_chain(L);
         if (finalized) push_shadow(L);
     }
     lua_setmetatable(L, 1);
@@ -114,7 +137,8 @@ int (*finalizer_resume)(lua_State *co, lua_State *from, int nargs, int *nres) = 
 
 void set_metatable_functions(lua_State *L) {
     lua_pushstring(L, "__gc");
-    lua_pushcclosure(L, entry<set_metatable>, 1);
+    lua_pushstring(L, "__call");
+    lua_pushcclosure(L, entry<set_metatable>, 2);
     lua_setfield(L, -2, "setmetatable");
     lua_pushcfunction(L, entry<get_metatable>);
     lua_setfield(L, -2, "getmetatable");

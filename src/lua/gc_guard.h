@@ -14,7 +14,8 @@ extern int (*finalizer_resume)(lua_State *co, lua_State *from, int nargs, int *n
 // Puts setmetatable and getmetatable into the table on top of the stack. A table whose metatable
 // has __gc gets a shadow of that metatable: a copy made at this call (metamethods added later count
 // from the next setmetatable with it), whose __gc runs the user's present one. getmetatable shows
-// the user's. Interp::finalizers counts running ones. Errors: lua (memory).
+// the user's. Interp::finalizers counts running ones. A chain of more than 200 objects that have
+// each other as __call is refused. Errors: lua (memory).
 void set_metatable_functions(lua_State *L);
 
 } // namespace pllua_bg::lua

@@ -29,9 +29,15 @@ CREATE PROCEDURE circle() LANGUAGE pllua_bg AS $$
     while true do pcall(object) end
 $$;
 CREATE PROCEDURE chain() LANGUAGE pllua_bg AS $$
-    local f = print
-    for i = 1, 400000 do f = setmetatable({}, {__call = f}) end
-    f()
+    local first = {}
+    local last = first
+    for i = 1, 400000 do
+        local link = {}
+        setmetatable(last, {__call = link})
+        last = link
+    end
+    setmetatable(last, {__call = print})
+    first()
 $$;
 CREATE PROCEDURE collisions() LANGUAGE pllua_bg AS $$
     local size, t = (1 << 20) - 1, {}
