@@ -99,6 +99,7 @@ set pllua_bg.max_queued = 10;
 \set VERBOSITY default
 do language pllua_bg $$
     local s = bg.launch()
+    s:exec('select 1') -- it has a pid
     s:run('select pg_sleep(600)') -- workload
     for i = 2, 10 do s:run('select $1 as n', i) end
     local ok, e = pcall(s.run, s, 'select 11')
