@@ -124,14 +124,16 @@ ErrorData *error_from_lua(lua_State *L, int idx, bool *fresh) {
     const int top = lua_gettop(L);
     const char *message = fields == nullptr ? push_message(L, idx) : nullptr;
     ErrorData *error = nullptr;
-    ErrorData *failure = pg::attempt([&error, fields, message] {
-        MemoryContext context =
-            AllocSetContextCreate(TopMemoryContext, "pllua_bg error", ALLOCSET_SMALL_SIZES);
+    volatile MemoryContext context = nullptr;
+    ErrorData *failure = pg::attempt([&error, &context, fields, message] {
+        context = AllocSetContextCreate(TopMemoryContext, "pllua_bg error", ALLOCSET_SMALL_SIZES);
         MemoryContextSwitchTo(context);
         error = new_error_data(fields, message);
     });
     lua_settop(L, top);
-    return failure != nullptr ? failure : error;
+    if (failure == nullptr) return error;
+    if (context != nullptr) MemoryContextDelete(context);
+    return failure;
 }
 
 void raise_pending(lua_State *L) {

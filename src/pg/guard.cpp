@@ -2,6 +2,7 @@
 #include "pg/guard.h"
 
 #include "pg/activation.h"
+#include "pg/fault.h"
 #include "pg/subxact.h"
 
 namespace pllua_bg::pg {
@@ -66,14 +67,17 @@ void Landing::rewind() {
 
 ErrorData *take_error() {
     ErrorData *volatile copy = nullptr;
-    const bool copied = attempt_raw([&copy] {
-        MemoryContext context =
-            AllocSetContextCreate(TopMemoryContext, "pllua_bg error", ALLOCSET_SMALL_SIZES);
+    volatile MemoryContext context = nullptr;
+    const bool copied = attempt_raw([&copy, &context] {
+        context = AllocSetContextCreate(TopMemoryContext, "pllua_bg error", ALLOCSET_SMALL_SIZES);
         MemoryContextSwitchTo(context);
+        fault("copy-error");
         copy = CopyErrorData();
     });
     FlushErrorState();
-    return copied ? copy : prebuilt_out_of_memory();
+    if (copied) return copy;
+    if (context != nullptr) MemoryContextDelete(context);
+    return prebuilt_out_of_memory();
 }
 
 void free_error(ErrorData *error) {

@@ -38,40 +38,50 @@ static bool check_role_limit(int *value, void **, GucSource source) {
     return true;
 }
 
+// Loading that has failed once, for want of memory, is done again; the server defines nothing
+// twice.
+static bool is_defined(const char *name) {
+    const struct config_generic *setting = find_setting(name);
+    return setting != nullptr && !(setting->flags & GUC_CUSTOM_PLACEHOLDER);
+}
+
+template <class... Arguments> static void define_int(const char *name, Arguments... arguments) {
+    if (!is_defined(name)) DefineCustomIntVariable(name, arguments...);
+}
+
 static void define_session_settings() {
-    DefineCustomIntVariable(
-        "pllua_bg.max_sessions", "Sets the maximum number of background sessions of one backend.",
-        nullptr, &setting_max_sessions, 16, 0, 1000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("pllua_bg.max_sessions_per_role",
-                            "Sets the maximum number of background sessions that run as one role.",
-                            "0 means no limit. Needs pllua_bg in shared_preload_libraries.",
-                            &setting_max_sessions_per_role, 0, 0, INT_MAX, PGC_SUSET, 0,
-                            check_role_limit, nullptr, nullptr);
-    DefineCustomIntVariable("pllua_bg.max_depth",
-                            "Sets how many levels of background sessions may launch one another.",
-                            "1 means that a background session launches none.", &setting_max_depth,
-                            4, 1, 100, PGC_SUSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("pllua_bg.max_result_size",
-                            "Sets the maximum size of a result of a background session.",
-                            "0 means no limit. Rows that are read while they come do not count.",
-                            &setting_max_result_size, 0, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
-                            nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("pllua_bg.max_queued",
-                            "Sets how many commands a background session may have to do.",
-                            "0 means no limit.", &setting_max_queued, 200000, 0, INT_MAX, PGC_SUSET,
-                            0, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("pllua_bg.max_notifications",
-                            "Sets how many notifications of a background session are kept.",
-                            "The oldest are dropped. 0 means no limit.", &setting_max_notifications,
-                            10000, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("pllua_bg.queue_size",
-                            "Sets the size of the queue of a background session's results.",
-                            nullptr, &setting_queue_size, 256, kQueueSizeMin, kQueueSizeMax,
-                            PGC_USERSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("pllua_bg.launch_wait",
-                            "Sets how long the launch of a session waits for a free worker slot.",
-                            nullptr, &setting_launch_wait, 5000, 0, INT_MAX, PGC_USERSET,
-                            GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    define_int("pllua_bg.max_sessions",
+               "Sets the maximum number of background sessions of one backend.", nullptr,
+               &setting_max_sessions, 16, 0, 1000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    define_int("pllua_bg.max_sessions_per_role",
+               "Sets the maximum number of background sessions that run as one role.",
+               "0 means no limit. Needs pllua_bg in shared_preload_libraries.",
+               &setting_max_sessions_per_role, 0, 0, INT_MAX, PGC_SUSET, 0, check_role_limit,
+               nullptr, nullptr);
+    define_int("pllua_bg.max_depth",
+               "Sets how many levels of background sessions may launch one another.",
+               "1 means that a background session launches none.", &setting_max_depth, 4, 1, 100,
+               PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    define_int("pllua_bg.max_result_size",
+               "Sets the maximum size of a result of a background session.",
+               "0 means no limit. Rows that are read while they come do not count.",
+               &setting_max_result_size, 0, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, nullptr,
+               nullptr, nullptr);
+    define_int("pllua_bg.max_queued", "Sets how many commands a background session may have to do.",
+               "0 means no limit.", &setting_max_queued, 200000, 0, INT_MAX, PGC_SUSET, 0, nullptr,
+               nullptr, nullptr);
+    define_int("pllua_bg.max_notifications",
+               "Sets how many notifications of a background session are kept.",
+               "The oldest are dropped. 0 means no limit.", &setting_max_notifications, 10000, 0,
+               INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    define_int("pllua_bg.queue_size",
+               "Sets the size of the queue of a background session's results.", nullptr,
+               &setting_queue_size, 256, kQueueSizeMin, kQueueSizeMax, PGC_USERSET, GUC_UNIT_KB,
+               nullptr, nullptr, nullptr);
+    define_int("pllua_bg.launch_wait",
+               "Sets how long the launch of a session waits for a free worker slot.", nullptr,
+               &setting_launch_wait, 5000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr,
+               nullptr);
 }
 
 static void assign_pool_size(int value, void *) {
@@ -79,28 +89,28 @@ static void assign_pool_size(int value, void *) {
 }
 
 static void define_pool_settings() {
-    DefineCustomIntVariable("pllua_bg.pool_size",
-                            "Sets how many idle sessions one backend keeps to use them again.",
-                            "0 keeps none.", &setting_pool_size, 2, 0, 100, PGC_SUSET, 0, nullptr,
-                            assign_pool_size, nullptr);
-    DefineCustomIntVariable("pllua_bg.pool_lifetime",
-                            "Sets how long a session that is kept waits to be used again.",
-                            "0 keeps none.", &setting_pool_lifetime, 3, 0, 86400, PGC_SUSET,
-                            GUC_UNIT_S, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable(
-        "pllua_bg.pool_age", "Sets how old a session may be that is used again.", nullptr,
-        &setting_pool_age, 3600, 0, 7 * 86400, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+    define_int("pllua_bg.pool_size",
+               "Sets how many idle sessions one backend keeps to use them again.", "0 keeps none.",
+               &setting_pool_size, 2, 0, 100, PGC_SUSET, 0, nullptr, assign_pool_size, nullptr);
+    define_int("pllua_bg.pool_lifetime",
+               "Sets how long a session that is kept waits to be used again.", "0 keeps none.",
+               &setting_pool_lifetime, 3, 0, 86400, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr,
+               nullptr);
+    define_int("pllua_bg.pool_age", "Sets how old a session may be that is used again.", nullptr,
+               &setting_pool_age, 3600, 0, 7 * 86400, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr,
+               nullptr);
 }
 
 static void define_start_code(const char *name, const char *description, char **variable) {
+    if (is_defined(name)) return;
     DefineCustomStringVariable(name, description, nullptr, variable, "", PGC_SUSET, 0, nullptr,
                                nullptr, nullptr);
 }
 
 static void define_language_settings() {
-    DefineCustomIntVariable("pllua_bg.memory_limit", "Sets the memory limit of each interpreter.",
-                            "0 means no limit.", &setting_memory_limit, 1024 * 1024, 0,
-                            MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
+    define_int("pllua_bg.memory_limit", "Sets the memory limit of each interpreter.",
+               "0 means no limit.", &setting_memory_limit, 1024 * 1024, 0, MAX_KILOBYTES, PGC_SUSET,
+               GUC_UNIT_KB, nullptr, nullptr, nullptr);
     define_start_code("pllua_bg.on_init", "Lua code to run first when any interpreter starts.",
                       &setting_on_init);
     define_start_code("pllua_bg.on_trusted_init",
@@ -120,7 +130,7 @@ void define_settings() {
     define_session_settings();
     define_pool_settings();
     define_language_settings();
-    define_fault_settings();
+    if (!is_defined("pllua_bg.fault")) define_fault_settings();
     MarkGUCPrefixReserved("pllua_bg");
 }
 
@@ -128,10 +138,8 @@ static PgBackgroundSettings own_pg_background = {16, 0, 65536};
 
 static void define_unless_there(const char *name, const char *description, int *variable, int least,
                                 int most, int unit) {
-    struct config_generic *setting = find_setting(name);
-    if (setting != nullptr && !(setting->flags & GUC_CUSTOM_PLACEHOLDER)) return;
-    DefineCustomIntVariable(name, description, nullptr, variable, *variable, least, most,
-                            PGC_USERSET, unit, nullptr, nullptr, nullptr);
+    define_int(name, description, nullptr, variable, *variable, least, most, PGC_USERSET, unit,
+               nullptr, nullptr, nullptr);
 }
 
 static int read_setting(const char *name) {

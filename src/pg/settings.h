@@ -35,7 +35,8 @@ extern void (*pool_size_changes)(int value);
 inline constexpr int kQueueSizeMin = 4;
 inline constexpr int kQueueSizeMax = 256 * 1024;
 
-// Defines all settings and reserves the prefix. Called once from _PG_init. Errors: pg.
+// Defines all settings, except those that are defined already, and reserves the prefix. Called from
+// _PG_init, again when it has failed. Errors: pg.
 void define_settings();
 
 // The settings of pg_background by their own names. They are defined at the first call, not with

@@ -47,10 +47,11 @@ void set_code(ErrorData *error, int status) {
 
 // The traceback goes where the callbacks of outer entries will add theirs.
 void add_context(ErrorData *error, const char *text, size_t length) {
-    if (length == 0) return;
+    // What has no memory of its own would lose it with the next error.
+    if (length == 0 || error->assoc_context == ErrorContext) return;
     const size_t before = error->context == nullptr ? 0 : strlen(error->context) + 1;
-    auto *context = static_cast<char *>(
-        MemoryContextAllocExtended(error->assoc_context, before + length + 1, MCXT_ALLOC_NO_OOM));
+    auto *context = static_cast<char *>(MemoryContextAllocExtended(
+        error->assoc_context, before + length + 1, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE));
     if (context == nullptr) return;
     if (before > 0) {
         memcpy(context, error->context, before - 1);

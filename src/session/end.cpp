@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "pg/guard.h"
+#include "pg/steps.h"
 #include "session/shared_memory.h"
 #include "session/snapshot.h"
 
@@ -167,14 +168,15 @@ void initialize_at_first_use() {
     registered_in = MyProcPid;
 }
 
+static void register_end() { RegisterXactCallback(at_transaction_end, nullptr); }
+
 void initialize() {
-    RegisterXactCallback(at_transaction_end, nullptr);
-    initialize_on_commit();
-    initialize_pool();
-    initialize_unclaimed();
-    initialize_snapshots();
-    initialize_statistics();
-    initialize_shared_memory();
+    static const pg::Step steps[] = {
+        register_end,         initialize_on_commit,  initialize_pool,          initialize_unclaimed,
+        initialize_snapshots, initialize_statistics, initialize_shared_memory,
+    };
+    static size_t done = 0;
+    pg::do_rest(steps, &done);
 }
 
 } // namespace pllua_bg::session

@@ -136,9 +136,11 @@ static void at_subtransaction_end(SubXactEvent event, SubTransactionId own, SubT
         if (job->subtransaction == own) job->subtransaction = parent;
 }
 
+// The last may fail, for want of memory, and all is done again: called twice, the first does no
+// harm.
 void initialize_on_commit() {
-    RegisterXactCallback(at_transaction_end, nullptr);
     RegisterSubXactCallback(at_subtransaction_end, nullptr);
+    RegisterXactCallback(at_transaction_end, nullptr);
 }
 
 } // namespace pllua_bg::session

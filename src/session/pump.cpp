@@ -5,6 +5,8 @@
 #include <signal.h>
 
 #include "pg/encoding.h"
+#include "pg/fault.h"
+#include "pg/guard.h"
 #include "pg/held.h"
 #include "session/session_table.h"
 #include "session/snapshot.h"
@@ -24,7 +26,8 @@ static constexpr int kMessagesAtOnce = 64;
 static const char *cause_of_death(Session *session) {
     SegmentHeader *header = session->header;
     if (session->last_words != nullptr) return session->last_words->message;
-    if (session->current != nullptr && session->current->failed) return session->last_error;
+    if (session->current != nullptr && session->current->failed && session->last_error != nullptr)
+        return session->last_error;
     if (header->last_words[0] != '\0') return pg::valid_text(header->last_words);
     if (has_flag(header, kIdleEnd)) return _("The session ended because it was idle for too long.");
     if (!session->started && session->last_error != nullptr) return session->last_error;
@@ -39,6 +42,7 @@ void take_death(const Session *session, OwnCommand *own) {
     error->assoc_context = own->context;
     error->output_to_client = true;
     error->sqlerrcode = ERRCODE_CONNECTION_FAILURE;
+    pg::fault("tell-death");
     error->message = pstrdup(has_run(session) ? _("background session was lost")
                                               : _("background session could not be started"));
     error->detail = pstrdup(session->cause_of_death);
@@ -47,25 +51,42 @@ void take_death(const Session *session, OwnCommand *own) {
     own->error = error;
 }
 
+// The error of a command that nobody could be told more of: there was no memory for it.
+static ErrorData *poor_error() {
+    static char message[] = "background session was lost";
+    static ErrorData error;
+    error = {};
+    error.elevel = ERROR;
+    error.output_to_client = true;
+    error.sqlerrcode = ERRCODE_CONNECTION_FAILURE;
+    error.message = message;
+    error.assoc_context = ErrorContext;
+    return &error;
+}
+
+// What can fail for want of memory comes before anything has changed.
 void session_is_gone(Session *session) {
     const char *cause = MemoryContextStrdup(session->context, cause_of_death(session));
+    const bool in_order = session->last_command != 0 && session->current == nullptr;
+    if (!in_order && (session->last_error == nullptr || session->current != nullptr))
+        session->last_error = MemoryContextStrdup(session->context, cause);
     session->gone = true;
     session->cause_of_death = cause;
     release_snapshot(session);
-    bool in_order = session->last_command != 0 && session->current == nullptr;
-    if (!in_order && (session->last_error == nullptr || session->current != nullptr))
-        session->last_error = MemoryContextStrdup(session->context, cause);
     while (OwnCommand *own = session->current) {
         own->failed = own->lost = true;
         own->state = CommandState::kFailed;
         own->ended = GetCurrentTimestamp();
         own->open = nullptr;
-        if (own->context != nullptr) take_death(session, own);
+        if (own->context != nullptr) {
+            ErrorData *failure = pg::attempt([=] { take_death(session, own); });
+            if (failure != nullptr) own->error = poor_error();
+            pg::free_error(failure);
+        }
         current_is_done(session);
     }
     session->transaction = 'I';
     save_progress(session);
-    log_life(session, "has ended", in_order ? "its last command is done" : cause);
     retire_entry(session->header);
     if (!in_order && !has_flag(session->header, kIdleEnd)) count(Counter::kLost);
     dsm_segment *segment = session->segment;
@@ -74,6 +95,7 @@ void session_is_gone(Session *session) {
     count_held(session, -static_cast<ptrdiff_t>(channel_release(&session->channel)));
     session->held_backlog = 0;
     dsm_detach(segment);
+    log_life(session, "has ended", in_order ? "its last command is done" : cause);
 }
 
 bool is_full(const Session *session) {
@@ -90,7 +112,6 @@ static bool is_throttled(const Session *session) {
 
 // An error interrupted the taking apart of a message: what follows cannot be trusted.
 static void give_up(Session *session) {
-    session->receiving = false;
     session->last_error = nullptr;
     strlcpy(session->header->last_words,
             "A message of the session was lost because of an earlier error.",
@@ -98,6 +119,7 @@ static void give_up(Session *session) {
     pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
     signal_worker(session, SIGUSR2);
     session_is_gone(session);
+    session->receiving = false;
 }
 
 void pump(Session *session) {

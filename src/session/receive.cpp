@@ -138,8 +138,9 @@ static ErrorData *read_error(const Session *session, const Frame *frame) {
 }
 
 static void remember_error(Session *session, const char *message) {
+    char *copy = MemoryContextStrdup(session->context, message);
     if (session->last_error != nullptr) pfree(session->last_error);
-    session->last_error = MemoryContextStrdup(session->context, message);
+    session->last_error = copy;
 }
 
 // An error of the command, or of the worker while it has none: who asks for the session's state

@@ -34,9 +34,7 @@ const DatumObject *check_jsonb(lua_State *L, int idx) {
     return check_object(L, idx, Family::kJsonb, "jsonb");
 }
 
-const JsonbContainer *root_of(const DatumObject *object) {
-    return &DatumGetJsonbP(object->value)->root;
-}
+const JsonbContainer *root_of(const DatumObject *object) { return json_root(object->value); }
 
 // Pushes an entry of a container as pairs() shows it: containers stay jsonb, numbers numeric.
 void push_entry(lua_State *L, const JsonEntry &entry) {

@@ -112,7 +112,7 @@ int map_jsonb(lua_State *L, const DatumObject *object, int options_idx) {
     walk.mapped = !lua_isnil(L, walk.map);
     lua_newtable(L);
     walk.path = lua_gettop(L);
-    const JsonbContainer *root = &DatumGetJsonbP(object->value)->root;
+    const JsonbContainer *root = json_root(object->value);
     const bool scalar = JsonContainerIsScalar(root);
     lua_pushnil(L); // the key of the whole
     if (scalar)

@@ -19,6 +19,11 @@ struct JsonEntry {
     }
 };
 
+// The container of a value without short header or compression, as objects hold it. Errors: none.
+inline const JsonbContainer *json_root(Datum plain) {
+    return &reinterpret_cast<const Jsonb *>(DatumGetPointer(plain))->root;
+}
+
 // Child `index` of the container; an object of n pairs has its keys at 0..n-1 and their values at
 // n..2n-1. Follows fillJsonbValue() in src/backend/utils/adt/jsonb_util.c. Errors: none.
 inline JsonEntry json_entry(const JsonbContainer *container, int index) {

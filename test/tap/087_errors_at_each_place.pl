@@ -110,6 +110,48 @@ my ($code, $out, $err) = $node->psql('postgres', $aborted, on_error_stop => 0, t
 like($out, qr/lives/, 'a query that is aborted while its functions fail to close');
 like($err, qr/canceling statement due to statement timeout/, 'can be cancelled afterwards');
 
+# A library that could not be loaded to the end is loaded the next time.
+($code, $out, $err) = $node->psql('postgres', <<'SQL', on_error_stop => 0);
+SET pllua_bg.fault = 'load=once';
+SELECT plain();
+SELECT 'then ' || plain(), catches(), count(*) FROM pg_settings WHERE name LIKE 'pllua\_bg.%' AND name <> 'pllua_bg.fault';
+SQL
+like($err, qr/fault point "load"/, 'the library cannot be loaded');
+like($out, qr/^then 1\|good\|\d\d$/m, 'it can the next time');
+
+# No memory to copy an error: the one that takes its place is caught as others are, and the memory of those that were begun goes.
+($code, $out, $err) = $node->psql('postgres', <<'SQL', on_error_stop => 0);
+LOAD 'pllua_bg';
+SELECT fails_inside();
+SET pllua_bg.fault = 'copy-error=error';
+DO LANGUAGE pllua_bg $$ for i = 1, 20 do assert(select(2, pcall(spi.execute, 'select 1/0')).sqlstate == '53200') end $$;
+SELECT fails_inside();
+DO LANGUAGE pllua_bg $$ spi.execute('select 1/0') $$;
+SET pllua_bg.fault = '';
+SELECT 'copied', fails_inside(), count(*) FROM pg_backend_memory_contexts WHERE name = 'pllua_bg error';
+SQL
+like($out, qr/^53200\ncopied\|22012\|[01]$/m, 'errors that cannot be copied leave nothing');
+like($err, qr/out of memory/, 'and are raised as out of memory');
+
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|FATAL|terminated by signal|non-empty SPI stack|leak|unexpected state/, 'the server log is clean');
+
+# No memory to tell of a session's death: what is open ends with an error all the same, and the next session works.
+($code, $out, $err) = $node->psql('postgres', <<'SQL', on_error_stop => 0, timeout => 30);
+LOAD 'pllua_bg';
+CREATE FUNCTION pg_temp.dies() RETURNS text LANGUAGE pllua_bg AS $$
+	local s <close> = bg.launch()
+	local _, e = pcall(function() for r in s:rows('select pg_terminate_backend(pg_backend_pid()) from generate_series(1, 100000)') do end end)
+	return e.sqlstate .. ' ' .. e.message
+$$;
+SET pllua_bg.fault = 'tell-death=once';
+SELECT 'once', pg_temp.dies();
+SET pllua_bg.fault = 'tell-death=error';
+SELECT 'always', pg_temp.dies();
+SET pllua_bg.fault = '';
+DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() assert(s:exec('select 1 as x')[1].x == 1) print('next') $$;
+SQL
+is($out, join("\n", map { "$_|08006 background session was lost" } qw(once always)), 'a death that there is no memory to tell of ends the command');
+like($err, qr/next/, 'and the next session works');
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal/, 'the server log is clean');
 $node->stop;
 done_testing();
