@@ -1,9 +1,9 @@
 # Builds, installs and tests pllua_bg with PGXS.
 #   make [PG_CONFIG=...] [CXX=clang++] [WERROR=1] [FAULTS=1]      make install      make installcheck
 #   make check | demo | lint | deps                               these need no PGXS and install what is missing
-#   make sanitize-longjmp | check-assert | check-versions | check-valgrind | soak | fuzz | chaos  long checks, outside of `make check`
+#   make sanitize-longjmp | check-guards | check-assert | check-versions | check-valgrind | soak | fuzz | chaos  long checks, outside of `make check`
 
-TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-assert check-versions check-valgrind bench-sessions soak fuzz chaos
+TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions soak fuzz chaos
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
 # The tools find out themselves what they need, so they run before PGXS or a compiler is there.
@@ -16,6 +16,7 @@ unit:             ; +@tools/check unit
 lua-test:         ; +@tools/check lua
 format:           ; @tools/format
 sanitize-longjmp: ; +@tools/longjmp-sanitizer
+check-guards:     ; +@tools/check-guards
 check-assert:     ; +@tools/check-assert
 check-versions:   ; +@tools/check-versions
 check-valgrind:   ; +@tools/check-valgrind

@@ -1,0 +1,160 @@
+// Makes allocations fail while a call of the module's is running: with CHECK_GUARDS_SEED in the environment at random, the same
+// for the same seed and application_name; with `set application_name = 'guards N'` the N-th one after that and the
+// next BURST - 1 ('guards N BURST').
+#include "stack.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+extern "C" {
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "nodes/memnodes.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+void *__libc_malloc(std::size_t);
+void *__libc_realloc(void *, std::size_t);
+}
+
+// The library is also loaded into programs that the server starts.
+#pragma weak TopMemoryContext
+#pragma weak ErrorContext
+#pragma weak CritSectionCount
+#pragma weak application_name
+
+namespace guards {
+
+namespace {
+
+MemoryContextMethods real;
+std::uint64_t state; // of the random numbers; 0: none are wanted
+long left = -1;      // allocations until one fails; -1: none does
+int burst = 1;
+const char *known_name;
+bool busy;
+
+std::uint64_t next_random() {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+// Small distances are as likely as large ones.
+void choose_next() {
+    left = static_cast<long>(next_random() % (std::uint64_t{2} << next_random() % 17));
+    burst = next_random() % 4 == 0 ? 3 : 1;
+}
+
+void obey_name() {
+    known_name = application_name;
+    long wanted;
+    int wanted_burst = 1;
+    if (known_name == nullptr || std::sscanf(known_name, "guards %ld %d", &wanted, &wanted_burst) < 1) {
+        if (left >= 0 && state == 0) say("not reached");
+        if (state == 0) left = -1;
+        return;
+    }
+    left = wanted;
+    burst = wanted_burst;
+}
+
+// Servers that forget what they were at: a lock whose list of owners could not be made is granted later all the same, and the
+// server writes to where the list is not.
+bool is_weakness_of_the_server() {
+    void *frames[10];
+    const int count = backtrace(frames, 10);
+    for (int i = 0; i < count; i++) {
+        Dl_info where = {};
+        if (dladdr(frames[i], &where) != 0 && where.dli_sname != nullptr && std::strcmp(where.dli_sname, "LockAcquireExtended") == 0)
+            return true;
+    }
+    return false;
+}
+
+bool is_excused(MemoryContext context) {
+    // The server keeps room for errors, and means to stop when memory is short in a critical section.
+    return CritSectionCount > 0 || context == ErrorContext;
+}
+
+bool should_fail(Size size, MemoryContext context) {
+    if (busy) return false;
+    if (application_name != known_name) obey_name();
+    if (left < 0 || is_excused(context) || !inside_module(reinterpret_cast<Address>(__builtin_frame_address(0)))) return false;
+    if (left > 0) {
+        left--;
+        return false;
+    }
+    busy = true;
+    if (is_weakness_of_the_server()) {
+        busy = false;
+        return false; // the next one
+    }
+    left = -1;
+    say("an allocation of %zu bytes fails", static_cast<std::size_t>(size));
+    if (std::getenv("CHECK_GUARDS_STACKS") != nullptr) say_stack();
+    busy = false;
+    if (--burst > 0)
+        left = 0;
+    else if (state != 0)
+        choose_next();
+    return true;
+}
+
+#if PG_VERSION_NUM >= 170000
+void *failing_alloc(MemoryContext context, Size size, int flags) {
+    return should_fail(size, context) ? MemoryContextAllocationFailure(context, size, flags) : real.alloc(context, size, flags);
+}
+void *failing_realloc(void *block, Size size, int flags) {
+    return should_fail(size, nullptr) ? MemoryContextAllocationFailure(GetMemoryChunkContext(block), size, flags)
+                                      : real.realloc(block, size, flags);
+}
+#else
+void *failing_alloc(MemoryContext context, Size size) { return should_fail(size, context) ? nullptr : real.alloc(context, size); }
+#if PG_VERSION_NUM >= 160000
+void *failing_realloc(void *block, Size size) { return should_fail(size, nullptr) ? nullptr : real.realloc(block, size); }
+#else
+void *failing_realloc(MemoryContext context, void *block, Size size) {
+    return should_fail(size, context) ? nullptr : real.realloc(context, block, size);
+}
+#endif
+#endif
+
+bool is_the_servers(const void *caller) { return server.has(reinterpret_cast<Address>(caller)); }
+
+} // namespace
+
+void watch_allocations() {
+    const char *seed = std::getenv("CHECK_GUARDS_SEED");
+    auto *methods = const_cast<MemoryContextMethods *>(TopMemoryContext->methods);
+    const auto page = static_cast<Address>(sysconf(_SC_PAGESIZE));
+    const Address low = reinterpret_cast<Address>(methods) & ~(page - 1);
+    if (mprotect(reinterpret_cast<void *>(low), 2 * page, PROT_READ | PROT_WRITE) != 0) fail("memory contexts cannot be watched");
+    real = *methods;
+    methods->alloc = failing_alloc;
+    methods->realloc = failing_realloc;
+    if (seed == nullptr || std::atol(seed) == 0) return;
+    state = static_cast<std::uint64_t>(std::atol(seed)) * 0x9E3779B97F4A7C15u;
+    for (const char *c = application_name; c != nullptr && *c != '\0'; c++) state = (state ^ static_cast<unsigned char>(*c)) * 0x100000001B3u;
+    if (state == 0) state = 1;
+    choose_next();
+}
+
+} // namespace guards
+
+// Blocks of memory contexts, and what the server allocates without them.
+extern "C" [[gnu::visibility("default")]] void *malloc(std::size_t size) {
+    if (guards::is_the_servers(__builtin_return_address(0)) && guards::should_fail(size, nullptr)) return nullptr;
+    return __libc_malloc(size);
+}
+extern "C" [[gnu::visibility("default")]] void *realloc(void *block, std::size_t size) {
+    if (guards::is_the_servers(__builtin_return_address(0)) && guards::should_fail(size, nullptr)) return nullptr;
+    return __libc_realloc(block, size);
+}
