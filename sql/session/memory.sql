@@ -93,6 +93,36 @@ do language pllua_bg $$
     print(bg.autonomous('select 8 as n')[1].n)
 $$;
 
+-- statements that a session keeps: in its worker; closed ones make room
+\c -
+set pllua_bg.memory_limit = '4MB';
+\set VERBOSITY default
+do language pllua_bg $$
+    local s, kept = bg.launch({settings = {['pllua_bg.memory_limit'] = '4MB'}}), {}
+    local ok, e = pcall(function() while true do kept[#kept + 1] = s:prepare('select ' .. #kept) end end)
+    print(e.sqlstate, e.message, e.hint, #kept > 50)
+    print(s:exec('select 1 as n')[1].n, kept[1]:exec()[1][1])
+    for i = 1, 20 do kept[i]:close() end
+    for i = 1, 1000 do local p <close> = s:prepare('select ' .. i) p:run() end
+    print(s:exec('select 2 as n')[1].n)
+    print(s:exec("select sum(total_bytes) < 8 * 1024 * 1024 as few from pg_backend_memory_contexts where name like 'CachedPlan%'")[1].few)
+    s:close()
+$$;
+-- their plans for all values
+do language pllua_bg $$
+    local s <close> = bg.launch({settings = {plan_cache_mode = 'force_generic_plan'}})
+    local kept = {}
+    local ok, e = pcall(function()
+        while true do
+            kept[#kept + 1] = s:prepare('select ' .. ('(select count(*) from pg_class where oid = $1) + '):rep(10) .. #kept)
+            kept[#kept]:exec(1)
+        end
+    end)
+    print(e.sqlstate, e.message)
+    print(s:exec("select sum(total_bytes) < 8 * 1024 * 1024 as few from pg_backend_memory_contexts where name like 'CachedPlan%'")[1].few)
+$$;
+\set VERBOSITY terse
+
 -- how many commands a session may have to do
 \c -
 set pllua_bg.max_queued = 10;

@@ -3,6 +3,7 @@
 // exec_parse_message and exec_bind_message in src/backend/tcop/postgres.c.
 #include "session/worker.h"
 
+#include "pg/held.h"
 #include "pg/params.h"
 
 extern "C" {
@@ -20,9 +21,12 @@ namespace {
 struct Kept {
     uint32 number; // the key
     CachedPlanSource *source;
+    const CachedPlan *generic; // the plan for all values when `counted` was set
+    Size counted;              // bytes in pg::held
 };
 
 HTAB *kept; // made by the first statement
+Size kept_bytes;
 
 } // namespace
 
@@ -66,12 +70,49 @@ CachedPlanSource *make_source(const WireCommand *command, RawStmt *statement) {
     return source;
 }
 
+static Size size_of(const CachedPlanSource *source) {
+    Size size = sizeof(Kept) + MemoryContextMemAllocated(source->context, true);
+    if (source->gplan != nullptr) size += MemoryContextMemAllocated(source->gplan->context, true);
+    return size;
+}
+
+static void recount(Kept *entry, Size now) {
+    const auto grown = static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(entry->counted);
+    entry->counted = now;
+    kept_bytes += static_cast<Size>(grown);
+    pg::hold(grown);
+}
+
+static void check_kept(Size more) {
+    if (!pg::held_would_exceed(more)) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("memory limit exceeded"),
+             errdetail("The background session keeps %ld prepared statements, which take %zu kB.",
+                       kept == nullptr ? 0L : hash_get_num_entries(kept), kept_bytes / 1024),
+             errhint("Close statements that are no longer needed, or increase "
+                     "pllua_bg.memory_limit.")));
+}
+
 void keep_statement(const WireCommand *command, RawStmt *statement) {
+    check_kept(0);
     CachedPlanSource *source = make_source(command, statement);
+    check_kept(size_of(source));
     if (kept == nullptr) make_table();
     auto *entry = static_cast<Kept *>(hash_search(kept, &command->statement, HASH_ENTER, nullptr));
     entry->source = source;
+    entry->generic = nullptr;
+    entry->counted = 0;
     SaveCachedPlan(source);
+    recount(entry, size_of(source));
+}
+
+// A plan for all values is made by some run; it stays.
+static void count_plan(uint32 number) {
+    auto *entry = static_cast<Kept *>(
+        kept == nullptr ? nullptr : hash_search(kept, &number, HASH_FIND, nullptr));
+    if (entry == nullptr || entry->generic == entry->source->gplan) return;
+    entry->generic = entry->source->gplan;
+    recount(entry, size_of(entry->source));
 }
 
 // The values as the statement wants them.
@@ -93,13 +134,16 @@ static ParamListInfo bind(const CachedPlanSource *source, const WireCommand *com
 CachedPlan *plan_prepared(CachedPlanSource *source, const WireCommand *command,
                           ParamListInfo *bound) {
     *bound = bind(source, command);
-    return GetCachedPlan(source, *bound, nullptr, nullptr);
+    CachedPlan *plan = GetCachedPlan(source, *bound, nullptr, nullptr);
+    if (command->statement != 0) count_plan(command->statement);
+    return plan;
 }
 
 void forget_statement(uint32 number) {
     if (kept == nullptr) return;
     auto *entry = static_cast<Kept *>(hash_search(kept, &number, HASH_FIND, nullptr));
     if (entry == nullptr) return;
+    recount(entry, 0);
     DropCachedPlan(entry->source);
     (void)hash_search(kept, &number, HASH_REMOVE, nullptr);
 }
@@ -108,7 +152,10 @@ void forget_all_statements() {
     if (kept == nullptr) return;
     HASH_SEQ_STATUS scan;
     hash_seq_init(&scan, kept);
-    while (auto *entry = static_cast<Kept *>(hash_seq_search(&scan))) DropCachedPlan(entry->source);
+    while (auto *entry = static_cast<Kept *>(hash_seq_search(&scan))) {
+        recount(entry, 0);
+        DropCachedPlan(entry->source);
+    }
     hash_destroy(kept);
     kept = nullptr;
 }
