@@ -27,6 +27,8 @@ void *__libc_realloc(void *, std::size_t);
 #pragma weak TopMemoryContext
 #pragma weak ErrorContext
 #pragma weak CritSectionCount
+#pragma weak MyProcPid
+#pragma weak IsUnderPostmaster
 #pragma weak application_name
 
 namespace guards {
@@ -34,7 +36,9 @@ namespace guards {
 namespace {
 
 MemoryContextMethods real;
-std::uint64_t state; // of the random numbers; 0: none are wanted
+std::uint64_t seed;  // 0: nothing fails at random
+std::uint64_t state; // of the random numbers
+int seeded_in;       // the process they are for: one that has the library from its parent begins anew
 long left = -1;      // allocations until one fails; -1: none does
 int burst = 1;
 const char *known_name;
@@ -58,12 +62,19 @@ void obey_name() {
     long wanted;
     int wanted_burst = 1;
     if (known_name == nullptr || std::sscanf(known_name, "guards %ld %d", &wanted, &wanted_burst) < 1) {
-        if (left >= 0 && state == 0) say("not reached");
-        if (state == 0) left = -1;
+        if (seed == 0) left = -1;
         return;
     }
     left = wanted;
     burst = wanted_burst;
+}
+
+void begin_at_random() {
+    seeded_in = MyProcPid;
+    state = seed;
+    for (const char *c = application_name; c != nullptr && *c != '\0'; c++) state = (state ^ static_cast<unsigned char>(*c)) * 0x100000001B3u;
+    if (state == 0) state = 1;
+    choose_next();
 }
 
 // Servers that forget what they were at: a lock whose list of owners could not be made is granted later all the same, and the
@@ -80,12 +91,13 @@ bool is_weakness_of_the_server() {
 }
 
 bool is_excused(MemoryContext context) {
-    // The server keeps room for errors, and means to stop when memory is short in a critical section.
-    return CritSectionCount > 0 || context == ErrorContext;
+    // The server keeps room for errors, and means to stop when memory is short in a critical section, or before it has begun.
+    return CritSectionCount > 0 || context == ErrorContext || !IsUnderPostmaster;
 }
 
 bool should_fail(Size size, MemoryContext context) {
     if (busy) return false;
+    if (seed != 0 && seeded_in != MyProcPid) begin_at_random();
     if (application_name != known_name) obey_name();
     if (left < 0 || is_excused(context) || !inside_module(reinterpret_cast<Address>(__builtin_frame_address(0)))) return false;
     if (left > 0) {
@@ -103,7 +115,7 @@ bool should_fail(Size size, MemoryContext context) {
     busy = false;
     if (--burst > 0)
         left = 0;
-    else if (state != 0)
+    else if (seed != 0)
         choose_next();
     return true;
 }
@@ -132,7 +144,6 @@ bool is_the_servers(const void *caller) { return server.has(reinterpret_cast<Add
 } // namespace
 
 void watch_allocations() {
-    const char *seed = std::getenv("CHECK_GUARDS_SEED");
     auto *methods = const_cast<MemoryContextMethods *>(TopMemoryContext->methods);
     const auto page = static_cast<Address>(sysconf(_SC_PAGESIZE));
     const Address low = reinterpret_cast<Address>(methods) & ~(page - 1);
@@ -140,11 +151,7 @@ void watch_allocations() {
     real = *methods;
     methods->alloc = failing_alloc;
     methods->realloc = failing_realloc;
-    if (seed == nullptr || std::atol(seed) == 0) return;
-    state = static_cast<std::uint64_t>(std::atol(seed)) * 0x9E3779B97F4A7C15u;
-    for (const char *c = application_name; c != nullptr && *c != '\0'; c++) state = (state ^ static_cast<unsigned char>(*c)) * 0x100000001B3u;
-    if (state == 0) state = 1;
-    choose_next();
+    if (const char *wanted = std::getenv("CHECK_GUARDS_SEED")) seed = static_cast<std::uint64_t>(std::atol(wanted)) * 0x9E3779B97F4A7C15u;
 }
 
 } // namespace guards

@@ -1,5 +1,5 @@
--- Each allocation of these statements fails, one after the other; then the same is done with memory enough. tools/check-guards
--- runs this; :depth says how many allocations of each.
+-- Each allocation of these statements fails, one after the other; then the same is done with memory enough. First in one backend, then each
+-- time in a new one, which loads the library and makes an interpreter. tools/check-guards runs this; :depth says how many allocations of each.
 \set VERBOSITY terse
 SET client_min_messages = error;
 CREATE EXTENSION pllua_bg;
@@ -56,17 +56,81 @@ CREATE TABLE triggered (x int, p pair);
 CREATE TRIGGER tr BEFORE INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION on_row();
 CREATE FUNCTION triggers() RETURNS int LANGUAGE sql AS $$ INSERT INTO triggered VALUES (1, (1, 'y')) RETURNING x $$;
 
+CREATE FUNCTION cursors() RETURNS int LANGUAGE pllua_bg AS $$
+	local c <close> = spi.prepare('select x from t where x > $1 order by x', {'int'}):getcursor(1)
+	c:move(1)
+	local n = c:fetch(1)[1].x
+	for r in c:rows() do n = n + r.x end
+	return n
+$$;
+CREATE FUNCTION closing() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+	local c <close> = setmetatable({}, {__close = function() pcall(function() return pgtype.numeric('x') end) pcall(spi.execute, 'select 1') end})
+	for i = 1, 10 do coroutine.yield(i) end
+$$;
+CREATE FUNCTION aborted() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM 1 / (3 - closing());
+	RETURN 0;
+EXCEPTION WHEN division_by_zero THEN
+	RETURN (SELECT count(*) FROM (SELECT closing() LIMIT 4) x);
+END $$;
+CREATE FUNCTION errors() RETURNS text LANGUAGE pllua_bg AS $$
+	local _, a = xpcall(function() local t = nil; return t.x end, function(e) return 'handled ' .. type(e) end)
+	local _, b = pcall(error, {code = 'LB001'})
+	local _, c = pcall(spi.error, 'LB002', 'text', 'detail', 'hint')
+	return a .. ' ' .. tostring(b.code) .. ' ' .. c.sqlstate .. ' ' .. c.message
+$$;
+CREATE FUNCTION compiles() RETURNS int LANGUAGE pllua_bg AS $$
+	spi.execute('create or replace function compiled() returns int language pllua_bg as ' .. spi.quote_literal('return 40 + 2'))
+	return spi.execute('select compiled() as x')[1].x
+$$;
+CREATE FUNCTION futures() RETURNS text LANGUAGE pllua_bg AS $$
+	local s <close> = bg.launch()
+	local other <close> = bg.launch()
+	local a, b = s:run('select 1 as x'), other:run('select 1/0')
+	local _, e = pcall(b.get, b)
+	local n = a:get().value
+	for r in s:rows('select generate_series(1, 200) as x') do n = n + r.x end
+	return n .. ' ' .. e.sqlstate
+$$;
+CREATE FUNCTION mapped() RETURNS int LANGUAGE pllua_bg AS $$
+	local sum = 0
+	for _, x in ipairs(bg.map({1, 2, 3}, 'select $1::int * 2 as x')) do sum = sum + x.value end
+	return sum
+$$;
+CREATE FUNCTION notes() RETURNS int LANGUAGE pllua_bg AS $$
+	local s <close> = bg.launch()
+	s:exec('listen x')
+	s:exec('do $d$ begin raise notice $n$seen$n$; end $d$')
+	s:exec('notify x, $n$told$n$')
+	return #s:notification(5).payload
+$$;
+
 CREATE TABLE scenario (what text, statement text, answer text);
 INSERT INTO scenario (what, statement) VALUES
-	('plain', 'SELECT plain(7)'), ('nested', 'SELECT nested()'), ('catches', 'SELECT catches()'), ('sql_catches', 'SELECT sql_catches()'),
 	('rows_of', 'SELECT string_agg(a::text, '','') FROM rows_of()'), ('rows_of, one by one', 'SELECT string_agg((r).a::text, '','') FROM (SELECT rows_of() r) x'),
-	('small_rows', 'SELECT count(*) FROM small_rows()'), ('values_of', 'SELECT values_of()'), ('threads', 'SELECT threads()'),
-	('sessions', 'SELECT sessions()'), ('triggers', 'SELECT triggers()');
+	('plain', 'SELECT plain(7)'), ('small_rows', 'SELECT count(*) FROM small_rows()');
+INSERT INTO scenario (what, statement) SELECT name, format('SELECT %I()', name)
+	FROM unnest('{nested,catches,sql_catches,values_of,threads,sessions,triggers,cursors,aborted,errors,compiles,futures,mapped,notes}'::text[]) name;
 -- the right answers, in a backend where nothing fails
 SELECT format('UPDATE scenario SET answer = (%s)::text WHERE what = %L', statement, what) FROM scenario
 \gexec
+SELECT what, answer FROM scenario ORDER BY what;
 
-SELECT format('SET application_name = ''guards %s %s''', n, 1 + n % 3), statement, 'RESET application_name',
-	format('DO $d$ BEGIN IF (%s)::text IS DISTINCT FROM %L THEN RAISE EXCEPTION ''%%'', %L; END IF; END $d$', statement, answer, what || ': wrong afterwards')
-FROM scenario, generate_series(0, :depth) n ORDER BY what, n
+CREATE FUNCTION failing(n int) RETURNS text LANGUAGE sql AS $$ SELECT format('SET application_name = ''guards %s %s''', n, 1 + n % 3) $$;
+CREATE FUNCTION again(scenario) RETURNS text LANGUAGE sql AS $$
+	SELECT format('DO $d$ DECLARE result text; BEGIN result := (%s); ASSERT result = %L, result; EXCEPTION WHEN OTHERS OR ASSERT_FAILURE THEN RAISE ''%% wrong afterwards: %%'', %L, SQLERRM; END $d$',
+		$1.statement, $1.answer, $1.what)
+$$;
+SELECT failing(n), statement, 'RESET application_name', again(s) FROM scenario s, generate_series(0, :depth) n ORDER BY what, n
 \gexec
+
+-- A new backend allocates more: small steps first.
+\set file `echo "$CLUSTER_DIR/new_backends.sql"`
+\t on
+\pset format unaligned
+\o :file
+SELECT concat_ws(E';\n', E'\\connect\nSET client_min_messages = error', failing(n * (8 + n) / 8), statement, 'RESET application_name', again(s)) || ';'
+FROM scenario s, generate_series(0, :depth) n WHERE what IN ('plain', 'sql_catches', 'futures') ORDER BY what, n;
+\o
+\i :file

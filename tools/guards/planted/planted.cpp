@@ -36,7 +36,19 @@ int raise_in_guard(lua_State *L) {
     return 0;
 }
 
-// Cannot raise, and is not guarded.
+// Without a report.
+int rethrow(lua_State *) {
+    PG_RE_THROW();
+    return 0;
+}
+
+int leave_context(lua_State *L) {
+    ErrorContextCallback callback = {error_context_stack, nullptr, nullptr};
+    error_context_stack = &callback;
+    return luaL_error(L, "planted");
+}
+
+// Is not guarded, though it may raise.
 int call_out(lua_State *L) {
     pfree(palloc(10));
     lua_pushinteger(L, 1);
@@ -51,19 +63,30 @@ Datum run(lua_CFunction function) {
     return Int32GetDatum(status);
 }
 
+// Nobody would catch its error.
+Datum call_lua() {
+    lua_State *L = luaL_newstate();
+    lua_newtable(L);
+    lua_close(L);
+    return Int32GetDatum(0);
+}
+
 } // namespace
 
-#define PLANT(name)                                 \
+#define PLANT(name, call)                           \
     extern "C" {                                    \
     Datum planted_##name(PG_FUNCTION_ARGS);         \
     PG_FUNCTION_INFO_V1(planted_##name);            \
     Datum planted_##name(PG_FUNCTION_ARGS) {        \
         (void)fcinfo;                               \
-        return run(name);                           \
+        return call;                                \
     }                                               \
     }
 
-PLANT(report)
-PLANT(notice)
-PLANT(raise_in_guard)
-PLANT(call_out)
+PLANT(report, run(report))
+PLANT(notice, run(notice))
+PLANT(rethrow, run(rethrow))
+PLANT(leave_context, run(leave_context))
+PLANT(raise_in_guard, run(raise_in_guard))
+PLANT(call_out, run(call_out))
+PLANT(call_lua, call_lua())
