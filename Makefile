@@ -1,9 +1,10 @@
 # Builds, installs and tests pllua_bg with PGXS.
 #   make [PG_CONFIG=...] [CXX=clang++] [WERROR=1] [FAULTS=1]      make install      make installcheck
-#   make check | demo | lint | deps                               these need no PGXS and install what is missing
+#   make check | demo | lint | deps | compile-commands            these need no PGXS and install what is missing
 #   make sanitize-longjmp | check-guards | check-assert | check-versions | check-valgrind | soak | fuzz | chaos  long checks, outside of `make check`
 
-TOOL_GOALS := check demo lint deps unit lua-test format sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions soak fuzz chaos
+TOOL_GOALS := check demo lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions \
+	soak fuzz chaos
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
 # The tools find out themselves what they need, so they run before PGXS or a compiler is there.
@@ -15,6 +16,7 @@ deps:             ; @tools/deps
 unit:             ; +@tools/check unit
 lua-test:         ; +@tools/check lua
 format:           ; @tools/format
+compile-commands: ; +@tools/compile-commands
 sanitize-longjmp: ; +@tools/longjmp-sanitizer
 check-guards:     ; +@tools/check-guards
 check-assert:     ; +@tools/check-assert
@@ -57,8 +59,8 @@ TAP_TESTS := $(if $(wildcard test/tap/*.pl),1)
 PROVE_TESTS ?= test/tap/*.pl
 
 LUA := lua5.4
-# What clang says about the server's own macros.
-CLANG_FLAGS := -Wno-unknown-warning-option -Wno-deprecated-volatile -Wno-ignored-attributes -Wno-unused-parameter
+# What clang says about the server's own macros and flags.
+CLANG_FLAGS := -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-deprecated-volatile -Wno-ignored-attributes -Wno-unused-parameter
 IS_CLANG = $(findstring clang,$(shell $(CXX) --version))
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -isystem $(shell $(PG_CONFIG) --includedir) \
 	$(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(LUA))) $(if $(FAULTS),-DPLLUA_BG_FAULTS) \
