@@ -101,8 +101,10 @@ void resolve_type(RowSource *source, int number) {
         if (text->foreign) set_type(source, number, TEXTOID, -1);
         return;
     }
-    text->convert =
-        holds && get_typtype(column.type) != TYPTYPE_PSEUDO && get_typisdefined(column.type);
+    // An input function may run code of the session's user: the constraints of domains. Who is
+    // somebody else reads the text.
+    text->convert = holds && source->user == GetUserId() &&
+                    get_typtype(column.type) != TYPTYPE_PSEUDO && get_typisdefined(column.type);
     if (!text->convert) return;
     Oid input;
     getTypeInputInfo(column.type, &input, &text->io_param);
@@ -111,8 +113,8 @@ void resolve_type(RowSource *source, int number) {
 }
 
 // Gives the columns that came as text their true types, in a new descriptor. A column whose type is
-// unknown here or has another shape here, or cannot be read from text (record), is text. Allocates
-// in CurrentMemoryContext. Errors: pg.
+// unknown here or has another shape here, or cannot be read from text (record), is text; so it is
+// for another user than the session's. Allocates in CurrentMemoryContext. Errors: pg.
 void resolve_types(RowSource *source) {
     // The session may have committed the type since we last looked for it in vain.
     AcceptInvalidationMessages();
@@ -149,6 +151,7 @@ void open_source(RowSource *source, session::Statement *statement, bool keep) {
     source->reader = session::open_reader(statement, source->memory);
     source->ncolumns = statement->ncolumns;
     source->info = statement->columns;
+    source->user = statement->user;
     source->descriptor = source->sent = statement->descriptor;
     source->columns = nullptr;
     MemoryContext caller = MemoryContextSwitchTo(source->memory);
@@ -168,7 +171,9 @@ void open_source(RowSource *source, session::Statement *statement, bool keep) {
 }
 
 // Makes the value of a column what it is to be.
-static Datum convert_value(const session::Column *info, TextColumn *column, Datum value) {
+static Datum convert_value(const RowSource *source, int number, Datum value) {
+    const session::Column *info = &source->info[number];
+    TextColumn *column = &source->columns[number];
     if (column->foreign)
         return CStringGetTextDatum(session::text_by_definition(value, column->definitions));
     // The rows before had the type.
@@ -176,6 +181,10 @@ static Datum convert_value(const session::Column *info, TextColumn *column, Datu
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                         errmsg("type %s was changed while rows of it were read", info->type_name)));
     if (!column->convert) return value;
+    if (source->user != GetUserId())
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("the user has changed while rows of type %s were read", info->type_name)));
     return InputFunctionCall(&column->input, TextDatumGetCString(value), column->io_param,
                              info->typmod);
 }
@@ -189,9 +198,7 @@ void convert_tuple(RowSource *source, MinimalTuple tuple) {
         reinterpret_cast<HeapTupleHeader>(reinterpret_cast<char *>(tuple) - MINIMAL_TUPLE_OFFSET);
     heap_deform_tuple(&heap, source->sent, source->values, source->nulls);
     for (int i = 0; i < source->ncolumns; i++)
-        if (!source->nulls[i])
-            source->values[i] =
-                convert_value(&source->info[i], &source->columns[i], source->values[i]);
+        if (!source->nulls[i]) source->values[i] = convert_value(source, i, source->values[i]);
     MemoryContextSwitchTo(caller);
 }
 

@@ -24,6 +24,7 @@ struct RowSource {
     session::TupleReader *reader;
     MemoryContext memory; // below the one that was current at open_source()
     MemoryContext row;    // of the values of a row with such columns
+    Oid user;             // of the session
     int ncolumns;
     const session::Column *info;
     TupleDesc sent;       // what the tuples are formed with
@@ -36,7 +37,7 @@ struct RowSource {
 // keep: the source shall not depend on the statement's memory, but for its reader. Errors: pg.
 void open_source(RowSource *source, session::Statement *statement, bool keep);
 // Makes values and nulls of a tuple with such columns. Errors: pg (what the types' input functions
-// raise; 55000: a type was changed since the first row).
+// raise; 55000: a type was changed since the first row, or the user).
 void convert_tuple(RowSource *source, MinimalTuple tuple);
 // Errors: none.
 void close_source(RowSource *source);

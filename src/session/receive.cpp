@@ -61,7 +61,7 @@ static void read_column(const char **at, Column *column, Form_pg_attribute attri
     attribute->attcollation = column->as_text ? DEFAULT_COLLATION_OID : column->collation;
 }
 
-static Statement *open_statement(OwnCommand *own) {
+static Statement *open_statement(const Session *session, OwnCommand *own) {
     if (own->open != nullptr) return own->open;
     auto *statement =
         static_cast<Statement *>(MemoryContextAllocZero(own->context, sizeof(Statement)));
@@ -69,15 +69,16 @@ static Statement *open_statement(OwnCommand *own) {
         own->last->next = statement;
     else
         own->statements = statement;
+    statement->user = session->user;
     statement->streaming = own->streaming ? own : nullptr;
     own->last = own->open = statement;
     return statement;
 }
 
-static void take_columns(OwnCommand *own, const Frame *frame) {
+static void take_columns(const Session *session, OwnCommand *own, const Frame *frame) {
     // A rule can make one statement return two sets of rows.
     if (own->open != nullptr && own->open->has_rows) own->open = nullptr;
-    Statement *statement = open_statement(own);
+    Statement *statement = open_statement(session, own);
     const char *at = frame->payload;
     int32 ncolumns;
     (void)take_bytes(&at, &ncolumns, sizeof ncolumns);
@@ -106,8 +107,8 @@ static void take_rows(OwnCommand *own, const Frame *frame) {
     if (own->streaming) own->unread += frame->length;
 }
 
-static void take_tag(OwnCommand *own, const Frame *frame) {
-    Statement *statement = open_statement(own);
+static void take_tag(const Session *session, OwnCommand *own, const Frame *frame) {
+    Statement *statement = open_statement(session, own);
     statement->tag = pstrdup(frame->payload + sizeof(uint64));
     own->open = nullptr;
 }
@@ -223,9 +224,9 @@ static void take_late_frame(Session *session, const Frame *frame) {
 void take_contents(Session *session, OwnCommand *own, const Frame *frame) {
     MemoryContext old = MemoryContextSwitchTo(own->context);
     switch (frame->type) {
-    case FrameType::kColumns: take_columns(own, frame); break;
+    case FrameType::kColumns: take_columns(session, own, frame); break;
     case FrameType::kRows: take_rows(own, frame); break;
-    case FrameType::kTag: take_tag(own, frame); break;
+    case FrameType::kTag: take_tag(session, own, frame); break;
     case FrameType::kNotice:
         append_notice(&own->notices, &own->last_notice, make_notice(session, frame));
         break;

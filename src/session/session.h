@@ -106,6 +106,7 @@ struct Column {
 
 // What one statement of a command returned.
 struct Statement {
+    Oid user;        // of the session
     const char *tag; // command tag, 'SELECT 5'
     bool has_rows;   // it returns rows, be it none
     int ncolumns;
