@@ -126,7 +126,11 @@ bool look_through(Oid type, Look *look) {
 OpenType open_type(Oid type) {
     Look look = {TransactionIdIsValid(GetTopTransactionIdIfAny()), false, false};
     const bool as_text = look_through(type, &look);
-    return {as_text, look.changed};
+    return {as_text, look.changed, look.rows};
+}
+
+bool is_local_type(Oid type) {
+    return type == RECORDOID || type == RECORDARRAYOID || type == INTERNALOID;
 }
 
 } // namespace pllua_bg::pg

@@ -10,9 +10,13 @@ namespace pllua_bg::pg {
 struct OpenType {
     bool as_text; // not in binary
     bool changed; // the text may not be what the other process's definition of the type reads
+    bool rows;    // there are row types of users in it, which a reader may have defined otherwise
 };
 
 // Looks through the type and all that it is made of. Errors: pg (catalog access, stack depth).
 OpenType open_type(Oid type);
+
+// True for a type whose values make sense in the process only that made them. Errors: none.
+bool is_local_type(Oid type);
 
 } // namespace pllua_bg::pg

@@ -40,21 +40,20 @@ struct ColumnHeader {
     char storage;
 };
 
+void write_row_types(StringInfo message, Oid type, List **seen);
+
 void write_row_type(StringInfo message, const RowPart &rows, List **seen) {
     const Oid type = rows.type;
-    check_stack_depth();
-    if (!OidIsValid(type) || list_member_oid(*seen, type)) return;
+    if (list_member_oid(*seen, type)) return;
     *seen = lappend_oid(*seen, type);
     TupleDesc row = lookup_rowtype_tupdesc(type, -1);
     const TypeHeader header = {type, get_typ_typrelid(type), row->natts, rows.in_array};
     appendBinaryStringInfo(message, reinterpret_cast<const char *>(&header), sizeof header);
-    auto *parts = static_cast<RowPart *>(palloc0(sizeof(RowPart) * row->natts + 1));
     for (int i = 0; i < row->natts; i++) {
         const Form_pg_attribute column = TupleDescAttr(row, i);
-        if (!column->attisdropped) parts[i] = row_part(column->atttypid);
         ColumnHeader one = {};
         one.type = column->atttypid;
-        one.rows = parts[i];
+        if (!column->attisdropped) one.rows = row_part(column->atttypid);
         one.typmod = column->atttypmod;
         one.length = column->attlen;
         one.name_size = static_cast<int16>(strlen(NameStr(column->attname)) + 1);
@@ -65,8 +64,32 @@ void write_row_type(StringInfo message, const RowPart &rows, List **seen) {
         appendBinaryStringInfo(message, reinterpret_cast<const char *>(&one), sizeof one);
         appendBinaryStringInfo(message, NameStr(column->attname), one.name_size);
     }
-    for (int i = 0; i < row->natts; i++) write_row_type(message, parts[i], seen);
+    for (int i = 0; i < row->natts; i++)
+        if (!TupleDescAttr(row, i)->attisdropped)
+            write_row_types(message, TupleDescAttr(row, i)->atttypid, seen);
     ReleaseTupleDesc(row);
+}
+
+// What values of a type are made of: those of a range, of an array, of a domain over either.
+Oid inner_type(Oid type) {
+    const Oid base = getBaseType(type);
+    const Oid element = get_element_type(base);
+    if (OidIsValid(element)) return element;
+    switch (get_typtype(base)) {
+    case TYPTYPE_RANGE: return get_range_subtype(base);
+    case TYPTYPE_MULTIRANGE: return get_multirange_range(base);
+    default: return InvalidOid;
+    }
+}
+
+// All row types in the type, also those that row_part() does not reach.
+void write_row_types(StringInfo message, Oid type, List **seen) {
+    check_stack_depth();
+    if (type < FirstNormalObjectId) return;
+    const RowPart rows = row_part(type);
+    if (OidIsValid(rows.type)) return write_row_type(message, rows, seen);
+    const Oid inner = inner_type(type);
+    if (OidIsValid(inner)) write_row_types(message, inner, seen);
 }
 
 void read_column(const char **at, RowDefinition *definition, int number) {
@@ -214,7 +237,7 @@ RowPart row_part(Oid type) {
 
 void write_definitions(StringInfo message, Oid type) {
     List *seen = NIL;
-    write_row_type(message, row_part(type), &seen);
+    write_row_types(message, type, &seen);
     list_free(seen);
 }
 

@@ -26,8 +26,8 @@ struct RowDefinition {
     RowDefinition *next;
 };
 
-// Appends the definitions of all row types in a type, by its row_part() first; nothing when there
-// are none. Errors: pg (catalog access).
+// Appends the definitions of all row types in a type, also in ranges and in arrays of arrays, by
+// its row_part() first where it has one; nothing when there are none. Errors: pg (catalog access).
 void write_definitions(StringInfo message, Oid type);
 // Reads them into CurrentMemoryContext; nullptr when there are none. Errors: pg (memory).
 RowDefinition *read_definitions(const char *bytes, Size length);

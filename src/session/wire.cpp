@@ -43,9 +43,8 @@ struct FlatParam {
 
 } // namespace
 
-// Values that only make sense in the process that made them.
 static void refuse_local_type(const Param *param, int number) {
-    if (param->type == RECORDOID || param->type == RECORDARRAYOID || param->type == INTERNALOID)
+    if (pg::is_local_type(param->type))
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("parameter $%d of type %s cannot be sent to a background session",
                                number, format_type_be(param->type)),

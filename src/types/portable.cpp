@@ -109,9 +109,30 @@ void write_table(Writer *writer, int idx) {
     put_sequence(writer, idx);
 }
 
+// What it is as a parameter by itself it is in a table, too (refuse_open_type in session/wire.cpp).
+pg::OpenType check_type(lua_State *L, Oid type) {
+    pg::OpenType open = {};
+    if (pg::is_local_type(type))
+        lua::raise(L, "0A000", "a value of type %s cannot be sent to a background session",
+                   push_type_name(L, type));
+    if (type < FirstNormalObjectId) return open;
+    pg::call_pure(L, [&] { open = pg::open_type(type); });
+    if (open.changed)
+        lua::raise(L, "55000", "type %s is being changed by the open transaction",
+                   push_type_name(L, type));
+    return open;
+}
+
 void write_object(Writer *writer, int idx, const DatumObject *object) {
-    const Datum value = object_value(writer->L, idx, object);
     const Type *type = object->type;
+    const pg::OpenType open = check_type(writer->L, type->oid);
+    const Datum value = object_value(writer->L, idx, object);
+    if (open.rows) {
+        push_output(writer->L, type, value);
+        put(writer, Tag::kTyped);
+        put<Oid>(writer, type->oid);
+        return put_string(writer, -1);
+    }
     put(writer, Tag::kObject);
     put<Oid>(writer, type->oid);
     if (type->by_value)

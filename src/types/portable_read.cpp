@@ -127,6 +127,18 @@ void read_object(Reader *reader) {
     lua_remove(L, -2);
 }
 
+void read_typed(Reader *reader) {
+    lua_State *L = reader->L;
+    const Type *type = find(L, get<Oid>(reader), -1);
+    size_t size;
+    const char *text = get_bytes(reader, &size);
+    lua_pushlstring(L, text, size);
+    const Datum value = take_input(L, -1, type);
+    push_object(L, type, value);
+    lua_remove(L, -2);
+    free_value(type, value);
+}
+
 // True when the type is a row type with these columns.
 bool has_columns(Oid type, TupleDesc wanted) {
     if (get_typtype(type) != TYPTYPE_COMPOSITE) return false;
@@ -248,6 +260,7 @@ void read_value(Reader *reader) {
     case Tag::kTable: return read_table(reader);
     case Tag::kRow: return read_row(reader);
     case Tag::kObject: return read_object(reader);
+    case Tag::kTyped: return read_typed(reader);
     case Tag::kNull: return lua_pushlightuserdata(L, nullptr);
     case Tag::kWritten: return read_written(reader);
     case Tag::kOther: return read_other(reader);
