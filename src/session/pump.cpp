@@ -110,6 +110,14 @@ static bool is_throttled(const Session *session) {
     return (own->streaming && own->unread > kStreamingWindow) || pg::held_would_exceed(0);
 }
 
+// A worker that ends between naming itself the sender of its queue and attaching to it does not
+// leave it.
+static bool has_left_early(const Session *session) {
+    const bool left = !session->started && has_flag(session->header, kWorkerDone);
+    pg_read_barrier();
+    return left;
+}
+
 // An error interrupted the taking apart of a message: what follows cannot be trusted.
 static void give_up(Session *session) {
     session->last_error = nullptr;
@@ -136,6 +144,7 @@ void pump(Session *session) {
         if (is_throttled(session)) return;
         const char *message;
         Size length;
+        const bool left = has_left_early(session);
         switch (receive(&session->channel, &message, &length)) {
         case Received::kMessage:
             session->receiving = true;
@@ -143,7 +152,9 @@ void pump(Session *session) {
             session->receiving = false;
             break;
         case Received::kGone: session_is_gone(session); return;
-        case Received::kNothing: return;
+        case Received::kNothing:
+            if (left) session_is_gone(session);
+            return;
         }
     }
     // There may be more, for which nobody will wake us: whoever waits looks again at once.

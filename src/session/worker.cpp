@@ -107,6 +107,7 @@ static void open_channel() {
     }
     shm_mq_set_receiver(queue_to_worker(header), MyProc);
     shm_mq_set_sender(queue_to_launcher(header), MyProc);
+    pg::fault("worker-channel");
     shm_mq_handle *in = shm_mq_attach(queue_to_worker(header), worker.segment, nullptr);
     shm_mq_handle *out = shm_mq_attach(queue_to_launcher(header), worker.segment, nullptr);
     channel_init(&worker.channel, TopMemoryContext, out, in);

@@ -128,30 +128,30 @@ SKIP:
 	  unless has_fault_points($node);
 	$launcher->quit;
 
-	# A worker that ends before it has attached leaves nothing, whoever was to look after its segment.
-	for my $fault ('exit', 'error')
+	# A worker that ends before it has attached, to the segment or to its queue, leaves nothing, whoever was to look after its segment.
+	for my $fault ('worker-entry=exit', 'worker-entry=error', 'worker-channel=exit', 'worker-channel=error')
 	{
-		set_fault($node, "worker-entry=$fault");
+		set_fault($node, $fault);
 		$launcher = new_psql($node);
 		like(ask($launcher, q{DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec('select 42') $$}),
-			qr/ERROR:  background session could not be started/, "$fault before attaching: the command tells");
+			qr/ERROR:  background session could not be started/, "$fault: the command tells");
 		like(ask($launcher, q{DO LANGUAGE pllua_bg $$
 			local s <close> = bg.launch()
 			repeat bg.sleep(0.001) until s:status().state == 'gone'
 			local _, e = pcall(s.run, s, 'select 42')
 			print(e.sqlstate, e.message)
-		$$}), qr/08006\s+background session could not be started/, "$fault before attaching: the same when it is known before");
-		nothing_left("$fault before attaching", $launcher);
+		$$}), qr/08006\s+background session could not be started/, "$fault: the same when it is known before");
+		nothing_left("$fault", $launcher);
 		$launcher->query_safe(q{DO LANGUAGE pllua_bg $$ local s = bg.launch() pcall(s.run, s, 'select 42') s:detach() $$});
-		nothing_left("$fault before attaching, detached", $launcher);
+		nothing_left("$fault, detached", $launcher);
 		$launcher->query_safe(q{DO LANGUAGE pllua_bg $$ local s = bg.launch{queue_size = '4kB'}
 			pcall(function() for i = 1, 20 do s:run('select $1', string.rep('x', 100000)) end end) s:detach() $$});
-		nothing_left("$fault before attaching, detached with a full queue", $launcher);
+		nothing_left("$fault, detached with a full queue", $launcher);
 		$launcher->query_safe(q{SELECT bg.on_commit('select 42') FROM generate_series(1, 4)});
-		nothing_left("$fault before attaching, on_commit", $launcher);
+		nothing_left("$fault, on_commit", $launcher);
 		$launcher->query_safe(q{DO LANGUAGE pllua_bg $$ local s = bg.launch() pcall(s.run, s, 'select 42') bg.on_commit('select 42') $$});
 		$launcher->quit;
-		nothing_left("$fault before attaching, the launching backend gone");
+		nothing_left("$fault, the launching backend gone");
 		set_fault($node, '');
 	}
 
