@@ -14,6 +14,7 @@
 extern "C" {
 #include "postgres.h"
 
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/memnodes.h"
 #include "utils/guc.h"
@@ -27,7 +28,9 @@ void *__libc_realloc(void *, std::size_t);
 #pragma weak TopMemoryContext
 #pragma weak ErrorContext
 #pragma weak CritSectionCount
+#pragma weak creating_extension
 #pragma weak MyProcPid
+#pragma weak MyBackendType
 #pragma weak IsUnderPostmaster
 #pragma weak application_name
 
@@ -51,9 +54,10 @@ std::uint64_t next_random() {
     return state;
 }
 
-// Small distances are as likely as large ones.
+// Small distances are as likely as large ones; a worker shall be able to start.
 void choose_next() {
-    left = static_cast<long>(next_random() % (std::uint64_t{2} << next_random() % 17));
+    const unsigned most = MyBackendType == B_BG_WORKER ? 21 : 17;
+    left = static_cast<long>(next_random() % (std::uint64_t{2} << next_random() % most));
     burst = next_random() % 4 == 0 ? 3 : 1;
 }
 
@@ -72,27 +76,36 @@ void obey_name() {
 void begin_at_random() {
     seeded_in = MyProcPid;
     state = seed;
+    if (MyBackendType == B_BG_WORKER) state ^= static_cast<std::uint64_t>(MyProcPid) << 20; // or they would all fail at the same place
     for (const char *c = application_name; c != nullptr && *c != '\0'; c++) state = (state ^ static_cast<unsigned char>(*c)) * 0x100000001B3u;
     if (state == 0) state = 1;
     choose_next();
 }
 
-// Servers that forget what they were at: a lock whose list of owners could not be made is granted later all the same, and the
-// server writes to where the list is not.
+// Where the server forgets what it was at, without us, too.
+const char *const weaknesses[] = {
+    "LockAcquireExtended", // a lock whose list of owners could not be made is granted later, and written to where the list is not
+    "dsm_impl_op",         // the file of a segment stays when there is no memory for zeros to fill it with
+    "FreeExprContext",     // with assertions: what has been freed stays in a list, if that cannot be copied
+    "AtEOSubXact_PgStat",  // the statistics of a subtransaction have left their stack before they are moved to the parent
+};
+
 bool is_weakness_of_the_server() {
     void *frames[10];
     const int count = backtrace(frames, 10);
     for (int i = 0; i < count; i++) {
         Dl_info where = {};
-        if (dladdr(frames[i], &where) != 0 && where.dli_sname != nullptr && std::strcmp(where.dli_sname, "LockAcquireExtended") == 0)
-            return true;
+        if (dladdr(frames[i], &where) == 0 || where.dli_sname == nullptr) continue;
+        for (const char *name : weaknesses)
+            if (std::strcmp(where.dli_sname, name) == 0) return true;
     }
     return false;
 }
 
 bool is_excused(MemoryContext context) {
     // The server keeps room for errors, and means to stop when memory is short in a critical section, or before it has begun.
-    return CritSectionCount > 0 || context == ErrorContext || !IsUnderPostmaster;
+    // Without the extensions there are no tests.
+    return CritSectionCount > 0 || context == ErrorContext || !IsUnderPostmaster || creating_extension;
 }
 
 bool should_fail(Size size, MemoryContext context) {

@@ -1,0 +1,34 @@
+-- After a suite whose allocations failed: sessions can be launched, all of the suite's go, and so does their shared memory.
+-- For this connection, and the sessions it launches, there is memory.
+SET application_name = 'guards -1';
+CREATE DATABASE afterwards;
+\connect afterwards
+SET application_name = 'guards -1';
+CREATE EXTENSION pllua_bg;
+DO LANGUAGE pllua_bg $$
+	for i = 1, 100 do -- workers fail on their way
+		if pcall(function() local s <close> = bg.launch() assert(s:exec('select 40 + 2 as x')[1].x == 42) end) then print('a session works') return end
+	end
+$$;
+\connect
+SET application_name = 'guards -1';
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid();
+-- Statistics have larger segments, and the server one small.
+CREATE VIEW segments AS SELECT f FROM pg_ls_dir('pg_dynshmem') f WHERE (pg_stat_file('pg_dynshmem/' || f, true)).size < 1024 * 1024;
+CREATE PROCEDURE wait_until_gone() LANGUAGE plpgsql AS $$
+DECLARE
+	others text;
+BEGIN
+	FOR i IN 1 .. 300 LOOP
+		SELECT string_agg(backend_type || ' ' || pid || ' ' || coalesce(wait_event, '') || ' ' || query, ', ') INTO others
+			FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%';
+		IF others IS NULL AND (SELECT count(*) FROM segments) <= 1 THEN
+			RAISE INFO 'and all sessions are gone';
+			RETURN;
+		END IF;
+		PERFORM pg_stat_clear_snapshot(), pg_sleep(0.1); -- workload
+	END LOOP;
+	RAISE WARNING 'afterwards there are sessions: %, segments: %', others, (SELECT string_agg(f, ' ') FROM segments);
+END $$;
+SET statement_timeout = '60s';
+CALL wait_until_gone();
