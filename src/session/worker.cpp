@@ -73,6 +73,8 @@ static void worker_exits(int, Datum) {
     release_entry();
     SegmentHeader *header = worker.header;
     if (header == nullptr) return;
+    // The server does not release locks of who has not connected yet.
+    release_busy_lock();
     flush(&worker.channel);
     uint32 before = pg_atomic_fetch_or_u32(&header->flags, kWorkerDone);
     if ((before & kTestament) && !worker.testament_read)
@@ -203,6 +205,7 @@ static void run(dsm_handle handle) {
     if (!worker.header->has_queues && !wait_for_commit()) return;
     // Connecting can wait for locks of the launcher, too. run_loop() releases it.
     take_busy_lock();
+    pg::fault("worker-connect");
     become_backend();
     apply_setup();
     run_loop();

@@ -128,8 +128,8 @@ SKIP:
 	  unless has_fault_points($node);
 	$launcher->quit;
 
-	# A worker that ends before it has attached, to the segment or to its queue, leaves nothing, whoever was to look after its segment.
-	for my $fault ('worker-entry=exit', 'worker-entry=error', 'worker-channel=exit', 'worker-channel=error')
+	# A worker that ends before it has attached, to the segment or to its queue, or connected leaves nothing, whoever was to look after its segment.
+	for my $fault ('worker-entry=exit', 'worker-entry=error', 'worker-channel=exit', 'worker-channel=error', 'worker-connect=exit', 'worker-connect=error')
 	{
 		set_fault($node, $fault);
 		$launcher = new_psql($node);
@@ -152,6 +152,7 @@ SKIP:
 		$launcher->query_safe(q{DO LANGUAGE pllua_bg $$ local s = bg.launch() pcall(s.run, s, 'select 42') bg.on_commit('select 42') $$});
 		$launcher->quit;
 		nothing_left("$fault, the launching backend gone");
+		is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype IN ('advisory', 'userlock')"), '0', "$fault: no lock stays");
 		set_fault($node, '');
 	}
 
