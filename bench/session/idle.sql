@@ -40,6 +40,7 @@ local function figure(what, list)
     return median
 end
 local mine, peer = figure('private memory of a session', own), figure("private memory of dblink's backend", remote_own)
+bench.keep_ratio('idle', "private memory of a session / of dblink's backend", mine / peer)
 -- Its share of the library's code becomes smaller with every process that uses it.
 figure('proportional set size of a session', share)
 figure("proportional set size of dblink's backend", remote_share)

@@ -11,6 +11,7 @@ local connect = spi.prepare('select dblink_connect($1, $2)', {'text', 'text'})
 local disconnect = spi.prepare('select dblink_disconnect($1)', {'text'})
 local first = {}
 for i = 1, 8 do first[i] = spi.prepare("select * from dblink('c" .. i .. "', 'select 1') as t(x int)") end
+local open = spi.prepare("select * from dblink('open', 'select 1') as t(x int)")
 local function connect_all(n, result)
     for i = 1, n do
         connect:execute('c' .. i, connection)
@@ -54,8 +55,13 @@ local pooled = bench.figures('launch', 'us', turns * 4, {
     {'bg.launch from the pool and first result, the worker asleep', function() launch_all(1) end,
         after = function() sessions[1]:close() bg.sleep(0.0005) end},
     {'bg.launch from the pool, first result, close', function() launch_all(1) sessions[1]:close() end, batch = 25},
+    {"dblink 'select 1'", function() open:execute() end, batch = 25},
 })
 close_all()
+bench.ratio('launch', 'bg.launch and first result', 'dblink_connect and first result')
+bench.ratio('launch', '8 times bg.launch, then all are ready', '8 times dblink_connect')
+bench.ratio('launch', '8 times bg.launch, then all first results', '8 times dblink_connect and first result')
+bench.ratio('launch', 'bg.launch from the pool, first result, close', "dblink 'select 1'")
 
 bench.target('bg.launch of a new worker returns', returns['bg.launch returns'], 'at most', 200, 'us')
 bench.target('8 launches ready / 8 dblink_connects', ms['8 times bg.launch, then all are ready'] / ms['8 times dblink_connect'],

@@ -27,5 +27,7 @@ local us = bench.figures('map, for each item', 'us', setting('bench.turns'), {
     {'prepared in this backend, one by one', one_by_one(function(i) return here:execute(i) end), items = n},
 })
 add:close()
+bench.ratio('map', 'bg.map over 2 sessions', 'dblink, one by one')
+bench.ratio('map', 'prepared in one session, one by one', 'dblink, one by one')
 bench.target('bg.map of ' .. n .. ' tiny items over 2 sessions, for each', us['bg.map over 2 sessions'], 'at most', 15, 'us')
 $lua$;

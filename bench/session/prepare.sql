@@ -1,5 +1,5 @@
 -- bench/session/prepare.sql: what the other files of this folder share. A global Lua table `bench` with the ways to measure;
--- tables for the figures and the targets; a session and a dblink connection, both open.
+-- tables for the figures, the targets and the ratios; a session and a dblink connection, both open.
 --   psql variables: connection, for dblink
 set client_min_messages = warning;
 create extension if not exists pllua_bg;
@@ -8,6 +8,7 @@ create schema if not exists bench;
 set search_path = bench, public;
 create temp table figures (id int generated always as identity, part text, what text, median float8, best float8, unit text);
 create temp table targets (id int generated always as identity, what text, measured float8, relation text, target float8, unit text);
+create temp table ratios (id int generated always as identity, part text, what text, ratio float8);
 
 do language pllua_bg $lua$
 local bench = {}
@@ -35,8 +36,19 @@ function bench.measure(turns, ways)
     for _, way in ipairs(ways) do
         table.sort(way.times)
         way.median, way.best = way.times[#way.times // 2 + 1], way.times[1]
+        bench.quick[way[1]] = way.times[#way.times // 4 + 1]
     end
     return ways
+end
+
+-- A ratio for bench/gate: the time of a way to that of its peer in the same measurement, the less the better. It is that of the
+-- quicker turns (the first quartile), which the rest of the machine disturbs least.
+bench.quick = {}
+function bench.ratio(part, mine, peer)
+    bench.keep_ratio(part, mine .. ' / ' .. peer, bench.quick[mine] / bench.quick[peer])
+end
+function bench.keep_ratio(part, what, ratio)
+    spi.execute('insert into ratios (part, what, ratio) values ($1, $2, $3::float8)', part, what, ratio)
 end
 
 -- Measures and keeps the figures in `unit` ('us', 'ms'; 'M rows/s' with the number of rows); returns the medians by name.

@@ -1,14 +1,14 @@
 -- bench/session/roundtrip.sql: round trips of tiny statements in an open session against dblink on an open connection over
 -- the Unix socket.
 --   psql variables: turns; cores: two processors for this backend and for the processes it talks to, or one twice;
---   place: how to call that; limit: the largest ratio to dblink
+--   place: how to call that; part: its name in PARTS; limit: the largest ratio to dblink
 select pg_backend_pid() as "BACKEND", pid as "SESSION", remote as "REMOTE"
 from bg.sessions, dblink('open', 'select pg_backend_pid()') as d(remote int) where name = 'bench' \gset
 \setenv PIDS :BACKEND' ':SESSION' ':REMOTE
 \setenv CORES :cores
 \! set -- $CORES; first=$1 second=$2; set -- $PIDS; taskset -pc "$first" "$1" >/dev/null; shift; for pid; do taskset -pc "$second" "$pid" >/dev/null; done
 
-select set_config('bench.place', :'place', false), set_config('bench.turns', :'turns', false),
+select set_config('bench.place', :'place', false), set_config('bench.part', :'part', false), set_config('bench.turns', :'turns', false),
     set_config('bench.limit', :'limit', false) \g /dev/null
 do language pllua_bg $lua$
 local function setting(name) return bench.value('select current_setting($1)', name) end
@@ -38,6 +38,10 @@ end
 ratio("'select 1'", "session:exec 'select 1'", "dblink 'select 1'")
 ratio('prepared, two parameters', 'prepared in the session, two parameters', "dblink 'select 3 + 4'")
 ratio('prepared, two parameters', 'prepared in the session, two parameters', "dblink 'execute adds(3, 4)'")
+for _, mine in ipairs{"session:exec 'select 1'", "session:run 'select 1', then get", "session:exec 'select $1::int4 + $2::int4'",
+    'prepared in the session, two parameters'} do
+    bench.ratio(setting('bench.part'), mine, "dblink 'select 1'")
+end
 $lua$;
 \setenv CORES :all_cores
 \! for pid in $PIDS; do taskset -pc "$CORES" "$pid" >/dev/null; done

@@ -55,4 +55,9 @@ spi.execute('reset max_parallel_workers_per_gather; reset parallel_leader_partic
 bench.target('session:rows into Lua tables', lua['session:rows, a table for each row'], 'at least', 3, 'M rows/s')
 bench.target('count of bg.result / count of dblink', sql['count of bg.result'] / sql['count of dblink'], 'at least', 2, 'times')
 -- No target for the insert: it takes longer than bringing the rows, and as long for everybody.
+
+bench.ratio('rows', 'session:rows, a table for each row', 'spi.rows of dblink')
+bench.ratio('rows', 'session:exec, all rows in one result', 'spi.rows of dblink')
+bench.ratio('rows', 'count of bg.result', 'count of dblink')
+bench.ratio('rows', 'insert of bg.result', 'insert of dblink')
 $lua$;
