@@ -74,6 +74,22 @@ void forget_at_transaction_end(XactEvent event, void *) {
     database_closed = nullptr;
 }
 
+// Begins it where its memory context is known already: code that a conversion runs may open levels
+// that were there before, and their end must not make the memory of the conversion the current one.
+void begin(Subtransaction *level) {
+    MemoryContext current = CurrentMemoryContext;
+    level->owner = CurrentResourceOwner;
+    level->nest_level = GetCurrentTransactionNestLevel() + 1;
+    ErrorData *error = attempt([] { BeginInternalSubTransaction(nullptr); });
+    MemoryContextSwitchTo(current);
+    level->open = error == nullptr;
+    if (level->open) return;
+    undo_begin(level);
+    MemoryContextSwitchTo(current);
+    CurrentResourceOwner = level->owner;
+    rethrow(error);
+}
+
 } // namespace
 
 int push_level(ErrorData **error) {
@@ -90,6 +106,7 @@ int push_level(ErrorData **error) {
         if (*error != nullptr) return -1;
     }
     levels[count].open = false;
+    levels[count].memory = CurrentMemoryContext;
     return count++;
 }
 
@@ -123,20 +140,12 @@ void open_levels() {
     // it.
     ensure_spi();
     for (int i = current_activation->level_base; i < count; i++)
-        if (!levels[i].open) begin_subtransaction(&levels[i]);
+        if (!levels[i].open) begin(&levels[i]);
 }
 
-void begin_subtransaction(Subtransaction *level) {
-    level->memory = CurrentMemoryContext;
-    level->owner = CurrentResourceOwner;
-    level->nest_level = GetCurrentTransactionNestLevel() + 1;
-    ErrorData *error = attempt([] { BeginInternalSubTransaction(nullptr); });
-    MemoryContextSwitchTo(level->memory);
-    level->open = error == nullptr;
-    if (level->open) return;
-    undo_begin(level);
-    put_back(level);
-    rethrow(error);
+void begin_subtransaction(Subtransaction *subtransaction) {
+    subtransaction->memory = CurrentMemoryContext;
+    begin(subtransaction);
 }
 
 ErrorData *end_subtransaction(Subtransaction *level, bool commit) {

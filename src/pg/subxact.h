@@ -11,8 +11,8 @@ namespace pllua_bg::pg {
 // exception blocks keep it.
 struct Subtransaction {
     bool open;
-    int nest_level; // its own
-    MemoryContext memory;
+    int nest_level;       // its own
+    MemoryContext memory; // current when the level was pushed, and again when it ends
     ResourceOwner owner;
 };
 
