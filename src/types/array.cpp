@@ -91,9 +91,25 @@ void push_at(lua_State *L, int array_idx, DatumObject *object, int depth, const 
         lua_pushnil(L);
 }
 
+// Moves the elements on, into a table that takes the place of the one on top; what is interrupted
+// has changed nothing.
+void move_elements(lua_State *L, int array_idx, int count, int64 shift) {
+    lua_newtable(L);
+    for (int i = 1; i <= count; i++) {
+        lua::check_interrupt(L);
+        if (lua_rawgeti(L, -2, i) == LUA_TNIL)
+            lua_pop(L, 1);
+        else
+            lua_rawseti(L, -2, i + shift);
+    }
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, array_idx, 1);
+    lua_replace(L, -2);
+}
+
 // Makes room in the one dimension for a subscript outside the bounds. The elements' table is on
 // top.
-void extend(lua_State *L, ArrayState *array, int subscript) {
+void extend(lua_State *L, int array_idx, ArrayState *array, int subscript) {
     if (array->dimensions == 0) {
         array->dimensions = 1;
         array->low[0] = subscript;
@@ -105,12 +121,7 @@ void extend(lua_State *L, ArrayState *array, int subscript) {
         lua::raise(L, "54000", "array size exceeds the maximum allowed (%d)",
                    static_cast<int>(MaxArraySize));
     const int64 shift = array->low[0] - first;
-    for (int i = array->length[0]; shift > 0 && i >= 1; i--) {
-        lua_rawgeti(L, -1, i);
-        lua_rawseti(L, -2, i + shift);
-        lua_pushnil(L);
-        lua_rawseti(L, -2, i);
-    }
+    if (shift > 0 && array->length[0] > 0) move_elements(L, array_idx, array->length[0], shift);
     array->low[0] = static_cast<int>(first);
     array->length[0] = static_cast<int>(last - first + 1);
 }
@@ -128,7 +139,7 @@ void assign(lua_State *L, int array_idx, DatumObject *object, int depth, const i
     const int64 position = array->dimensions == 0 ? -1 : position_of(array, subscripts);
     if (position < 0 && array->dimensions > 1)
         lua::raise(L, "2202E", "array subscript out of range");
-    if (position < 0) extend(L, array, subscripts[0]);
+    if (position < 0) extend(L, array_idx, array, subscripts[0]);
     push(L, element, value, isnull);
     lua_rawseti(L, -2, position_of(array, subscripts) + 1);
     lua_pop(L, 1);
@@ -303,7 +314,9 @@ void push_elements(lua_State *L, int idx, DatumObject *object) {
 Datum rebuild_array(lua_State *L, int idx, const DatumObject *object) {
     idx = lua_absindex(L, idx);
     const Type *element = element_of(L, object->type);
-    const int64 count = element_count(&object->array);
+    // Elements that are rows can run code of users when they are converted, which may add others.
+    const ArrayState array = object->array;
+    const int64 count = element_count(&array);
     lua::need_stack(L, 8);
     Datum *values =
         static_cast<Datum *>(lua_newuserdatauv(L, count * (sizeof(Datum) + sizeof(bool)) + 1, 0));
@@ -315,7 +328,7 @@ Datum rebuild_array(lua_State *L, int idx, const DatumObject *object) {
         values[i] = to_datum(L, -1, element, &nulls[i]);
         lua_pop(L, 1);
     }
-    const Datum result = construct_array_of(L, object->type, &object->array, values, nulls);
+    const Datum result = construct_array_of(L, object->type, &array, values, nulls);
     free_elements(element, values, nulls, count);
     lua_pop(L, 2);
     return result;

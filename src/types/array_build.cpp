@@ -140,6 +140,7 @@ Datum convert_elements(lua_State *L, int idx, const Type *type, DatumObject *obj
     push_elements(L, idx, object);
     const int64 count = element_count(&builder.array);
     for (int64 i = 0; i < count; i++) {
+        lua::check_interrupt(L);
         lua_rawgeti(L, -1, i + 1);
         builder.values[i] = to_datum(L, -1, builder.element, &builder.nulls[i]);
         lua_pop(L, 1);
