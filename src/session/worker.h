@@ -72,16 +72,6 @@ CachedPlan *plan_prepared(CachedPlanSource *source, const WireCommand *command,
 // Errors: none.
 void forget_statement(uint32 number);
 void forget_all_statements();
-// Commands that come again (worker_repeated.cpp). The statement kept for a command; nullptr: it has
-// to be parsed. Call inside a transaction. Errors: pg.
-CachedPlanSource *repeated_statement(const WireCommand *command);
-// For its only statement when none was kept, before it is analysed: now that it comes the second
-// time it is kept and returned. Errors: pg.
-CachedPlanSource *keep_repeated(const WireCommand *command, RawStmt *statement);
-// The same after it was analysed without an error: it has come once. Errors: pg (memory).
-void note_repeated(const WireCommand *command);
-// Errors: none.
-void forget_repeated();
 // Raises for a type that only the launcher's transaction knows, or knew otherwise. Errors: pg
 // 42704, 42804.
 void check_param_types(const WireCommand *command);

@@ -199,19 +199,15 @@ static List *plan_statement(const Execution *run, RawStmt *statement, ParamListI
 static Portal open_portal(const Execution *run, RawStmt *statement, CommandTag tag) {
     ParamListInfo bound = nullptr;
     Portal portal;
-    const bool single = list_length(run->statements) == 1;
-    CachedPlanSource *prepared = run->prepared;
-    if (prepared == nullptr && single) prepared = keep_repeated(run->command, statement);
-    if (prepared == nullptr) {
+    if (run->prepared == nullptr) {
         List *plans = plan_statement(run, statement, &bound);
-        if (single) note_repeated(run->command);
         portal = CreatePortal("", true, true);
         pg::define_portal(portal, run->sql, tag, plans, nullptr);
     } else {
         portal = CreatePortal("", true, true);
         bool snapshot = run->command->nparams > 0 || analyze_requires_snapshot(statement);
         if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
-        CachedPlan *plan = plan_prepared(prepared, run->command, &bound);
+        CachedPlan *plan = plan_prepared(run->prepared, run->command, &bound);
         pg::define_portal(portal, run->sql, tag, plan->stmt_list, plan);
         if (snapshot) PopActiveSnapshot();
     }
@@ -303,7 +299,6 @@ void execute_command(const WireCommand *command) {
     begin_transaction_command();
     MemoryContextSwitchTo(MessageContext);
     pg::refresh_plans();
-    if (command->statement == 0) run.prepared = repeated_statement(command);
     run.statements =
         run.prepared == nullptr ? parse(command) : list_make1(run.prepared->raw_parse_tree);
     if (prepares) {

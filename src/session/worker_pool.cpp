@@ -47,7 +47,6 @@ void go_to_rest(const Frame *frame) {
     if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
     worker.deadlock = nullptr;
     forget_all_statements();
-    forget_repeated();
     discard_all();
     if (MemoryContextMemAllocated(TopMemoryContext, true) > kMostMemory)
         elog(ERROR, "session has become too large to be used again");
