@@ -43,7 +43,7 @@ MODULE_big := pllua_bg
 EXTENSION := pllua_bg pllua_bgu pllua_pg_background
 DATA := $(wildcard sql/*--*.sql)
 
-SOURCES := $(sort $(wildcard src/*.cpp src/*/*.cpp))
+SOURCES := $(sort $(wildcard src/*.cpp src/*/*.cpp src/*/*/*.cpp))
 LUA_SOURCES := $(sort $(wildcard lua/*.lua lua/*/*.lua lua/*/*/*.lua))
 OBJS := $(SOURCES:src/%.cpp=$(BUILD)/obj/%.o) $(BUILD)/obj/embedded_lua.o
 EXTRA_CLEAN := $(BUILD) results output_iso
@@ -113,6 +113,6 @@ print-%:
 	@:$(info $($*))
 
 .PHONY: FORCE result-folders build-folders
--include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d)
+-include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d)
 
 endif

@@ -6,7 +6,7 @@
 #include "pg/server.h"
 
 #include "lua/lua_api.h"
-#include "session/row_definition.h"
+#include "session/shared/row_definition.h"
 #include "session/session.h"
 
 namespace pllua_bg::api {

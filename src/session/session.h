@@ -256,6 +256,9 @@ void detach(Session *session);
 // pool. Never waits. The handle is gone. Errors: none.
 void close(Session *session);
 
+// Lets all sessions of this backend go, as at its end. Errors: none.
+void end_all_sessions();
+
 // A session that was launched in a transaction and not used (no command sent, its pid not asked
 // for) ends when that transaction is rolled back. This exempts those there are: for a rollback that
 // the code which has launched them asks for. Errors: none.
@@ -277,6 +280,9 @@ Identity identity(const Session *session);
 // The session of this backend with this pid and cookie, ended ones included; nullptr when there is
 // none. Errors: none.
 Session *find_exact(int pid, int64 cookie);
+// True when a worker, by its launcher and the cookie of its segment, runs a session of this
+// backend. Errors: none.
+bool has_worker(int launcher_pid, uint64 cookie);
 
 // Bytes that whoever launched the session keeps with it, for everybody who finds it. Replaces the
 // former note. Errors: pg (memory).

@@ -1,0 +1,233 @@
+// The commands of a session: entering, finding, counting, forgetting; and what has come of each.
+// Owns the memory of commands.
+//
+// A command costs little until somebody looks at it. What comes of it is kept as it came, in one
+// block, while it is small; unpack() makes statements, notices and errors of it.
+#include "session/launcher/launcher.h"
+
+#include "pg/encoding.h"
+#include "pg/guard.h"
+#include "pg/held.h"
+
+namespace pllua_bg::session {
+
+// Bytes of a statement's text that are kept to show it.
+static constexpr int kShown = 1024;
+// What comes of a command is unpacked when it is more than this.
+static constexpr Size kLeastPacked = 240; // with what the allocator adds, a power of two
+static constexpr Size kMostPacked = 1008;
+
+void count_held(Session *session, ptrdiff_t bytes) {
+    session->held += static_cast<Size>(bytes);
+    pg::hold(bytes);
+}
+
+// Counts what a command holds now.
+static void recount(Session *session, OwnCommand *own) {
+    Size now = GetMemoryChunkSpace(own);
+    if (own->packed != nullptr) now += GetMemoryChunkSpace(own->packed);
+    if (own->context != nullptr) now += MemoryContextMemAllocated(own->context, true);
+    count_held(session, static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(own->held));
+    own->held = now;
+}
+
+// Numbers ascend in the list; most look-ups are for one of its ends.
+OwnCommand *find_command(Session *session, CommandId id) {
+    OwnCommand *first = session->commands.first;
+    OwnCommand *last = session->commands.last;
+    if (first == nullptr || id < first->id || id > last->id) return nullptr;
+    bool from_front = id - first->id <= last->id - id;
+    OwnCommand *own = from_front ? first : last;
+    while (from_front ? own->id < id : own->id > id) own = from_front ? own->after : own->before;
+    return own->id == id ? own : nullptr;
+}
+
+OwnCommand *current_command(Session *session) { return session->current; }
+
+void current_is_done(Session *session) {
+    OwnCommand *own = session->current;
+    session->last_done = own->id;
+    session->current = own->after;
+    if (own->discarded) drop_command(session, own);
+}
+
+Command *command(Session *session, CommandId id) {
+    OwnCommand *own = find_command(session, id);
+    return own == nullptr || own->discarded ? nullptr : own;
+}
+
+static void open_context(Session *session, OwnCommand *own) {
+    own->context =
+        AllocSetContextCreate(session->context, "pllua_bg command", ALLOCSET_SMALL_SIZES);
+}
+
+// What came while no command was pending belongs to the next.
+static void take_early_notices(Session *session, OwnCommand *own) {
+    if (session->early_notices == nullptr) return;
+    open_context(session, own);
+    own->notices = session->early_notices;
+    own->last_notice = session->last_early_notice;
+    for (Notice *notice = own->notices; notice != nullptr; notice = notice->next)
+        MemoryContextSetParent(GetMemoryChunkContext(notice), own->context);
+    session->early_notices = session->last_early_notice = nullptr;
+}
+
+OwnCommand *add_command(Session *session, const char *sql, bool streaming) {
+    const Size size = pg::clipped_length(sql, kShown) + 1;
+    auto *own =
+        static_cast<OwnCommand *>(MemoryContextAlloc(session->context, sizeof(OwnCommand) + size));
+    memset(own, 0, sizeof *own);
+    own->sql = reinterpret_cast<char *>(own + 1);
+    pg::copy_clipped(own->sql, sql, size);
+    own->id = ++session->last_sent;
+    own->state = CommandState::kPending;
+    own->untaken = true;
+    own->streaming = streaming;
+    session->commands.append(own);
+    if (session->current == nullptr) session->current = own;
+    recount(session, own);
+    return own;
+}
+
+void begin_contents(Session *session, OwnCommand *own) {
+    take_early_notices(session, own);
+    // Whoever reads the rows has pointers into what comes.
+    if (own->streaming && own->context == nullptr) open_context(session, own);
+    recount(session, own);
+}
+
+// Frees what has come.
+static void drop_contents(OwnCommand *own) {
+    if (own->context != nullptr) MemoryContextDelete(own->context);
+    if (own->packed != nullptr) pfree(own->packed);
+    own->context = nullptr;
+    own->packed = nullptr;
+    own->packed_length = own->packed_capacity = 0;
+    own->statements = own->last = own->open = nullptr;
+    own->notices = own->last_notice = nullptr;
+    own->error = nullptr;
+}
+
+void drop_command(Session *session, OwnCommand *own) {
+    session->commands.remove(own);
+    if (session->current == own) session->current = nullptr;
+    count_held(session, -static_cast<ptrdiff_t>(own->held));
+    drop_contents(own);
+    pfree(own);
+}
+
+void release(Session *session, CommandId id) {
+    OwnCommand *own = find_command(session, id);
+    if (own == nullptr) return;
+    if (own->state != CommandState::kPending) {
+        drop_command(session, own);
+        return;
+    }
+    own->discarded = true;
+    drop_contents(own);
+    recount(session, own);
+}
+
+// True when the frame was added to what is packed. Errors: pg (memory).
+static bool pack(Session *session, OwnCommand *own, const Frame *frame) {
+    const FrameHeader header = {static_cast<uint32>(frame->length), frame->type};
+    const Size wanted = own->packed_length + sizeof header + MAXALIGN(frame->length);
+    if (own->context != nullptr || wanted > kMostPacked) return false;
+    if (wanted > own->packed_capacity) {
+        const Size capacity = wanted <= kLeastPacked ? kLeastPacked : kMostPacked;
+        auto *larger = static_cast<char *>(MemoryContextAlloc(session->context, capacity));
+        if (own->packed != nullptr) {
+            memcpy(larger, own->packed, own->packed_length);
+            pfree(own->packed);
+        }
+        own->packed = larger;
+        own->packed_capacity = static_cast<uint32>(capacity);
+    }
+    memcpy(own->packed + own->packed_length, &header, sizeof header);
+    memcpy(own->packed + own->packed_length + sizeof header, frame->payload, frame->length);
+    own->packed_length = static_cast<uint32>(wanted);
+    return true;
+}
+
+void keep_frame(Session *session, OwnCommand *own, const Frame *frame) {
+    if (own->discarded) return;
+    if (!pack(session, own, frame)) {
+        unpack(session, own);
+        take_contents(session, own, frame);
+    }
+    recount(session, own);
+}
+
+static void unpack_frames(Session *session, OwnCommand *own) {
+    FrameCursor cursor = {own->packed, own->packed + own->packed_length};
+    Frame frame;
+    while (next_frame(&cursor, &frame)) take_contents(session, own, &frame);
+    if (own->lost) take_death(session, own);
+}
+
+void unpack(Session *session, Command *command) {
+    auto *own = static_cast<OwnCommand *>(command);
+    if (own->context != nullptr) return;
+    char *packed = own->packed;
+    open_context(session, own);
+    ErrorData *error = pg::attempt([session, own] { unpack_frames(session, own); });
+    if (error != nullptr) {
+        own->packed = nullptr;
+        const uint32 length = own->packed_length;
+        const uint32 capacity = own->packed_capacity;
+        drop_contents(own);
+        own->packed = packed;
+        own->packed_length = length;
+        own->packed_capacity = capacity;
+        pg::rethrow(error);
+    }
+    if (packed != nullptr) pfree(packed);
+    own->packed = nullptr;
+    own->packed_length = own->packed_capacity = 0;
+    recount(session, own);
+}
+
+void forget_error(Session *session, OwnCommand *own) {
+    if (!own->failed) return;
+    unpack(session, own);
+    own->failed = false;
+    own->error = nullptr;
+}
+
+Command *take_out(Session *session, CommandId id) {
+    OwnCommand *own = find_command(session, id);
+    if (own == nullptr || own->discarded || own->state == CommandState::kPending) return nullptr;
+    unpack(session, own);
+    const Size size = sizeof(OwnCommand) + strlen(own->sql) + 1;
+    auto *taken = static_cast<OwnCommand *>(MemoryContextAlloc(own->context, size));
+    memcpy(taken, own, size);
+    taken->sql = reinterpret_cast<char *>(taken + 1);
+    taken->untaken = false;
+    for (Statement *statement = taken->statements; statement != nullptr;
+         statement = statement->next)
+        statement->streaming = nullptr;
+    MemoryContextSetParent(own->context, CurrentMemoryContext);
+    own->context = nullptr;
+    drop_command(session, own);
+    return taken;
+}
+
+Command *newest_untaken(Session *session) {
+    for (OwnCommand *own = session->commands.last; own != nullptr; own = own->before)
+        if (own->untaken && !own->discarded) return own;
+    return nullptr;
+}
+
+Command *oldest_untaken(Session *session) {
+    for (OwnCommand *own = session->commands.first; own != nullptr; own = own->after)
+        if (own->untaken && !own->discarded) return own;
+    return nullptr;
+}
+
+Command *newest_pending(Session *session) {
+    return session->current == nullptr ? nullptr : session->commands.last;
+}
+
+void take(Session *, Command *command) { command->untaken = false; }
+
+} // namespace pllua_bg::session

@@ -1,0 +1,54 @@
+// Overseeing sessions: who is who, what their launcher notes about them, how far they are, and
+// their end when nothing else helps. Owns nothing.
+#include "session/launcher/launcher.h"
+#include "session/shared/progress.h"
+
+namespace pllua_bg::session {
+
+void terminate(Session *session) {
+    if (session->gone || session->worker == nullptr) return;
+    session->ended_here = session->spoilt = true;
+    TerminateBackgroundWorker(session->worker);
+}
+
+Identity identity(const Session *session) {
+    return {session->cookie, session->launched_at, session->user, session->queue_size};
+}
+
+Session *find_exact(int pid, int64 cookie) {
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        if (session->cookie == cookie && known_pid(session) == pid) return session;
+    return nullptr;
+}
+
+bool has_worker(int launcher_pid, uint64 cookie) {
+    if (launcher_pid != MyProcPid) return false;
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        if (session->header != nullptr && session->header->cookie == cookie) return true;
+    return false;
+}
+
+void set_note(Session *session, const char *bytes, Size length) {
+    char *note = static_cast<char *>(MemoryContextAlloc(session->context, length + 1));
+    memcpy(note, bytes, length);
+    if (session->note != nullptr) pfree(session->note);
+    session->note = note;
+    session->note_length = length;
+}
+
+const char *note(const Session *session, Size *length) {
+    *length = session->note_length;
+    return session->note;
+}
+
+void save_progress(Session *session) {
+    session->has_progress = copy_progress(session->header, &session->progress);
+}
+
+bool read_progress(Session *session, Progress *progress) {
+    if (session->header != nullptr) return copy_progress(session->header, progress);
+    *progress = session->progress;
+    return session->has_progress;
+}
+
+} // namespace pllua_bg::session

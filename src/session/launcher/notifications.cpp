@@ -1,0 +1,92 @@
+// What LISTENs of sessions have brought, until somebody takes it.
+// Owns the notifications; each is one chunk in the memory of its session. Whoever notifies is
+// perhaps nobody's friend: their number is limited, and their size to a part of the memory limit.
+#include "session/launcher/launcher.h"
+#include "session/shared/message.h"
+
+#include "pg/held.h"
+#include "pg/settings.h"
+
+extern "C" {
+#include "port/pg_bswap.h"
+}
+
+namespace pllua_bg::session {
+
+// Notifications that have come for sessions with a listener.
+static uint64 arrived = 0;
+// Bytes of those of all sessions that nobody has taken.
+static Size total = 0;
+
+static Notification *remove_first(Session *session) {
+    Notification *first = session->notifications;
+    session->notifications = first->next;
+    if (first->next == nullptr) session->last_notification = nullptr;
+    session->notification_count--;
+    total -= GetMemoryChunkSpace(first);
+    return first;
+}
+
+void drop_notifications(Session *session) {
+    while (session->notifications != nullptr) pfree(remove_first(session));
+    session->dropping = false;
+}
+
+static bool is_room(const Session *session, Size size) {
+    const int most = pg::setting_max_notifications;
+    return (most == 0 || session->notification_count < most) &&
+           total + size <= pg::most_for_notifications();
+}
+
+// Drops the oldest until there is room for one more.
+static void make_room(Session *session, Size size) {
+    bool dropped = false;
+    while (session->notifications != nullptr && !is_room(session, size)) {
+        pfree(remove_first(session));
+        dropped = true;
+    }
+    if (!dropped || session->dropping) return;
+    session->dropping = true;
+    warn_of_lost_notifications(known_pid(session));
+}
+
+void take_notification(Session *session, const Frame *frame) {
+    uint32 sender;
+    memcpy(&sender, frame->payload, sizeof sender);
+    const Size length = frame->length - sizeof sender;
+    const Size size = sizeof(Notification) + length;
+    make_room(session, size);
+    auto *got = static_cast<Notification *>(MemoryContextAlloc(session->context, size));
+    char *text = reinterpret_cast<char *>(got + 1);
+    memcpy(text, frame->payload + sizeof sender, length);
+    got->pid = static_cast<int>(pg_ntoh32(sender));
+    got->channel = text;
+    got->payload = text + strlen(text) + 1;
+    got->next = nullptr;
+    (session->last_notification == nullptr ? session->notifications
+                                           : session->last_notification->next) = got;
+    session->last_notification = got;
+    session->notification_count++;
+    total += GetMemoryChunkSpace(got);
+    if (session->listener) arrived++;
+}
+
+Notification *next_notification(Session *session) {
+    pump(session);
+    if (session->notifications == nullptr) return nullptr;
+    Notification *got = remove_first(session);
+    if (session->notifications == nullptr) session->dropping = false;
+    return got;
+}
+
+bool has_notification(const Session *session) {
+    return session->gone || session->notifications != nullptr;
+}
+
+void set_listener(Session *session) { session->listener = true; }
+
+uint64 notifications_arrived() { return arrived; }
+
+void free_notification(Notification *notification) { pfree(notification); }
+
+} // namespace pllua_bg::session

@@ -1,0 +1,232 @@
+// The pool: sessions that were let go and wait, clean, for another use.
+// Owns the list of them. A session enters it idle; its worker then forgets its last use and says
+// so; only then may it be used again, by the same user with the same options. Launcher and worker
+// leave the pool by a compare-and-exchange, so that a worker never ends for idleness under a
+// launch.
+#include "session/launcher/launcher.h"
+
+#include <signal.h>
+
+#include "pg/compat.h"
+#include "pg/fault.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+#include "pg/wait.h"
+#include "session/shared/guc_transfer.h"
+#include "session/shared/session_slots.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "storage/ipc.h"
+#include "utils/inval.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+}
+
+namespace pllua_bg::session {
+
+Chain<Session> pool;
+int pool_count = 0;
+
+// A session whose memory here has grown beyond this is not kept.
+static constexpr Size kMostMemory = 512 * 1024;
+// How long a launch waits for a worker that is just forgetting its last use, in milliseconds: no
+// more than a new worker takes to start.
+static constexpr int kMostWait = 5;
+
+// Milliseconds a session may still be kept; not positive when it is too old.
+static int64 rest_of_life(const Session *session) {
+    int64 age = (GetCurrentTimestamp() - session->born) / 1000;
+    return Min(pg::setting_pool_lifetime * INT64CONST(1000),
+               pg::setting_pool_age * INT64CONST(1000) - age);
+}
+
+static void end_pooled(Session *session) {
+    pool.remove(session);
+    pool_count--;
+    if (session->segment != nullptr) {
+        log_life(session, "is taken from the pool and ended");
+        retire_entry(session->header);
+        pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
+        signal_worker(session, SIGUSR2);
+    }
+    free_session(session);
+}
+
+void trim_pool(int most) {
+    while (pool_count > Max(most, 0)) end_pooled(pool.first);
+}
+
+static bool is_usable(const Session *session) {
+    return !session->gone && !session->spoilt &&
+           pg_atomic_read_u32(&session->header->pool) == kResting &&
+           !has_flag(session->header, kWorkerDone | kClosing);
+}
+
+static void sweep() {
+    Session *after;
+    for (Session *session = pool.first; session != nullptr; session = after) {
+        after = session->after;
+        if (!is_usable(session)) end_pooled(session);
+    }
+}
+
+// Frees what the last use has left here.
+static void forget_use(Session *session) {
+    while (session->commands.first != nullptr) drop_command(session, session->commands.first);
+    drop_notifications(session);
+    session->listener = false;
+    while (Notice *notice = session->early_notices) {
+        session->early_notices = notice->next;
+        MemoryContextDelete(GetMemoryChunkContext(notice));
+    }
+    session->last_early_notice = nullptr;
+    if (session->note != nullptr) pfree(session->note);
+    session->note = nullptr;
+    session->note_length = 0;
+    session->has_progress = false;
+    if (session->last_error != nullptr) pfree(session->last_error);
+    session->last_error = nullptr;
+}
+
+static bool is_clean(const Session *session) {
+    return !session->gone && session->started && !session->spoilt && session->current == nullptr &&
+           session->last_done == session->last_sent && session->transaction == 'I' &&
+           session->last_words == nullptr && session->last_command == 0 &&
+           !has_backlog(&session->channel) && session->channel.batch_length == 0 &&
+           !has_flag(session->header, kClosing | kTestament | kWorkerDone | kPinned) &&
+           rest_of_life(session) > 0;
+}
+
+static bool send_to_rest(Session *session) {
+    pump(session);
+    if (!is_clean(session)) return false;
+    forget_use(session);
+    if (MemoryContextMemAllocated(session->context, true) > kMostMemory) return false;
+    session->resting = false;
+    pg_atomic_write_u32(&session->header->pool, kResting);
+    RestFrame rest = {rest_of_life(session)};
+    put_frame(&session->channel, FrameType::kRest, &rest, sizeof rest);
+    flush(&session->channel);
+    return !has_backlog(&session->channel);
+}
+
+bool keep_for_reuse(Session *session) {
+    if (proc_exit_inprogress || pg::setting_pool_size == 0 || session->gone) return false;
+    bool sent = false;
+    ErrorData *error = pg::attempt([session, &sent] { sent = send_to_rest(session); });
+    pg::free_error(error);
+    if (error != nullptr || !sent) return false;
+    pool_entry(session->header);
+    log_life(session, "is put into the pool");
+    sessions.remove(session);
+    session_count--;
+    session->pooled = true;
+    pool.append(session);
+    pool_count++;
+    trim_pool(pg::setting_pool_size);
+    return true;
+}
+
+static bool fits(const Session *session, const LaunchOptions &options, Size queue_size) {
+    return session->user == GetUserId() && session->queue_size == queue_size &&
+           session->header->idle_timeout == options.idle_timeout && rest_of_life(session) > 0;
+}
+
+// The newest session that fits and is ready; nullptr when there is none. `*soon`: one is about to
+// be.
+static Session *look_for(const LaunchOptions &options, Size queue_size, bool *soon) {
+    *soon = false;
+    for (Session *session = pool.last; session != nullptr; session = session->before) pump(session);
+    sweep();
+    for (Session *session = pool.last; session != nullptr; session = session->before) {
+        if (!fits(session, options, queue_size)) continue;
+        if (session->resting) return session;
+        *soon = true;
+    }
+    return nullptr;
+}
+
+static Session *wait_for_one(const LaunchOptions &options, Size queue_size) {
+    bool soon;
+    Session *session = look_for(options, queue_size, &soon);
+    pg::Poll poll = {};
+    while (session == nullptr && soon && pg::poll_again(&poll))
+        session = look_for(options, queue_size, &soon);
+    if (session != nullptr || !soon) return session;
+    TimestampTz end = GetCurrentTimestamp() + kMostWait * INT64CONST(1000);
+    while (session == nullptr && soon) {
+        long rest = pg::milliseconds_until(end);
+        if (rest == 0) break;
+        (void)pg::wait_latch(rest, pg::WaitEvent::kResult);
+        session = look_for(options, queue_size, &soon);
+    }
+    return session;
+}
+
+static void renew(Session *session, const LaunchOptions &options, StringInfo setup) {
+    pool.remove(session);
+    pool_count--;
+    session->pooled = session->resting = false;
+    session->waking = true;
+    session->last_sent = session->last_done = 0;
+    forget_commands(session->header);
+    ErrorData *error = pg::attempt([session, &options, setup] {
+        if (session->imposed) complete_settings(setup);
+        begin_use(session, options);
+        strlcpy(session->header->name, NameStr(session->name), NAMEDATALEN);
+        put_frame(&session->channel, FrameType::kRenew, setup->data, setup->len);
+        flush(&session->channel);
+        pg::fault("pool-renew");
+        pump(session); // sees a worker that has died since it was found resting
+    });
+    if (error == nullptr) return;
+    pool.append(session);
+    pool_count++;
+    end_pooled(session);
+    pg::rethrow(error);
+}
+
+Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup) {
+    if (pool_count == 0) return nullptr;
+    // What the server checks when a worker connects may have changed.
+    if (!pg::may_connect(MyDatabaseId, GetUserId())) return nullptr;
+    while (Session *session = wait_for_one(options, queue_size)) {
+        pg::fault("pool-take");
+        reuse_entry(session->header, options.name == nullptr ? "" : options.name);
+        if (leave_pool(session->header, kInUse)) {
+            renew(session, options, setup);
+            if (!session->gone) return session;
+            log_life(session, "died in the pool and is replaced");
+            free_session(session);
+            continue;
+        }
+        end_pooled(session);
+    }
+    return nullptr;
+}
+
+static void spoil(Session *session, uint32 hash) {
+    for (; session != nullptr; session = session->after)
+        if (hash == 0 || session->user_hash == hash) session->spoilt = true;
+}
+
+// A role was changed or dropped: what its workers believe of it may be wrong.
+static void role_changes(Datum, int, uint32 hash) {
+    spoil(sessions.first, hash);
+    spoil(pool.first, hash);
+}
+
+static void at_transaction_end(XactEvent event, void *) {
+    if (pool_count == 0) return;
+    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+        sweep();
+}
+
+void initialize_pool() {
+    pg::pool_size_changes = trim_pool;
+    CacheRegisterSyscacheCallback(AUTHOID, role_changes, 0);
+    RegisterXactCallback(at_transaction_end, nullptr);
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,113 @@
+// Sending commands to sessions.
+// Owns nothing.
+#include "session/launcher/launcher.h"
+
+#include "pg/guard.h"
+#include "pg/held.h"
+#include "pg/settings.h"
+#include "session/shared/message.h"
+#include "session/shared/session_slots.h"
+#include "session/shared/statistics.h"
+
+namespace pllua_bg::session {
+
+// What goes to the worker of a command.
+struct Request {
+    uint32 flags;
+    uint32 statement;
+    const char *sql;
+    int nparams;
+    const Param *params;
+    bool cleanup = false;
+};
+
+// Raises when the session has too much to do, or this backend holds too much already.
+static void check_room(const Session *session) {
+    const auto most = static_cast<uint64>(pg::setting_max_queued);
+    const uint64 queued = session->last_sent - session->last_done;
+    if (most != 0 && queued >= most)
+        ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+                        errmsg("too many commands for one background session"),
+                        errdetail("It has not done " UINT64_FORMAT " of them.", queued),
+                        errhint("Wait for the results of earlier commands, or increase "
+                                "pllua_bg.max_queued.")));
+    pg::check_held(sizeof(OwnCommand));
+}
+
+void count_backlog(Session *session) {
+    const Size now = session->channel.backlog->memory;
+    count_held(session,
+               static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(session->held_backlog));
+    session->held_backlog = now;
+}
+
+static CommandId send_request(Session *session, const Request &request) {
+    if (!request.cleanup) check_not_restricted();
+    session->unused = false;
+    pump(session);
+    if (session->gone) raise_gone(session);
+    if (session->last_command != 0)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("background session takes no more commands")));
+    if (request.nparams > PG_UINT16_MAX)
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("too many parameters for a background session: %d", request.nparams)));
+    // The worker has the text of a prepared statement.
+    bool known = request.statement != 0 && (request.flags & kPrepare) == 0;
+    WireCommand wire = {
+        session->last_sent + 1,   request.flags,  static_cast<uint32>(request.nparams),
+        known ? "" : request.sql, request.params, request.statement};
+    if (!request.cleanup) check_room(session);
+    OwnCommand *own = add_command(session, request.sql, (request.flags & kStreaming) != 0);
+    own->cleanup = request.cleanup;
+    ErrorData *error = pg::attempt([session, own, &wire] {
+        begin_contents(session, own);
+        write_command(&session->channel, &wire);
+    });
+    if (error != nullptr) {
+        session->last_sent--;
+        drop_command(session, own);
+        pg::rethrow(error);
+    }
+    show_sent(session->header, own->id);
+    count(Counter::kCommands);
+    flush(&session->channel);
+    count_backlog(session);
+    return own->id;
+}
+
+CommandId send(Session *session, const char *sql, int nparams, const Param *params,
+               uint32 statement) {
+    return send_request(session, {0, statement, sql, nparams, params});
+}
+
+CommandId send_cleanup(Session *session, const char *sql) {
+    return send_request(session, {0, 0, sql, 0, nullptr, true});
+}
+
+CommandId send_streaming(Session *session, const char *sql, int nparams, const Param *params,
+                         uint32 statement) {
+    return send_request(session, {kStreaming, statement, sql, nparams, params});
+}
+
+CommandId prepare(Session *session, const char *sql, int nparams, const Param *params,
+                  uint32 *statement) {
+    *statement = ++session->last_statement;
+    return send_request(session, {kPrepare, *statement, sql, nparams, params});
+}
+
+void release_statement(Session *session, uint32 statement) {
+    if (session->gone) return;
+    put_frame(&session->channel, FrameType::kForget, &statement, sizeof statement);
+    flush(&session->channel);
+    count_backlog(session);
+}
+
+CommandId send_last(Session *session, const char *sql, bool quiet) {
+    CommandId id = send_request(session, {quiet ? kLast | kQuiet : kLast, 0, sql, 0, nullptr});
+    session->last_command = id;
+    return id;
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,197 @@
+// The sessions of this backend: finding, counting, forgetting, ending.
+// Owns the list of sessions.
+#include "session/launcher/launcher.h"
+
+#include <signal.h>
+
+#include "pg/encoding.h"
+#include "pg/guard.h"
+#include "pg/wait.h"
+#include "session/launcher/snapshot.h"
+#include "session/shared/session_slots.h"
+
+extern "C" {
+#include "storage/ipc.h"
+#include "utils/acl.h"
+}
+
+namespace pllua_bg::session {
+
+Chain<Session> sessions;
+int session_count = 0;
+
+Session *by_number(uint64 number) {
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        if (session->number == number) return session;
+    return nullptr;
+}
+
+uint64 number(const Session *session) { return session->number; }
+
+void for_each(void (*visit)(Session *session, void *argument), void *argument) {
+    Session *after;
+    for (Session *session = sessions.first; session != nullptr; session = after) {
+        after = session->after;
+        visit(session, argument);
+    }
+}
+
+void pump_all() {
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        pump(session);
+    if (leaving.first != nullptr) let_leaving_go(false);
+}
+
+int count_living() {
+    pump_all();
+    int living = 0;
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        living += session->gone ? 0 : 1;
+    return living;
+}
+
+void check_owner(const Session *session) {
+    if (has_privs_of_role(GetUserId(), session->user)) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("permission denied for background session of role \"%s\"",
+                    GetUserNameFromId(session->user, true)),
+             errhint("A session may be used by roles that are members of the role it runs as.")));
+}
+
+void check_not_restricted() {
+    if (InSecurityRestrictedOperation())
+        ereport(ERROR,
+                (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                 errmsg("cannot use background sessions within security-restricted operation")));
+}
+
+int known_pid(Session *session) {
+    if (session->pid == 0 && session->header != nullptr)
+        session->pid = static_cast<int>(pg_atomic_read_u32(&session->header->worker_pid));
+    pid_t pid;
+    if (session->pid == 0 && session->worker != nullptr &&
+        GetBackgroundWorkerPid(session->worker, &pid) == BGWH_STARTED)
+        session->pid = static_cast<int>(pid);
+    return session->pid;
+}
+
+bool has_run(const Session *session) { return session->started || session->ended_here; }
+
+void raise_gone(const Session *session) {
+    const char *cause = session->last_error;
+    if (has_run(session))
+        ereport(ERROR,
+                (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),
+                 cause == nullptr ? 0 : errdetail("%s", cause)));
+    ereport(ERROR,
+            (errcode(ERRCODE_CONNECTION_FAILURE), errmsg("background session could not be started"),
+             errdetail("%s", cause == nullptr ? "The worker did not start." : cause)));
+}
+
+int pid(Session *session) {
+    uint64 wanted = session->number;
+    while (known_pid(session) == 0) {
+        pump_all();
+        if (known_pid(session) != 0) break;
+        if (session->gone) raise_gone(session);
+        (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
+        if (by_number(wanted) == nullptr)
+            ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+                            errmsg("background session has ended")));
+    }
+    session->unused = false;
+    return session->pid;
+}
+
+// The live session with this pid; else one that has ended with it. `*starting` is one whose pid is
+// not known yet.
+static Session *look_for(int wanted, Session **starting) {
+    Session *ended = nullptr;
+    *starting = nullptr;
+    for (Session *session = sessions.first; session != nullptr; session = session->after) {
+        int known = known_pid(session);
+        if (known == wanted && !session->gone) return session;
+        if (known == wanted) ended = session;
+        if (known == 0 && !session->gone) *starting = session;
+    }
+    return ended;
+}
+
+Session *find(int wanted, bool wait_for_start) {
+    for (;;) {
+        Session *starting;
+        Session *found = look_for(wanted, &starting);
+        if (found != nullptr || starting == nullptr || !wait_for_start) return found;
+        pump_all();
+        if (known_pid(starting) == 0 && !starting->gone)
+            (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
+    }
+}
+
+void signal_worker(Session *session, int signal) {
+    pid_t pid;
+    if (session->worker != nullptr && GetBackgroundWorkerPid(session->worker, &pid) == BGWH_STARTED)
+        (void)kill(pid, signal);
+}
+
+Status status(Session *session) {
+    pump(session);
+    Status result = {};
+    result.pid = known_pid(session);
+    result.name = NameStr(session->name);
+    result.user = session->user;
+    result.transaction = session->transaction;
+    result.queued = static_cast<int>(session->last_sent - session->last_done);
+    result.error = session->last_error;
+    OwnCommand *current = current_command(session);
+    result.sql = current == nullptr ? nullptr : current->sql;
+    result.state = session->gone       ? State::kGone
+                   : !session->started ? State::kStarting
+                   : result.queued > 0 ? State::kBusy
+                                       : State::kIdle;
+    return result;
+}
+
+const char *state_name(State state) {
+    switch (state) {
+    case State::kStarting: return "starting";
+    case State::kIdle: return "idle";
+    case State::kBusy: return "busy";
+    case State::kGone: break;
+    }
+    return "gone";
+}
+
+void log_life(Session *session, const char *event, const char *cause) {
+    const char *name = NameStr(session->name);
+    ereport(DEBUG1, (errmsg_internal("background session %s%s(PID %d) %s%s%s", name,
+                                     *name == '\0' ? "" : " ", known_pid(session), event,
+                                     cause == nullptr ? "" : ": ", cause == nullptr ? "" : cause),
+                     errhidestmt(true), errhidecontext(true)));
+}
+
+void free_session(Session *session) {
+    release_snapshot(session);
+    if (session->segment != nullptr) {
+        // One that was let go with work to do stays a session until it has done it.
+        if (!has_flag(session->header, kPinned)) retire_entry(session->header);
+        dsm_detach(session->segment);
+    }
+    if (session->worker != nullptr) pfree(session->worker);
+    drop_notifications(session);
+    count_held(session, -static_cast<ptrdiff_t>(session->held));
+    MemoryContextDelete(session->context);
+}
+
+void forget(Session *session) {
+    if (session->leaves) {
+        leaving.remove(session);
+    } else {
+        sessions.remove(session);
+        session_count--;
+    }
+    free_session(session);
+}
+
+} // namespace pllua_bg::session

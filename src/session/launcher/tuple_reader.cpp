@@ -1,0 +1,79 @@
+// Reading what a command has brought: rows, notices.
+// Owns its readers, each in the memory context its caller gave.
+#include "session/launcher/tuple_reader.h"
+
+#include "pg/guard.h"
+#include "session/launcher/launcher.h"
+
+namespace pllua_bg::session {
+
+struct TupleReader {
+    Statement *statement;
+    OwnCommand *streaming; // nullptr: rows are kept for other readers
+    SpoolCursor cursor;
+    const char *at;  // the next tuple of the batch
+    const char *end; // of the batch
+    uint64 left;     // tuples left in the batch
+};
+
+TupleReader *open_reader(Statement *statement, MemoryContext context) {
+    auto *reader = static_cast<TupleReader *>(MemoryContextAllocZero(context, sizeof(TupleReader)));
+    reader->statement = statement;
+    reader->streaming = statement->streaming;
+    spool_rewind(&reader->cursor, context);
+    return reader;
+}
+
+bool reader_has_row(TupleReader *reader) {
+    if (reader->left > 0) return true;
+    Statement *statement = reader->statement;
+    if (statement->rows == nullptr) return false;
+    Size length;
+    const char *batch =
+        spool_next(statement->rows, &reader->cursor, reader->streaming != nullptr, &length);
+    if (batch == nullptr) return false;
+    if (reader->streaming != nullptr) reader->streaming->unread -= length;
+    memcpy(&reader->left, batch, sizeof reader->left);
+    reader->at = batch + sizeof reader->left;
+    reader->end = batch + length;
+    return true;
+}
+
+MinimalTuple next_tuple(TupleReader *reader) {
+    if (!reader_has_row(reader)) return nullptr;
+    auto *tuple = reinterpret_cast<MinimalTuple>(const_cast<char *>(reader->at));
+    reader->at += MAXALIGN(tuple->t_len);
+    reader->left--;
+    return tuple;
+}
+
+TupleBatch next_batch(TupleReader *reader) {
+    if (!reader_has_row(reader)) return {};
+    TupleBatch batch = {reader->at, static_cast<Size>(reader->end - reader->at), reader->left};
+    reader->left = 0;
+    return batch;
+}
+
+void close_reader(TupleReader *reader) {
+    if (reader->cursor.buffer != nullptr) pfree(reader->cursor.buffer);
+    pfree(reader);
+}
+
+// Only for the client: the worker has written it to the server's log.
+static void raise_again(ErrorData *notice) {
+    const int level = log_min_messages;
+    log_min_messages = FATAL;
+    ErrorData *error = pg::attempt([notice] { ThrowErrorData(notice); });
+    log_min_messages = level;
+    if (error != nullptr) pg::rethrow(error);
+}
+
+void relay_notices(Session *, Command *command) {
+    while (Notice *notice = command->notices) {
+        command->notices = notice->next;
+        if (command->notices == nullptr) command->last_notice = nullptr;
+        raise_again(notice->data);
+    }
+}
+
+} // namespace pllua_bg::session

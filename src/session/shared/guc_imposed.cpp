@@ -1,0 +1,135 @@
+// Settings that the session's user may not change. An administrator gives them to whoever logs in,
+// to a database, or to a session before it takes a lesser role; there they are in force whoever the
+// current user is. So they are in the session of that user, too, as they are in parallel workers;
+// what has been set for him is for his own connections. Owns the list of those that stay behind.
+#include "session/shared/guc_imposed.h"
+
+#include "pg/compat.h"
+#include "session/shared/message.h"
+
+extern "C" {
+#include "catalog/pg_authid_d.h"
+}
+
+namespace pllua_bg::session {
+
+// What a superuser switches off for himself and for a while, of what protects data: a session may
+// outlast the while, and belongs to somebody else. The default is imposed, another value only
+// follows who may set it. docs/settings.md has the same list.
+static const char *const kProtections[] = {
+    "allow_in_place_tablespaces", "allow_system_table_mods", "event_triggers",
+    "ignore_checksum_failure",    "lo_compat_privileges",    "session_replication_role",
+    "zero_damaged_pages",
+};
+
+// Values of the same file and command line are the server's for both processes.
+static bool is_of_server(GucSource source) { return source < PGC_S_GLOBAL; }
+
+static bool is_protection_off(const struct config_generic *setting) {
+    if (is_of_server(setting->source)) return false;
+    bool listed = false;
+    for (const char *name : kProtections) listed = listed || strcmp(setting->name, name) == 0;
+    if (!listed) return false;
+    if (setting->vartype == PGC_BOOL) {
+        const auto *boolean = reinterpret_cast<const struct config_bool *>(setting);
+        return *boolean->variable != boolean->boot_val;
+    }
+    if (setting->vartype != PGC_ENUM) return false;
+    const auto *choice = reinterpret_cast<const struct config_enum *>(setting);
+    return *choice->variable != choice->boot_val;
+}
+
+// Set with the rights of a superuser or of the server. What anyone has set for a library that is
+// not loaded is worth no more than his rights are.
+static bool is_privileged(GucContext context) {
+    return context != PGC_USERSET && context != PGC_BACKEND;
+}
+
+static bool is_placeholder(const struct config_generic *setting) {
+    return (setting->flags & GUC_CUSTOM_PLACEHOLDER) != 0;
+}
+
+bool is_imposed(const struct config_generic *setting) {
+    if (setting->flags & GUC_NO_RESET_ALL) return false;
+    switch (setting->context) {
+    case PGC_SU_BACKEND:
+    case PGC_BACKEND: return true;
+    case PGC_SUSET: return !is_protection_off(setting);
+    case PGC_USERSET: return is_placeholder(setting) && is_privileged(setting->scontext);
+    default: return false;
+    }
+}
+
+static void write(StringInfo frames, const struct config_generic *setting, GucSource source,
+                  const char *value) {
+    if (value == nullptr) return;
+    SettingOrigin origin = {};
+    origin.imposed = true;
+    origin.known = !is_placeholder(setting);
+    origin.source = source;
+    write_setting(frames, origin, setting->name, value);
+}
+
+static void write_value(StringInfo frames, const struct config_generic *setting) {
+    write(frames, setting, setting->source, GetConfigOption(setting->name, true, false));
+}
+
+static void write_libraries(StringInfo frames) {
+    Size size = EstimateLibraryStateSpace();
+    SerializeLibraryState(size, append_frame(frames, FrameType::kLibraries, size));
+}
+
+bool write_imposed(StringInfo frames) {
+    write_libraries(frames);
+    const int before = frames->len;
+    pg::for_each_setting([frames](const struct config_generic *setting) {
+        // Under what somebody has set for a library that is not loaded may lie what is imposed.
+        if (is_placeholder(setting) && !is_privileged(setting->scontext) &&
+            is_privileged(setting->reset_scontext) && !is_of_server(setting->reset_source))
+            write(frames, setting, setting->reset_source,
+                  reinterpret_cast<const struct config_string *>(setting)->reset_val);
+        if (!is_of_server(setting->source) && is_imposed(setting)) write_value(frames, setting);
+    });
+    return frames->len > before;
+}
+
+void write_server_settings(StringInfo frames) {
+    pg::for_each_setting([frames](const struct config_generic *setting) {
+        if (is_of_server(setting->source) && is_imposed(setting)) write_value(frames, setting);
+    });
+}
+
+void load_libraries(char *paths) { RestoreLibraryState(paths); }
+
+// Forgets where a value has come from, so that one from elsewhere takes its place. Not to be
+// confused with one that was never set, of which the server keeps no record.
+static void forget_source(struct config_generic *setting) {
+    setting->source = Min(setting->source, PGC_S_DYNAMIC_DEFAULT);
+    setting->reset_source = Min(setting->reset_source, PGC_S_DYNAMIC_DEFAULT);
+}
+
+static void set(const SettingOrigin *origin, const char *name, const char *value,
+                GucContext context, GucSource source) {
+    int done = set_config_option_ext(name, value, context, source, BOOTSTRAP_SUPERUSERID,
+                                     GUC_ACTION_SET, true, origin->known ? ERROR : DEBUG1, false);
+    if (done == 0 && origin->known)
+        ereport(ERROR, (errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
+                        errmsg("parameter \"%s\" could not be set", name)));
+}
+
+void impose(const SettingOrigin *origin, const char *name, const char *value) {
+    struct config_generic *setting = pg::find_setting(name);
+    if (is_of_server(origin->source) &&
+        (setting == nullptr || is_of_server(Max(setting->source, setting->reset_source))))
+        return;
+    const bool backend = setting != nullptr &&
+                         (setting->context == PGC_SU_BACKEND || setting->context == PGC_BACKEND);
+    const GucContext context = backend ? PGC_SU_BACKEND : PGC_SUSET;
+    if (setting != nullptr) forget_source(setting);
+    // First what RESET ALL goes back to; it needs no right.
+    set(origin, name, value, context,
+        Min(Max(origin->source, PGC_S_DYNAMIC_DEFAULT), PGC_S_OVERRIDE));
+    if (origin->source > PGC_S_OVERRIDE) set(origin, name, value, context, origin->source);
+}
+
+} // namespace pllua_bg::session

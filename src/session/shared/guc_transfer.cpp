@@ -1,0 +1,126 @@
+// Carrying settings over to a worker: what the user may set himself, set as he would set it. The
+// others are in guc_imposed.cpp.
+// Owns nothing.
+#include "session/shared/guc_transfer.h"
+
+#include "pg/compat.h"
+#include "pg/settings.h"
+#include "session/shared/guc_imposed.h"
+#include "session/shared/message.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
+namespace pllua_bg::session {
+
+// Settings that belong to the connection or to the transaction, or that the worker has its own of.
+static bool is_excluded(const struct config_generic *setting) {
+    static const char *const names[] = {"client_encoding", "application_name", "role",
+                                        "session_authorization"};
+    if (setting->flags & GUC_NO_RESET_ALL) return true;
+    for (const char *name : names)
+        if (strcmp(setting->name, name) == 0) return true;
+    return false;
+}
+
+// True when the value was chosen for this database, role or session, not for the whole server. The
+// worker tries to set what is given to superusers only, too, and is refused unless it may.
+static bool is_chosen(const struct config_generic *setting) {
+    return (setting->context == PGC_USERSET || setting->context == PGC_SUSET) &&
+           setting->source >= PGC_S_DATABASE;
+}
+
+// The role whose rights the value has been set with; none when they were those of the server or of
+// a superuser. The parameter of a library that is not loaded yet can be set by anyone, and the
+// server looks at who it was when it loads the library: a superuser's session must not set it anew.
+static Oid setter_of(const struct config_generic *setting) {
+    const bool privileged = setting->scontext != PGC_USERSET && setting->scontext != PGC_BACKEND;
+    return privileged ? InvalidOid : setting->srole;
+}
+
+bool write_session_settings(StringInfo frames) {
+    const bool imposes = write_imposed(frames);
+    pg::for_each_setting([frames](const struct config_generic *setting) {
+        if (!is_chosen(setting) || is_excluded(setting) || is_imposed(setting)) return;
+        const char *value = GetConfigOption(setting->name, true, false);
+        if (value == nullptr) return;
+        SettingOrigin origin = {};
+        origin.setter = setter_of(setting);
+        write_setting(frames, origin, setting->name, value);
+    });
+    return imposes;
+}
+
+void complete_settings(StringInfo frames) {
+    StringInfoData all;
+    initStringInfo(&all);
+    write_server_settings(&all);
+    appendBinaryStringInfo(&all, frames->data, frames->len);
+    pfree(frames->data);
+    *frames = all;
+}
+
+void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
+    for (int i = 0; i < options.nsettings; i++) {
+        const char *name = options.setting_names[i];
+        const char *value = options.setting_values[i];
+        const struct config_generic *setting = pg::find_setting(name);
+        if (setting != nullptr && is_excluded(setting) &&
+            strcmp(setting->name, "application_name") != 0)
+            ereport(ERROR,
+                    (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                     errmsg("setting \"%s\" cannot be given to a background session", name)));
+        (void)set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+                                GUC_ACTION_SET, false, ERROR, false);
+        write_setting(frames, SettingOrigin{}, name, value);
+    }
+}
+
+static GucStringCheckHook next_encoding_check;
+
+static bool check_encoding(char **value, void **extra, GucSource source) {
+    if (pg_valid_client_encoding(*value) != GetDatabaseEncoding()) {
+        GUC_check_errcode(ERRCODE_FEATURE_NOT_SUPPORTED);
+        GUC_check_errdetail("The client encoding of a background session is the server encoding.");
+        return false;
+    }
+    return next_encoding_check == nullptr || next_encoding_check(value, extra, source);
+}
+
+void fix_client_encoding() {
+    (void)set_config_option("client_encoding", GetDatabaseEncodingName(), PGC_USERSET,
+                            PGC_S_OVERRIDE, GUC_ACTION_SET, true, ERROR, false);
+    struct config_generic *setting = pg::find_setting("client_encoding");
+    if (setting == nullptr || setting->vartype != PGC_STRING) return;
+    auto *encoding = reinterpret_cast<struct config_string *>(setting);
+    if (encoding->check_hook == check_encoding) return;
+    next_encoding_check = encoding->check_hook;
+    encoding->check_hook = check_encoding;
+}
+
+// Sets it, or only checks that it can be set.
+static bool try_setting(const char *name, const char *value, Oid setter, bool change) {
+    const bool own = !OidIsValid(setter);
+    return set_config_option_ext(name, value, own && superuser() ? PGC_SUSET : PGC_USERSET,
+                                 PGC_S_SESSION, own ? GetUserId() : setter, GUC_ACTION_SET, change,
+                                 DEBUG1, false) != 0;
+}
+
+void apply_setting(const Frame *frame) {
+    SettingOrigin origin;
+    memcpy(&origin, frame->payload, sizeof origin);
+    const char *name = frame->payload + sizeof origin;
+    const char *value = name + strlen(name) + 1;
+    if (origin.imposed) {
+        impose(&origin, name, value);
+        return;
+    }
+    const Oid setter = origin.setter;
+    // Who set it and the session's user must both be allowed to.
+    if (OidIsValid(setter) && setter != GetUserId() && !try_setting(name, value, InvalidOid, false))
+        return;
+    (void)try_setting(name, value, setter, true);
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,26 @@
+// Carrying the launching session's settings over to a worker.
+// Owns nothing.
+#pragma once
+
+#include "session/session.h"
+#include "session/shared/channel.h"
+
+namespace pllua_bg::session {
+
+// Appends the libraries and a kSetting frame for each setting of this session that the worker is to
+// have, but for those complete_settings() adds; true when something is imposed on the user. Errors:
+// pg (memory).
+bool write_session_settings(StringInfo frames);
+// Puts the values of the server in front, for a worker that may have others: a new one, or one on
+// which something was imposed before. Errors: pg (memory).
+void complete_settings(StringInfo frames);
+// Checks and appends settings the user asked for. Errors: pg 42704, 22023, 42501.
+void write_asked_settings(StringInfo frames, const LaunchOptions &options);
+
+// Worker: makes client_encoding the server's, for good. Call in a transaction. Errors: pg.
+void fix_client_encoding();
+// Worker: applies one kSetting frame. Call in a transaction that has set nothing but such. Errors:
+// pg (what is imposed cannot be set); what the user may not set is left as it is.
+void apply_setting(const Frame *frame);
+
+} // namespace pllua_bg::session

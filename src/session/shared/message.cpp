@@ -1,0 +1,218 @@
+// Commands and settings in frames. See message.h.
+// Owns nothing.
+#include "session/shared/message.h"
+
+#include "pg/open_type.h"
+
+extern "C" {
+#include "access/detoast.h"
+#include "utils/datum.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+struct CommandHeader {
+    CommandId id;
+    uint32 flags;
+    uint32 nparams;
+    uint32 sql_length; // with its end
+    uint32 statement;
+};
+
+// In front of each parameter; the bytes of the value follow, 8-aligned, and then those of its
+// definitions, 8-aligned.
+struct ParamHeader {
+    Oid type;
+    uint32 length;
+    uint32 definitions; // bytes of definitions behind the value
+    bool weak;
+    bool isnull;
+    bool by_value;
+    bool table;
+};
+
+// A parameter in the form in which it travels.
+struct FlatParam {
+    ParamHeader header;
+    const void *bytes;
+    Datum value;
+    StringInfoData definitions;
+};
+
+} // namespace
+
+static void refuse_local_type(const Param *param, int number) {
+    if (pg::is_local_type(param->type))
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("parameter $%d of type %s cannot be sent to a background session",
+                               number, format_type_be(param->type)),
+                        errhint("Cast it to a named composite type or to text.")));
+}
+
+// The worker would not see the change, or wait for us; what it would store may never come to be.
+static void refuse_open_type(const Param *param, int number) {
+    if (param->isnull || param->type < FirstNormalObjectId || !pg::open_type(param->type).changed)
+        return;
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("type %s of parameter $%d is being changed by the open transaction",
+                    format_type_be(param->type), number),
+             errhint("It can be used in a background session once the change is committed.")));
+}
+
+// Fills `flat`; what it points to is the parameter's own value or in CurrentMemoryContext.
+static void flatten(const Param *param, int number, FlatParam *flat) {
+    memset(flat, 0, sizeof *flat);
+    flat->header.type = param->type;
+    flat->header.weak = param->weak;
+    flat->header.isnull = param->isnull;
+    flat->header.table = param->table;
+    if (param->isnull) return;
+    refuse_local_type(param, number);
+    initStringInfo(&flat->definitions);
+    write_definitions(&flat->definitions, param->type);
+    flat->header.definitions = static_cast<uint32>(flat->definitions.len);
+    int16 length;
+    bool by_value;
+    get_typlenbyval(param->type, &length, &by_value);
+    flat->value = param->value;
+    flat->header.by_value = by_value;
+    if (by_value) {
+        flat->header.length = sizeof(Datum);
+        return;
+    }
+    if (length == -1)
+        flat->value = PointerGetDatum(detoast_external_attr(
+            reinterpret_cast<struct varlena *>(DatumGetPointer(param->value))));
+    Size size = datumGetSize(flat->value, false, length);
+    if (size > MaxAllocSize) elog(ERROR, "invalid parameter size %zu", size);
+    flat->header.length = static_cast<uint32>(size);
+    flat->bytes = DatumGetPointer(flat->value);
+}
+
+static FlatParam *flatten_all(const WireCommand *command, Size *length) {
+    FlatParam *flat = static_cast<FlatParam *>(palloc(sizeof(FlatParam) * command->nparams + 1));
+    Size total = sizeof(CommandHeader) + MAXALIGN(strlen(command->sql) + 1);
+    for (uint32 i = 0; i < command->nparams; i++) {
+        flatten(&command->params[i], static_cast<int>(i) + 1, &flat[i]);
+        total += MAXALIGN(sizeof(ParamHeader)) + MAXALIGN(flat[i].header.length) +
+                 MAXALIGN(flat[i].header.definitions);
+    }
+    if (total + sizeof(FrameHeader) > MaxAllocSize)
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                 errmsg("command of %zu bytes is too long for a background session", total)));
+    *length = total;
+    return flat;
+}
+
+static void fill(char *at, const WireCommand *command, const FlatParam *flat) {
+    CommandHeader header = {};
+    header.id = command->id;
+    header.flags = command->flags;
+    header.nparams = command->nparams;
+    header.sql_length = static_cast<uint32>(strlen(command->sql) + 1);
+    header.statement = command->statement;
+    memcpy(at, &header, sizeof header);
+    at += sizeof header;
+    memcpy(at, command->sql, header.sql_length);
+    at += MAXALIGN(header.sql_length);
+    for (uint32 i = 0; i < command->nparams; i++) {
+        memcpy(at, &flat[i].header, sizeof(ParamHeader));
+        at += MAXALIGN(sizeof(ParamHeader));
+        const void *bytes = flat[i].header.by_value ? &flat[i].value : flat[i].bytes;
+        if (flat[i].header.length > 0) memcpy(at, bytes, flat[i].header.length);
+        at += MAXALIGN(flat[i].header.length);
+        const uint32 definitions = flat[i].header.definitions;
+        if (definitions > 0) memcpy(at, flat[i].definitions.data, definitions);
+        at += MAXALIGN(definitions);
+    }
+}
+
+void write_command(Channel *channel, const WireCommand *command) {
+    for (uint32 i = 0; i < command->nparams; i++)
+        refuse_open_type(&command->params[i], static_cast<int>(i) + 1);
+    Size length;
+    FlatParam *flat = flatten_all(command, &length);
+    fill(begin_frame(channel, FrameType::kCommand, length), command, flat);
+    pfree(flat);
+}
+
+char *append_frame(StringInfo frames, FrameType type, Size length) {
+    FrameHeader header = {static_cast<uint32>(length), type};
+    appendBinaryStringInfo(frames, reinterpret_cast<char *>(&header), sizeof header);
+    int offset = frames->len;
+    enlargeStringInfo(frames, static_cast<int>(MAXALIGN(length)));
+    memset(frames->data + offset, 0, MAXALIGN(length));
+    frames->len += static_cast<int>(MAXALIGN(length));
+    return frames->data + offset;
+}
+
+void append_command(StringInfo frames, const WireCommand *command) {
+    Size length;
+    FlatParam *flat = flatten_all(command, &length);
+    fill(append_frame(frames, FrameType::kCommand, length), command, flat);
+    pfree(flat);
+}
+
+void write_setting(StringInfo frames, const SettingOrigin &origin, const char *name,
+                   const char *value) {
+    Size name_size = strlen(name) + 1;
+    Size value_size = strlen(value) + 1;
+    char *at = append_frame(frames, FrameType::kSetting, sizeof origin + name_size + value_size);
+    memcpy(at, &origin, sizeof origin);
+    memcpy(at + sizeof origin, name, name_size);
+    memcpy(at + sizeof origin + name_size, value, value_size);
+}
+
+void read_command(const Frame *frame, WireCommand *command) {
+    const char *at = frame->payload;
+    CommandHeader header;
+    memcpy(&header, at, sizeof header);
+    at += sizeof header;
+    command->id = header.id;
+    command->flags = header.flags;
+    command->nparams = header.nparams;
+    command->statement = header.statement;
+    command->sql = pnstrdup(at, header.sql_length - 1);
+    at += MAXALIGN(header.sql_length);
+    Param *params = static_cast<Param *>(palloc(sizeof(Param) * header.nparams + 1));
+    auto **definitions =
+        static_cast<RowDefinition **>(palloc(sizeof(RowDefinition *) * header.nparams + 1));
+    for (uint32 i = 0; i < header.nparams; i++) {
+        ParamHeader one;
+        memcpy(&one, at, sizeof one);
+        at += MAXALIGN(sizeof one);
+        params[i].type = one.type;
+        params[i].weak = one.weak;
+        params[i].isnull = one.isnull;
+        params[i].table = one.table;
+        params[i].value = 0;
+        if (!one.isnull && one.by_value) {
+            memcpy(&params[i].value, at, sizeof(Datum));
+        } else if (!one.isnull) {
+            char *bytes = static_cast<char *>(palloc(one.length));
+            memcpy(bytes, at, one.length);
+            params[i].value = PointerGetDatum(bytes);
+        }
+        at += MAXALIGN(one.length);
+        definitions[i] = read_definitions(at, one.definitions);
+        at += MAXALIGN(one.definitions);
+    }
+    command->params = params;
+    command->definitions = definitions;
+}
+
+void warn_of_lost_notifications(int pid) {
+    ereport(WARNING,
+            (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+             errmsg("notifications of a background session are dropped"),
+             errdetail("Too many of the session with PID %d are waiting to be taken.", pid),
+             errhint("Take them more often, or increase pllua_bg.max_notifications or "
+                     "pllua_bg.memory_limit."),
+             errhidestmt(true), errhidecontext(true)));
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,116 @@
+// The shared memory of a session: what both processes know of each other besides the two queues.
+// Owns the layout of the DSM segment. Every member changes by atomic operations only, or before the
+// worker is registered; the worker's progress is guarded by its version.
+#pragma once
+
+#include "session/session.h"
+
+extern "C" {
+#include "port/atomics.h"
+#include "storage/dsm.h"
+#include "storage/shm_mq.h"
+}
+
+namespace pllua_bg::session {
+
+// What the server knows workers by: the name of their main function, and their type in
+// pg_stat_activity.
+inline constexpr char kWorkerFunction[] = "pllua_bg_worker_main";
+inline constexpr char kWorkerType[] = "pllua_bg session";
+
+inline constexpr uint32 kSegmentMagic = 0x626c7561;
+inline constexpr uint32 kSegmentVersion = 1;
+
+// Bits of SegmentHeader::flags.
+inline constexpr uint32 kAttached = 1;     // the worker has attached to the segment
+inline constexpr uint32 kPinned = 2;       // the segment is pinned; who sees both bits first unpins
+inline constexpr uint32 kClosing = 4;      // the launcher wants the worker to end now
+inline constexpr uint32 kWorkerDone = 8;   // the worker reads nothing any more
+inline constexpr uint32 kTestament = 16;   // `testament` is valid; who comes second unpins it
+inline constexpr uint32 kEdge = 32;        // the launcher is waiting for the busy lock
+inline constexpr uint32 kRecheck = 64;     // the launcher wants the worker to look for deadlocks
+inline constexpr uint32 kCommitted = 128;  // on-commit job: the transaction has committed
+inline constexpr uint32 kRolledBack = 256; // on-commit job: the transaction is gone
+inline constexpr uint32 kIdleEnd = 512;    // the worker ended because of its idle timeout
+
+// Values of SegmentHeader::pool. Each side leaves kResting by compare-and-exchange: either the
+// launcher uses the session again, or the worker ends.
+inline constexpr uint32 kInUse = 0;
+inline constexpr uint32 kResting = 1;
+inline constexpr uint32 kRetired = 2;
+
+inline constexpr int kCancelTargets = 256;
+
+// The level of the session this process runs: 1 when its launcher is none; 0: the process runs
+// none.
+extern int session_depth;
+
+struct SegmentHeader {
+    uint32 magic;
+    uint32 version;
+    uint64 cookie; // random; the worker's registration names the same
+    Oid database;
+    Oid user;
+    int encoding; // of the database
+    int depth;    // 1: its launcher is no session
+    int launcher_pid;
+    int launcher_number;   // its number in the array of PGPROCs
+    uint64 session_number; // of its first use: the lock in deadlock.cpp goes by it
+    int idle_timeout;      // milliseconds; 0: none
+    bool has_queues;       // false: an on-commit job, which has only its setup
+    char name[NAMEDATALEN];
+    Size queue_size;
+    Size to_worker; // offsets from the header
+    Size to_launcher;
+    Size setup; // frames: settings, and the command of an on-commit job
+    Size setup_length;
+
+    pg_atomic_uint32 flags;
+    pg_atomic_uint32 pool;
+    pg_atomic_uint32 worker_pid;
+    pg_atomic_uint32 worker_number; // 1 + its number in the array of PGPROCs; 0: not attached
+    pg_atomic_uint32 table_entry;   // 1 + its place in the table of sessions; 0: it has none
+    pg_atomic_uint32 testament; // DSM handle of the commands that did not fit in the queue when the
+                                // launcher let go
+    pg_atomic_uint64 started;   // newest command begun
+    pg_atomic_uint64 finished;  // newest command ended
+    // Commands to cancel, each at its number modulo the size; 0 or an ended one: free.
+    pg_atomic_uint64 cancel_targets[kCancelTargets];
+    pg_atomic_uint32 progress_version; // odd while the worker writes its progress; 0: none yet
+    Progress progress;
+    char last_words[512]; // the worker's FATAL message, for when the queue has no room
+};
+
+// Sizes a segment for a queue of results of this size (0: no queues), one of commands that is as
+// large or smaller, and `setup_length` bytes of setup.
+Size segment_size(Size queue_size, Size setup_length);
+// Fills the header and creates the queues. Errors: pg (random numbers).
+void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Size setup_length);
+
+inline shm_mq *queue_to_worker(SegmentHeader *header) {
+    return reinterpret_cast<shm_mq *>(reinterpret_cast<char *>(header) + header->to_worker);
+}
+
+inline shm_mq *queue_to_launcher(SegmentHeader *header) {
+    return reinterpret_cast<shm_mq *>(reinterpret_cast<char *>(header) + header->to_launcher);
+}
+
+// Marks a command to be cancelled. Of two pending ones that have the same place the one that runs
+// first stays marked; the other has to be marked again when its turn comes. Errors: none.
+void mark_cancelled(SegmentHeader *header, uint64 command);
+// Errors: none; async-signal-safe.
+bool is_cancelled(SegmentHeader *header, uint64 command);
+
+// Leaves kResting for `next`; false when the other side was faster. Errors: none.
+inline bool leave_pool(SegmentHeader *header, uint32 next) {
+    uint32 expected = kResting;
+    return pg_atomic_compare_exchange_u32(&header->pool, &expected, next);
+}
+// Before another use: no command was begun, none is cancelled. Errors: none.
+void forget_commands(SegmentHeader *header);
+
+inline bool has_flag(SegmentHeader *header, uint32 flag) {
+    return (pg_atomic_read_u32(&header->flags) & flag) != 0;
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,318 @@
+// Running one command in a worker as a backend runs what a client sends: statements of a string in
+// one implicit transaction block, parameters as in the extended protocol, logging, timeouts and
+// activity reports included. Owns the transaction command that is open. The order of steps follows
+// exec_simple_query and exec_bind_message in src/backend/tcop/postgres.c.
+#include "session/worker/worker.h"
+
+#include "pg/compat.h"
+#include "pg/guard.h"
+#include "pg/params.h"
+#include "pg/plans.h"
+#include "session/shared/session_slots.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "commands/async.h"
+#include "nodes/plannodes.h"
+#include "parser/analyze.h"
+#include "pgstat.h"
+#include "tcop/utility.h"
+#include "utils/backend_status.h"
+#include "utils/portal.h"
+#include "utils/ps_status.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+// A command on its way.
+struct Execution {
+    const WireCommand *command;
+    const char *sql;
+    CachedPlanSource *prepared; // what runs; nullptr: the text
+    List *statements;
+    bool logged;
+    bool usage;
+};
+
+} // namespace
+
+static void start_statement_timer() {
+    if (StatementTimeout > 0) {
+        if (!get_timeout_active(STATEMENT_TIMEOUT))
+            enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+    } else if (get_timeout_active(STATEMENT_TIMEOUT)) {
+        disable_timeout(STATEMENT_TIMEOUT, false);
+    }
+}
+
+static void stop_statement_timer() {
+    if (get_timeout_active(STATEMENT_TIMEOUT)) disable_timeout(STATEMENT_TIMEOUT, false);
+}
+
+static void begin_transaction_command() {
+    if (!worker.in_command) StartTransactionCommand();
+    worker.in_command = true;
+    start_statement_timer();
+}
+
+void end_transaction_command() {
+    stop_statement_timer();
+    if (!worker.in_command) return;
+    CommitTransactionCommand();
+    worker.in_command = false;
+}
+
+static void log_statement_if_wanted(Execution *run) {
+    if (log_statement == LOGSTMT_NONE) return;
+    ListCell *cell;
+    bool wanted = log_statement == LOGSTMT_ALL;
+    foreach (cell, run->statements)
+        wanted = wanted || GetCommandLogLevel(static_cast<Node *>(lfirst(cell))) <= log_statement;
+    if (!wanted) return;
+    ereport(LOG, (errmsg("statement: %s", run->sql), errhidestmt(true)));
+    run->logged = true;
+}
+
+static void log_duration_if_wanted(const Execution *run) {
+    char duration[32];
+    switch (check_log_duration(duration, run->logged)) {
+    case 1: ereport(LOG, (errmsg("duration: %s ms", duration), errhidestmt(true))); break;
+    case 2:
+        ereport(LOG,
+                (errmsg("duration: %s ms  statement: %s", duration, run->sql), errhidestmt(true)));
+        break;
+    }
+    if (run->usage) ShowUsage("QUERY STATISTICS");
+}
+
+static bool ends_transaction(const Node *statement) {
+    if (!IsA(statement, TransactionStmt)) return false;
+    switch (reinterpret_cast<const TransactionStmt *>(statement)->kind) {
+    case TRANS_STMT_COMMIT:
+    case TRANS_STMT_PREPARE:
+    case TRANS_STMT_ROLLBACK:
+    case TRANS_STMT_ROLLBACK_TO: return true;
+    default: return false;
+    }
+}
+
+static bool is_commit(const Node *statement) {
+    return IsA(statement, TransactionStmt) &&
+           reinterpret_cast<const TransactionStmt *>(statement)->kind == TRANS_STMT_COMMIT;
+}
+
+static void check_transaction_state(const Execution *run, const Node *statement) {
+    if (!IsAbortedTransactionBlockState()) return;
+    const bool ends = ends_transaction(statement) && run->command->nparams == 0;
+    ErrorData *deadlock = worker.deadlock;
+    worker.deadlock = nullptr;
+    if (deadlock != nullptr && (!ends || is_commit(statement))) {
+        // Nobody knows yet that the transaction was lost while it was idle. Who commits must not
+        // believe it was kept; the transaction is over, as after any failed commit.
+        if (ends) AbortOutOfAnyTransaction();
+        pg::rethrow(deadlock);
+    }
+    pg::free_error(deadlock);
+    if (ends) return;
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_IN_FAILED_SQL_TRANSACTION),
+         errmsg(
+             "current transaction is aborted, commands ignored until end of transaction block")));
+}
+
+static void refuse_unsupported(const Node *statement) {
+    if (!IsA(statement, CopyStmt)) return;
+    const auto *copy = reinterpret_cast<const CopyStmt *>(statement);
+    if (copy->is_from && copy->filename == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("COPY FROM STDIN is not possible in a background session"),
+                        errhint("Use INSERT with parameters, or COPY from a file or program.")));
+}
+
+// A worker may listen because its loop serves notifications; the server leaves that to whoever can
+// promise it.
+static bool run_listen(const Node *statement, QueryCompletion *completion) {
+    if (!IsA(statement, ListenStmt)) return false;
+    Async_Listen(reinterpret_cast<const ListenStmt *>(statement)->conditionname);
+    SetQueryCompletion(completion, CMDTAG_LISTEN, 0);
+    return true;
+}
+
+// The launcher may send a value of a type that its transaction has made and not committed, or that
+// is changed before the value is here.
+void check_param_types(const WireCommand *command) {
+    for (uint32 i = 0; i < command->nparams; i++) {
+        Oid type = command->params[i].type;
+        const bool exists = SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type));
+        if (exists && definitions_hold(command->definitions[i])) continue;
+        if (exists)
+            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                            errmsg("type %s of parameter $%u has been changed since it was sent",
+                                   format_type_be(type), i + 1)));
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_UNDEFINED_OBJECT),
+             errmsg("type of parameter $%u does not exist for the background session", i + 1),
+             errhint(
+                 "A type can be used in a background session once its creation is committed.")));
+    }
+}
+
+// Raises when there are more values than the statement has parameters.
+static void check_param_count(const pg::ParamTypes *types) {
+    int wanted = types->count;
+    while (wanted > 0 && types->place[wanted - 1] == nullptr) wanted--;
+    if (wanted < types->count)
+        ereport(ERROR,
+                (errcode(ERRCODE_SYNTAX_ERROR),
+                 errmsg("wrong number of parameters: expected %d, got %d", wanted, types->count)));
+}
+
+// Analyses and plans; *bound gets the values of the parameters.
+static List *plan_statement(const Execution *run, RawStmt *statement, ParamListInfo *bound) {
+    const WireCommand *command = run->command;
+    bool snapshot = command->nparams > 0 || analyze_requires_snapshot(statement);
+    if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
+    List *queries;
+    if (command->nparams > 0) {
+        check_param_types(command);
+        pg::ParamTypes types;
+        pg::init_param_types(&types, static_cast<int>(command->nparams), command->params);
+        queries = pg::analyze_with_params(statement, command->sql, &types);
+        check_param_count(&types);
+        *bound = pg::bind_params(&types, command->params);
+    } else {
+        queries = pg_analyze_and_rewrite_fixedparams(statement, command->sql, nullptr, 0, nullptr);
+    }
+    List *plans = pg_plan_queries(queries, command->sql, CURSOR_OPT_PARALLEL_OK, *bound);
+    if (snapshot) PopActiveSnapshot();
+    CHECK_FOR_INTERRUPTS();
+    return plans;
+}
+
+// Plans a statement and starts the portal that runs it.
+static Portal open_portal(const Execution *run, RawStmt *statement, CommandTag tag) {
+    ParamListInfo bound = nullptr;
+    Portal portal;
+    if (run->prepared == nullptr) {
+        List *plans = plan_statement(run, statement, &bound);
+        portal = CreatePortal("", true, true);
+        pg::define_portal(portal, run->sql, tag, plans, nullptr);
+    } else {
+        portal = CreatePortal("", true, true);
+        bool snapshot = run->command->nparams > 0 || analyze_requires_snapshot(statement);
+        if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
+        CachedPlan *plan = plan_prepared(run->prepared, run->command, &bound);
+        pg::define_portal(portal, run->sql, tag, plan->stmt_list, plan);
+        if (snapshot) PopActiveSnapshot();
+    }
+    portal->visible = false;
+    PortalStart(portal, bound, 0, InvalidSnapshot);
+    return portal;
+}
+
+static void run_portal(const Execution *run, Portal portal, QueryCompletion *completion) {
+    DestReceiver *receiver = (run->command->flags & kQuiet) ? None_Receiver : make_row_receiver();
+    MemoryContextSwitchTo(CurTransactionContext);
+    pg::run_portal(portal, receiver, completion);
+    receiver->rDestroy(receiver);
+    PortalDrop(portal, false);
+}
+
+// What follows a statement, before its tag is sent: errors of a commit belong to the statement.
+static void finish_statement(const Execution *run, const Node *statement, bool last) {
+    if (last) {
+        if (list_length(run->statements) > 1) EndImplicitTransactionBlock();
+        end_transaction_command();
+    } else if (IsA(statement, TransactionStmt)) {
+        end_transaction_command();
+    } else {
+        CommandCounterIncrement();
+        stop_statement_timer();
+    }
+}
+
+static void run_statement(const Execution *run, RawStmt *statement, bool last) {
+    QueryCompletion completion;
+    InitializeQueryCompletion(&completion);
+    pgstat_report_query_id(0, true);
+    CommandTag tag = CreateCommandTag(statement->stmt);
+    set_ps_display(GetCommandTagName(tag));
+    check_transaction_state(run, statement->stmt);
+    begin_transaction_command();
+    if (list_length(run->statements) > 1) BeginImplicitTransactionBlock();
+    CHECK_FOR_INTERRUPTS();
+    refuse_unsupported(statement->stmt);
+    take_busy_lock();
+    MemoryContext own = nullptr;
+    if (last) {
+        MemoryContextSwitchTo(MessageContext);
+    } else {
+        own = AllocSetContextCreate(MessageContext, "pllua_bg statement", ALLOCSET_DEFAULT_SIZES);
+        MemoryContextSwitchTo(own);
+    }
+    if (!run_listen(statement->stmt, &completion))
+        run_portal(run, open_portal(run, statement, tag), &completion);
+    finish_statement(run, statement->stmt, last);
+    send_tag(&completion);
+    MemoryContextSwitchTo(MessageContext);
+    if (own != nullptr) MemoryContextDelete(own);
+}
+
+// The statements of the text.
+static List *parse(const WireCommand *command) {
+    List *statements = pg_parse_query(command->sql);
+    bool single = command->nparams > 0 || command->statement != 0;
+    if (single && list_length(statements) > 1)
+        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+                        errmsg("cannot insert multiple commands into a prepared statement")));
+    return statements;
+}
+
+static void prepare(const Execution *run) {
+    if (run->statements == NIL)
+        ereport(ERROR,
+                (errcode(ERRCODE_SYNTAX_ERROR), errmsg("there is no statement to be prepared")));
+    auto *statement = static_cast<RawStmt *>(linitial(run->statements));
+    check_transaction_state(run, statement->stmt);
+    refuse_unsupported(statement->stmt);
+    keep_statement(run->command, statement);
+}
+
+void execute_command(const WireCommand *command) {
+    Execution run = {command, command->sql, nullptr, NIL, false, log_statement_stats};
+    const bool prepares = (command->flags & kPrepare) != 0;
+    if (command->statement != 0 && !prepares) {
+        run.prepared = prepared_statement(command->statement);
+        run.sql = run.prepared->query_string;
+    }
+    debug_query_string = run.sql;
+    SetCurrentStatementStartTimestamp();
+    pgstat_report_activity(STATE_RUNNING, run.sql);
+    show_running(command->id, run.sql);
+    if (run.usage) ResetUsage();
+    begin_transaction_command();
+    MemoryContextSwitchTo(MessageContext);
+    pg::refresh_plans();
+    run.statements =
+        run.prepared == nullptr ? parse(command) : list_make1(run.prepared->raw_parse_tree);
+    if (prepares) {
+        prepare(&run);
+    } else {
+        log_statement_if_wanted(&run);
+        int count = list_length(run.statements);
+        for (int i = 0; i < count; i++)
+            run_statement(&run, static_cast<RawStmt *>(list_nth(run.statements, i)),
+                          i + 1 == count);
+    }
+    end_transaction_command();
+    log_duration_if_wanted(&run);
+    debug_query_string = nullptr;
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,205 @@
+// The worker's loop: waits for commands, runs them, survives their errors, does a backend's duties
+// while idle. Owns what a session is between two commands. Follows PostgresMain in
+// src/backend/tcop/postgres.c.
+#include "session/worker/worker.h"
+
+#include "pg/compat.h"
+#include "pg/fault.h"
+#include "pg/guard.h"
+#include "pg/wait.h"
+#include "session/shared/session_slots.h"
+#include "session/worker/idle.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "jit/jit.h"
+#include "pgstat.h"
+#include "replication/slot.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/portal.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "utils/wait_event.h"
+}
+
+namespace pllua_bg::session {
+
+// A cancel for the present command takes effect, one for another does not.
+static void begin_command(const WireCommand *command) {
+    worker.running = command->id;
+    worker.begun = GetCurrentTimestamp();
+    worker.result_size = 0;
+    if (command->flags & kLast) worker.last = command->id;
+    worker.channel.wait = (command->flags & kStreaming) != 0;
+    pg_atomic_write_u64(&worker.header->started, command->id);
+    pg_memory_barrier();
+    if (is_cancelled(worker.header, command->id) || has_flag(worker.header, kClosing)) {
+        QueryCancelPending = true;
+        InterruptPending = true;
+    }
+    take_busy_lock();
+}
+
+// Reports the state after a command, or after an error while idle.
+static void report_ready() {
+    worker.running = 0;
+    worker.channel.wait = false;
+    release_busy_lock();
+    report_idle_activity();
+    ReadyFrame ready = {};
+    ready.command = pg_atomic_read_u64(&worker.header->finished);
+    ready.transaction = transaction_state();
+    show_idle(ready.command, ready.transaction);
+    ready.begun = worker.begun;
+    ready.ended = GetCurrentTimestamp();
+    put_frame(&worker.channel, FrameType::kReady, &ready, sizeof ready);
+    flush(&worker.channel);
+}
+
+static void end_command() {
+    if (worker.header == nullptr) return;
+    if (worker.running != 0) pg_atomic_write_u64(&worker.header->finished, worker.running);
+    report_ready();
+}
+
+static bool open_testament() {
+    SegmentHeader *header = worker.header;
+    if (worker.testament_read || !has_flag(header, kTestament)) return false;
+    worker.testament_read = true;
+    dsm_handle handle = pg_atomic_read_u32(&header->testament);
+    dsm_segment *segment = dsm_attach(handle);
+    if (segment == nullptr) return false;
+    dsm_unpin_segment(handle);
+    const char *at = static_cast<const char *>(dsm_segment_address(segment));
+    uint64 length;
+    memcpy(&length, at, sizeof length);
+    worker.frames.at = at + sizeof length;
+    worker.frames.end = worker.frames.at + length;
+    return true;
+}
+
+// Looks for a message; false when there will be none any more.
+static bool look_for_message(bool *found) {
+    const char *message;
+    Size length;
+    *found = false;
+    if (!worker.header->has_queues) return false;
+    switch (receive(&worker.channel, &message, &length)) {
+    case Received::kMessage:
+        worker.frames.at = message;
+        worker.frames.end = message + length;
+        *found = true;
+        return true;
+    case Received::kGone: *found = open_testament(); return *found;
+    case Received::kNothing: break;
+    }
+    return true;
+}
+
+// The last command is done, and all it has brought is on its way.
+static bool is_at_end() {
+    return worker.last != 0 && pg_atomic_read_u64(&worker.header->finished) >= worker.last &&
+           !has_backlog(&worker.channel);
+}
+
+// Waits for the next command; false when the session is over. Errors: pg (interrupts).
+static bool next_command(Frame *frame) {
+    pg::Poll poll = {};
+    // Who has just started has a launcher that is busy with starting others, or asleep.
+    bool polling = worker.begun != 0;
+    Idle idle = {};
+    for (;;) {
+        serve_interrupts();
+        if (has_flag(worker.header, kClosing)) return false;
+        if (next_frame(&worker.frames, frame)) {
+            end_idle(&idle);
+            return true;
+        }
+        bool found;
+        if (!look_for_message(&found)) return false;
+        if (found) continue;
+        if (has_backlog(&worker.channel)) (void)send_backlog(&worker.channel);
+        if (is_at_end()) return false;
+        polling = polling && pg::poll_again(&poll);
+        if (polling) continue;
+        if (!sleep_idle(&idle)) return false;
+    }
+}
+
+static bool run_next_command() {
+    MemoryContextSwitchTo(MessageContext);
+    MemoryContextReset(MessageContext);
+    InvalidateCatalogSnapshotConditionally();
+    Frame frame;
+    if (!next_command(&frame)) return false;
+    if (frame.type == FrameType::kRest) {
+        go_to_rest(&frame);
+        return true;
+    }
+    if (frame.type == FrameType::kForget) {
+        uint32 number;
+        memcpy(&number, frame.payload, sizeof number);
+        forget_statement(number);
+        return true;
+    }
+    if (frame.type == FrameType::kRenew) {
+        renew(&frame);
+        if (transaction_state() != 'I') report_ready();
+        return true;
+    }
+    if (frame.type != FrameType::kCommand) elog(ERROR, "unknown message for a background session");
+    WireCommand command;
+    read_command(&frame, &command);
+    begin_command(&command);
+    pg::fault("worker-command");
+    execute_command(&command);
+    end_command();
+    return true;
+}
+
+// Keeps what the error says for bg.sessions. The transaction is over, its memory free again.
+static void show_failure() {
+    MemoryContextSwitchTo(MessageContext);
+    ErrorData *error = CopyErrorData();
+    if (error->message != nullptr) show_error(error->message);
+    FreeErrorData(error);
+}
+
+// What PostgresMain does after an error.
+static void recover() {
+    HOLD_INTERRUPTS();
+    disable_all_timeouts(false);
+    QueryCancelPending = false;
+    worker.channel.wait = false;
+    EmitErrorReport();
+    debug_query_string = nullptr;
+    AbortCurrentTransaction();
+    PortalErrorCleanup();
+    if (MyReplicationSlot != nullptr) ReplicationSlotRelease();
+    pg::drop_temporary_slots();
+    jit_reset_after_error();
+    show_failure();
+    MemoryContextSwitchTo(TopMemoryContext);
+    FlushErrorState();
+    worker.in_command = false;
+    RESUME_INTERRUPTS();
+    end_command();
+}
+
+void run_loop() {
+    end_command();
+    for (;;) {
+        bool more = false;
+        if (pg::attempt_raw([&more] { more = run_next_command(); })) {
+            if (!more) return;
+        } else {
+            recover();
+            pg::fault("worker-recovered");
+            // Half a reset is none.
+            if (worker.turning || (worker.pooled && retire())) return;
+        }
+    }
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,119 @@
+// What the server sends to a client, as frames to the launcher: errors, notices, notifications,
+// COPY TO STDOUT. Owns the process's PQcommMethods while a session runs.
+#include "session/worker/worker.h"
+
+#include "pg/compat.h"
+#include "pg/encoding.h"
+#include "pg/settings.h"
+
+extern "C" {
+// The header of GSSAPI is not needed here, and not always installed.
+#undef ENABLE_GSS
+#include "libpq/libpq-be.h"
+#include "libpq/libpq.h"
+#include "mb/pg_wchar.h"
+}
+#include "session/worker/row_receiver.h"
+
+namespace pllua_bg::session {
+
+static const PQcommMethods *former_methods;
+
+static void reset_output() {}
+static bool is_output_pending() { return false; }
+
+// Whoever reports something does not wait for the launcher, even where rows do.
+static int flush_output() {
+    bool wait = worker.channel.wait;
+    worker.channel.wait = false;
+    flush(&worker.channel);
+    worker.channel.wait = wait;
+    return 0;
+}
+
+static void put_report(FrameType type, const char *data, Size length) {
+    bool wait = worker.channel.wait;
+    worker.channel.wait = false;
+    put_frame(&worker.channel, type, data, length);
+    worker.channel.wait = wait;
+}
+
+// Keeps a FATAL message where the launcher finds it even if the queue is full.
+static void keep_last_words(const char *fields, Size length) {
+    const char *severity = nullptr;
+    const char *message = nullptr;
+    for (const char *at = fields; at < fields + length && *at != '\0'; at += strlen(at) + 1) {
+        if (*at == PG_DIAG_SEVERITY_NONLOCALIZED) severity = at + 1;
+        if (*at == PG_DIAG_MESSAGE_PRIMARY) message = at + 1;
+    }
+    if (severity == nullptr || message == nullptr || worker.header == nullptr) return;
+    if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)
+        pg::copy_clipped(worker.header->last_words, message, sizeof worker.header->last_words);
+}
+
+// What the launcher does not take waits here, on disk when it is much, but not without limit.
+static void put_notification(const char *data, Size length) {
+    static int waiting;
+    static bool dropping;
+    if (!has_backlog(&worker.channel)) {
+        waiting = 0;
+        dropping = false;
+    }
+    if (pg::setting_max_notifications == 0 || waiting < pg::setting_max_notifications) {
+        waiting++;
+        put_report(FrameType::kNotification, data, length);
+    } else if (!dropping) {
+        dropping = true;
+        warn_of_lost_notifications(MyProcPid);
+    }
+}
+
+static int put_message(char type, const char *data, size_t length) {
+    if (worker.channel.gone) return 0;
+    switch (type) {
+    case 'E':
+        keep_last_words(data, length);
+        put_report(FrameType::kError, data, length);
+        break;
+    case 'N': put_report(FrameType::kNotice, data, length); break;
+    case 'A': put_notification(data, length); break;
+    case 'H': // CopyOutResponse: its first byte is 1 when the format is binary
+        begin_copy_rows(length > 0 && data[0] == 1);
+        break;
+    case 'd': put_copy_row(data, length); break;
+    default: // the end of a COPY, parameter changes: nothing the launcher needs
+        break;
+    }
+    return 0;
+}
+
+static void put_message_noblock(char type, const char *data, size_t length) {
+    (void)put_message(type, data, length);
+}
+
+static const PQcommMethods methods = {reset_output,      flush_output, flush_output,
+                                      is_output_pending, put_message,  put_message_noblock};
+
+void install_output() {
+    former_methods = PqCommMethods;
+    PqCommMethods = &methods;
+    whereToSendOutput = DestRemote;
+    FrontendProtocol = PG_PROTOCOL_LATEST;
+}
+
+void remove_output() {
+    worker.channel.gone = true;
+    whereToSendOutput = DestNone;
+    if (former_methods != nullptr) PqCommMethods = former_methods;
+}
+
+void send_tag(const QueryCompletion *completion) {
+    char tag[COMPLETION_TAG_BUFSIZE];
+    pg::completion_text(tag, completion);
+    Size length = strlen(tag) + 1;
+    char *at = begin_frame(&worker.channel, FrameType::kTag, sizeof(uint64) + length);
+    memcpy(at, &completion->nprocessed, sizeof(uint64));
+    memcpy(at + sizeof(uint64), tag, length);
+}
+
+} // namespace pllua_bg::session

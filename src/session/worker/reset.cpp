@@ -1,0 +1,79 @@
+// A worker between two uses of its session: forgetting the one, taking over the settings of the
+// other. Owns nothing.
+#include "session/session.h"
+#include "session/worker/idle.h"
+#include "session/worker/worker.h"
+
+#include "pg/compat.h"
+#include "pg/fault.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "commands/discard.h"
+#include "pgstat.h"
+#include "utils/backend_status.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+}
+
+namespace pllua_bg::session {
+
+// A worker whose caches have grown beyond this is not used again.
+static constexpr Size kMostMemory = 64 * 1024 * 1024;
+
+static void discard_all() {
+    DiscardStmt statement = {};
+    statement.type = T_DiscardStmt;
+    statement.target = DISCARD_ALL;
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    PushActiveSnapshot(GetTransactionSnapshot());
+    DiscardCommand(&statement, true);
+    PopActiveSnapshot();
+    SetConfigOption("application_name", "pllua_bg pool", PGC_USERSET, PGC_S_CLIENT);
+    CommitTransactionCommand();
+    pg::drop_temporary_slots();
+}
+
+void go_to_rest(const Frame *frame) {
+    RestFrame rest;
+    memcpy(&rest, frame->payload, sizeof rest);
+    if (transaction_state() != 'I') elog(ERROR, "session is in a transaction");
+    worker.turning = true;
+    pgstat_report_activity(STATE_RUNNING, "DISCARD ALL");
+    pg::fault("worker-rest");
+    end_all_sessions(); // those that this session has launched
+    if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
+    worker.deadlock = nullptr;
+    forget_all_statements();
+    discard_all();
+    if (MemoryContextMemAllocated(TopMemoryContext, true) > kMostMemory)
+        elog(ERROR, "session has become too large to be used again");
+    report_idle_activity();
+    worker.pool_end = GetCurrentTimestamp() + rest.milliseconds * 1000;
+    worker.pooled = true;
+    worker.turning = false;
+    put_frame(&worker.channel, FrameType::kRest, nullptr, 0);
+    flush(&worker.channel);
+}
+
+void renew(const Frame *frame) {
+    worker.turning = true;
+    worker.pooled = false;
+    put_frame(&worker.channel, FrameType::kRenew, nullptr, 0);
+    pg::fault("worker-renew");
+    FrameCursor cursor = {frame->payload, frame->payload + frame->length};
+    take_busy_lock();
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    take_over(&cursor);
+    CommitTransactionCommand();
+    take_snapshot(&cursor);
+    release_busy_lock();
+    worker.turning = false;
+}
+
+bool retire() { return leave_pool(worker.header, kRetired); }
+
+} // namespace pllua_bg::session

@@ -1,0 +1,239 @@
+// Result rows as MinimalTuples: the receiver of statements, and the rows of COPY TO STDOUT.
+// Owns nothing that outlives a statement.
+#include "session/worker/row_receiver.h"
+
+#include "pg/open_type.h"
+#include "pg/settings.h"
+#include "session/shared/row_definition.h"
+#include "session/worker/worker.h"
+
+extern "C" {
+#include "access/detoast.h"
+#include "access/tupdesc_details.h"
+#include "mb/pg_wchar.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+struct RowReceiver {
+    DestReceiver base;
+    TupleDesc source; // what the executor delivers
+    TupleDesc sent;   // what is sent
+    bool *as_text;
+    bool *changed;     // of the columns as text, those whose type this transaction has changed
+    bool plain;        // no column as text, none that can be toasted
+    FmgrInfo *outputs; // of the columns as text
+    Datum *values;
+    MemoryContext scratch; // reset after each row
+};
+
+} // namespace
+
+// The names of the server's own types never change.
+static const char *type_name(Oid type, int32 typmod) {
+    struct Known {
+        Oid type;
+        int32 typmod;
+        char name[32];
+    };
+    static Known cache[64];
+    constexpr bits16 kFlags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID;
+    if (type >= FirstGenbkiObjectId) return format_type_extended(type, typmod, kFlags);
+    Known *known = &cache[(type + static_cast<uint32>(typmod) * 7) % lengthof(cache)];
+    if (known->type == type && known->typmod == typmod) return known->name;
+    char *name = format_type_extended(type, typmod, kFlags);
+    if (strlen(name) >= sizeof known->name) return name;
+    known->type = type;
+    known->typmod = typmod;
+    strlcpy(known->name, name, sizeof known->name);
+    return known->name;
+}
+
+static void put_string(StringInfo message, const char *text) {
+    int16 length = static_cast<int16>(strlen(text));
+    appendBinaryStringInfo(message, reinterpret_cast<char *>(&length), sizeof length);
+    appendBinaryStringInfo(message, text, length + 1);
+}
+
+template <class T> void put(StringInfo message, const T &value) {
+    appendBinaryStringInfo(message, reinterpret_cast<const char *>(&value), sizeof value);
+}
+
+// Their length in front.
+static void put_definitions(StringInfo message, Oid type) {
+    const int start = message->len;
+    put<int32>(message, 0);
+    write_definitions(message, type);
+    const int32 length = message->len - start - static_cast<int>(sizeof(int32));
+    memcpy(message->data + start, &length, sizeof length);
+}
+
+// Announces a result set (read by read_column in receive.cpp).
+static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text,
+                         const bool *changed) {
+    StringInfoData message;
+    initStringInfo(&message);
+    put<int32>(&message, source->natts);
+    for (int i = 0; i < source->natts; i++) {
+        Form_pg_attribute column = TupleDescAttr(source, i);
+        Form_pg_attribute form = TupleDescAttr(sent, i);
+        put<Oid>(&message, column->atttypid);
+        put<int32>(&message, column->atttypmod);
+        put<Oid>(&message, column->attcollation);
+        put<bool>(&message, as_text[i]);
+        put<bool>(&message, changed[i]);
+        put<Oid>(&message, form->atttypid);
+        put<int16>(&message, form->attlen);
+        put<bool>(&message, form->attbyval);
+        put<char>(&message, form->attalign);
+        put<char>(&message, form->attstorage);
+        put_string(&message, NameStr(column->attname));
+        put_string(&message, type_name(column->atttypid, column->atttypmod));
+        put_definitions(&message, column->atttypid);
+    }
+    put_frame(&worker.channel, FrameType::kColumns, message.data, message.len);
+    pfree(message.data);
+}
+
+// The launcher takes a result when it is complete, and what it has not taken is kept here or there.
+static void count_bytes(Size length) {
+    worker.result_size += length;
+    if (pg::setting_max_result_size == 0 || worker.channel.wait) return;
+    if (worker.result_size <= static_cast<Size>(pg::setting_max_result_size) * 1024) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+             errmsg("result of a background session is too large"),
+             errdetail("A result may have %d kB of rows (pllua_bg.max_result_size).",
+                       pg::setting_max_result_size),
+             errhint("Rows that are read while they come, with session:rows, are not limited.")));
+}
+
+// Writes a tuple straight into the batch; what heap_form_minimal_tuple makes, without the copy.
+static void put_tuple(TupleDesc descriptor, Datum *values, bool *nulls) {
+    bool has_nulls = false;
+    for (int i = 0; i < descriptor->natts; i++) has_nulls = has_nulls || nulls[i];
+    Size header = SizeofMinimalTupleHeader;
+    if (has_nulls) header += BITMAPLEN(descriptor->natts);
+    header = MAXALIGN(header);
+    Size data = heap_compute_data_size(descriptor, values, nulls);
+    Size length = header + data;
+    count_bytes(length);
+    char *room = begin_row(&worker.channel, length);
+    memset(room, 0, MAXALIGN(length));
+    auto *tuple = reinterpret_cast<MinimalTuple>(room);
+    tuple->t_len = static_cast<uint32>(length);
+    HeapTupleHeaderSetNatts(tuple, descriptor->natts);
+    tuple->t_hoff = static_cast<uint8>(header + MINIMAL_TUPLE_OFFSET);
+    heap_fill_tuple(descriptor, values, nulls, room + header, data, &tuple->t_infomask,
+                    has_nulls ? tuple->t_bits : nullptr);
+}
+
+static Datum as_sent(RowReceiver *receiver, int column, Datum value) {
+    if (receiver->as_text[column])
+        return PointerGetDatum(
+            cstring_to_text(OutputFunctionCall(&receiver->outputs[column], value)));
+    if (TupleDescAttr(receiver->sent, column)->attlen != -1) return value;
+    auto *varlena = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
+    // The toast table may be gone by the time the launcher reads the row.
+    return VARATT_IS_EXTERNAL(varlena) ? PointerGetDatum(detoast_external_attr(varlena)) : value;
+}
+
+static bool receive_row(TupleTableSlot *slot, DestReceiver *self) {
+    auto *receiver = reinterpret_cast<RowReceiver *>(self);
+    slot_getallattrs(slot);
+    if (receiver->plain) {
+        put_tuple(receiver->sent, slot->tts_values, slot->tts_isnull);
+    } else {
+        MemoryContext old = MemoryContextSwitchTo(receiver->scratch);
+        for (int i = 0; i < receiver->sent->natts; i++)
+            if (!slot->tts_isnull[i])
+                receiver->values[i] = as_sent(receiver, i, slot->tts_values[i]);
+            else
+                receiver->values[i] = 0;
+        put_tuple(receiver->sent, receiver->values, slot->tts_isnull);
+        MemoryContextSwitchTo(old);
+        MemoryContextReset(receiver->scratch);
+    }
+    if (worker.channel.wait) flush_if_late(&worker.channel);
+    if (has_flag(worker.header, kEdge)) yield_busy_lock();
+    return true;
+}
+
+static void send_as_text(RowReceiver *receiver, int column, Oid type) {
+    Oid output;
+    bool is_varlena;
+    getTypeOutputInfo(type, &output, &is_varlena);
+    fmgr_info(output, &receiver->outputs[column]);
+    receiver->as_text[column] = true;
+    receiver->plain = false;
+    TupleDescInitEntry(receiver->sent, static_cast<AttrNumber>(column + 1),
+                       NameStr(TupleDescAttr(receiver->sent, column)->attname), TEXTOID, -1, 0);
+}
+
+static void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
+    auto *receiver = reinterpret_cast<RowReceiver *>(self);
+    int natts = descriptor->natts;
+    // Called inside the executor: what lives as long as the receiver goes where the receiver is.
+    MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(receiver));
+    receiver->source = descriptor;
+    receiver->sent = CreateTupleDescCopy(descriptor);
+    receiver->as_text = static_cast<bool *>(palloc0(natts + 1));
+    receiver->changed = static_cast<bool *>(palloc0(natts + 1));
+    receiver->outputs = static_cast<FmgrInfo *>(palloc0(sizeof(FmgrInfo) * natts + 1));
+    receiver->values = static_cast<Datum *>(palloc(sizeof(Datum) * natts + 1));
+    receiver->plain = true;
+    for (int i = 0; i < natts; i++) {
+        Form_pg_attribute column = TupleDescAttr(descriptor, i);
+        const pg::OpenType open = pg::open_type(column->atttypid);
+        receiver->changed[i] = open.changed;
+        if (open.as_text)
+            send_as_text(receiver, i, column->atttypid);
+        else if (column->attlen == -1)
+            receiver->plain = false;
+    }
+    send_columns(descriptor, receiver->sent, receiver->as_text, receiver->changed);
+    if (!receiver->plain && receiver->scratch == nullptr)
+        receiver->scratch =
+            AllocSetContextCreate(CurrentMemoryContext, "pllua_bg row", ALLOCSET_DEFAULT_SIZES);
+    MemoryContextSwitchTo(old);
+}
+
+static void end_rows(DestReceiver *) {}
+
+DestReceiver *make_row_receiver() {
+    auto *receiver = static_cast<RowReceiver *>(palloc0(sizeof(RowReceiver)));
+    receiver->base.receiveSlot = receive_row;
+    receiver->base.rStartup = start_rows;
+    receiver->base.rShutdown = end_rows;
+    receiver->base.rDestroy = end_rows;
+    receiver->base.mydest = DestRemote;
+    return &receiver->base;
+}
+
+// COPY TO STDOUT.
+
+static TupleDesc copy_descriptor;
+
+void begin_copy_rows(bool binary) {
+    MemoryContext old = MemoryContextSwitchTo(MessageContext);
+    copy_descriptor = CreateTemplateTupleDesc(1);
+    TupleDescInitEntry(copy_descriptor, 1, "copy", binary ? BYTEAOID : TEXTOID, -1, 0);
+    bool no = false;
+    send_columns(copy_descriptor, copy_descriptor, &no, &no);
+    MemoryContextSwitchTo(old);
+}
+
+void put_copy_row(const char *data, Size length) {
+    if (TupleDescAttr(copy_descriptor, 0)->atttypid == TEXTOID) {
+        if (length > 0 && data[length - 1] == '\n') length--;
+        pg_verifymbstr(data, static_cast<int>(length), false);
+    }
+    Datum value = PointerGetDatum(cstring_to_text_with_len(data, static_cast<int>(length)));
+    bool isnull = false;
+    put_tuple(copy_descriptor, &value, &isnull);
+    pfree(DatumGetPointer(value));
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,40 @@
+// Taking the launcher's snapshot over. The rules are those of ImportSnapshot in
+// src/backend/utils/time/snapmgr.c. Owns nothing.
+#include "session/worker/worker.h"
+
+#include "pg/compat.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "utils/snapmgr.h"
+}
+
+namespace pllua_bg::session {
+
+// The place in the array of processes may have changed hands before or while the snapshot was taken
+// over; then nobody has kept what it needs.
+static void check_launcher_transaction(LocalTransactionId transaction) {
+    const PGPROC *launcher = pg::proc_by_number(worker.header->launcher_number);
+    if (launcher->pid == worker.header->launcher_pid &&
+        pg::transaction_number(launcher) == transaction)
+        return;
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("could not import the requested snapshot"),
+                    errdetail("The source transaction is not running anymore.")));
+}
+
+void begin_with_snapshot(const Frame *frame) {
+    SnapshotHeader header;
+    memcpy(&header, frame->payload, sizeof header);
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    XactIsoLevel = XACT_REPEATABLE_READ;
+    Snapshot snapshot = RestoreSnapshot(const_cast<char *>(frame->payload) + sizeof header);
+    check_launcher_transaction(header.transaction);
+    RestoreTransactionSnapshot(snapshot, pg::proc_by_number(worker.header->launcher_number));
+    check_launcher_transaction(header.transaction);
+    BeginTransactionBlock();
+    CommitTransactionCommand();
+}
+
+} // namespace pllua_bg::session

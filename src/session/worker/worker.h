@@ -1,0 +1,106 @@
+// The worker's side of a session, as its files share it: one process runs one session.
+// Owns the state of the worker process.
+#pragma once
+
+#include "session/shared/channel.h"
+#include "session/shared/message.h"
+#include "session/shared/segment.h"
+
+extern "C" {
+#include "nodes/params.h"
+#include "nodes/parsenodes.h"
+#include "storage/lock.h"
+#include "tcop/cmdtag.h"
+#include "tcop/dest.h"
+#include "utils/plancache.h"
+}
+
+namespace pllua_bg::session {
+
+struct Worker {
+    SegmentHeader *header;
+    dsm_segment *segment; // nullptr after it was detached
+    Channel channel;
+    FrameCursor frames; // what is left of the message received last
+    const char *testament;
+    bool testament_read;
+    bool in_command;            // a transaction command is open (StartTransactionCommand)
+    volatile CommandId running; // 0: none; read by signal handlers
+    bool pooled;                // not in use (see reset.cpp)
+    bool turning;               // on its way into the pool or out of it: an error ends the worker
+    TimestampTz pool_end;       // when a pooled worker ends
+    TimestampTz begun;          // when the running command began
+    Size result_size;           // bytes of rows of the running command
+    CommandId last;             // after which the worker ends; 0: none has come
+    ErrorData *deadlock;        // found while idle in a transaction: what the next command reports
+};
+
+extern Worker worker;
+
+// The name of the session, or one for those that have none; what application_name is at first.
+// Errors: none.
+const char *session_title();
+// Gives the process a Port as a backend of a local client has it, without a socket. Call in a
+// transaction, connected to the database. Errors: pg (memory).
+void make_port();
+// Takes the messages of the server for a client over into frames. Errors: none.
+void install_output();
+// Drops it again: the segment goes away. Errors: none.
+void remove_output();
+// A DestReceiver that sends rows, for one statement; allocates in CurrentMemoryContext. Errors: pg.
+DestReceiver *make_row_receiver();
+// Ends a statement's output with its tag. Errors: as begin_frame.
+void send_tag(const QueryCompletion *completion);
+
+// Runs one command to its end, errors included as exceptions. Errors: pg.
+void execute_command(const WireCommand *command);
+// Statements that were prepared, kept by their numbers until they are released or the use of the
+// session ends (prepared.cpp).
+CachedPlanSource *prepared_statement(uint32 number);
+// Analyses a statement and keeps it under the command's number. Call inside a transaction. Errors:
+// pg.
+void keep_statement(const WireCommand *command, RawStmt *statement);
+// An analysed statement, in the current memory context until SaveCachedPlan. Call inside a
+// transaction. Errors: pg.
+CachedPlanSource *make_source(const WireCommand *command, RawStmt *statement);
+// The plan for a run with the command's values, which go to *bound. Errors: pg 42601.
+CachedPlan *plan_prepared(CachedPlanSource *source, const WireCommand *command,
+                          ParamListInfo *bound);
+// Errors: none.
+void forget_statement(uint32 number);
+void forget_all_statements();
+// Raises for a type that only the launcher's transaction knows, or knew otherwise. Errors: pg
+// 42704, 42804.
+void check_param_types(const WireCommand *command);
+
+// Closes the transaction command that is open, if any. Errors: pg.
+void end_transaction_command();
+
+// Takes the application name of the segment, and the settings at the cursor; the cursor then stands
+// behind them. Call in a transaction. Errors: pg.
+void take_over(FrameCursor *cursor);
+// Begins a REPEATABLE READ transaction block with the snapshot in the frame. Call outside a
+// transaction. Errors: pg 55000 (the launcher's transaction has ended).
+void begin_with_snapshot(const Frame *frame);
+// Begins a transaction with the launcher's snapshot if one is at the cursor, which then stands
+// behind it. Call outside a transaction. Errors: pg.
+void take_snapshot(FrameCursor *cursor);
+
+// Ends a use: forgets all that DISCARD ALL forgets and more, says so, and waits in the pool.
+// Errors: pg.
+void go_to_rest(const Frame *frame);
+// Begins another use. Errors: pg.
+void renew(const Frame *frame);
+// Leaves the pool for good; false when the launcher has just taken the session. Errors: none.
+bool retire();
+
+// The lock that is held while the worker starts or a command runs (shared/busy_lock.h). Errors: pg.
+void take_busy_lock();
+void release_busy_lock();
+// Lets a launcher that waits for the lock have it for a moment. Errors: pg.
+void yield_busy_lock();
+
+// The loop: receives commands, runs them, survives their errors; returns when the session is over.
+void run_loop();
+
+} // namespace pllua_bg::session
