@@ -4,7 +4,6 @@
 
 #include "api/api.h"
 #include "api/expected.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/loader.h"
 #include "lua/sandbox.h"
@@ -72,40 +71,40 @@ int expected_columns(lua_State *L) {
 
 // What lua/bg is built on; internal functions:
 const luaL_Reg kCommandFunctions[] = {
-    {"exec", lua::entry<bg_exec>},
-    {"send", lua::entry<bg_send>},
-    {"post", lua::entry<bg_post>},
-    {"wait_one", lua::entry<bg_wait_one>},
-    {"wait_any", lua::entry<bg_wait_any>},
-    {"state", lua::entry<bg_state>},
-    {"fetch", lua::entry<bg_fetch>},
-    {"newest", lua::entry<bg_newest>},
-    {"oldest", lua::entry<bg_oldest>},
-    {"last", lua::entry<bg_last>},
-    {"cancel_command", lua::entry<bg_cancel_command>},
-    {"on_commit", lua::entry<bg_on_commit>},
-    {"forget", lua::entry<bg_forget>},
-    {"stream", lua::entry<bg_stream>},
-    {"prepare", lua::entry<bg_prepare>},
-    {"release", lua::entry<bg_release>},
-    {"statement_session", lua::entry<bg_statement_session>},
-    {"raise", lua::entry<raise_error>},
-    {"now", lua::entry<now>},
-    {"handle", lua::entry<create_handle>},
-    {"is_session", lua::entry<is_session>},
-    {"expected_columns", lua::entry<expected_columns>},
+    {"exec", bg_exec},
+    {"send", bg_send},
+    {"post", bg_post},
+    {"wait_one", bg_wait_one},
+    {"wait_any", bg_wait_any},
+    {"state", bg_state},
+    {"fetch", bg_fetch},
+    {"newest", bg_newest},
+    {"oldest", bg_oldest},
+    {"last", bg_last},
+    {"cancel_command", bg_cancel_command},
+    {"on_commit", bg_on_commit},
+    {"forget", bg_forget},
+    {"stream", bg_stream},
+    {"prepare", bg_prepare},
+    {"release", bg_release},
+    {"statement_session", bg_statement_session},
+    {"raise", raise_error},
+    {"now", now},
+    {"handle", create_handle},
+    {"is_session", is_session},
+    {"expected_columns", expected_columns},
     {nullptr, nullptr},
 };
 
 void push_core(lua_State *L) {
     lua_createtable(L, 0, 40);
-    lua::set_functions(L, kCommandFunctions);
-    lua::set_functions(L, kSessionFunctions);
-    lua::set_functions(L, kOversightFunctions);
-    lua::set_functions(L, kNotifyFunctions);
+    luaL_setfuncs(L, kCommandFunctions, 0);
+    luaL_setfuncs(L, kSessionFunctions, 0);
+    luaL_setfuncs(L, kOversightFunctions, 0);
+    luaL_setfuncs(L, kNotifyFunctions, 0);
     lua_pushinteger(L, static_cast<lua_Integer>(session::kAnyNotification));
     lua_setfield(L, -2, "any_notification");
-    lua::set_functions(L, kSchedulingFunctions);
+    luaL_setfuncs(L, kSchedulingFunctions, 0);
     lua::new_metatable(L, kSessionHandle);
     lua_setfield(L, -2, "session_metatable");
     push_prepared_metatable(L);
@@ -144,8 +143,8 @@ int pairs_first(lua_State *L) {
 
 void open_bg(lua_State *L) {
     static const luaL_Reg kFirstUse[] = {
-        {"__index", lua::entry<index_first>},
-        {"__pairs", lua::entry<pairs_first>},
+        {"__index", index_first},
+        {"__pairs", pairs_first},
         {nullptr, nullptr},
     };
     open_streams(L);
@@ -153,7 +152,7 @@ void open_bg(lua_State *L) {
     lua::set_private_module(L, "bg.core");
     lua_createtable(L, 0, 32);
     lua_createtable(L, 0, 3);
-    lua::set_functions(L, kFirstUse);
+    luaL_setfuncs(L, kFirstUse, 0);
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_setmetatable(L, -2);

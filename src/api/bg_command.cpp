@@ -3,7 +3,6 @@
 #include "api/bg.h"
 
 #include "api/spi_execution.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/state.h"
 #include "lua/userdata.h"

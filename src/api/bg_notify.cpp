@@ -2,7 +2,6 @@
 // there are new ones, and the function that hands them to their handlers.
 #include "api/bg.h"
 
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
@@ -63,11 +62,8 @@ void deliver_notifications(lua_State *L) {
 
 // What lua/bg is built on; internal functions:
 const luaL_Reg kNotifyFunctions[] = {
-    {"notification", lua::entry<notification>},
-    {"listen", lua::entry<listen>},
-    {"arrived", lua::entry<arrived>},
-    {"deliver_with", lua::entry<deliver_with>},
-    {nullptr, nullptr},
+    {"notification", notification}, {"listen", listen}, {"arrived", arrived},
+    {"deliver_with", deliver_with}, {nullptr, nullptr},
 };
 
 } // namespace pllua_bg::api

@@ -4,7 +4,6 @@
 
 #include <limits>
 
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/encoding.h"
@@ -198,15 +197,15 @@ int settings(lua_State *L) {
 
 // What lua/pg_background is built on; internal functions:
 const luaL_Reg kOversightFunctions[] = {
-    {"identity", lua::entry<identity>},
-    {"find_exact", lua::entry<find_exact>},
-    {"note", lua::entry<note>},
-    {"send_last", lua::entry<send_last>},
-    {"terminate", lua::entry<terminate>},
-    {"look", lua::entry<look>},
-    {"report_progress", lua::entry<report_progress>},
-    {"clip", lua::entry<clip>},
-    {"pg_background_settings", lua::entry<settings>},
+    {"identity", identity},
+    {"find_exact", find_exact},
+    {"note", note},
+    {"send_last", send_last},
+    {"terminate", terminate},
+    {"look", look},
+    {"report_progress", report_progress},
+    {"clip", clip},
+    {"pg_background_settings", settings},
     {nullptr, nullptr},
 };
 

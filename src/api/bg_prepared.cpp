@@ -3,7 +3,6 @@
 #include "api/bg.h"
 
 #include "api/spi_statement.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
@@ -118,12 +117,12 @@ int bg_statement_session(lua_State *L) {
 
 void push_prepared_metatable(lua_State *L) {
     static const luaL_Reg kMetamethods[] = {
-        {"__gc", lua::entry<bg_release>},
-        {"__close", lua::entry<bg_release>},
+        {"__gc", bg_release},
+        {"__close", bg_release},
         {nullptr, nullptr},
     };
     lua::new_metatable(L, kPreparedType);
-    lua::set_functions(L, kMetamethods);
+    luaL_setfuncs(L, kMetamethods, 0);
 }
 
 } // namespace pllua_bg::api

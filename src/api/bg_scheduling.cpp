@@ -3,7 +3,6 @@
 
 #include "api/errors.h"
 #include "api/protect.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/stack.h"
 
@@ -93,10 +92,10 @@ bool push_cooperative_rows(lua_State *L) { return push_function(L, &kCooperative
 
 // The rest of 'bg.core'; internal functions:
 const luaL_Reg kSchedulingFunctions[] = {
-    {"cooperate", lua::entry<cooperate>},
-    {"may_yield", lua::entry<answer_may_yield>},
-    {"close_threads", lua::entry<close_threads>},
-    {"add_context", lua::entry<add_context>},
+    {"cooperate", cooperate},
+    {"may_yield", answer_may_yield},
+    {"close_threads", close_threads},
+    {"add_context", add_context},
     {nullptr, nullptr},
 };
 

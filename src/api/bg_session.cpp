@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
@@ -309,18 +308,18 @@ session::Session *require_session(const SessionHandle *handle) {
 
 // What lua/bg is built on; internal functions:
 const luaL_Reg kSessionFunctions[] = {
-    {"launch", lua::entry<launch>},
-    {"find", lua::entry<find>},
-    {"numbers", lua::entry<numbers>},
-    {"number", lua::entry<number>},
-    {"is_alive", lua::entry<is_alive>},
-    {"pid", lua::entry<pid>},
-    {"name", lua::entry<name>},
-    {"status", lua::entry<status>},
-    {"cancel", lua::entry<act<session::cancel>>},
-    {"detach", lua::entry<act<session::detach>>},
-    {"close", lua::entry<act<session::close>>},
-    {"close_scope", lua::entry<close_scope>},
+    {"launch", launch},
+    {"find", find},
+    {"numbers", numbers},
+    {"number", number},
+    {"is_alive", is_alive},
+    {"pid", pid},
+    {"name", name},
+    {"status", status},
+    {"cancel", act<session::cancel>},
+    {"detach", act<session::detach>},
+    {"close", act<session::close>},
+    {"close_scope", close_scope},
     {nullptr, nullptr},
 };
 

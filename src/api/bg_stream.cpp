@@ -5,7 +5,6 @@
 #include "api/bg_rows.h"
 #include "api/errors.h"
 #include "api/result.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
@@ -247,7 +246,7 @@ int bg_stream(lua_State *L) {
     discard(L, &outgoing);
     lua_pushvalue(L, -1);
     lua_pushnil(L);
-    lua_pushcclosure(L, lua::entry<stream_next>, kUpvalues);
+    lua_pushcclosure(L, stream_next, kUpvalues);
     lua_insert(L, -2);
     return 2;
 }
@@ -273,12 +272,12 @@ bool describe_stream_wait(lua_State *L, int idx, session::WaitFor *wait) {
 
 void open_streams(lua_State *L) {
     static const luaL_Reg kMetamethods[] = {
-        {"__close", lua::entry<bg_stream_close>},
-        {"__gc", lua::entry<collect_stream>},
+        {"__close", bg_stream_close},
+        {"__gc", collect_stream},
         {nullptr, nullptr},
     };
     lua::new_metatable(L, kStreamType);
-    lua::set_functions(L, kMetamethods);
+    luaL_setfuncs(L, kMetamethods, 0);
     lua_pop(L, 1);
 }
 

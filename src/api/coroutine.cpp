@@ -3,7 +3,6 @@
 #include "api/api.h"
 #include "api/errors.h"
 #include "api/protect.h"
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/sandbox.h"
 #include "lua/stack.h"
@@ -96,14 +95,14 @@ int coroutine_create(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_State *co = lua_newthread(L);
     lua_pushvalue(L, 1);
-    lua_pushcclosure(L, lua::entry<run_body>, 1);
+    lua_pushcclosure(L, run_body, 1);
     lua_xmove(L, co, 1);
     return 1;
 }
 
 int coroutine_wrap(lua_State *L) {
     coroutine_create(L);
-    lua_pushcclosure(L, lua::entry<wrapped_resume>, 1);
+    lua_pushcclosure(L, wrapped_resume, 1);
     return 1;
 }
 
@@ -142,9 +141,8 @@ bool may_be_closed(lua_State *L, lua_State *co) {
 
 void open_coroutine(lua_State *L) {
     const luaL_Reg functions[] = {
-        {"create", lua::entry<coroutine_create>}, {"resume", lua::entry<coroutine_resume>},
-        {"wrap", lua::entry<coroutine_wrap>},     {"yield", lua::entry<coroutine_yield>},
-        {"close", lua::entry<coroutine_close>},
+        {"create", coroutine_create}, {"resume", coroutine_resume}, {"wrap", coroutine_wrap},
+        {"yield", coroutine_yield},   {"close", coroutine_close},
     };
     for (const luaL_Reg &function : functions) {
         lua_pushcfunction(L, function.func);

@@ -5,7 +5,6 @@
 #include "api/elog.h"
 
 #include "api/api.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/sandbox.h"
 #include "lua/sqlstate.h"
@@ -163,23 +162,18 @@ int print_line(lua_State *L) {
 
 void add_elog_functions(lua_State *L) {
     const luaL_Reg functions[] = {
-        {"elog", lua::entry<elog_any>},
-        {"error", lua::entry<elog_at<ERROR>>},
-        {"warning", lua::entry<elog_at<WARNING>>},
-        {"notice", lua::entry<elog_at<NOTICE>>},
-        {"info", lua::entry<elog_at<INFO>>},
-        {"log", lua::entry<elog_at<LOG>>},
-        {"debug", lua::entry<elog_at<DEBUG1>>},
-        {nullptr, nullptr},
+        {"elog", elog_any},          {"error", elog_at<ERROR>}, {"warning", elog_at<WARNING>},
+        {"notice", elog_at<NOTICE>}, {"info", elog_at<INFO>},   {"log", elog_at<LOG>},
+        {"debug", elog_at<DEBUG1>},  {nullptr, nullptr},
     };
-    lua::set_functions(L, functions);
+    luaL_setfuncs(L, functions, 0);
 }
 
 void open_elog(lua_State *L) {
     lua_createtable(L, 0, 7);
     add_elog_functions(L);
     lua::set_module(L, "pllua.elog");
-    lua_pushcfunction(L, lua::entry<print_line>);
+    lua_pushcfunction(L, print_line);
     lua::set_global(L, "print");
 }
 

@@ -1,7 +1,6 @@
 // Errors on their way between the server and Lua. See errors.h for the contracts.
 #include "api/errors.h"
 
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/interrupt.h"
 #include "lua/state.h"
@@ -80,7 +79,7 @@ const char *push_message(lua_State *L, int idx) {
         lua_pushvalue(L, idx);
         return lua_tostring(L, -1);
     }
-    lua_pushcfunction(L, lua::entry<describe_value>);
+    lua_pushcfunction(L, describe_value);
     lua_pushvalue(L, idx < 0 ? idx - 1 : idx);
     if (lua::call(L, 1, 1, 0) == LUA_OK) return lua_tostring(L, -1);
     return "error value has no text";

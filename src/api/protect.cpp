@@ -8,7 +8,6 @@
 
 #include "api/api.h"
 #include "api/errors.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/gc_guard.h"
 #include "lua/interrupt.h"
@@ -169,7 +168,7 @@ int load_text(lua_State *L) {
 void wrap_load(lua_State *L) {
     if (lua_istable(L, -1)) {
         lua_getfield(L, -1, "load");
-        lua_pushcclosure(L, lua::entry<load_text>, 1);
+        lua_pushcclosure(L, load_text, 1);
         lua_setfield(L, -2, "load");
     }
     lua_pop(L, 1);
@@ -278,14 +277,14 @@ bool may_yield(lua_State *L) {
 }
 
 void open_protect(lua_State *L) {
-    lua_pushcfunction(L, lua::entry<protected_call>);
+    lua_pushcfunction(L, protected_call);
     lua::set_global(L, "pcall");
-    lua_pushcfunction(L, lua::entry<protected_call_lua_only>);
+    lua_pushcfunction(L, protected_call_lua_only);
     lua::set_global(L, "lpcall");
     lua_getglobal(L, "debug");
     lua_getfield(L, -1, "traceback");
     lua_remove(L, -2);
-    lua_pushcclosure(L, lua::entry<protected_call_with_handler>, 1);
+    lua_pushcclosure(L, protected_call_with_handler, 1);
     lua::set_global(L, "xpcall");
     lua_pushglobaltable(L);
     wrap_load(L);

@@ -4,7 +4,6 @@
 #include "api/elog.h"
 #include "api/spi_cache.h"
 #include "api/spi_cursor.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/sandbox.h"
 #include "pg/activation.h"
@@ -109,9 +108,9 @@ int quote_nullable(lua_State *L) {
 }
 
 constexpr luaL_Reg kQuoting[] = {
-    {"quote_ident", lua::entry<quote_ident>},
-    {"quote_literal", lua::entry<quote_literal>},
-    {"quote_nullable", lua::entry<quote_nullable>},
+    {"quote_ident", quote_ident},
+    {"quote_literal", quote_literal},
+    {"quote_nullable", quote_nullable},
     {nullptr, nullptr},
 };
 
@@ -119,24 +118,19 @@ constexpr luaL_Reg kQuoting[] = {
 
 void open_spi(lua_State *L) {
     const luaL_Reg functions[] = {
-        {"execute", lua::entry<spi_execute>},
-        {"execute_count", lua::entry<spi_execute_count>},
-        {"prepare", lua::entry<spi_prepare>},
-        {"rows", lua::entry<spi_rows>},
-        {"findcursor", lua::entry<spi_findcursor>},
-        {"newcursor", lua::entry<spi_newcursor>},
-        {"commit", lua::entry<spi_commit>},
-        {"rollback", lua::entry<spi_rollback>},
-        {"is_atomic", lua::entry<spi_is_atomic>},
-        {nullptr, nullptr},
+        {"execute", spi_execute},       {"execute_count", spi_execute_count},
+        {"prepare", spi_prepare},       {"rows", spi_rows},
+        {"findcursor", spi_findcursor}, {"newcursor", spi_newcursor},
+        {"commit", spi_commit},         {"rollback", spi_rollback},
+        {"is_atomic", spi_is_atomic},   {nullptr, nullptr},
     };
     initialize_executions(L);
     initialize_statements(L);
     initialize_cursors(L);
     initialize_statement_cache(L);
     lua_newtable(L);
-    lua::set_functions(L, functions);
-    lua::set_functions(L, kQuoting);
+    luaL_setfuncs(L, functions, 0);
+    luaL_setfuncs(L, kQuoting, 0);
     add_elog_functions(L);
     lua_pushvalue(L, -1);
     lua::set_module(L, "pllua.spi");

@@ -4,7 +4,6 @@
 #include "api/account.h"
 #include "api/result.h"
 #include "api/spi_cache.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/activation.h"
@@ -297,18 +296,17 @@ int statement_getcursor(lua_State *L) {
 void initialize_cursors(lua_State *L) {
     types::cursor_hooks = {make_named, push_cursor_name};
     const luaL_Reg methods[] = {
-        {"fetch", lua::entry<cursor_fetch>}, {"move", lua::entry<cursor_move>},
-        {"close", lua::entry<cursor_close>}, {"isopen", lua::entry<cursor_isopen>},
-        {"name", lua::entry<cursor_name>},   {"open", lua::entry<cursor_open>},
-        {"rows", lua::entry<cursor_rows>},   {nullptr, nullptr},
+        {"fetch", cursor_fetch},   {"move", cursor_move}, {"close", cursor_close},
+        {"isopen", cursor_isopen}, {"name", cursor_name}, {"open", cursor_open},
+        {"rows", cursor_rows},     {nullptr, nullptr},
     };
     lua::new_metatable(L, kCursorType);
-    lua_pushcfunction(L, lua::entry<collect_cursor>);
+    lua_pushcfunction(L, collect_cursor);
     lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, lua::entry<cursor_close>);
+    lua_pushcfunction(L, cursor_close);
     lua_setfield(L, -2, "__close");
     lua_newtable(L);
-    lua::set_functions(L, methods);
+    luaL_setfuncs(L, methods, 0);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
     lua_newtable(L);

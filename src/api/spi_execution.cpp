@@ -2,7 +2,6 @@
 #include "api/spi_execution.h"
 
 #include "api/account.h"
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/state.h"
 #include "lua/userdata.h"
@@ -110,7 +109,7 @@ void convert_values(lua_State *L, Execution *execution, int first, int n,
     // A Lua error may not leave our context the current one, wherever it is caught.
     Conversion conversion = {n, plans, values, nulls};
     lua::need_stack(L, n + 2);
-    lua_pushcfunction(L, lua::entry<convert_all>);
+    lua_pushcfunction(L, convert_all);
     lua_pushlightuserdata(L, &conversion);
     for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
     MemoryContext previous = MemoryContextSwitchTo(execution->context);
@@ -147,7 +146,7 @@ void set_parameters(lua_State *L, Execution *execution, int first, int nargs, co
 
 void initialize_executions(lua_State *L) {
     lua::new_metatable(L, kExecutionType);
-    lua_pushcfunction(L, lua::entry<collect_execution>);
+    lua_pushcfunction(L, collect_execution);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
     lua_newtable(L);

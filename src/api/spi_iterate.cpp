@@ -3,7 +3,6 @@
 #include "api/result.h"
 #include "api/spi_cache.h"
 #include "api/spi_cursor.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "pg/guard.h"
 #include "types/types.h"
@@ -106,7 +105,7 @@ int push_iterator(lua_State *L, int cursor_idx) {
     iterator->execution = take_execution(L);
     prepare_store(&iterator->execution->rows, L, iterator->execution->context, nullptr);
     start_reading(&iterator->reader, &iterator->execution->rows);
-    lua_pushcclosure(L, lua::entry<iterate>, kUpvalues);
+    lua_pushcclosure(L, iterate, kUpvalues);
     lua_pushnil(L);
     lua_pushnil(L);
     if (!cursor->is_private) return 3;

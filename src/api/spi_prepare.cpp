@@ -1,6 +1,5 @@
 // spi.prepare and its arguments.
 #include "api/spi_statement.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/compat.h"

@@ -2,7 +2,6 @@
 #include "api/result.h"
 #include "api/spi_cursor.h"
 #include "api/spi_statement.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/activation.h"
@@ -182,18 +181,18 @@ lua_Integer check_limit(lua_State *L, int idx) {
 
 void add_statement_methods(lua_State *L) {
     const luaL_Reg methods[] = {
-        {"execute", lua::entry<statement_execute>},
-        {"execute_count", lua::entry<statement_execute_count>},
-        {"rows", lua::entry<statement_rows>},
-        {"numargs", lua::entry<statement_numargs>},
-        {"argtype", lua::entry<statement_argtype>},
-        {"getcursor", lua::entry<statement_getcursor>},
-        {"save", lua::entry<statement_save>},
-        {"issaved", lua::entry<statement_issaved>},
+        {"execute", statement_execute},
+        {"execute_count", statement_execute_count},
+        {"rows", statement_rows},
+        {"numargs", statement_numargs},
+        {"argtype", statement_argtype},
+        {"getcursor", statement_getcursor},
+        {"save", statement_save},
+        {"issaved", statement_issaved},
         {nullptr, nullptr},
     };
     lua_newtable(L);
-    lua::set_functions(L, methods);
+    luaL_setfuncs(L, methods, 0);
     lua_setfield(L, -2, "__index");
 }
 

@@ -4,7 +4,6 @@
 
 #include "api/account.h"
 #include "api/result.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/activation.h"
@@ -263,7 +262,7 @@ void add_statement_methods(lua_State *L); // spi_run.cpp
 
 void initialize_statements(lua_State *L) {
     lua::new_metatable(L, kStatementType);
-    lua_pushcfunction(L, lua::entry<collect_statement>);
+    lua_pushcfunction(L, collect_statement);
     lua_setfield(L, -2, "__gc");
     add_statement_methods(L);
     lua_pop(L, 1);

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/stack.h"
 #include "lua/state.h"
@@ -136,7 +135,7 @@ void set_load_function(lua_State *L, bool text_only, int environment) {
         lua_pushvalue(L, environment > 0 ? environment : environment - 1);
     else
         lua_pushnil(L);
-    lua_pushcclosure(L, entry<load>, 2);
+    lua_pushcclosure(L, load, 2);
     lua_setfield(L, -2, "load");
 }
 
@@ -148,7 +147,7 @@ int load_text(lua_State *L, const char *text, std::size_t size, const char *name
 }
 
 void set_utf8_functions(lua_State *L) {
-    static const luaL_Reg kGuards[] = {{"len", entry<utf8_len>}, {nullptr, nullptr}};
+    static const luaL_Reg kGuards[] = {{"len", utf8_len}, {nullptr, nullptr}};
     set_guards(L, kGuards);
 }
 

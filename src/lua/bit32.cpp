@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "lua/baselib.h"
-#include "lua/entry.h"
 
 #include "lua/no_server.h"
 
@@ -124,14 +123,13 @@ int replace(lua_State *L) {
 
 int open_bit32(lua_State *L) {
     static const luaL_Reg kFunctions[] = {
-        {"arshift", entry<arshift>}, {"band", entry<band>},       {"bnot", entry<bnot>},
-        {"bor", entry<bor>},         {"btest", entry<btest>},     {"bxor", entry<bxor>},
-        {"extract", entry<extract>}, {"lrotate", entry<lrotate>}, {"lshift", entry<lshift>},
-        {"replace", entry<replace>}, {"rrotate", entry<rrotate>}, {"rshift", entry<rshift>},
+        {"arshift", arshift}, {"band", band},       {"bnot", bnot},       {"bor", bor},
+        {"btest", btest},     {"bxor", bxor},       {"extract", extract}, {"lrotate", lrotate},
+        {"lshift", lshift},   {"replace", replace}, {"rrotate", rrotate}, {"rshift", rshift},
         {nullptr, nullptr},
     };
     lua_createtable(L, 0, 12);
-    set_functions(L, kFunctions);
+    luaL_setfuncs(L, kFunctions, 0);
     return 1;
 }
 

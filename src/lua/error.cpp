@@ -4,7 +4,6 @@
 
 #include <cstring>
 
-#include "lua/entry.h"
 #include "lua/sqlstate.h"
 #include "lua/state.h"
 #include "lua/userdata.h"
@@ -223,12 +222,12 @@ void raise_fields(lua_State *L, const ErrorFields &fields) {
 
 void initialize_errors(lua_State *L) {
     static const luaL_Reg kMetamethods[] = {
-        {"__index", entry<error_index>},
-        {"__tostring", entry<error_tostring>},
+        {"__index", error_index},
+        {"__tostring", error_tostring},
         {nullptr, nullptr},
     };
     new_metatable(L, kErrorType, "error object");
-    set_functions(L, kMetamethods);
+    luaL_setfuncs(L, kMetamethods, 0);
     lua_pop(L, 1);
 
     ErrorFields fields = {};
@@ -243,13 +242,13 @@ void initialize_errors(lua_State *L) {
 
 int open_error(lua_State *L) {
     static const luaL_Reg kFunctions[] = {
-        {"type", entry<error_type>},
-        {"errcode", entry<error_errcode>},
-        {"category", entry<error_category>},
+        {"type", error_type},
+        {"errcode", error_errcode},
+        {"category", error_category},
         {nullptr, nullptr},
     };
     lua_createtable(L, 0, 12);
-    set_functions(L, kFunctions);
+    luaL_setfuncs(L, kFunctions, 0);
     return 1;
 }
 

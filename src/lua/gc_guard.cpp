@@ -1,7 +1,6 @@
 // setmetatable and getmetatable with shadows, and the finalizer that a shadow has.
 #include "lua/gc_guard.h"
 
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/state.h"
 
@@ -60,7 +59,7 @@ void refresh_shadow(lua_State *L, int origin, int shadow) {
     }
     lua_pushstring(L, "__gc");
     lua_pushvalue(L, origin);
-    lua_pushcclosure(L, entry<finalize>, 1);
+    lua_pushcclosure(L, finalize, 1);
     lua_rawset(L, shadow);
     lua_pushvalue(L, origin);
     lua_rawsetp(L, shadow, &kOrigin);
@@ -138,9 +137,9 @@ int (*finalizer_resume)(lua_State *co, lua_State *from, int nargs, int *nres) = 
 void set_metatable_functions(lua_State *L) {
     lua_pushstring(L, "__gc");
     lua_pushstring(L, "__call");
-    lua_pushcclosure(L, entry<set_metatable>, 2);
+    lua_pushcclosure(L, set_metatable, 2);
     lua_setfield(L, -2, "setmetatable");
-    lua_pushcfunction(L, entry<get_metatable>);
+    lua_pushcfunction(L, get_metatable);
     lua_setfield(L, -2, "getmetatable");
 
     lua_newtable(L);

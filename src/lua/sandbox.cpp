@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "lua/baselib.h"
-#include "lua/entry.h"
 #include "lua/loader.h"
 #include "lua/stack.h"
 
@@ -178,7 +177,7 @@ int search_allowed(lua_State *L) {
             lua_pushfstring(L, "no module '%s' in list of allowed modules", name);
             return 1;
         }
-        lua_pushcfunction(L, entry<load_shared>);
+        lua_pushcfunction(L, load_shared);
     }
     lua_pushstring(L, name);
     return 2;
@@ -193,9 +192,9 @@ void install_package(lua_State *L) {
     lua_newtable(L);
     lua_createtable(L, 2, 0);
     lua_pushvalue(L, -2);
-    lua_pushcclosure(L, entry<search_preload>, 1);
+    lua_pushcclosure(L, search_preload, 1);
     lua_rawseti(L, -2, 1);
-    lua_pushcfunction(L, entry<search_allowed>);
+    lua_pushcfunction(L, search_allowed);
     lua_rawseti(L, -2, 2);
     lua_setfield(L, package, "searchers");
     lua_setfield(L, package, "preload");
@@ -203,7 +202,7 @@ void install_package(lua_State *L) {
     push_sandbox(L);
     lua_pushvalue(L, package);
     push_loaded(L, true);
-    lua_pushcclosure(L, entry<require_module>, 2);
+    lua_pushcclosure(L, require_module, 2);
     lua_pushvalue(L, -1);
     lua_setfield(L, package, "require");
     lua_setfield(L, -2, "require");
@@ -238,7 +237,7 @@ void create_sandbox(lua_State *L) {
     }
     push_library_copy(L, "os", kSystemMembers);
     lua_getfield(L, -1, "date");
-    lua_pushcclosure(L, entry<bounded_date>, 1);
+    lua_pushcclosure(L, bounded_date, 1);
     lua_setfield(L, -2, "date");
     install_library(L, "os");
     push_library_copy(L, "debug", kDebugMembers);

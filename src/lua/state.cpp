@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "lua/baselib.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/gc_guard.h"
 #include "lua/loader.h"
@@ -78,7 +77,7 @@ void overlay_libraries(lua_State *L) {
         lua_setfield(L, -3, "atan2");
     }
     lua_pop(L, 2);
-    luaL_requiref(L, "bit32", entry<open_bit32>, 1);
+    luaL_requiref(L, "bit32", open_bit32, 1);
     lua_pop(L, 1);
     lua_pushglobaltable(L);
     set_load_function(L, false, 0);
@@ -94,11 +93,11 @@ void add_embedded_searcher(lua_State *L) {
         lua_rawgeti(L, -1, i);
         lua_rawseti(L, -2, i + 1);
     }
-    lua_pushcfunction(L, entry<search_embedded>);
+    lua_pushcfunction(L, search_embedded);
     lua_rawseti(L, -2, 2);
     lua_pop(L, 2);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    lua_pushcfunction(L, entry<open_trusted>);
+    lua_pushcfunction(L, open_trusted);
     lua_setfield(L, -2, "pllua.trusted");
     lua_pop(L, 1);
 }
@@ -134,7 +133,7 @@ Interp *create_interp(const InterpOptions &options) {
         interp->main = L;
         std::memset(lua_getextraspace(L), 0, LUA_EXTRASPACE);
         lua_gc(L, LUA_GCSTOP);
-        lua_pushcfunction(L, entry<fill_state>);
+        lua_pushcfunction(L, fill_state);
         if (lua_pcall(L, 0, 0, 0) == LUA_OK) {
             lua_gc(L, LUA_GCRESTART);
             return interp;

@@ -1,7 +1,6 @@
 // string.find, string.match, string.gmatch, and how captures become values.
 #include <cstring>
 
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/state.h"
 #include "lua/strlib.h"
@@ -135,7 +134,7 @@ int gmatch(lua_State *L) {
     auto *iteration = static_cast<Iteration *>(lua_newuserdatauv(L, sizeof(Iteration), 0));
     iteration->offset = offset > length ? length + 1 : offset;
     iteration->last_end = kNoMatchYet;
-    lua_pushcclosure(L, entry<gmatch_next>, 3);
+    lua_pushcclosure(L, gmatch_next, 3);
     return 1;
 }
 
@@ -180,12 +179,12 @@ const char *find_plain(lua_State *L, Text haystack, Text needle) {
 
 void set_find_functions(lua_State *L) {
     static const luaL_Reg kFunctions[] = {
-        {"find", entry<find_or_match<true>>},
-        {"match", entry<find_or_match<false>>},
-        {"gmatch", entry<gmatch>},
+        {"find", find_or_match<true>},
+        {"match", find_or_match<false>},
+        {"gmatch", gmatch},
         {nullptr, nullptr},
     };
-    set_functions(L, kFunctions);
+    luaL_setfuncs(L, kFunctions, 0);
 }
 
 } // namespace pllua_bg::lua

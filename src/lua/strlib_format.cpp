@@ -4,7 +4,6 @@
 #include <cctype>
 #include <cstring>
 
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/stack.h"
 #include "lua/stock.h"
@@ -109,10 +108,10 @@ int with_bounded_format(lua_State *L) {
 
 void set_format_functions(lua_State *L) {
     static const luaL_Reg kGuards[] = {
-        {"format", entry<format>},
-        {"pack", entry<with_bounded_format>},
-        {"packsize", entry<with_bounded_format>},
-        {"unpack", entry<with_bounded_format>},
+        {"format", format},
+        {"pack", with_bounded_format},
+        {"packsize", with_bounded_format},
+        {"unpack", with_bounded_format},
         {nullptr, nullptr},
     };
     set_guards(L, kGuards);

@@ -2,7 +2,6 @@
 #include <cctype>
 #include <cstring>
 
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/stack.h"
 #include "lua/strlib.h"
@@ -148,8 +147,8 @@ int gsub(lua_State *L) {
 } // namespace
 
 void set_gsub_functions(lua_State *L) {
-    static const luaL_Reg kFunctions[] = {{"gsub", entry<gsub>}, {nullptr, nullptr}};
-    set_functions(L, kFunctions);
+    static const luaL_Reg kFunctions[] = {{"gsub", gsub}, {nullptr, nullptr}};
+    luaL_setfuncs(L, kFunctions, 0);
 }
 
 } // namespace pllua_bg::lua

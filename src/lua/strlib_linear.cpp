@@ -2,7 +2,6 @@
 // reverse.
 #include <cstring>
 
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/state.h"
 #include "lua/strlib.h"
@@ -123,13 +122,13 @@ template <Change kChange> int change(lua_State *L) {
 
 void set_linear_functions(lua_State *L) {
     static const luaL_Reg kFunctions[] = {
-        {"rep", entry<rep>},
-        {"upper", entry<change<Change::kUpper>>},
-        {"lower", entry<change<Change::kLower>>},
-        {"reverse", entry<change<Change::kReverse>>},
+        {"rep", rep},
+        {"upper", change<Change::kUpper>},
+        {"lower", change<Change::kLower>},
+        {"reverse", change<Change::kReverse>},
         {nullptr, nullptr},
     };
-    set_functions(L, kFunctions);
+    luaL_setfuncs(L, kFunctions, 0);
 }
 
 } // namespace pllua_bg::lua

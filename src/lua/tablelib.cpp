@@ -5,7 +5,6 @@
 
 #include <cstddef>
 
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/stack.h"
 #include "lua/stock.h"
@@ -122,8 +121,8 @@ int concat(lua_State *L) {
 
 void set_table_functions(lua_State *L) {
     static const luaL_Reg kGuards[] = {
-        {"insert", entry<insert>}, {"remove", entry<remove>}, {"move", entry<move>},
-        {"concat", entry<concat>}, {nullptr, nullptr},
+        {"insert", insert}, {"remove", remove}, {"move", move},
+        {"concat", concat}, {nullptr, nullptr},
     };
     set_guards(L, kGuards);
 }

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "lua/stack.h"
 #include "lua/stock.h"
@@ -196,7 +195,7 @@ int sort(lua_State *L) {
     case Kind::kNumbers: sort_numbers<Number>(L, n); return 0;
     case Kind::kOther: break;
     }
-    lua_pushcfunction(L, entry<less>);
+    lua_pushcfunction(L, less);
     return run_guarded(L);
 }
 
@@ -220,7 +219,7 @@ int compare_texts(const char *left, unsigned long left_size, const char *right,
 }
 
 void set_sort_function(lua_State *L) {
-    static const luaL_Reg kGuards[] = {{"sort", entry<sort>}, {nullptr, nullptr}};
+    static const luaL_Reg kGuards[] = {{"sort", sort}, {nullptr, nullptr}};
     set_guards(L, kGuards);
 }
 

@@ -1,7 +1,6 @@
 // Calls of plain functions. See call.h for the contracts.
 #include "pl/call.h"
 
-#include "lua/entry.h"
 #include "lua/state.h"
 #include "pg/fault.h"
 
@@ -82,7 +81,7 @@ Datum call_plain(FunctionCallInfo fcinfo, Site *site) {
     options.read_only = site->function->read_only;
     Entry entry;
     open_entry(&entry, site->interpreter, NameStr(site->function->name), options);
-    run_entry(&entry, lua::entry<call_body>, &call);
+    run_entry(&entry, call_body, &call);
     close_entry(&entry);
     return call.value;
 }

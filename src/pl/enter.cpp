@@ -3,7 +3,6 @@
 
 #include "api/errors.h"
 #include "api/protect.h"
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/interrupt.h"
 #include "pg/fault.h"
@@ -200,8 +199,8 @@ bool run_entry(Entry *entry, lua_CFunction body, void *argument) {
     lua_State *thread = entry->thread;
     int nargs = 0;
     if (body != nullptr) {
-        lua_pushcfunction(thread, lua::entry<run_protected>);
-        lua_pushcfunction(thread, lua::entry<note_trace>);
+        lua_pushcfunction(thread, run_protected);
+        lua_pushcfunction(thread, note_trace);
         lua_pushcfunction(thread, body);
         lua_pushlightuserdata(thread, argument);
         nargs = 3;

@@ -6,8 +6,6 @@ extern "C" {
 #include "commands/event_trigger.h"
 }
 
-#include "lua/entry.h"
-
 namespace pllua_bg::pl {
 
 namespace {
@@ -52,7 +50,7 @@ Datum call_event_trigger(FunctionCallInfo fcinfo, bool trusted) {
     options.read_only = site->function->read_only;
     Entry entry;
     open_entry(&entry, site->interpreter, NameStr(site->function->name), options);
-    run_entry(&entry, lua::entry<event_body>, &call);
+    run_entry(&entry, event_body, &call);
     close_entry(&entry);
     return 0;
 }

@@ -6,7 +6,6 @@ extern "C" {
 #include "utils/inval.h"
 }
 
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
@@ -203,7 +202,7 @@ Function *compile(Interpreter *interpreter, HeapTuple row, bool check_only) {
     EntryOptions options;
     options.read_only = draft.function->read_only;
     open_entry(&entry, interpreter, NameStr(draft.function->name), options);
-    run_entry(&entry, lua::entry<compile_draft>, &draft);
+    run_entry(&entry, compile_draft, &draft);
     close_entry(&entry);
     error_context_stack = draft.syntax.callback.previous;
     MemoryContextSetParent(memory, interpreter->memory);

@@ -1,7 +1,6 @@
 // DO blocks. See inline.h for the contracts.
 #include "pl/inline.h"
 
-#include "lua/entry.h"
 #include "pl/compile.h"
 #include "pl/enter.h"
 #include "pl/function.h"
@@ -39,7 +38,7 @@ void run_block(const InlineCodeBlock *code, bool trusted) {
     options.atomic = code->atomic;
     Entry entry;
     open_entry(&entry, interpreter, kBlockName, options);
-    run_entry(&entry, lua::entry<block_body>, &block);
+    run_entry(&entry, block_body, &block);
     close_entry(&entry);
     error_context_stack = block.syntax.callback.previous;
 }

@@ -3,7 +3,6 @@
 
 #include "api/api.h"
 #include "api/errors.h"
-#include "lua/entry.h"
 #include "lua/interrupt.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
@@ -74,7 +73,7 @@ void make_state(Interpreter *interpreter, const char *name) {
         raise_out_of_memory(name);
     }
     interpreter->main = interpreter->lua->main;
-    lua_pushcfunction(interpreter->main, lua::entry<prepare_state>);
+    lua_pushcfunction(interpreter->main, prepare_state);
     if (lua::call_service(interpreter->main, 0, 0) == LUA_OK) return;
     bool fresh;
     ErrorData *error = api::error_from_lua(interpreter->main, -1, &fresh);
@@ -125,7 +124,7 @@ void run_start_setting(Interpreter *interpreter, const char *name, const char *t
     StartCode code = {name, text, common};
     Entry entry;
     open_entry(&entry, interpreter, name);
-    run_entry(&entry, lua::entry<run_start_code>, &code);
+    run_entry(&entry, run_start_code, &code);
     close_entry(&entry);
 }
 
@@ -192,7 +191,7 @@ lua_State *new_thread(Interpreter *interpreter) {
     if (!grow_lists(interpreter)) return nullptr;
     lua_State *thread = nullptr;
     lua_State *L = interpreter->main;
-    lua_pushcfunction(L, lua::entry<make_thread>);
+    lua_pushcfunction(L, make_thread);
     lua_pushlightuserdata(L, &thread);
     if (lua::call_service(L, 1, 0) != LUA_OK) {
         lua_pop(L, 1);

@@ -11,7 +11,6 @@ extern "C" {
 }
 
 #include "api/protect.h"
-#include "lua/entry.h"
 #include "pg/actor.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -238,7 +237,7 @@ Datum next_row(FunctionCallInfo fcinfo, Site *site, ReturnSetInfo *info) {
         set->thread = nullptr;
         release_function(function);
     }
-    if (!run_entry(&entry, first ? lua::entry<set_body> : nullptr, set)) {
+    if (!run_entry(&entry, first ? set_body : nullptr, set)) {
         if (!first) UnregisterExprContextCallback(set->context, on_shutdown, PointerGetDatum(set));
         set->function = nullptr;
         close_entry(&entry);
@@ -282,7 +281,7 @@ Datum all_rows(FunctionCallInfo fcinfo, Site *site, ReturnSetInfo *info) {
     Entry entry;
     open_set_entry(&entry, set, fcinfo);
     MemoryContextSwitchTo(set->row_memory);
-    run_entry(&entry, lua::entry<set_body>, set);
+    run_entry(&entry, set_body, set);
     MemoryContextSwitchTo(outer);
     set->function = nullptr;
     close_entry(&entry);

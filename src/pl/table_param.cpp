@@ -1,7 +1,6 @@
 // Tables as parameters. See table_param.h for the contracts.
 #include "pl/table_param.h"
 
-#include "lua/entry.h"
 #include "pg/guard.h"
 #include "pl/enter.h"
 #include "types/portable.h"
@@ -39,7 +38,7 @@ int use_table(lua_State *L) {
 void run(TableUse *use) {
     Entry entry;
     open_entry(&entry, find_interpreter(true, false), "parameter");
-    (void)run_entry(&entry, lua::entry<use_table>, use);
+    (void)run_entry(&entry, use_table, use);
     close_entry(&entry);
 }
 

@@ -7,7 +7,6 @@ extern "C" {
 #include "commands/trigger.h"
 }
 
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/state.h"
 #include "lua/userdata.h"
@@ -248,7 +247,7 @@ Datum call_trigger(FunctionCallInfo fcinfo, bool trusted) {
     entry.data = &call;
     if (data->tg_oldtable != nullptr || data->tg_newtable != nullptr)
         entry.activation.on_spi_connect = register_transition_tables;
-    run_entry(&entry, lua::entry<trigger_body>, &call);
+    run_entry(&entry, trigger_body, &call);
     close_entry(&entry);
     return PointerGetDatum(call.result);
 }

@@ -1,7 +1,6 @@
 // The object `trigger`. See trigger.h for the contracts.
 #include "pl/trigger.h"
 
-#include "lua/entry.h"
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
@@ -152,9 +151,9 @@ int set_field(lua_State *L) {
 
 void make_metatable(lua_State *L) {
     if (lua::new_metatable(L, kTriggerType)) {
-        lua_pushcfunction(L, lua::entry<get_field>);
+        lua_pushcfunction(L, get_field);
         lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, lua::entry<set_field>);
+        lua_pushcfunction(L, set_field);
         lua_setfield(L, -2, "__newindex");
     }
     lua_pop(L, 1);

@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include "lua/entry.h"
 #include "lua/sqlstate.h"
 #include "lua/userdata.h"
 #include "lua_support.h"
@@ -66,7 +65,7 @@ int raise_with_hint(lua_State *L) { lua::raise_hint(L, "ZZ001", "try again", "ba
 
 TEST_CASE("an error object has pllua's fields") {
     State state;
-    lua_pushcfunction(state.L, lua::entry<raise_full>);
+    lua_pushcfunction(state.L, raise_full);
     lua::set_global(state.L, "fail");
     CHECK(state.run("local ok, e = pcall(fail) return table.concat({tostring(ok), tostring(e), "
                     "type(e), e.errcode, e.sqlstate,"
@@ -91,14 +90,14 @@ TEST_CASE("an error object has pllua's fields") {
 
 TEST_CASE("raise formats its message and leaves the rest empty") {
     State state;
-    lua_pushcfunction(state.L, lua::entry<raise_short>);
+    lua_pushcfunction(state.L, raise_short);
     REQUIRE(lua_pcall(state.L, 0, 0, 0) == LUA_ERRRUN);
     REQUIRE(lua::is_error(state.L, -1));
     CHECK(std::string(lua::error_field(state.L, -1, "message")) == "bad thing 5");
     CHECK(lua::error_field(state.L, -1, "detail") == nullptr);
     CHECK(lua::error_field(state.L, -1, "no such field") == nullptr);
     CHECK_FALSE(lua::error_fields(state.L, -1)->server);
-    lua_pushcfunction(state.L, lua::entry<raise_with_hint>);
+    lua_pushcfunction(state.L, raise_with_hint);
     REQUIRE(lua_pcall(state.L, 0, 0, 0) == LUA_ERRRUN);
     CHECK(std::string(lua::error_field(state.L, -1, "hint")) == "try again");
     lua::set_global(state.L, "e");
@@ -165,7 +164,7 @@ TEST_CASE("typed userdata is checked by its metatable") {
     lua::set_global(L, "thing");
     lua::new_userdata<Thing>(L, kOtherType);
     lua::set_global(L, "other");
-    lua_pushcfunction(L, lua::entry<thing_number>);
+    lua_pushcfunction(L, thing_number);
     lua::set_global(L, "number");
     CHECK(state.run("return number(thing)") == "7");
     CHECK(state.run("return number(other)") ==

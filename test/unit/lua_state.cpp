@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include "lua/entry.h"
 #include "lua/loader.h"
 #include "lua_support.h"
 
@@ -115,7 +114,7 @@ int depth_of_finalizers(lua_State *L) {
 
 TEST_CASE("finalizers") {
     State state;
-    lua_pushcfunction(state.L, lua::entry<depth_of_finalizers>);
+    lua_pushcfunction(state.L, depth_of_finalizers);
     lua::set_global(state.L, "depth");
     state.run("log = {} mt = {__gc = function(o) log[#log + 1] = o.name .. depth() end, __index = "
               "{kind = 'k'}}"
