@@ -2,17 +2,22 @@
 #include "pg/compat.h"
 #include "pg/server.h"
 
-#include "api/api.h"
+#include "api/errors.h"
+#include "api/hooks.h"
+#include "api/protect.h"
+#include "api/spi_cursor.h"
+#include "lua/hooks.h"
 #include "pg/fault.h"
-#include "pg/params.h"
+#include "pg/hooks.h"
 #include "pg/plans.h"
 #include "pg/settings.h"
 #include "pg/steps.h"
 #include "pg/subxact.h"
 #include "pl/call.h"
-#include "pl/expected.h"
+#include "pl/interpreter.h"
 #include "pl/table_param.h"
 #include "session/session.h"
+#include "types/hooks.h"
 #include "types/types.h"
 
 extern "C" {
@@ -23,9 +28,28 @@ PLLUA_BG_EXPORT void _PG_init(void);
 
 namespace pllua_bg {
 
+// Where a floor calls upward.
 static void install_hooks() {
-    pl::install_expected_row();
-    pg::table_hooks = {pl::natural_type_of_table, pl::convert_table};
+    lua::hooks = {
+        .interrupt_flag = &InterruptPending,
+        .serve_interrupt = api::serve_server_interrupt,
+        .resume_finalizer = api::resume_finalizer,
+        .stack_is_too_deep = stack_is_too_deep,
+    };
+    pg::hooks = {
+        .raise_in_lua = api::raise_error_data,
+        .notice_interrupt = pl::notice_interrupt,
+        .largest_interpreter = pl::largest_interpreter,
+        .pool_size_changes = session::trim_pool,
+        .natural_type_of_table = pl::natural_type_of_table,
+        .convert_table = pl::convert_table,
+    };
+    types::hooks = {
+        .argument_type = pl::argument_type,
+        .make_cursor = api::make_named,
+        .push_cursor_name = api::push_cursor_name,
+    };
+    api::hooks = {.expected_row = pl::expected_row};
 }
 
 static void fail_at_the_end() { pg::fault("load"); }
@@ -36,9 +60,8 @@ static void fail_at_the_end() { pg::fault("load"); }
 void _PG_init(void) {
     using namespace pllua_bg;
     static const pg::Step steps[] = {
-        pg::define_settings, pg::initialize_subxact, pg::initialize_plans,
-        api::initialize,     types::initialize,      pl::initialize,
-        install_hooks,       session::initialize,    fail_at_the_end,
+        install_hooks,     pg::define_settings, pg::initialize_subxact, pg::initialize_plans,
+        types::initialize, pl::initialize,      session::initialize,    fail_at_the_end,
     };
     static size_t done = 0;
     pg::do_rest(steps, &done);

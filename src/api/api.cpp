@@ -59,9 +59,4 @@ void open(lua_State *L) {
     lua_settop(L, 0);
 }
 
-void initialize() {
-    install_error_raiser();
-    install_interrupt_hook();
-}
-
 } // namespace pllua_bg::api

@@ -12,10 +12,6 @@ namespace pllua_bg::api {
 // pllua.jsonb, pllua.numeric, pllua.time. Called in protected mode. Errors: lua.
 void open(lua_State *L);
 
-// Called once from _PG_init: hands the server's error converter and interrupt hook to the floors
-// below. Errors: none.
-void initialize();
-
 // One line per module, each in a file of its own; each installs its globals. Errors: lua.
 void open_protect(lua_State *L);   // pcall, xpcall, lpcall, load (protect.cpp)
 void open_coroutine(lua_State *L); // coroutine.* (coroutine.cpp)

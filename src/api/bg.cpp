@@ -3,7 +3,7 @@
 #include "api/bg.h"
 
 #include "api/api.h"
-#include "api/expected.h"
+#include "api/hooks.h"
 #include "lua/error.h"
 #include "lua/loader.h"
 #include "lua/sandbox.h"
@@ -16,7 +16,7 @@ extern "C" {
 
 namespace pllua_bg::api {
 
-TupleDesc (*expected_row)() = nullptr;
+Hooks hooks;
 
 namespace {
 
@@ -49,7 +49,7 @@ int is_session(lua_State *L) {
 
 // expected_columns(): a list of {name, type, oid}, or nothing.
 int expected_columns(lua_State *L) {
-    TupleDesc descriptor = expected_row == nullptr ? nullptr : expected_row();
+    TupleDesc descriptor = hooks.expected_row();
     if (descriptor == nullptr) return 0;
     lua_createtable(L, descriptor->natts, 0);
     for (int i = 0, live = 0; i < descriptor->natts; i++) {

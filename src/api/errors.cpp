@@ -22,12 +22,6 @@ const char *severity_name(int level) {
     return "DEBUG";
 }
 
-void raise_error_data(lua_State *L, ErrorData *error) {
-    // Parked by pg::raise_in_lua: it outlives a memory error raised while it is copied.
-    push_error_data(L, error);
-    lua_error(L);
-}
-
 // Lua code makes texts of any bytes; whoever catches the error in SQL may keep them in a table.
 char *copy(const char *text) { return text == nullptr ? nullptr : pstrdup(pg::valid_text(text)); }
 
@@ -87,7 +81,11 @@ const char *push_message(lua_State *L, int idx) {
 
 } // namespace
 
-void install_error_raiser() { pg::lua_raiser = raise_error_data; }
+void raise_error_data(lua_State *L, ErrorData *error) {
+    // Parked by pg::raise_in_lua: it outlives a memory error raised while it is copied.
+    push_error_data(L, error);
+    lua_error(L);
+}
 
 void push_error_data(lua_State *L, const ErrorData *error) {
     lua::need_stack(L, 8);

@@ -7,8 +7,8 @@
 
 namespace pllua_bg::api {
 
-// Sets pg::lua_raiser. Called once from initialize().
-void install_error_raiser();
+// Raises an error of the server in Lua, and takes it over: pg::Hooks::raise_in_lua. Errors: lua.
+void raise_error_data(lua_State *L, ErrorData *error);
 
 // Pushes the Lua error object of an error, with all its fields. Does not take ownership. Errors:
 // lua (memory).

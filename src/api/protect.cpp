@@ -179,6 +179,23 @@ void stop_again(lua_State *L, lua_Debug *) {
     lua_sethook(L, nullptr, 0, 0);
 }
 
+// The levels a suspended coroutine is inside of have no subtransaction: their number is all there
+// is to keep. False, and none of them, when memory is short.
+bool push_levels(int count) {
+    const int base = pg::level_count();
+    for (; count > 0; count--) {
+        ErrorData *error;
+        pg::push_level(&error);
+        if (error == nullptr) continue;
+        pg::free_error(error);
+        pg::free_error(pg::release_levels(base));
+        return false;
+    }
+    return true;
+}
+
+} // namespace
+
 void serve_server_interrupt(lua_State *L) {
     if (!pg::pending_is_final()) {
         ErrorData *error = pg::attempt([] { CHECK_FOR_INTERRUPTS(); });
@@ -201,30 +218,6 @@ int resume_finalizer(lua_State *co, lua_State *from, int nargs, int *nresults) {
     pg::database_closed = outer_closed;
     if (pg::pending_is_final()) lua_sethook(from, stop_again, LUA_MASKCOUNT, 1);
     return status;
-}
-
-// The levels a suspended coroutine is inside of have no subtransaction: their number is all there
-// is to keep. False, and none of them, when memory is short.
-bool push_levels(int count) {
-    const int base = pg::level_count();
-    for (; count > 0; count--) {
-        ErrorData *error;
-        pg::push_level(&error);
-        if (error == nullptr) continue;
-        pg::free_error(error);
-        pg::free_error(pg::release_levels(base));
-        return false;
-    }
-    return true;
-}
-
-} // namespace
-
-void install_interrupt_hook() {
-    lua::interrupt_flag = &InterruptPending;
-    lua::interrupt_hook = serve_server_interrupt;
-    lua::finalizer_resume = resume_finalizer;
-    lua::stack_is_too_deep = ::stack_is_too_deep;
 }
 
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
@@ -252,7 +245,7 @@ int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
 
 int close_thread(lua_State *co) {
     // Lua begins a new count of C calls here.
-    if (lua::stack_is_too_deep()) [[unlikely]] {
+    if (lua::hooks.stack_is_too_deep()) [[unlikely]] {
         if (lua_checkstack(co, 1)) lua::push_stack_too_deep(co);
         return LUA_ERRERR;
     }

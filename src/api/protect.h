@@ -19,9 +19,10 @@ int close_thread(lua_State *co);
 // True when nothing runs in co: it is suspended, has not started, has ended or has failed.
 bool may_be_closed(lua_State *L, lua_State *co);
 
-// Connects the server's pending interrupts, and its limit of the stack, with running Lua code.
-// Called once from initialize().
-void install_interrupt_hook();
+// The server's pending interrupts in running Lua code, and finalizers: what lua::Hooks says of
+// serve_interrupt and resume_finalizer. Errors: lua; none.
+void serve_server_interrupt(lua_State *L);
+int resume_finalizer(lua_State *co, lua_State *from, int nargs, int *nresults);
 
 // Where the body of a set-returning function yields its rows to. The handler that runs `thread`
 // owns it.

@@ -231,7 +231,7 @@ void push_cached_statement(lua_State *L, int idx, int first, int nargs, int curs
     lua::need_stack(L, 10);
     if (nargs > 65535) lua::raise(L, "54000", "too many parameters");
     // In a trigger the same name may be a transition table today and a table tomorrow.
-    if (pg::current_activation != nullptr && pg::current_activation->on_spi_connect != nullptr)
+    if (pg::current_activation != nullptr && pg::current_activation->transition != nullptr)
         return push_new_statement(L, idx, wanted);
     push_chain(L, idx);
     const int chain = lua_gettop(L);

@@ -146,6 +146,8 @@ int cursor_rows(lua_State *L) {
     return push_iterator(L, 1);
 }
 
+} // namespace
+
 // Replaces the name on top by its cursor, open or not.
 void make_named(lua_State *L) {
     Portal portal = SPI_cursor_find(lua_tostring(L, -1));
@@ -165,8 +167,6 @@ bool push_cursor_name(lua_State *L, int idx) {
         lua::raise(L, "34000", "the cursor has no name yet");
     return true;
 }
-
-} // namespace
 
 Cursor *check_cursor(lua_State *L, int idx) {
     return lua::check_userdata<Cursor>(L, idx, kCursorType);
@@ -294,7 +294,6 @@ int statement_getcursor(lua_State *L) {
 }
 
 void initialize_cursors(lua_State *L) {
-    types::cursor_hooks = {make_named, push_cursor_name};
     const luaL_Reg methods[] = {
         {"fetch", cursor_fetch},   {"move", cursor_move}, {"close", cursor_close},
         {"isopen", cursor_isopen}, {"name", cursor_name}, {"open", cursor_open},

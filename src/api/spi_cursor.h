@@ -23,6 +23,10 @@ constexpr int kCursorValues = 2;
 
 struct Cursor;
 
+// The hooks of types::Hooks: make_cursor, push_cursor_name.
+void make_named(lua_State *L);
+bool push_cursor_name(lua_State *L, int idx);
+
 // Allocated in the portal's memory: the server calls us when that goes, at whatever time.
 struct CursorLink {
     MemoryContextCallback callback;

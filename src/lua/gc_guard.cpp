@@ -1,7 +1,7 @@
 // setmetatable and getmetatable with shadows, and the finalizer that a shadow has.
 #include "lua/gc_guard.h"
 
-#include "lua/interrupt.h"
+#include "lua/hooks.h"
 #include "lua/state.h"
 
 #include "lua/no_server.h"
@@ -30,7 +30,7 @@ int finalize(lua_State *L) {
     Interp *owner = interp(L);
     int results;
     ++owner->finalizers;
-    int status = finalizer_resume(co, L, 1, &results);
+    int status = hooks.resume_finalizer(co, L, 1, &results);
     --owner->finalizers;
     if (status == LUA_OK) return 0;
     if (status == LUA_YIELD) return luaL_error(L, "attempt to yield from a finalizer");
@@ -131,8 +131,6 @@ int get_metatable(lua_State *L) {
 }
 
 } // namespace
-
-int (*finalizer_resume)(lua_State *co, lua_State *from, int nargs, int *nres) = resume;
 
 void set_metatable_functions(lua_State *L) {
     lua_pushstring(L, "__gc");

@@ -7,10 +7,6 @@
 
 namespace pllua_bg::lua {
 
-// What resumes the thread of a finalizer: lua::resume, until a floor above sets its own, which
-// keeps more than Lua's state.
-extern int (*finalizer_resume)(lua_State *co, lua_State *from, int nargs, int *nres);
-
 // Puts setmetatable and getmetatable into the table on top of the stack. A table whose metatable
 // has __gc gets a shadow of that metatable: a copy made at this call (metamethods added later count
 // from the next setmetatable with it), whose __gc runs the user's present one. getmetatable shows

@@ -7,10 +7,6 @@ namespace pllua_bg::lua {
 
 namespace {
 
-volatile int no_interrupt = 0;
-
-void ignore_interrupt(lua_State *) {}
-
 void on_hook(lua_State *L, lua_Debug *) {
     lua_sethook(L, nullptr, 0, 0);
     serve_interrupt(L);
@@ -18,12 +14,10 @@ void on_hook(lua_State *L, lua_Debug *) {
 
 } // namespace
 
-volatile int *interrupt_flag = &no_interrupt;
-void (*interrupt_hook)(lua_State *L) = ignore_interrupt;
 lua_State *volatile running = nullptr;
 
 void serve_interrupt(lua_State *L) {
-    if (*interrupt_flag != 0) interrupt_hook(L);
+    if (*hooks.interrupt_flag != 0) hooks.serve_interrupt(L);
 }
 
 void arm(lua_State *L) {
@@ -36,20 +30,20 @@ void arm(lua_State *L) {
 int resume(lua_State *co, lua_State *from, int nargs, int *nres) {
     lua_State *before = running;
     running = co;
-    if (*interrupt_flag != 0) arm(co);
+    if (*hooks.interrupt_flag != 0) arm(co);
     int status = lua_resume(co, from, nargs, nres);
     running = before;
-    if (*interrupt_flag != 0) arm(before);
+    if (*hooks.interrupt_flag != 0) arm(before);
     return status;
 }
 
 int call(lua_State *L, int nargs, int nresults, int message_handler) {
     lua_State *before = running;
     running = L;
-    if (*interrupt_flag != 0) arm(L);
+    if (*hooks.interrupt_flag != 0) arm(L);
     int status = lua_pcall(L, nargs, nresults, message_handler);
     running = before;
-    if (*interrupt_flag != 0) arm(before);
+    if (*hooks.interrupt_flag != 0) arm(before);
     return status;
 }
 

@@ -3,23 +3,19 @@
 // arm(running).
 #pragma once
 
+#include "lua/hooks.h"
 #include "lua/lua_api.h"
 
 namespace pllua_bg::lua {
 
-// The flag to test; points at a constant 0 until the floors above set it (InterruptPending).
-extern volatile int *interrupt_flag;
-// Serves the interrupt. May raise a Lua error. Must be ready for a call when there is nothing to
-// do.
-extern void (*interrupt_hook)(lua_State *L);
 // The thread that runs Lua code now; null when none does. Written by resume() and call(), and where
 // a thread is closed (src/api/protect.cpp).
 extern lua_State *volatile running;
 
-// Calls interrupt_hook when the flag is set. For loops in C++ code. Errors: lua.
+// Serves an interrupt when there is one. For loops in C++ code. Errors: lua.
 void serve_interrupt(lua_State *L);
 inline void check_interrupt(lua_State *L) {
-    if (*interrupt_flag != 0) [[unlikely]]
+    if (*hooks.interrupt_flag != 0) [[unlikely]]
         serve_interrupt(L);
 }
 

@@ -17,15 +17,13 @@ constexpr char kTooDeep = 0; // registry key of the error: its address
 constexpr std::ptrdiff_t kOwnLimit = 1024 * 1024;
 const char *stack_base = nullptr;
 
+} // namespace
+
 bool is_beyond_own_limit() {
     const auto *here = static_cast<const char *>(__builtin_frame_address(0));
     const std::ptrdiff_t depth = stack_base - here;
     return depth > kOwnLimit || -depth > kOwnLimit;
 }
-
-} // namespace
-
-bool (*stack_is_too_deep)() = is_beyond_own_limit;
 
 void push_stack_too_deep(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kTooDeep); }
 

@@ -3,13 +3,13 @@
 // much of the stack in one call, and recursions of our own ask here.
 #pragma once
 
+#include "lua/hooks.h"
 #include "lua/lua_api.h"
 
 namespace pllua_bg::lua {
 
-// Whether no further call may be made. Until a floor above sets the server's own test: 1 MB from
-// where the process made its first state. Errors: none.
-extern bool (*stack_is_too_deep)();
+// The test without a server: 1 MB from where the process made its first state. Errors: none.
+bool is_beyond_own_limit();
 
 // Pushes the prebuilt error (54001). Needs one free stack slot, allocates nothing. Errors: none.
 void push_stack_too_deep(lua_State *L);
@@ -17,7 +17,7 @@ void push_stack_too_deep(lua_State *L);
 [[noreturn]] void raise_stack_too_deep(lua_State *L);
 // Errors: lua (54001).
 inline void check_stack(lua_State *L) {
-    if (stack_is_too_deep()) [[unlikely]]
+    if (hooks.stack_is_too_deep()) [[unlikely]]
         raise_stack_too_deep(L);
 }
 

@@ -53,7 +53,7 @@ void enter(Activation *activation, bool atomic, bool read_only, void *call) {
     activation->atomic = atomic;
     activation->read_only = read_only;
     activation->call = call;
-    activation->on_spi_connect = nullptr;
+    activation->transition = nullptr;
     activation->outer_closed = database_closed;
     current_activation = activation;
 }
@@ -85,7 +85,8 @@ void ensure_spi() {
     if (SPI_connect_ext(options) != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
     activation->spi_connected = true;
     fault("spi-connected");
-    if (activation->on_spi_connect != nullptr) activation->on_spi_connect(activation);
+    if (activation->transition != nullptr && SPI_register_trigger_data(activation->transition) < 0)
+        elog(ERROR, "could not register transition tables");
     // SPI's own context, which it has made the current one, ends before the result of the call is
     // read.
     MemoryContextSwitchTo(caller);

@@ -18,9 +18,8 @@ struct Activation {
     bool atomic;        // no transaction control allowed (SPI_OPT_NONATOMIC not possible)
     bool read_only;     // STABLE or IMMUTABLE function: SPI runs read-only
     void *call;         // the handler's own data (src/pl)
-    // Called after SPI was connected, for what the handler has to register there; may be null.
-    // Errors: pg.
-    void (*on_spi_connect)(Activation *activation);
+    // The trigger whose transition tables statements see; nullptr: there are none.
+    struct TriggerData *transition;
     List *portals;            // names of cursors over its transition tables; they end with it
     const char *outer_closed; // what database_closed was when it began, and is again when it ends
 };

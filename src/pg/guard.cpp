@@ -3,11 +3,12 @@
 
 #include "pg/activation.h"
 #include "pg/fault.h"
+#include "pg/hooks.h"
 #include "pg/subxact.h"
 
 namespace pllua_bg::pg {
 
-LuaRaiser lua_raiser = nullptr;
+Hooks hooks;
 
 namespace {
 
@@ -100,7 +101,7 @@ void raise_fresh(ErrorData *error) {
 
 void raise_in_lua(lua_State *L, ErrorData *error) {
     park(error);
-    lua_raiser(L, error);
+    hooks.raise_in_lua(L, error);
     pg_unreachable();
 }
 

@@ -87,10 +87,7 @@ ErrorData *before_call(Effect effect, CallState *state);
 bool is_open();
 ErrorData *after_call(ErrorData *error, CallState *state);
 
-// Turns an error into a Lua error. Set once by the floor that knows both worlds (src/api). Takes
-// ownership.
-using LuaRaiser = void (*)(lua_State *L, ErrorData *error);
-extern LuaRaiser lua_raiser;
+// Turns an error into a Lua error. Takes ownership.
 [[noreturn]] void raise_in_lua(lua_State *L, ErrorData *error);
 
 // Converter one: enters the server from Lua. Inside fn no Lua function that can raise; outside it

@@ -1,12 +1,12 @@
 // What this backend holds outside of Lua for code that has sessions. See held.h for the contracts.
 #include "pg/held.h"
 
+#include "pg/hooks.h"
 #include "pg/settings.h"
 
 namespace pllua_bg::pg {
 
 size_t held = 0;
-size_t (*largest_interpreter)() = nullptr;
 
 static size_t limit() { return static_cast<size_t>(setting_memory_limit) * 1024; }
 
@@ -16,7 +16,7 @@ bool held_would_exceed(size_t more) {
     const size_t most = limit();
     if (most == 0) return false;
     if (held + more > most / 4 * 3) return true;
-    return largest_interpreter != nullptr && largest_interpreter() + held + more > most;
+    return hooks.largest_interpreter() + held + more > most;
 }
 
 size_t most_for_notifications() { return limit() == 0 ? SIZE_MAX : limit() / 4; }

@@ -10,8 +10,6 @@ namespace pllua_bg::pg {
 
 // Bytes. Read by the accounts of interpreters; changed by hold() only.
 extern size_t held;
-// The bytes that the largest interpreter counts for itself. Set by the floor that has them.
-extern size_t (*largest_interpreter)();
 
 // Positive when something is taken, negative when it is given back. Errors: none.
 void hold(ptrdiff_t bytes);

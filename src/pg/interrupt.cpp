@@ -1,6 +1,8 @@
 // Signal handlers in front of the server's. See interrupt.h for the contracts.
 #include "pg/interrupt.h"
 
+#include "pg/hooks.h"
+
 #include <csignal>
 
 namespace pllua_bg::pg {
@@ -12,14 +14,13 @@ constexpr int kSignalCount = sizeof(kSignals) / sizeof(kSignals[0]);
 
 // The server's handlers, called first.
 struct sigaction server_actions[kSignalCount];
-InterruptNotice interrupt_notice;
 
 void on_signal(int number) {
     const int saved_errno = errno;
     for (int i = 0; i < kSignalCount; i++) {
         if (kSignals[i] == number) server_actions[i].sa_handler(number);
     }
-    if (InterruptPending) interrupt_notice();
+    if (InterruptPending) hooks.notice_interrupt();
     errno = saved_errno;
 }
 
@@ -30,11 +31,10 @@ bool has_plain_handler(const struct sigaction &action) {
 
 } // namespace
 
-bool watch_interrupts(InterruptNotice notice) {
+bool watch_interrupts() {
     static int watched_process;
     if (watched_process == MyProcPid) return false;
     watched_process = MyProcPid;
-    interrupt_notice = notice;
     for (int i = 0; i < kSignalCount; i++) {
         struct sigaction present;
         if (sigaction(kSignals[i], nullptr, &present) != 0 || !has_plain_handler(present)) continue;

@@ -6,12 +6,8 @@
 
 namespace pllua_bg::pg {
 
-// Called in the signal handler, after the server's own handler, when InterruptPending is set:
-// async-signal-safe functions only.
-using InterruptNotice = void (*)();
-
-// Puts our handlers before the server's, once per process; true when it was not done yet. Errors:
-// none.
-bool watch_interrupts(InterruptNotice notice);
+// Puts our handlers before the server's, once per process; true when it was not done yet. They call
+// hooks.notice_interrupt after the server's own handler. Errors: none.
+bool watch_interrupts();
 
 } // namespace pllua_bg::pg

@@ -3,6 +3,8 @@
 // needed, and asks here for all else.
 #include "pg/params.h"
 
+#include "pg/hooks.h"
+
 #include "pg/cast.h"
 
 #include <cmath>
@@ -182,7 +184,7 @@ bool convert_weak(const ParamValue *param, Oid base, TypedValue *value, Refusal 
 bool try_convert_param(const ParamValue *param, Oid type, TypedValue *value, Refusal *refusal) {
     *value = {param->type, param->isnull, param->value};
     if (param->table) {
-        value->value = table_hooks.convert(param->value, type, &value->isnull);
+        value->value = hooks.convert_table(param->value, type, &value->isnull);
         value->type = type;
     }
     if (value->type == type) return true;

@@ -3,6 +3,7 @@
 #include "pg/params.h"
 
 #include "pg/compat.h"
+#include "pg/hooks.h"
 
 extern "C" {
 #include "nodes/makefuncs.h"
@@ -11,11 +12,9 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
-TableHooks table_hooks;
-
 // The type a value has by itself when nothing else is known: a string of unknown nature is text.
 static Oid natural_type(const ParamTypes *types, int i) {
-    if (types->params[i].table) return table_hooks.natural_type(types->params[i].value);
+    if (types->params[i].table) return hooks.natural_type_of_table(types->params[i].value);
     const Oid own = types->own[i];
     return own == BYTEAOID || own == UNKNOWNOID ? TEXTOID : own;
 }

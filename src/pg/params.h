@@ -29,13 +29,6 @@ struct ParamValue {
     bool table = false; // a Lua table: the value is what types::to_portable makes of it
 };
 
-// What only Lua can do with a table: say which type it has by itself, and make a value of it.
-struct TableHooks {
-    Oid (*natural_type)(Datum table);
-    Datum (*convert)(Datum table, Oid type, bool *isnull);
-};
-extern TableHooks table_hooks; // set in module.cpp
-
 // The state of an analysis; arrays of `count` elements.
 struct ParamTypes {
     int count;

@@ -2,6 +2,8 @@
 // Owns their C variables.
 #include "pg/settings.h"
 
+#include "pg/hooks.h"
+
 #include "pg/compat.h"
 #include "pg/fault.h"
 
@@ -19,7 +21,6 @@ int setting_pool_size = 2;
 int setting_pool_lifetime = 3;
 int setting_pool_age = 3600;
 int setting_memory_limit = 1024 * 1024;
-void (*pool_size_changes)(int value) = nullptr;
 
 // The library was loaded at the start of the server.
 static bool is_preloaded = false;
@@ -84,9 +85,7 @@ static void define_session_settings() {
                nullptr);
 }
 
-static void assign_pool_size(int value, void *) {
-    if (pool_size_changes != nullptr) pool_size_changes(value);
-}
+static void assign_pool_size(int value, void *) { hooks.pool_size_changes(value); }
 
 static void define_pool_settings() {
     define_int("pllua_bg.pool_size",

@@ -27,10 +27,6 @@ extern char *setting_on_trusted_init;   // the same, trusted ones only
 extern char *setting_on_untrusted_init; // the same, untrusted ones only
 extern char *setting_on_common_init;    // in every interpreter, with the globals user code has
 
-// Called with the new value before setting_pool_size changes; nullptr: nobody cares. It must not
-// raise.
-extern void (*pool_size_changes)(int value);
-
 // Least and largest size of a queue, in kB.
 inline constexpr int kQueueSizeMin = 4;
 inline constexpr int kQueueSizeMax = 256 * 1024;

@@ -45,18 +45,6 @@ void resolve_types(Site *site, FunctionCallInfo fcinfo) {
     site->result.by_position = function->result == RECORDOID && !function->has_output;
 }
 
-// The type of argument n of the function that is running, of its result when n is 0.
-Oid argument_type(lua_State *, int n) {
-    const Entry *entry = current_entry();
-    if (entry == nullptr || entry->site == nullptr) return InvalidOid;
-    const Site *site = entry->site;
-    if (n == 0)
-        return site->function->kind == FunctionKind::kPlain ? site->result.type_oid : InvalidOid;
-    for (int i = 0; i < site->nargs; i++)
-        if (site->arguments[i].index == n - 1) return types::type_oid(site->arguments[i].type);
-    return InvalidOid;
-}
-
 struct ScalarCall {
     Site *site;
     FunctionCallInfo fcinfo;
@@ -87,6 +75,25 @@ Datum call_plain(FunctionCallInfo fcinfo, Site *site) {
 }
 
 } // namespace
+
+TupleDesc expected_row() {
+    const Entry *entry = current_entry();
+    if (entry == nullptr || entry->site == nullptr) return nullptr;
+    const Result &result = entry->site->result;
+    return result.kind == ResultKind::kRow ? result.descriptor : nullptr;
+}
+
+// The type of argument n of the function that is running, of its result when n is 0.
+Oid argument_type(int n) {
+    const Entry *entry = current_entry();
+    if (entry == nullptr || entry->site == nullptr) return InvalidOid;
+    const Site *site = entry->site;
+    if (n == 0)
+        return site->function->kind == FunctionKind::kPlain ? site->result.type_oid : InvalidOid;
+    for (int i = 0; i < site->nargs; i++)
+        if (site->arguments[i].index == n - 1) return types::type_oid(site->arguments[i].type);
+    return InvalidOid;
+}
 
 Datum call_function(FunctionCallInfo fcinfo, bool trusted) {
     auto *site = static_cast<Site *>(fcinfo->flinfo->fn_extra);
@@ -136,9 +143,6 @@ int push_call(lua_State *L, const Site *site, FunctionCallInfo fcinfo) {
     return nargs;
 }
 
-void initialize() {
-    initialize_function_cache();
-    types::argument_type = argument_type;
-}
+void initialize() { initialize_function_cache(); }
 
 } // namespace pllua_bg::pl

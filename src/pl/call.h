@@ -60,6 +60,10 @@ Datum call_function(FunctionCallInfo fcinfo, bool trusted);
 Datum call_trigger(FunctionCallInfo fcinfo, bool trusted);
 Datum call_event_trigger(FunctionCallInfo fcinfo, bool trusted);
 
+// The hooks of the same names of types::Hooks and api::Hooks. Errors: none.
+Oid argument_type(int n);
+TupleDesc expected_row();
+
 // Registers what this floor needs from others. Called once from _PG_init.
 void initialize();
 

@@ -26,21 +26,6 @@ char threads_key;
 
 size_t memory_limit() { return static_cast<size_t>(pg::setting_memory_limit) * 1024; }
 
-size_t largest() {
-    size_t most = 0;
-    for (const Interpreter *interpreter = interpreters; interpreter != nullptr;
-         interpreter = interpreter->next)
-        most = Max(most, interpreter->lua->used + interpreter->lua->external);
-    return most;
-}
-
-// Called in a signal handler.
-void notice_interrupt() {
-    if (lua::running == nullptr) return;
-    lua::arm(lua::running);
-    pg::expect_service();
-}
-
 int prepare_state(lua_State *L) {
     pg::fault("prepare-state");
     lua_newtable(L);
@@ -63,7 +48,6 @@ void make_state(Interpreter *interpreter, const char *name) {
     options.allocate_data = pg::make_lua_memory(interpreter->memory);
     options.limit = memory_limit();
     options.shared = &pg::held;
-    pg::largest_interpreter = largest;
     options.trusted = interpreter->trusted;
     options.user_id = interpreter->user;
     options.host = interpreter;
@@ -95,8 +79,7 @@ Interpreter *make_interpreter(bool trusted, Oid user) {
     interpreter->user = user;
     make_state(interpreter, name);
     initialize_functions(interpreter);
-    if (pg::watch_interrupts(notice_interrupt))
-        pg::watch_code(reinterpret_cast<void (*)()>(lua_gettop));
+    if (pg::watch_interrupts()) pg::watch_code(reinterpret_cast<void (*)()>(lua_gettop));
     interpreter->next = interpreters;
     interpreters = interpreter;
     return interpreter;
@@ -202,6 +185,21 @@ lua_State *new_thread(Interpreter *interpreter) {
 }
 
 } // namespace
+
+size_t largest_interpreter() {
+    size_t most = 0;
+    for (const Interpreter *interpreter = interpreters; interpreter != nullptr;
+         interpreter = interpreter->next)
+        most = Max(most, interpreter->lua->used + interpreter->lua->external);
+    return most;
+}
+
+// Called in a signal handler.
+void notice_interrupt() {
+    if (lua::running == nullptr) return;
+    lua::arm(lua::running);
+    pg::expect_service();
+}
 
 Interpreter *find_interpreter(bool trusted, bool start_up) {
     const Oid user = trusted ? GetUserId() : InvalidOid;

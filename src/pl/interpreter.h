@@ -54,4 +54,8 @@ void retire_thread(Interpreter *interpreter, lua_State *thread);
 // so it may be called while a query is torn down. Errors: none.
 void abandon_thread(Interpreter *interpreter, lua_State *thread);
 
+// The hooks of the same names of pg::Hooks. Errors: none.
+size_t largest_interpreter();
+void notice_interrupt();
+
 } // namespace pllua_bg::pl

@@ -207,12 +207,6 @@ void resolve_trigger(Site *site, FunctionCallInfo fcinfo) {
     }
 }
 
-void register_transition_tables(pg::Activation *activation) {
-    auto *call = static_cast<TriggerCall *>(static_cast<Entry *>(activation->call)->data);
-    if (SPI_register_trigger_data(call->data) < 0)
-        elog(ERROR, "could not register transition tables");
-}
-
 void find_tuples(TriggerCall *call) {
     const TriggerData *data = call->data;
     if (!is_row_trigger(call)) return;
@@ -246,7 +240,7 @@ Datum call_trigger(FunctionCallInfo fcinfo, bool trusted) {
     open_entry(&entry, site->interpreter, NameStr(site->function->name), options);
     entry.data = &call;
     if (data->tg_oldtable != nullptr || data->tg_newtable != nullptr)
-        entry.activation.on_spi_connect = register_transition_tables;
+        entry.activation.transition = data;
     run_entry(&entry, trigger_body, &call);
     close_entry(&entry);
     return PointerGetDatum(call.result);

@@ -256,6 +256,8 @@ void detach(Session *session);
 // pool. Never waits. The handle is gone. Errors: none.
 void close(Session *session);
 
+// Ends the oldest sessions of the pool until no more than `most` are left. Errors: none.
+void trim_pool(int most);
 // Lets all sessions of this backend go, as at its end. Errors: none.
 void end_all_sessions();
 

@@ -1,6 +1,7 @@
 // The module pgtype: objects that stand for types, which make datums when called.
 // Owns the type objects of each Lua state, one per plan, in the registry.
 #include "types/array.h"
+#include "types/hooks.h"
 #include "types/json.h"
 #include "types/range.h"
 #include "types/shape.h"
@@ -18,8 +19,6 @@ extern "C" {
 #include <cstring>
 
 namespace pllua_bg::types {
-
-ArgumentType argument_type;
 
 namespace {
 
@@ -251,8 +250,7 @@ int push_named(lua_State *L, int idx, bool array) {
 }
 
 int push_argument_type(lua_State *L, int idx) {
-    if (argument_type == nullptr) lua::raise(L, "0A000", "not in a function");
-    const Oid type = argument_type(L, static_cast<int>(luaL_checkinteger(L, idx)));
+    const Oid type = hooks.argument_type(static_cast<int>(luaL_checkinteger(L, idx)));
     if (!OidIsValid(type)) return 0;
     push_type_object(L, find(L, type, -1));
     return 1;

@@ -58,21 +58,6 @@ int open_numeric(lua_State *L); // pllua.numeric
 int open_jsonb(lua_State *L);   // pllua.jsonb
 int open_time(lua_State *L);    // pllua.time (empty, as in pllua: the methods are on the values)
 
-// The type of argument n of the running function, of its result when n is 0; InvalidOid when there
-// is none. For pgtype(nil, n). Set once by src/pl. Errors: lua.
-using ArgumentType = Oid (*)(lua_State *L, int n);
-extern ArgumentType argument_type;
-
-// Cursor objects, which the floor above knows: values of type refcursor. Null until it has set
-// them.
-struct CursorHooks {
-    void (*make)(lua_State *L); // replaces the name on top of the stack by the object. Errors: lua
-    bool (*push_name)(
-        lua_State *L,
-        int idx); // false, and nothing pushed, when there is no cursor object. Errors: lua
-};
-extern CursorHooks cursor_hooks;
-
 // Registers the invalidation callbacks. Called once from _PG_init.
 void initialize();
 

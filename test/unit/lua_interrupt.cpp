@@ -37,13 +37,13 @@ struct Timer {
         struct sigaction action = {};
         action.sa_handler = on_timer;
         sigaction(SIGALRM, &action, &before);
-        lua::interrupt_flag = &flag;
-        lua::interrupt_hook = cancel;
+        lua::hooks.interrupt_flag = &flag;
+        lua::hooks.serve_interrupt = cancel;
     }
     ~Timer() {
         static volatile int none = 0;
         sigaction(SIGALRM, &before, nullptr);
-        lua::interrupt_flag = &none;
+        lua::hooks.interrupt_flag = &none;
         flag = 0;
     }
     static void start(int milliseconds) {

@@ -37,13 +37,13 @@ TEST_CASE("a recursion through C functions ends in an error") {
 
 TEST_CASE("what asks for the stack says so when it is used up") {
     State state;
-    bool (*before)() = lua::stack_is_too_deep;
+    bool (*before)() = lua::hooks.stack_is_too_deep;
     CHECK_FALSE(before());
-    lua::stack_is_too_deep = always;
+    lua::hooks.stack_is_too_deep = always;
     CHECK(state.run("return ('x'):gsub('x', 'y')") ==
           "error: ERROR: 54001 stack depth limit exceeded");
     CHECK(state.run("return table.concat({1})") ==
           "error: ERROR: 54001 stack depth limit exceeded");
-    lua::stack_is_too_deep = before;
+    lua::hooks.stack_is_too_deep = before;
     CHECK(state.run("return (('x'):gsub('x', 'y'))") == "y");
 }

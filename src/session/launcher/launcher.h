@@ -106,8 +106,6 @@ bool keep_for_reuse(Session *session);
 // A session of the pool for another use, with the settings in `setup`; nullptr when none fits. The
 // caller enters it in `sessions`. Errors: pg (interrupts, memory).
 Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup);
-// Ends the oldest sessions of the pool until no more than `most` are left. Errors: none.
-void trim_pool(int most);
 void initialize_pool();
 // Gives a session what it has for one use: number, cookie, name, what becomes of it. Errors: pg
 // (random numbers).

@@ -224,7 +224,6 @@ static void at_transaction_end(XactEvent event, void *) {
 }
 
 void initialize_pool() {
-    pg::pool_size_changes = trim_pool;
     CacheRegisterSyscacheCallback(AUTHOID, role_changes, 0);
     RegisterXactCallback(at_transaction_end, nullptr);
 }
