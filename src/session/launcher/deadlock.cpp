@@ -9,11 +9,13 @@
 #include <signal.h>
 
 #include "pg/compat.h"
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "session/launcher/launcher.h"
 #include "session/shared/busy_lock.h"
 
 extern "C" {
+#include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "utils/timeout.h"
 #include "utils/wait_event.h"
@@ -32,7 +34,8 @@ static TimeoutId kick_timeout = MAX_TIMEOUTS;
 // Runs in the handler of SIGALRM.
 static void kick() {
     SegmentHeader *header = kick_header;
-    if (header == nullptr || kick_pid == 0) return;
+    // At the end of the process, which may come in the middle of a slice, the segment goes.
+    if (proc_exit_inprogress || header == nullptr || kick_pid == 0) return;
     pg_atomic_fetch_or_u32(&header->flags, kRecheck);
     (void)::kill(kick_pid, SIGUSR2);
 }
@@ -48,6 +51,7 @@ static bool waits_for_lock(Session *session) {
 
 static void acquire_for_a_moment(Session *session) {
     const LOCKTAG tag = busy_lock_tag(session->header);
+    pg::fault("deadlock-slice");
     (void)LockAcquire(&tag, ShareLock, false, false);
     (void)LockRelease(&tag, ShareLock, false);
 }

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/steps.h"
 #include "session/launcher/snapshot.h"
@@ -157,6 +158,7 @@ void end_all_sessions() {
 
 static void end_all(int, Datum) {
     end_all_sessions();
+    pg::fault("sessions-ended");
     await_claims();
     publish_counts();
 }

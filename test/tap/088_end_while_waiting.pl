@@ -1,0 +1,39 @@
+# A backend that ends while it shows the deadlock detector what it waits for: the timer that is running then finds its segment gone.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SessionTest;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('waiting');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\ndeadlock_timeout = 10ms\n");
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg; CREATE TABLE gate (x int)');
+my $postmaster = slurp_file($node->data_dir . '/postmaster.pid');
+my $psql = new_psql($node);
+plan skip_all => 'built without fault points' unless has_fault_points($node);
+
+my $holder = new_psql($node);
+$holder->query_safe('BEGIN; LOCK TABLE gate');
+set_fault($node, 'deadlock-slice=exit,sessions-ended=wait');
+my $launcher = new_psql($node);
+my $pid = $launcher->query_safe('SELECT pg_backend_pid()');
+ask_later($launcher, q{DO LANGUAGE pllua_bg $$ local s = bg.launch{on_exit = 'cancel'} s:exec('begin; lock table gate') $$});
+my $here = "(SELECT count(*) FROM pg_stat_activity WHERE pid = $pid)";
+my $workers = q{(SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%')};
+ok(wait_until(sub { $psql->query_safe("SELECT $here, $workers") eq '1|1' }), 'it waits for its worker');
+ok(wait_until(sub { $psql->query_safe("SELECT $here, $workers") eq '1|0' }), 'it ends in the middle of a slice: its session has gone first');
+set_fault($node, '');
+ok(wait_until(sub { $psql->query_safe("SELECT $here") eq '0' }), 'it has ended');
+$holder->query_safe('COMMIT');
+eval { $launcher->quit };
+$_->quit for $holder, $psql;
+is(slurp_file($node->data_dir . '/postmaster.pid'), $postmaster, 'the server has not started anew');
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+$node->stop;
+done_testing();
