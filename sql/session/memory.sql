@@ -139,10 +139,10 @@ do language pllua_bg $$
 $$;
 select bg.run(pid, 'select 11') from bg.backend_sessions();
 do language pllua_bg $$
-    local s = bg.sessions()[1]
-    s:cancel()
-    print(select(2, pcall(s.exec, s, 'select 11')).sqlstate or s:exec('select 11 as n')[1].n)
+    bg.sessions()[1]:cancel()
 $$;
+select bg.wait(pid) from bg.backend_sessions();
+do language pllua_bg $$ print(bg.sessions()[1]:exec('select 11 as n')[1].n) $$;
 do language pllua_bg $$ bg.sessions()[1]:close() $$;
 
 -- notifications nobody takes: the oldest make room

@@ -6,8 +6,8 @@
 #include "pg/server.h"
 
 #include "lua/lua_api.h"
-#include "session/shared/row_definition.h"
 #include "session/session.h"
+#include "session/shared/row_definition.h"
 
 namespace pllua_bg::api {
 

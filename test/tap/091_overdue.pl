@@ -20,12 +20,15 @@ CREATE FUNCTION suspended() RETURNS SETOF int LANGUAGE pllua_bg AS $$
     local guard <close> = setmetatable({}, {__close = function() print 'closed' end})
     for i = 1, 10 do coroutine.yield(i) end
 $$;
+-- Says that what cannot be interrupted begins.
+CREATE FUNCTION begins() RETURNS void LANGUAGE sql AS $$ SELECT pg_advisory_xact_lock(91) $$;
 -- An operation of minutes, or without an end.
 CREATE PROCEDURE circle() LANGUAGE pllua_bg AS $$
     local events = {}
     local object = setmetatable({}, events)
     events.__call = object
     _G.finalized = setmetatable({}, {__gc = function() print 'finalized' end})
+    spi.execute('select begins()')
     while true do pcall(object) end
 $$;
 CREATE PROCEDURE chain() LANGUAGE pllua_bg AS $$
@@ -37,11 +40,13 @@ CREATE PROCEDURE chain() LANGUAGE pllua_bg AS $$
         last = link
     end
     setmetatable(last, {__call = print})
+    spi.execute('select begins()')
     first()
 $$;
 CREATE PROCEDURE collisions() LANGUAGE pllua_bg AS $$
     local size, t = (1 << 20) - 1, {}
     for i = 1, 1 << 19 do t[(i + (1 << 24)) * size] = true end
+    spi.execute('select begins()')
     t[size] = true
 $$;
 CREATE PROCEDURE weak_tables() LANGUAGE pllua_bg AS $$
@@ -51,6 +56,7 @@ CREATE PROCEDURE weak_tables() LANGUAGE pllua_bg AS $$
     for i = 1, n - 1 do tables[order[i]][keys[i]] = keys[i + 1] end
     local first = keys[1]
     keys = nil
+    spi.execute('select begins()')
     collectgarbage()
 $$;
 CREATE PROCEDURE while_closing() LANGUAGE pllua_bg AS $$
@@ -58,6 +64,7 @@ CREATE PROCEDURE while_closing() LANGUAGE pllua_bg AS $$
     local object = setmetatable({}, events)
     events.__call = object
     local guard <close> = setmetatable({}, {__close = function() while true do pcall(object) end end})
+    spi.execute('select begins()')
     while true do end
 $$;
 SQL
@@ -66,26 +73,35 @@ my $postmaster = slurp_file($node->data_dir . '/postmaster.pid');
 # What the statements say in a connection of their own.
 sub run { my ($query) = @_; my (undef, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n$query", on_error_stop => 0); return "$out\n$err"; }
 
-my $lost = qr/FATAL:  57014: terminating connection because a statement could not be canceled/;
-for my $name (qw(circle chain collisions weak_tables while_closing))
+# Calls a procedure and ends it by a function of the server when it cannot be interrupted; what the log says of its process.
+sub call_and_end
 {
-	like(run("LOAD 'pllua_bg'; SET statement_timeout = '500ms'; CALL $name()"), $lost, "$name: a timeout");
+	my ($name, $how) = @_;
+	my $client = new_psql($node);
+	my $pid = $client->query_safe(q{LOAD 'pllua_bg'; SELECT pg_backend_pid()});
+	my $offset = -s $node->logfile;
+	ask_later($client, "CALL $name()");
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 91 AND granted AND pid = $pid") or die 'it does not begin';
+	$node->safe_psql('postgres', "SELECT $how($pid)");
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid") or die 'it does not end';
+	eval { $client->quit };
+	return join "\n", grep { /\[$pid\]/ } split /\n/, slurp_file($node->logfile, $offset);
 }
 
-unlike(run(q{BEGIN; INSERT INTO kept VALUES (1); DECLARE c CURSOR FOR SELECT suspended(); FETCH c; SET statement_timeout = '500ms'; CALL circle()}),
+for my $name (qw(circle chain collisions weak_tables while_closing))
+{
+	like(call_and_end($name, 'pg_cancel_backend'), qr/FATAL:  terminating connection because a statement could not be canceled/, "$name: a cancel");
+}
+like(call_and_end('circle', 'pg_terminate_backend'), qr/FATAL:  terminating connection due to administrator command/, 'a termination');
+like(run(q{LOAD 'pllua_bg'; SET statement_timeout = '1s'; CALL circle()}), qr/FATAL:  57014: terminating connection because a statement could not be canceled/,
+	'a timeout');
+
+unlike(run(q{BEGIN; INSERT INTO kept VALUES (1); DECLARE c CURSOR FOR SELECT suspended(); FETCH c; SET statement_timeout = '1s'; CALL circle()}),
 	qr/INFO|PANIC/, 'no code of the program runs after it was left');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM kept'), '0', 'its transaction is undone');
 
-# A termination.
-my $client = new_psql($node);
-my $pid = $client->query_safe(q{LOAD 'pllua_bg'; SELECT pg_backend_pid()});
-ask_later($client, 'CALL circle()');
-$node->poll_query_until('postgres', "SELECT state = 'active' AND query LIKE 'CALL%' FROM pg_stat_activity WHERE pid = $pid") or die 'it does not run';
-is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 60000)"), 't', 'a backend in such an operation can be terminated');
-eval { $client->quit };
-
 # A session.
-like(run(q{DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec("set statement_timeout = '500ms'") s:exec('call circle()') $$}),
+like(run(q{DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec("set statement_timeout = '1s'") s:exec('call circle()') $$}),
 	qr/ERROR:  57014: terminating connection because a statement could not be canceled|ERROR:  \w{5}: .*(session|worker)/, 'a session: its launcher has an error');
 
 # What can be interrupted is interrupted.
@@ -95,10 +111,10 @@ like($said, qr/alive/, 'a connection survives a cancel that is served, and long 
 like($said, qr/ERROR:  57014: canceling statement due to statement timeout/, 'which is an error');
 
 # A shutdown.
-$client = new_psql($node);
+my $client = new_psql($node);
 $client->query_safe(q{LOAD 'pllua_bg'});
 ask_later($client, 'CALL circle()');
-$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'CALL%'") or die 'it does not run';
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 91}) or die 'it does not run';
 is(slurp_file($node->data_dir . '/postmaster.pid'), $postmaster, 'the server has not started anew');
 $node->stop('fast');
 eval { $client->quit };
