@@ -26,6 +26,7 @@ do language pllua_bg $$
 $$;
 do language pllua_bg $$ spi.prepare('select 1', {'no_such_type'}) $$;
 do language pllua_bg $$ spi.prepare('select $1', {true}) $$;
+do language pllua_bg $$ for _, oid in ipairs{1, -1, 2^32 | 0} do print(pcall(spi.prepare, 'select $1', {oid})) end print(spi.prepare('select $1', {0}):argtype(1)) $$;
 do language pllua_bg $$ spi.prepare('select $1 + $1', {'date'}) $$;
 do language pllua_bg $$ spi.prepare() $$;
 do language pllua_bg $$ spi.prepare('selec') $$;

@@ -67,8 +67,21 @@ int declared_count(lua_State *L, int idx) {
 
 } // namespace
 
+// 0 leaves the type to the statement.
+static Oid check_type_oid(lua_State *L, lua_Integer number) {
+    const bool fits = number >= 0 && number <= OID_MAX;
+    if (!fits) lua::raise(L, "22023", "%I is no OID of a type", number);
+    const Oid type = static_cast<Oid>(number);
+    pg::call(L, [type] {
+        if (OidIsValid(type) && !SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type)))
+            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                            errmsg("type with OID %u does not exist", type)));
+    });
+    return type;
+}
+
 Oid check_type_argument(lua_State *L, int idx) {
-    if (lua_isinteger(L, idx)) return static_cast<Oid>(lua_tointeger(L, idx));
+    if (lua_isinteger(L, idx)) return check_type_oid(L, lua_tointeger(L, idx));
     const int top = lua_gettop(L);
     if (lua_type(L, idx) == LUA_TUSERDATA) {
         // A type object; its method `name` gives the name that the parser takes.
