@@ -10,6 +10,7 @@
 #include "pg/fault.h"
 #include "pg/hooks.h"
 #include "pg/plans.h"
+#include "pg/reserve.h"
 #include "pg/settings.h"
 #include "pg/steps.h"
 #include "pg/subxact.h"
@@ -60,8 +61,9 @@ static void fail_at_the_end() { pg::fault("load"); }
 void _PG_init(void) {
     using namespace pllua_bg;
     static const pg::Step steps[] = {
-        install_hooks,     pg::define_settings, pg::initialize_subxact, pg::initialize_plans,
-        types::initialize, pl::initialize,      session::initialize,    fail_at_the_end,
+        install_hooks,          pg::define_settings,  pg::initialize_reserve,
+        pg::initialize_subxact, pg::initialize_plans, types::initialize,
+        pl::initialize,         session::initialize,  fail_at_the_end,
     };
     static size_t done = 0;
     pg::do_rest(steps, &done);

@@ -1,6 +1,6 @@
 -- What the server keeps for Lua code is counted: pllua_bg.memory_limit. Each case in a backend of its own, so that its peak is that of
 -- the case; after each the next statement works.
-\set VERBOSITY terse
+\set VERBOSITY sqlstate
 create schema api_memory;
 create function api_memory.peak(most_mb int) returns text language sql as $$
     select case when peak < most_mb then 'below ' || most_mb || ' MB' else peak || ' MB' end
@@ -75,6 +75,21 @@ do language pllua_bg $$
     assert(spi.execute('select 1 as n')[1].n == 1)
 $$;
 select api_memory.peak(70);
+
+-- what statements that fail leave behind: their values, and the memory they ran in
+\c -
+set pllua_bg.memory_limit = '64MB';
+do language pllua_bg $$
+    local function of_executions()
+        return spi.execute("select sum(total_bytes) as n from pg_backend_memory_contexts where name = 'pllua_bg execution'")[1].n
+    end
+    local kept = {}
+    for i = 1, 20000 do kept[i] = select(2, pcall(spi.execute, 'select 1/0')) end
+    assert(of_executions() < 8 * 1024 * 1024)
+    for i = 1, 100 do pcall(spi.execute, 'select length($1)/0', ('x'):rep(1024 * 1024) .. i) end
+    assert(of_executions() < 32 * 1024 * 1024)
+$$;
+select api_memory.peak(130);
 
 -- shapes of rows
 \c -

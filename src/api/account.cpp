@@ -4,20 +4,25 @@
 #include "api/spi_cache.h"
 #include "lua/error.h"
 #include "lua/state.h"
+#include "pg/reserve.h"
 
 namespace pllua_bg::api {
 
+static bool is_refused(lua_State *L, Size bytes) {
+    return lua::account_would_exceed(L, bytes) || !pg::may_take(bytes);
+}
+
 void require_memory(lua_State *L, Size bytes) {
-    if (!lua::account_would_exceed(L, bytes)) [[likely]]
+    if (!is_refused(L, bytes)) [[likely]]
         return;
     lua::need_stack(L, 8);
     // What a finalizer asks for cannot be made room for: others may be waiting behind it.
     if (lua::interp(L)->finalizers == 0) {
         lua_gc(L, LUA_GCCOLLECT);
-        if (!lua::account_would_exceed(L, bytes)) return;
+        if (!is_refused(L, bytes)) return;
         forget_cached_statements(L);
         lua_gc(L, LUA_GCCOLLECT);
-        if (!lua::account_would_exceed(L, bytes)) return;
+        if (!is_refused(L, bytes)) return;
     }
     lua::raise_hint(L, "53200",
                     "Let go of statements, cursors and results that are no longer needed, or "

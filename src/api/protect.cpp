@@ -15,6 +15,7 @@
 #include "lua/stack.h"
 #include "pg/activation.h"
 #include "pg/guard.h"
+#include "pg/reserve.h"
 #include "pg/subxact.h"
 
 namespace pllua_bg::api {
@@ -49,6 +50,7 @@ bool close_level(lua_State *L, int status) {
         return true;
     }
     if (status == LUA_ERRMEM) {
+        pg::release_reserve();
         lua_pop(L, 1);
         lua::push_out_of_memory(L);
     }

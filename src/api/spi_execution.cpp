@@ -32,6 +32,10 @@ int collect_execution(lua_State *L) {
     return 0;
 }
 
+void count_execution(lua_State *L, Execution *execution) {
+    recount(L, &execution->rows.counted, MemoryContextMemAllocated(execution->context, false));
+}
+
 struct Conversion {
     int n;
     const types::Type *const *plans;
@@ -73,17 +77,19 @@ Execution *take_execution(lua_State *L) {
         return static_cast<Execution *>(lua_touserdata(L, -1));
     }
     lua_pop(L, 1);
+    require_memory(L, ALLOCSET_DEFAULT_INITSIZE);
     auto *execution = lua::new_userdata<Execution>(L, kExecutionType);
     pg::call_cleanup(L, [execution] {
         execution->context =
             AllocSetContextCreate(TopMemoryContext, "pllua_bg execution", ALLOCSET_DEFAULT_SIZES);
     });
+    count_execution(L, execution);
     return execution;
 }
 
 void reset_execution(lua_State *L, Execution *execution) {
     MemoryContextReset(execution->context);
-    if (execution->rows.counted != 0) recount(L, &execution->rows.counted, 0);
+    count_execution(L, execution);
 }
 
 void return_execution(lua_State *L, int idx) {
@@ -116,6 +122,7 @@ void convert_values(lua_State *L, Execution *execution, int first, int n,
     const int status = lua::call(L, n + 1, 0, 0);
     MemoryContextSwitchTo(previous);
     if (status != LUA_OK) lua_error(L);
+    count_execution(L, execution);
 }
 
 void set_parameters(lua_State *L, Execution *execution, int first, int nargs, const Oid *types) {

@@ -4,6 +4,7 @@
 #include "pg/activation.h"
 #include "pg/fault.h"
 #include "pg/hooks.h"
+#include "pg/reserve.h"
 #include "pg/subxact.h"
 
 namespace pllua_bg::pg {
@@ -67,6 +68,7 @@ void Landing::rewind() {
 }
 
 ErrorData *take_error() {
+    if (geterrcode() == ERRCODE_OUT_OF_MEMORY) release_reserve();
     ErrorData *volatile copy = nullptr;
     volatile MemoryContext context = nullptr;
     const bool copied = attempt_raw([&copy, &context] {

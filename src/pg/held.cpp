@@ -2,6 +2,7 @@
 #include "pg/held.h"
 
 #include "pg/hooks.h"
+#include "pg/reserve.h"
 #include "pg/settings.h"
 
 namespace pllua_bg::pg {
@@ -13,6 +14,7 @@ static size_t limit() { return static_cast<size_t>(setting_memory_limit) * 1024;
 void hold(ptrdiff_t bytes) { held += static_cast<size_t>(bytes); }
 
 bool held_would_exceed(size_t more) {
+    if (!may_take(more)) return true;
     const size_t most = limit();
     if (most == 0) return false;
     if (held + more > most / 4 * 3) return true;

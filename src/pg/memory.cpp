@@ -1,6 +1,8 @@
 // Memory of Lua interpreters in the server's memory contexts. See memory.h for the contracts.
 #include "pg/memory.h"
 
+#include "pg/reserve.h"
+
 namespace pllua_bg::pg {
 
 namespace {
@@ -24,6 +26,7 @@ struct FreeBlock {
 size_t class_of(size_t size) { return (size + kUnit - 1) / kUnit; }
 
 void *allocate_large(MemoryContext context, size_t size) {
+    if (!may_take(size)) return nullptr;
     return MemoryContextAllocExtended(context, size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
 }
 

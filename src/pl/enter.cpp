@@ -7,6 +7,7 @@
 #include "lua/interrupt.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
+#include "pg/reserve.h"
 #include "pg/subxact.h"
 #include "pl/function.h"
 
@@ -127,6 +128,7 @@ ErrorData *take_lua_error(Entry *entry, int status, bool *fresh) {
 ErrorData *drop_failed_thread(Entry *entry, bool dead, ErrorData *error, bool *fresh) {
     if (dead) api::close_thread(entry->thread);
     lua_settop(entry->thread, 0);
+    if (error->sqlerrcode == ERRCODE_OUT_OF_MEMORY) pg::release_reserve();
     if (dead || error->sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
         error->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
         retire_thread(entry->interpreter, entry->thread);

@@ -10,6 +10,7 @@
 #include "pg/interrupt.h"
 #include "pg/memory.h"
 #include "pg/overdue.h"
+#include "pg/reserve.h"
 #include "pg/settings.h"
 #include "pl/compile.h"
 #include "pl/enter.h"
@@ -23,6 +24,10 @@ namespace {
 
 // Registry key of the table that keeps the threads from being collected.
 char threads_key;
+
+// Of an interpreter's memory context.
+constexpr Size kFirstBlock = 8 * 1024;
+constexpr Size kLargestBlock = 256 * 1024;
 
 size_t memory_limit() { return static_cast<size_t>(pg::setting_memory_limit) * 1024; }
 
@@ -67,8 +72,9 @@ void make_state(Interpreter *interpreter, const char *name) {
 }
 
 Interpreter *make_interpreter(bool trusted, Oid user) {
-    MemoryContext memory =
-        AllocSetContextCreate(TopMemoryContext, "pllua_bg interpreter", ALLOCSET_DEFAULT_SIZES);
+    // A small block of Lua's may not take all that is left.
+    MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "pllua_bg interpreter", 0,
+                                                 kFirstBlock, kLargestBlock);
     const char *role = trusted ? GetUserNameFromId(user, true) : "untrusted code";
     char *name = MemoryContextStrdup(memory, role == nullptr ? "a dropped role" : role);
     MemoryContextSetIdentifier(memory, name);
@@ -212,6 +218,7 @@ Interpreter *find_interpreter(bool trusted, bool start_up) {
 
 void renew_limit(Interpreter *interpreter) {
     lua::Interp *account = interpreter->lua;
+    pg::keep_reserve();
     const size_t limit = memory_limit();
     const size_t room = Max(limit / 64, 256 * 1024);
     const size_t wanted = account->used + account->external + pg::held + room;

@@ -10,6 +10,7 @@
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/held.h"
+#include "pg/reserve.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
 #include "session/launcher/snapshot.h"
@@ -134,7 +135,7 @@ static dsm_segment *try_segment(Size size) {
     MemoryContext scratch =
         AllocSetContextCreate(CurrentMemoryContext, "pllua_bg segment", ALLOCSET_SMALL_SIZES);
     MemoryContext old = MemoryContextSwitchTo(scratch);
-    dsm_segment *segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+    dsm_segment *segment = pg::create_segment(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
     MemoryContextSwitchTo(old);
     MemoryContextDelete(scratch);
     return segment;

@@ -6,6 +6,7 @@
 #include "pg/compat.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
+#include "pg/reserve.h"
 #include "pg/wait.h"
 #include "session/shared/session_slots.h"
 #include "session/worker/idle.h"
@@ -168,6 +169,7 @@ static void show_failure() {
 
 // What PostgresMain does after an error.
 static void recover() {
+    if (geterrcode() == ERRCODE_OUT_OF_MEMORY) pg::release_reserve();
     HOLD_INTERRUPTS();
     disable_all_timeouts(false);
     QueryCancelPending = false;
