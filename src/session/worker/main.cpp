@@ -104,6 +104,7 @@ static void open_channel() {
     MemoryContextSwitchTo(TopMemoryContext);
     if (!header->has_queues) {
         channel_init(&worker.channel, TopMemoryContext, nullptr, nullptr);
+        install_output();
         return;
     }
     shm_mq_set_receiver(queue_to_worker(header), MyProc);

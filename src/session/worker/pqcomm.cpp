@@ -1,5 +1,5 @@
 // What the server sends to a client, as frames to the launcher: errors, notices, notifications,
-// COPY TO STDOUT. Owns the process's PQcommMethods while a session runs.
+// COPY TO STDOUT. Owns the process's PQcommMethods.
 #include "session/worker/worker.h"
 
 #include "pg/compat.h"
@@ -16,8 +16,6 @@ extern "C" {
 #include "session/worker/row_receiver.h"
 
 namespace pllua_bg::session {
-
-static const PQcommMethods *former_methods;
 
 static void reset_output() {}
 static bool is_output_pending() { return false; }
@@ -95,8 +93,10 @@ static const PQcommMethods methods = {reset_output,      flush_output, flush_out
                                       is_output_pending, put_message,  put_message_noblock};
 
 void install_output() {
-    former_methods = PqCommMethods;
+    // The server's own would fill the buffer of a client there is none of, without an end: an error
+    // that is raised again is still meant for the client it was raised for.
     PqCommMethods = &methods;
+    if (worker.channel.gone) return;
     whereToSendOutput = DestRemote;
     FrontendProtocol = PG_PROTOCOL_LATEST;
 }
@@ -104,7 +104,6 @@ void install_output() {
 void remove_output() {
     worker.channel.gone = true;
     whereToSendOutput = DestNone;
-    if (former_methods != nullptr) PqCommMethods = former_methods;
 }
 
 void send_tag(const QueryCompletion *completion) {

@@ -43,9 +43,10 @@ const char *session_title();
 // Gives the process a Port as a backend of a local client has it, without a socket. Call in a
 // transaction, connected to the database. Errors: pg (memory).
 void make_port();
-// Takes the messages of the server for a client over into frames. Errors: none.
+// Takes the messages of the server for a client over into frames; where nobody takes frames they
+// are dropped. Errors: none.
 void install_output();
-// Drops it again: the segment goes away. Errors: none.
+// Nobody takes frames any more: the segment goes away. Errors: none.
 void remove_output();
 // A DestReceiver that sends rows, for one statement; allocates in CurrentMemoryContext. Errors: pg.
 DestReceiver *make_row_receiver();
