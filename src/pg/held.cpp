@@ -9,6 +9,9 @@ namespace pllua_bg::pg {
 
 size_t held = 0;
 
+// This part of the limit is left to Lua code.
+static constexpr size_t kRest = 32;
+
 static size_t limit() { return static_cast<size_t>(setting_memory_limit) * 1024; }
 
 void hold(ptrdiff_t bytes) { held += static_cast<size_t>(bytes); }
@@ -18,7 +21,8 @@ bool held_would_exceed(size_t more) {
     const size_t most = limit();
     if (most == 0) return false;
     if (held + more > most / 4 * 3) return true;
-    return hooks.largest_interpreter() + held + more > most;
+    // Answers come while Lua code runs: it keeps some to go on with.
+    return hooks.largest_interpreter() + held + more > most - most / kRest;
 }
 
 size_t most_for_notifications() { return limit() == 0 ? SIZE_MAX : limit() / 4; }
