@@ -4,6 +4,7 @@
 
 #ifdef PLLUA_BG_FAULTS
 
+#include "pg/steps.h"
 #include "pg/wait.h"
 
 #include <csignal>
@@ -31,10 +32,17 @@ static void fail_in_subtransaction(SubXactEvent event, SubTransactionId, SubTran
     }
 }
 
-void define_fault_settings() {
+static void define_setting() {
     DefineCustomStringVariable("pllua_bg.fault", "Test builds: what is to go wrong where.", nullptr,
                                &fault_setting, "", PGC_SUSET, 0, nullptr, forget_spent, nullptr);
-    RegisterSubXactCallback(fail_in_subtransaction, nullptr);
+}
+
+static void watch_subtransactions() { RegisterSubXactCallback(fail_in_subtransaction, nullptr); }
+
+void define_fault_settings() {
+    static const Step steps[] = {define_setting, watch_subtransactions};
+    static size_t done = 0;
+    do_rest(steps, &done);
 }
 
 // What the setting says about a point: the text after '='; nullptr when the point is not named.

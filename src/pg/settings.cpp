@@ -129,7 +129,7 @@ void define_settings() {
     define_session_settings();
     define_pool_settings();
     define_language_settings();
-    if (!is_defined("pllua_bg.fault")) define_fault_settings();
+    define_fault_settings();
     MarkGUCPrefixReserved("pllua_bg");
 }
 
