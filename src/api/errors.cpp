@@ -121,16 +121,10 @@ ErrorData *error_from_lua(lua_State *L, int idx, bool *fresh) {
     const int top = lua_gettop(L);
     const char *message = fields == nullptr ? push_message(L, idx) : nullptr;
     ErrorData *error = nullptr;
-    volatile MemoryContext context = nullptr;
-    ErrorData *failure = pg::attempt([&error, &context, fields, message] {
-        context = AllocSetContextCreate(TopMemoryContext, "pllua_bg error", ALLOCSET_SMALL_SIZES);
-        MemoryContextSwitchTo(context);
-        error = new_error_data(fields, message);
-    });
+    const bool built =
+        pg::build_error([&error, fields, message] { error = new_error_data(fields, message); });
     lua_settop(L, top);
-    if (failure == nullptr) return error;
-    if (context != nullptr) MemoryContextDelete(context);
-    return failure;
+    return built ? error : pg::take_error();
 }
 
 void raise_pending(lua_State *L) {

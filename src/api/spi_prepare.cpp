@@ -72,11 +72,7 @@ static Oid check_type_oid(lua_State *L, lua_Integer number) {
     const bool fits = number >= 0 && number <= OID_MAX;
     if (!fits) lua::raise(L, "22023", "%I is no OID of a type", number);
     const Oid type = static_cast<Oid>(number);
-    pg::call(L, [type] {
-        if (OidIsValid(type) && !SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type)))
-            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                            errmsg("type with OID %u does not exist", type)));
-    });
+    if (OidIsValid(type)) pg::call(L, [type] { (void)types::lookup(type, -1); });
     return type;
 }
 

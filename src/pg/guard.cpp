@@ -21,14 +21,7 @@ ErrorData *parked_error;
 
 ErrorData *prebuilt_out_of_memory() {
     static char message[] = "out of memory";
-    out_of_memory_error = {};
-    out_of_memory_error.elevel = ERROR;
-    out_of_memory_error.output_to_server = true;
-    out_of_memory_error.output_to_client = true;
-    out_of_memory_error.sqlerrcode = ERRCODE_OUT_OF_MEMORY;
-    out_of_memory_error.message = message;
-    out_of_memory_error.assoc_context = ErrorContext;
-    return &out_of_memory_error;
+    return static_error(&out_of_memory_error, ERRCODE_OUT_OF_MEMORY, message);
 }
 
 // No transaction has to be rolled back because of it, so it may be caught.
@@ -67,20 +60,26 @@ void Landing::rewind() {
     QueryCancelHoldoffCount = cancel_holdoff;
 }
 
+ErrorData *static_error(ErrorData *place, int sqlerrcode, char *message) {
+    *place = {};
+    place->elevel = ERROR;
+    place->output_to_server = true;
+    place->output_to_client = true;
+    place->sqlerrcode = sqlerrcode;
+    place->message = message;
+    place->assoc_context = ErrorContext;
+    return place;
+}
+
 ErrorData *take_error() {
     if (geterrcode() == ERRCODE_OUT_OF_MEMORY) release_reserve();
     ErrorData *volatile copy = nullptr;
-    volatile MemoryContext context = nullptr;
-    const bool copied = attempt_raw([&copy, &context] {
-        context = AllocSetContextCreate(TopMemoryContext, "pllua_bg error", ALLOCSET_SMALL_SIZES);
-        MemoryContextSwitchTo(context);
+    const bool copied = build_error([&copy] {
         fault("copy-error");
         copy = CopyErrorData();
     });
     FlushErrorState();
-    if (copied) return copy;
-    if (context != nullptr) MemoryContextDelete(context);
-    return prebuilt_out_of_memory();
+    return copied ? copy : prebuilt_out_of_memory();
 }
 
 void free_error(ErrorData *error) {

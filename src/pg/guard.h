@@ -47,6 +47,23 @@ template <class F> bool attempt_raw(F &&fn) {
     return false;
 }
 
+// Runs fn, which makes an error, in a context of its own below TopMemoryContext, which free_error()
+// deletes. False when that raised, as attempt_raw(); nothing of it stays. Errors: none.
+template <class F> bool build_error(F &&fn) {
+    volatile MemoryContext context = nullptr;
+    const bool built = attempt_raw([&fn, &context] {
+        context = AllocSetContextCreate(TopMemoryContext, "pllua_bg error", ALLOCSET_SMALL_SIZES);
+        MemoryContextSwitchTo(context);
+        fn();
+    });
+    if (!built && context != nullptr) MemoryContextDelete(context);
+    return built;
+}
+
+// Makes `place`, which is static, an error that takes no memory, for where there is none.
+// free_error() is not for it. Errors: none.
+ErrorData *static_error(ErrorData *place, int sqlerrcode, char *message);
+
 // Takes the error from the server's error stack and clears it. The copy lives in a context of its
 // own below TopMemoryContext until free_error(). When memory is short a prebuilt out-of-memory
 // error is returned. Errors: none.

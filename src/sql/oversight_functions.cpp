@@ -194,6 +194,15 @@ static session::Session *own_or_other(int pid) {
     return session;
 }
 
+// By `own` when it is a session of this backend, else by the server's function `other`.
+static void signal_session(int pid, void (*own)(session::Session *session),
+                           Datum (*other)(FunctionCallInfo fcinfo)) {
+    if (session::Session *session = own_or_other(pid))
+        own(session);
+    else
+        signal_other(pid, other);
+}
+
 } // namespace pllua_bg::sql
 
 using namespace pllua_bg;
@@ -237,19 +246,11 @@ Datum pllua_bg_sql_stat_reset(PG_FUNCTION_ARGS) {
 }
 
 Datum pllua_bg_sql_cancel(PG_FUNCTION_ARGS) {
-    const int pid = pid_argument(fcinfo);
-    if (session::Session *session = own_or_other(pid))
-        session::cancel(session);
-    else
-        signal_other(pid, pg_cancel_backend);
+    signal_session(pid_argument(fcinfo), session::cancel, pg_cancel_backend);
     PG_RETURN_VOID();
 }
 
 Datum pllua_bg_sql_terminate(PG_FUNCTION_ARGS) {
-    const int pid = pid_argument(fcinfo);
-    if (session::Session *session = own_or_other(pid))
-        session::terminate(session);
-    else
-        signal_other(pid, pg_terminate_backend);
+    signal_session(pid_argument(fcinfo), session::terminate, pg_terminate_backend);
     PG_RETURN_VOID();
 }

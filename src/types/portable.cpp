@@ -109,7 +109,8 @@ void write_table(Writer *writer, int idx) {
     put_sequence(writer, idx);
 }
 
-// What it is as a parameter by itself it is in a table, too (refuse_open_type in session/wire.cpp).
+// What it is as a parameter by itself it is in a table, too (refuse_open_type() in
+// src/session/shared/message.cpp).
 pg::OpenType check_type(lua_State *L, Oid type) {
     pg::OpenType open = {};
     if (pg::is_local_type(type))

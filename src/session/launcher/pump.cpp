@@ -55,13 +55,7 @@ void take_death(const Session *session, OwnCommand *own) {
 static ErrorData *poor_error() {
     static char message[] = "background session was lost";
     static ErrorData error;
-    error = {};
-    error.elevel = ERROR;
-    error.output_to_client = true;
-    error.sqlerrcode = ERRCODE_CONNECTION_FAILURE;
-    error.message = message;
-    error.assoc_context = ErrorContext;
-    return &error;
+    return pg::static_error(&error, ERRCODE_CONNECTION_FAILURE, message);
 }
 
 // What can fail for want of memory comes before anything has changed.

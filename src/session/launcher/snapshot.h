@@ -7,13 +7,12 @@
 
 namespace pllua_bg::session {
 
-// Appends a kSnapshot frame with the active snapshot, as any other process would have
-// taken it, and holds the snapshot until withdraw_snapshot(), or else until the transaction ends.
-// Errors: pg.
+// Appends a kSnapshot frame with the active snapshot, as any other process would have taken it, and
+// holds the snapshot until withdraw_snapshot(), or else until the transaction ends. Errors: pg.
 void offer_snapshot(StringInfo frames);
-// The snapshot on offer is for this session, which holds it until its worker has taken
-// it, or the transaction ends. Call before the worker can have the frame: its answer is what ends
-// the hold. Errors: pg (memory).
+// The snapshot on offer is for this session, which holds it until its worker has taken it, or the
+// transaction ends. Call before the worker can have the frame: its answer is what ends the hold.
+// Errors: pg (memory).
 void keep_snapshot(Session *session);
 // The launch is over. Errors: none.
 void withdraw_snapshot();
