@@ -123,6 +123,31 @@ do language pllua_bg $$
 $$;
 \set VERBOSITY terse
 
+-- what commands with parameters need on their way does not stay until the end of the statement that sends them
+\c -
+do language pllua_bg $$
+    local function held()
+        return spi.execute([[select sum(used_bytes)::int8 as n from pg_backend_memory_contexts
+            where name in ('PortalContext', 'TopTransactionContext', 'CurTransactionContext', 'pllua_bg parameters')]])[1].n
+    end
+    local s <close> = bg.launch()
+    local anonymous = spi.execute('select array[row(1, 2)] as a')[1].a
+    local sent = {
+        exec = function(i) s:exec('select $1, $2', i, 'text') end,
+        run = function(i) s:run('select $1', i):get() end,
+        ['a parameter that is refused'] = function(i) assert(not pcall(s.exec, s, 'select $1, $2', i, anonymous)) end,
+        ['the same on commit'] = function(i) assert(not pcall(bg.on_commit, 'select $1, $2', i, anonymous)) end,
+        on_commit = function(i) pcall(function() bg.on_commit('select $1', i) error('caught') end) end,
+    }
+    for name, send in pairs(sent) do
+        for i = 1, 100 do send(i) end
+        local before = held()
+        for i = 1, 2000 do send(i) end
+        local grown = held() - before
+        assert(grown < 256 * 1024, name .. ': ' .. grown)
+    end
+$$;
+
 -- how many commands a session may have to do
 \c -
 set pllua_bg.max_queued = 10;

@@ -1,8 +1,9 @@
 // Memory for the time after the operating system has refused some. See reserve.h for the contracts.
 //
-// It is asked for with malloc, as the server does: what was freed can be had again there, though
-// not by mmap. Shared memory is mapped, so it has a reserve of its own. Neither is touched: they
-// take address space, and a promise of memory.
+// It is mapped while address space is left, else what malloc has of freed memory will do: the
+// server asks malloc. A mapped block that malloc made would, when freed, change how malloc gives
+// memory back. Shared memory can only be mapped, so it has a reserve of its own. Neither is
+// touched: they take address space, and a promise of memory.
 #include "pg/reserve.h"
 
 #include <stdlib.h>
@@ -17,7 +18,7 @@ namespace pllua_bg::pg {
 namespace {
 
 constexpr size_t kSize = 8 * 1024 * 1024;
-constexpr size_t kMapped = 2 * 1024 * 1024;
+constexpr size_t kForSegments = 2 * 1024 * 1024;
 // What Lua code leaves of the reserve to the server.
 constexpr size_t kLeft = kSize / 2;
 // What a later transaction may take of that.
@@ -25,21 +26,45 @@ constexpr Size kRoom = 1024 * 1024;
 // What nobody has counted takes this much.
 constexpr Size kLeast = 8 * 1024;
 
-void *reserve;
-void *mapped;
+struct Block {
+    void *at; // null: not there
+    size_t size;
+    bool mapped;
+};
+
+Block reserve;
+Block for_segments;
 Size room = kRoom;
 
-// Blocks that are not freed at once are not optimised away.
-bool can_have(size_t size) {
-    void *volatile block = malloc(size);
-    free(block);
-    return block != nullptr;
+void *map(size_t size) {
+    void *at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at == MAP_FAILED ? nullptr : at;
 }
 
-void keep_mapped() {
-    if (mapped != nullptr) return;
-    mapped = mmap(nullptr, kMapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) mapped = nullptr;
+Block take(size_t size) {
+    void *at = map(size);
+    return at != nullptr ? Block{at, size, true} : Block{malloc(size), size, false};
+}
+
+void give_back(Block *block) {
+    if (block->mapped)
+        (void)munmap(block->at, block->size);
+    else
+        free(block->at);
+    *block = {};
+}
+
+bool can_have(size_t size) {
+    Block block = take(size);
+    const bool there = block.at != nullptr;
+    give_back(&block);
+    return there;
+}
+
+void keep_for_segments() {
+    if (for_segments.at != nullptr) return;
+    void *at = map(kForSegments);
+    if (at != nullptr) for_segments = {at, kForSegments, true};
 }
 
 void renew_room(XactEvent event, void *) {
@@ -49,27 +74,24 @@ void renew_room(XactEvent event, void *) {
 } // namespace
 
 void keep_reserve() {
-    if (reserve != nullptr) [[likely]]
+    if (reserve.at != nullptr) [[likely]]
         return;
-    keep_mapped();
-    reserve = malloc(kSize);
-    if (can_have(kSize)) return;
-    free(reserve);
-    reserve = nullptr;
+    keep_for_segments();
+    reserve = take(kSize);
+    if (reserve.at != nullptr && !can_have(kSize)) give_back(&reserve);
 }
 
 void release_reserve() {
-    if (reserve == nullptr) return;
-    free(reserve);
-    reserve = nullptr;
+    if (reserve.at == nullptr) return;
+    give_back(&reserve);
     room = 0;
 }
 
 bool may_take(Size bytes) {
-    if (reserve != nullptr) [[likely]]
+    if (reserve.at != nullptr) [[likely]]
         return true;
     keep_reserve();
-    if (reserve != nullptr || can_have(kLeft)) return true;
+    if (reserve.at != nullptr || can_have(kLeft)) return true;
     const Size taken = Max(bytes, kLeast);
     if (taken > room) return false;
     room -= taken;
@@ -77,10 +99,9 @@ bool may_take(Size bytes) {
 }
 
 dsm_segment *create_segment(Size size, int flags) {
-    if (mapped != nullptr) (void)munmap(mapped, kMapped);
-    mapped = nullptr;
+    give_back(&for_segments);
     dsm_segment *segment = dsm_create(size, flags);
-    keep_mapped();
+    keep_for_segments();
     return segment;
 }
 

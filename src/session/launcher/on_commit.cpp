@@ -8,6 +8,7 @@
 
 #include "pg/compat.h"
 #include "pg/fault.h"
+#include "pg/guard.h"
 #include "pg/held.h"
 #include "pg/settings.h"
 #include "session/shared/guc_transfer.h"
@@ -47,11 +48,18 @@ void on_commit(const char *sql, int nparams, const Param *params) {
     job->subtransaction = GetCurrentSubTransactionId();
     job->user = GetUserId();
     initStringInfo(&job->setup);
-    (void)write_session_settings(&job->setup);
-    complete_settings(&job->setup);
-    WireCommand command = {1, 0, static_cast<uint32>(nparams), sql, params, 0};
-    append_command(&job->setup, &command);
+    const WireCommand command = {1, 0, static_cast<uint32>(nparams), sql, params, 0};
+    ErrorData *error = pg::attempt([job, &command] {
+        (void)write_session_settings(&job->setup);
+        complete_settings(&job->setup);
+        append_command(&job->setup, &command);
+    });
     MemoryContextSwitchTo(old);
+    if (error != nullptr) {
+        pfree(job->setup.data);
+        pfree(job);
+        pg::rethrow(error);
+    }
     job->held = GetMemoryChunkSpace(job) + GetMemoryChunkSpace(job->setup.data);
     pg::hold(static_cast<ptrdiff_t>(job->held));
     (last_job == nullptr ? first_job : last_job->next) = job;

@@ -2,6 +2,7 @@
 // Owns nothing.
 #include "session/shared/message.h"
 
+#include "pg/guard.h"
 #include "pg/open_type.h"
 
 extern "C" {
@@ -92,20 +93,49 @@ static void flatten(const Param *param, int number, FlatParam *flat) {
     flat->bytes = DatumGetPointer(flat->value);
 }
 
-static FlatParam *flatten_all(const WireCommand *command, Size *length) {
-    FlatParam *flat = static_cast<FlatParam *>(palloc(sizeof(FlatParam) * command->nparams + 1));
-    Size total = sizeof(CommandHeader) + MAXALIGN(strlen(command->sql) + 1);
+// The parameters of a command, and its length with them.
+struct Flat {
+    MemoryContext scratch; // of `params` and what they point to; null when there are none
+    FlatParam *params;
+    Size length;
+};
+
+static void flatten_params(const WireCommand *command, Flat *flat) {
+    MemoryContextSwitchTo(flat->scratch);
+    flat->params = static_cast<FlatParam *>(palloc(sizeof(FlatParam) * command->nparams));
     for (uint32 i = 0; i < command->nparams; i++) {
-        flatten(&command->params[i], static_cast<int>(i) + 1, &flat[i]);
-        total += MAXALIGN(sizeof(ParamHeader)) + MAXALIGN(flat[i].header.length) +
-                 MAXALIGN(flat[i].header.definitions);
+        FlatParam *param = &flat->params[i];
+        flatten(&command->params[i], static_cast<int>(i) + 1, param);
+        flat->length += MAXALIGN(sizeof(ParamHeader)) + MAXALIGN(param->header.length) +
+                        MAXALIGN(param->header.definitions);
     }
-    if (total + sizeof(FrameHeader) > MaxAllocSize)
+}
+
+static void check_length(Size length) {
+    if (length + sizeof(FrameHeader) > MaxAllocSize)
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                 errmsg("command of %zu bytes is too long for a background session", total)));
-    *length = total;
-    return flat;
+                 errmsg("command of %zu bytes is too long for a background session", length)));
+}
+
+// One statement of the caller's may send any number of commands, so nothing of one stays behind.
+template <class F> static void with_flat(const WireCommand *command, F write) {
+    Flat flat = {nullptr, nullptr, sizeof(CommandHeader) + MAXALIGN(strlen(command->sql) + 1)};
+    if (command->nparams == 0) {
+        check_length(flat.length);
+        write(&flat);
+        return;
+    }
+    MemoryContext outer = CurrentMemoryContext;
+    flat.scratch = AllocSetContextCreate(outer, "pllua_bg parameters", ALLOCSET_SMALL_SIZES);
+    ErrorData *error = pg::attempt([&flat, command, outer, write] {
+        flatten_params(command, &flat);
+        check_length(flat.length);
+        MemoryContextSwitchTo(outer);
+        write(&flat);
+    });
+    MemoryContextDelete(flat.scratch);
+    if (error != nullptr) pg::rethrow(error);
 }
 
 static void fill(char *at, const WireCommand *command, const FlatParam *flat) {
@@ -134,10 +164,9 @@ static void fill(char *at, const WireCommand *command, const FlatParam *flat) {
 void write_command(Channel *channel, const WireCommand *command) {
     for (uint32 i = 0; i < command->nparams; i++)
         refuse_open_type(&command->params[i], static_cast<int>(i) + 1);
-    Size length;
-    FlatParam *flat = flatten_all(command, &length);
-    fill(begin_frame(channel, FrameType::kCommand, length), command, flat);
-    pfree(flat);
+    with_flat(command, [channel, command](const Flat *flat) {
+        fill(begin_frame(channel, FrameType::kCommand, flat->length), command, flat->params);
+    });
 }
 
 char *append_frame(StringInfo frames, FrameType type, Size length) {
@@ -151,10 +180,9 @@ char *append_frame(StringInfo frames, FrameType type, Size length) {
 }
 
 void append_command(StringInfo frames, const WireCommand *command) {
-    Size length;
-    FlatParam *flat = flatten_all(command, &length);
-    fill(append_frame(frames, FrameType::kCommand, length), command, flat);
-    pfree(flat);
+    with_flat(command, [frames, command](const Flat *flat) {
+        fill(append_frame(frames, FrameType::kCommand, flat->length), command, flat->params);
+    });
 }
 
 void write_setting(StringInfo frames, const SettingOrigin &origin, const char *name,
