@@ -128,10 +128,10 @@ void release(Session *session, CommandId id) {
     recount(session, own);
 }
 
-// True when the frame was added to what is packed. Errors: pg (memory).
-static bool pack(Session *session, OwnCommand *own, const Frame *frame) {
-    const FrameHeader header = {static_cast<uint32>(frame->length), frame->type};
-    const Size wanted = own->packed_length + sizeof header + MAXALIGN(frame->length);
+// True when the message was added to what is packed. Errors: pg (memory).
+static bool pack(Session *session, OwnCommand *own, const Message &message) {
+    const FrameHeader header = {static_cast<uint32>(message.length), message.type};
+    const Size wanted = own->packed_length + sizeof header + MAXALIGN(message.length);
     if (own->context != nullptr || wanted > kMostPacked) return false;
     if (wanted > own->packed_capacity) {
         const Size capacity = wanted <= kLeastPacked ? kLeastPacked : kMostPacked;
@@ -144,24 +144,24 @@ static bool pack(Session *session, OwnCommand *own, const Frame *frame) {
         own->packed_capacity = static_cast<uint32>(capacity);
     }
     memcpy(own->packed + own->packed_length, &header, sizeof header);
-    memcpy(own->packed + own->packed_length + sizeof header, frame->payload, frame->length);
+    memcpy(own->packed + own->packed_length + sizeof header, message.payload, message.length);
     own->packed_length = static_cast<uint32>(wanted);
     return true;
 }
 
-void keep_frame(Session *session, OwnCommand *own, const Frame *frame) {
+void keep_message(Session *session, OwnCommand *own, const Message &message) {
     if (own->discarded) return;
-    if (!pack(session, own, frame)) {
+    if (!pack(session, own, message)) {
         unpack(session, own);
-        take_contents(session, own, frame);
+        take_contents(session, own, message);
     }
     recount(session, own);
 }
 
-static void unpack_frames(Session *session, OwnCommand *own) {
+static void unpack_messages(Session *session, OwnCommand *own) {
     FrameCursor cursor = {own->packed, own->packed + own->packed_length};
     Frame frame;
-    while (next_frame(&cursor, &frame)) take_contents(session, own, &frame);
+    while (next_frame(&cursor, &frame)) take_contents(session, own, read_message(frame));
     if (own->lost) take_death(session, own);
 }
 
@@ -170,7 +170,7 @@ void unpack(Session *session, Command *command) {
     if (own->context != nullptr) return;
     char *packed = own->packed;
     open_context(session, own);
-    ErrorData *error = pg::attempt([session, own] { unpack_frames(session, own); });
+    ErrorData *error = pg::attempt([session, own] { unpack_messages(session, own); });
     if (error != nullptr) {
         own->packed = nullptr;
         const uint32 length = own->packed_length;

@@ -5,6 +5,7 @@
 #include "session/session.h"
 #include "session/shared/channel.h"
 #include "session/shared/list.h"
+#include "session/shared/message.h"
 #include "session/shared/segment.h"
 
 extern "C" {
@@ -25,7 +26,7 @@ struct OwnCommand : Command {
     bool lost;       // its worker has died before it was done
     Statement *open; // the statement whose tag has not come yet
     Size unread;     // bytes of rows received and not yet read, of a streaming command
-    char *packed;    // the frames that have come, while `context` is nullptr
+    char *packed;    // the frames of the messages that have come, while `context` is nullptr
     uint32 packed_length;
     uint32 packed_capacity;
     Size held; // bytes counted for it
@@ -58,7 +59,7 @@ struct Session {
     Size queue_size;
     uint32 user_hash;  // of the cache entry of its role
     Snapshot snapshot; // held for the worker to take; nullptr: none (snapshot.cpp)
-    bool receiving;    // set while a message is taken apart; found set: an error tore it
+    bool receiving;    // set while a batch is taken apart; found set: an error tore it
     char transaction;
     CommandId last_sent;
     CommandId last_done;        // newest command that is no longer pending
@@ -119,11 +120,12 @@ OwnCommand *find_command(Session *session, CommandId id);
 OwnCommand *add_command(Session *session, const char *sql, bool streaming);
 // What comes of it can be kept. Errors: pg (memory).
 void begin_contents(Session *session, OwnCommand *own);
-// Keeps a frame that belongs to the command, unless it is discarded. Errors: pg (memory, temporary
-// file).
-void keep_frame(Session *session, OwnCommand *own, const Frame *frame);
-// Makes of such a frame what it is a part of, in the command's context. Errors: as keep_frame().
-void take_contents(Session *session, OwnCommand *own, const Frame *frame);
+// Keeps a message that belongs to the command, unless it is discarded. Errors: pg (memory,
+// temporary file).
+void keep_message(Session *session, OwnCommand *own, const Message &message);
+// Makes of such a message what it is a part of, in the command's context. Errors: as
+// keep_message().
+void take_contents(Session *session, OwnCommand *own, const Message &message);
 // Makes the error of a command whose worker has died. Errors: pg (memory).
 void take_death(const Session *session, OwnCommand *own);
 // An error that has come is none of the command. Errors: pg (memory).
@@ -163,11 +165,11 @@ bool has_run(const Session *session);
 void signal_worker(Session *session, int signal);
 
 // Keeps a notification; the oldest make room. Errors: pg (memory).
-void take_notification(Session *session, const Frame *frame);
+void take_notification(Session *session, const NotificationMessage &message);
 // Frees those that nobody has taken. Errors: none.
 void drop_notifications(Session *session);
-// Takes one message apart. Errors: pg (memory, temporary file).
-void take_message(Session *session, const char *message, Size length);
+// Takes a batch of messages apart. Errors: pg (memory, temporary file).
+void take_batch(Session *session, const char *batch, Size length);
 
 // Pumps every session. Errors: as pump().
 void pump_all();

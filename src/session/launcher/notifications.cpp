@@ -7,10 +7,6 @@
 #include "pg/held.h"
 #include "pg/settings.h"
 
-extern "C" {
-#include "port/pg_bswap.h"
-}
-
 namespace pllua_bg::session {
 
 // Notifications that have come for sessions with a listener.
@@ -50,18 +46,15 @@ static void make_room(Session *session, Size size) {
     warn_of_lost_notifications(known_pid(session));
 }
 
-void take_notification(Session *session, const Frame *frame) {
-    uint32 sender;
-    memcpy(&sender, frame->payload, sizeof sender);
-    const Size length = frame->length - sizeof sender;
-    const Size size = sizeof(Notification) + length;
+void take_notification(Session *session, const NotificationMessage &message) {
+    const Size size = sizeof(Notification) + message.length;
     make_room(session, size);
     auto *got = static_cast<Notification *>(MemoryContextAlloc(session->context, size));
     char *text = reinterpret_cast<char *>(got + 1);
-    memcpy(text, frame->payload + sizeof sender, length);
-    got->pid = static_cast<int>(pg_ntoh32(sender));
+    memcpy(text, message.channel, message.length);
+    got->pid = message.pid;
     got->channel = text;
-    got->payload = text + strlen(text) + 1;
+    got->payload = text + (message.payload - message.channel);
     got->next = nullptr;
     (session->last_notification == nullptr ? session->notifications
                                            : session->last_notification->next) = got;

@@ -48,11 +48,11 @@ void on_commit(const char *sql, int nparams, const Param *params) {
     job->subtransaction = GetCurrentSubTransactionId();
     job->user = GetUserId();
     initStringInfo(&job->setup);
-    const WireCommand command = {1, 0, static_cast<uint32>(nparams), sql, params, 0};
+    const CommandMessage command = {1, 0, static_cast<uint32>(nparams), sql, params, 0};
     ErrorData *error = pg::attempt([job, &command] {
         (void)write_session_settings(&job->setup);
         complete_settings(&job->setup);
-        append_command(&job->setup, &command);
+        append_command(&job->setup, command);
     });
     MemoryContextSwitchTo(old);
     if (error != nullptr) {

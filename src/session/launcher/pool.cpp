@@ -105,8 +105,7 @@ static bool send_to_rest(Session *session) {
     if (MemoryContextMemAllocated(session->context, true) > kMostMemory) return false;
     session->resting = false;
     pg_atomic_write_u32(&session->header->pool, kResting);
-    RestFrame rest = {rest_of_life(session)};
-    put_frame(&session->channel, FrameType::kRest, &rest, sizeof rest);
+    write_reset(&session->channel, {rest_of_life(session)});
     flush(&session->channel);
     return !has_backlog(&session->channel);
 }
@@ -175,7 +174,7 @@ static void renew(Session *session, const LaunchOptions &options, StringInfo set
         if (session->imposed) complete_settings(setup);
         begin_use(session, options);
         strlcpy(session->header->name, NameStr(session->name), NAMEDATALEN);
-        put_frame(&session->channel, FrameType::kRenew, setup->data, setup->len);
+        write_reuse(&session->channel, {setup->data, static_cast<Size>(setup->len)});
         flush(&session->channel);
         pg::fault("pool-renew");
         pump(session); // sees a worker that has died since it was found resting

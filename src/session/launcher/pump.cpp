@@ -20,8 +20,8 @@ namespace pllua_bg::session {
 
 // A streaming command's rows stay in the queue while this much is waiting to be read here.
 static constexpr Size kStreamingWindow = 256 * 1024;
-// Messages taken in one go, so that one busy session does not starve the others.
-static constexpr int kMessagesAtOnce = 64;
+// Batches taken in one go, so that one busy session does not starve the others.
+static constexpr int kBatchesAtOnce = 64;
 
 static const char *cause_of_death(Session *session) {
     SegmentHeader *header = session->header;
@@ -112,7 +112,7 @@ static bool has_left_early(const Session *session) {
     return left;
 }
 
-// An error interrupted the taking apart of a message: what follows cannot be trusted.
+// An error interrupted the taking apart of a batch: what follows cannot be trusted.
 static void give_up(Session *session) {
     session->last_error = nullptr;
     strlcpy(session->header->last_words,
@@ -134,15 +134,15 @@ void pump(Session *session) {
         (void)send_backlog(&session->channel);
         count_backlog(session);
     }
-    for (int i = 0; i < kMessagesAtOnce; i++) {
+    for (int i = 0; i < kBatchesAtOnce; i++) {
         if (is_throttled(session)) return;
-        const char *message;
+        const char *batch;
         Size length;
         const bool left = has_left_early(session);
-        switch (receive(&session->channel, &message, &length)) {
-        case Received::kMessage:
+        switch (receive(&session->channel, &batch, &length)) {
+        case Received::kBatch:
             session->receiving = true;
-            take_message(session, message, length);
+            take_batch(session, batch, length);
             session->receiving = false;
             break;
         case Received::kGone: session_is_gone(session); return;

@@ -1,17 +1,14 @@
-// Taking the worker's messages apart into commands, statements and notices; and what follows from a
-// worker's death. Owns nothing: everything made here belongs to the session or to a command.
+// Taking the worker's messages: what they make of commands, statements and notices.
+// Owns nothing: everything made here belongs to the session or to a command.
 #include "session/launcher/launcher.h"
 
 #include "pg/compat.h"
-#include "pg/encoding.h"
 #include "pg/guard.h"
 #include "session/launcher/snapshot.h"
 #include "session/shared/statistics.h"
 
 extern "C" {
 #include "catalog/pg_collation.h"
-#include "libpq/pqformat.h"
-#include "libpq/pqmq.h"
 #include "utils/inval.h"
 }
 
@@ -26,37 +23,25 @@ static TupleDesc make_descriptor(int ncolumns) {
     return descriptor;
 }
 
-static const char *take_bytes(const char **at, void *into, Size size) {
-    memcpy(into, *at, size);
-    *at += size;
-    return *at;
-}
-
-// Reads one column of a row description (see send_columns in worker/row_receiver.cpp).
-static void read_column(const char **at, Column *column, Form_pg_attribute attribute) {
-    memset(attribute, 0, sizeof *attribute);
-    int16 name_length, type_length;
-    (void)take_bytes(at, &column->type, sizeof(Oid));
-    (void)take_bytes(at, &column->typmod, sizeof(int32));
-    (void)take_bytes(at, &column->collation, sizeof(Oid));
-    (void)take_bytes(at, &column->as_text, sizeof(bool));
-    (void)take_bytes(at, &column->changed, sizeof(bool));
-    (void)take_bytes(at, &attribute->atttypid, sizeof(Oid));
-    (void)take_bytes(at, &attribute->attlen, sizeof(int16));
-    (void)take_bytes(at, &attribute->attbyval, sizeof(bool));
-    (void)take_bytes(at, &attribute->attalign, sizeof(char));
-    (void)take_bytes(at, &attribute->attstorage, sizeof(char));
-    (void)take_bytes(at, &name_length, sizeof(int16));
-    namestrcpy(&column->name, *at);
-    *at += name_length + 1;
-    (void)take_bytes(at, &type_length, sizeof(int16));
-    column->type_name = pstrdup(*at);
-    *at += type_length + 1;
-    (void)take_bytes(at, &column->definitions_length, sizeof(int32));
-    char *definitions = static_cast<char *>(palloc(column->definitions_length + 1));
-    (void)take_bytes(at, definitions, column->definitions_length);
+static void take_column(const ColumnMessage &message, Column *column, Form_pg_attribute attribute) {
+    namestrcpy(&column->name, message.name);
+    column->type = message.type;
+    column->typmod = message.typmod;
+    column->collation = message.collation;
+    column->as_text = message.as_text;
+    column->changed = message.changed;
+    column->type_name = pstrdup(message.type_name);
+    char *definitions = static_cast<char *>(palloc(message.definitions_length + 1));
+    memcpy(definitions, message.definitions, message.definitions_length);
     column->definitions = definitions;
+    column->definitions_length = message.definitions_length;
+    memset(attribute, 0, sizeof *attribute);
     attribute->attname = column->name;
+    attribute->atttypid = message.sent_type;
+    attribute->attlen = message.sent_length;
+    attribute->attbyval = message.sent_by_value;
+    attribute->attalign = message.sent_alignment;
+    attribute->attstorage = message.sent_storage;
     attribute->atttypmod = column->as_text ? -1 : column->typmod;
     attribute->attcollation = column->as_text ? DEFAULT_COLLATION_OID : column->collation;
 }
@@ -75,19 +60,17 @@ static Statement *open_statement(const Session *session, OwnCommand *own) {
     return statement;
 }
 
-static void take_columns(const Session *session, OwnCommand *own, const Frame *frame) {
+static void take_columns(const Session *session, OwnCommand *own, ColumnsMessage message) {
     // A rule can make one statement return two sets of rows.
     if (own->open != nullptr && own->open->has_rows) own->open = nullptr;
     Statement *statement = open_statement(session, own);
-    const char *at = frame->payload;
-    int32 ncolumns;
-    (void)take_bytes(&at, &ncolumns, sizeof ncolumns);
+    const int ncolumns = message.ncolumns;
     statement->ncolumns = ncolumns;
     statement->columns = static_cast<Column *>(palloc0(sizeof(Column) * ncolumns + 1));
     statement->descriptor = make_descriptor(ncolumns);
     for (int i = 0; i < ncolumns; i++) {
         Form_pg_attribute attribute = TupleDescAttr(statement->descriptor, i);
-        read_column(&at, &statement->columns[i], attribute);
+        take_column(read_column(&message), &statement->columns[i], attribute);
         attribute->attnum = static_cast<int16>(i + 1);
         pg::complete_attribute(statement->descriptor, i);
     }
@@ -98,40 +81,21 @@ static void take_columns(const Session *session, OwnCommand *own, const Frame *f
     if (IsTransactionState()) AcceptInvalidationMessages();
 }
 
-static void take_rows(OwnCommand *own, const Frame *frame) {
+static void take_rows(OwnCommand *own, const Message &message) {
     if (own->open == nullptr || !own->open->has_rows) elog(ERROR, "rows without a description");
-    uint64 nrows;
-    memcpy(&nrows, frame->payload, sizeof nrows);
-    own->open->nrows += nrows;
-    spool_append(own->open->rows, frame->payload, frame->length);
-    if (own->streaming) own->unread += frame->length;
+    own->open->nrows += message.rows.nrows;
+    spool_append(own->open->rows, message.payload, message.length);
+    if (own->streaming) own->unread += message.length;
 }
 
-static void take_tag(const Session *session, OwnCommand *own, const Frame *frame) {
+static void take_tag(const Session *session, OwnCommand *own, const TagMessage &message) {
     Statement *statement = open_statement(session, own);
-    statement->tag = pstrdup(frame->payload + sizeof(uint64));
+    statement->tag = pstrdup(message.tag);
     own->open = nullptr;
 }
 
-// Messages can name what all databases share, whatever encoding it has, and those of a worker's
-// start come before it has the encoding of its database.
-static void make_valid(ErrorData *error) {
-    char **const texts[] = {&error->message,      &error->detail,        &error->hint,
-                            &error->context,      &error->schema_name,   &error->table_name,
-                            &error->column_name,  &error->datatype_name, &error->constraint_name,
-                            &error->internalquery};
-    for (char **text : texts)
-        if (*text != nullptr) *text = const_cast<char *>(pg::valid_text(*text));
-}
-
-static ErrorData *read_error(const Session *session, const Frame *frame) {
-    StringInfoData message;
-    message.data = const_cast<char *>(frame->payload);
-    message.len = message.maxlen = static_cast<int>(frame->length);
-    message.cursor = 0;
-    auto *error = static_cast<ErrorData *>(palloc(sizeof(ErrorData)));
-    pq_parse_errornotice(&message, error);
-    make_valid(error);
+static ErrorData *make_error(const Session *session, const ReportMessage &report) {
+    ErrorData *error = read_report(report);
     char *origin = psprintf(_("background session, pid %d"), session->pid);
     error->context =
         error->context == nullptr ? origin : psprintf("%s\n%s", error->context, origin);
@@ -146,11 +110,11 @@ static void remember_error(Session *session, const char *message) {
 
 // An error of the command, or of the worker while it has none: who asks for the session's state
 // sees it, and it may be the cause of the death that follows.
-static void note_error(Session *session, OwnCommand *own, const Frame *frame) {
+static void note_error(Session *session, OwnCommand *own, const ReportMessage &report) {
     MemoryContext context =
         AllocSetContextCreate(session->context, "pllua_bg error", ALLOCSET_SMALL_SIZES);
     MemoryContext old = MemoryContextSwitchTo(context);
-    ErrorData *error = read_error(session, frame);
+    ErrorData *error = make_error(session, report);
     MemoryContextSwitchTo(old);
     remember_error(session, error->message);
     if (own != nullptr) {
@@ -163,13 +127,13 @@ static void note_error(Session *session, OwnCommand *own, const Frame *frame) {
         MemoryContextDelete(context);
 }
 
-static void take_error(Session *session, OwnCommand *own, const Frame *frame) {
+static void take_error(Session *session, OwnCommand *own, const Message &message) {
     // Of a command the first counts.
     if (own != nullptr && own->failed) own = nullptr;
-    note_error(session, own, frame);
+    note_error(session, own, message.report);
     if (own == nullptr) return;
     own->failed = true;
-    keep_frame(session, own, frame);
+    keep_message(session, own, message);
 }
 
 static void append_notice(Notice **first, Notice **last, Notice *notice) {
@@ -177,25 +141,23 @@ static void append_notice(Notice **first, Notice **last, Notice *notice) {
     *last = notice;
 }
 
-static Notice *make_notice(const Session *session, const Frame *frame) {
+static Notice *make_notice(const Session *session, const ReportMessage &report) {
     auto *notice = static_cast<Notice *>(palloc0(sizeof(Notice)));
-    notice->data = read_error(session, frame);
+    notice->data = make_error(session, report);
     return notice;
 }
 
 // One that comes while no command is pending.
-static void take_early_notice(Session *session, const Frame *frame) {
+static void take_early_notice(Session *session, const ReportMessage &report) {
     MemoryContext context =
         AllocSetContextCreate(session->context, "pllua_bg notice", ALLOCSET_SMALL_SIZES);
     MemoryContext old = MemoryContextSwitchTo(context);
     append_notice(&session->early_notices, &session->last_early_notice,
-                  make_notice(session, frame));
+                  make_notice(session, report));
     MemoryContextSwitchTo(old);
 }
 
-static void take_ready(Session *session, const Frame *frame) {
-    ReadyFrame ready;
-    memcpy(&ready, frame->payload, sizeof ready);
+static void take_ready(Session *session, const ReadyMessage &ready) {
     if (!session->started) log_life(session, "is ready");
     session->started = true;
     session->transaction = ready.transaction;
@@ -216,63 +178,57 @@ static void take_ready(Session *session, const Frame *frame) {
 
 // Between two uses of a session: what comes belongs to the last one, until the worker has begun the
 // next. The cause of its death is in the segment, too.
-static void take_late_frame(Session *session, const Frame *frame) {
-    if (frame->type == FrameType::kRest) session->resting = true;
-    if (frame->type == FrameType::kRenew) session->waking = false;
+static void take_late_message(Session *session, const Message &message) {
+    if (message.type == MessageType::kResetDone) session->resting = true;
+    if (message.type == MessageType::kReuseBegun) session->waking = false;
 }
 
-void take_contents(Session *session, OwnCommand *own, const Frame *frame) {
+void take_contents(Session *session, OwnCommand *own, const Message &message) {
     MemoryContext old = MemoryContextSwitchTo(own->context);
-    switch (frame->type) {
-    case FrameType::kColumns: take_columns(session, own, frame); break;
-    case FrameType::kRows: take_rows(own, frame); break;
-    case FrameType::kTag: take_tag(session, own, frame); break;
-    case FrameType::kNotice:
-        append_notice(&own->notices, &own->last_notice, make_notice(session, frame));
+    switch (message.type) {
+    case MessageType::kColumns: take_columns(session, own, message.columns); break;
+    case MessageType::kRows: take_rows(own, message); break;
+    case MessageType::kTag: take_tag(session, own, message.tag); break;
+    case MessageType::kNotice:
+        append_notice(&own->notices, &own->last_notice, make_notice(session, message.report));
         break;
     default:
-        own->error = read_error(session, frame);
+        own->error = make_error(session, message.report);
         own->error->elevel = ERROR;
         break;
     }
     MemoryContextSwitchTo(old);
 }
 
-static void count_rows(const Frame *frame) {
-    uint64 nrows;
-    memcpy(&nrows, frame->payload, sizeof nrows);
-    count(Counter::kRows, nrows);
-}
-
-static void take_frame(Session *session, const Frame *frame) {
+static void take_message(Session *session, const Message &message) {
     if (session->pooled || session->waking) {
-        take_late_frame(session, frame);
+        take_late_message(session, message);
         return;
     }
     OwnCommand *own = session->current;
-    switch (frame->type) {
-    case FrameType::kReady:
-        take_ready(session, frame); // frees the command's memory when nobody wants it
+    switch (message.type) {
+    case MessageType::kReady:
+        take_ready(session, message.ready); // frees the command's memory when nobody wants it
         return;
-    case FrameType::kError: take_error(session, own, frame); return;
-    case FrameType::kNotification: take_notification(session, frame); return;
-    case FrameType::kNotice:
-        if (own == nullptr) take_early_notice(session, frame);
+    case MessageType::kError: take_error(session, own, message); return;
+    case MessageType::kNotification: take_notification(session, message.notification); return;
+    case MessageType::kNotice:
+        if (own == nullptr) take_early_notice(session, message.report);
         break;
-    case FrameType::kRows: count_rows(frame); break;
-    case FrameType::kColumns:
-    case FrameType::kTag: break;
+    case MessageType::kRows: count(Counter::kRows, message.rows.nrows); break;
+    case MessageType::kColumns:
+    case MessageType::kTag: break;
     default: elog(ERROR, "unknown message of a background session");
     }
-    if (own != nullptr) keep_frame(session, own, frame);
+    if (own != nullptr) keep_message(session, own, message);
 }
 
-void take_message(Session *session, const char *message, Size length) {
+void take_batch(Session *session, const char *batch, Size length) {
     (void)known_pid(session);
     count(Counter::kBytes, length);
-    FrameCursor cursor = {message, message + length};
+    FrameCursor cursor = {batch, batch + length};
     Frame frame;
-    while (next_frame(&cursor, &frame)) take_frame(session, &frame);
+    while (next_frame(&cursor, &frame)) take_message(session, read_message(frame));
 }
 
 } // namespace pllua_bg::session

@@ -53,11 +53,10 @@ static void leave_testament(Session *session) {
         appendBinaryStringInfo(&rest, message, static_cast<int>(length));
     }
     if (rest.len == 0) return;
-    dsm_segment *segment = create_segment(sizeof(uint64) + rest.len);
-    char *at = static_cast<char *>(dsm_segment_address(segment));
-    uint64 size = rest.len;
-    memcpy(at, &size, sizeof size);
-    memcpy(at + sizeof size, rest.data, rest.len);
+    dsm_segment *segment = create_segment(sizeof(OverflowSegment) + rest.len);
+    auto *overflow = static_cast<OverflowSegment *>(dsm_segment_address(segment));
+    overflow->length = rest.len;
+    memcpy(overflow + 1, rest.data, rest.len);
     dsm_pin_segment(segment);
     pg_atomic_write_u32(&session->header->testament, dsm_segment_handle(segment));
     if (pg_atomic_fetch_or_u32(&session->header->flags, kTestament) & kWorkerDone)

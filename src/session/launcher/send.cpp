@@ -55,15 +55,15 @@ static CommandId send_request(Session *session, const Request &request) {
                  errmsg("too many parameters for a background session: %d", request.nparams)));
     // The worker has the text of a prepared statement.
     bool known = request.statement != 0 && (request.flags & kPrepare) == 0;
-    WireCommand wire = {
+    const CommandMessage message = {
         session->last_sent + 1,   request.flags,  static_cast<uint32>(request.nparams),
         known ? "" : request.sql, request.params, request.statement};
     if (!request.cleanup) check_room(session);
     OwnCommand *own = add_command(session, request.sql, (request.flags & kStreaming) != 0);
     own->cleanup = request.cleanup;
-    ErrorData *error = pg::attempt([session, own, &wire] {
+    ErrorData *error = pg::attempt([session, own, &message] {
         begin_contents(session, own);
-        write_command(&session->channel, &wire);
+        write_command(&session->channel, message);
     });
     if (error != nullptr) {
         session->last_sent--;
@@ -99,7 +99,7 @@ CommandId prepare(Session *session, const char *sql, int nparams, const Param *p
 
 void release_statement(Session *session, uint32 statement) {
     if (session->gone) return;
-    put_frame(&session->channel, FrameType::kForget, &statement, sizeof statement);
+    write_forget(&session->channel, {statement});
     flush(&session->channel);
     count_backlog(session);
 }

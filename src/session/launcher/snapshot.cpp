@@ -56,11 +56,7 @@ void offer_snapshot(StringInfo frames) {
     Snapshot own = ActiveSnapshotSet() ? GetActiveSnapshot() : GetTransactionSnapshot();
     offered = RegisterSnapshotOnOwner(own, TopTransactionResourceOwner);
     SnapshotData seen = as_others_see(offered);
-    const SnapshotHeader header = {pg::transaction_number(MyProc), 0};
-    char *at =
-        append_frame(frames, FrameType::kSnapshot, sizeof header + EstimateSnapshotSpace(&seen));
-    memcpy(at, &header, sizeof header);
-    SerializeSnapshot(&seen, at + sizeof header);
+    append_snapshot(frames, {pg::transaction_number(MyProc), &seen});
     pfree(seen.xip);
     pfree(seen.subxip);
 }

@@ -4,6 +4,7 @@
 
 #include "pg/guard.h"
 #include "session/launcher/launcher.h"
+#include "session/shared/message.h"
 
 namespace pllua_bg::session {
 
@@ -33,9 +34,10 @@ bool reader_has_row(TupleReader *reader) {
         spool_next(statement->rows, &reader->cursor, reader->streaming != nullptr, &length);
     if (batch == nullptr) return false;
     if (reader->streaming != nullptr) reader->streaming->unread -= length;
-    memcpy(&reader->left, batch, sizeof reader->left);
-    reader->at = batch + sizeof reader->left;
-    reader->end = batch + length;
+    const RowsMessage rows = read_rows(batch, length);
+    reader->left = rows.nrows;
+    reader->at = rows.tuples;
+    reader->end = rows.tuples + rows.length;
     return true;
 }
 

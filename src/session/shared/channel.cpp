@@ -38,9 +38,9 @@ Size channel_release(Channel *channel) {
     return freed;
 }
 
-// Offers one message; false when the queue has not taken all of it.
-static bool offer(Channel *channel, const char *message, Size length) {
-    shm_mq_result result = shm_mq_send(channel->out, length, message, true, true);
+// Offers one batch; false when the queue has not taken all of it.
+static bool offer(Channel *channel, const char *batch, Size length) {
+    shm_mq_result result = shm_mq_send(channel->out, length, batch, true, true);
     if (result == SHM_MQ_DETACHED) channel->gone = true;
     return result != SHM_MQ_WOULD_BLOCK;
 }
@@ -55,9 +55,9 @@ bool send_backlog(Channel *channel) {
         if (channel->gone) return true;
         if (channel->sending == nullptr) {
             Size length = 0;
-            const char *message = spool_next(channel->backlog, &channel->cursor, true, &length);
-            if (message == nullptr) return true;
-            channel->sending = message;
+            const char *batch = spool_next(channel->backlog, &channel->cursor, true, &length);
+            if (batch == nullptr) return true;
+            channel->sending = batch;
             channel->sending_length = length;
         }
         if (!offer(channel, channel->sending, channel->sending_length)) return false;
@@ -73,15 +73,15 @@ bool has_backlog(const Channel *channel) {
 
 const char *take_backlog(Channel *channel, Size *length) {
     if (channel->sending != nullptr) {
-        const char *message = channel->sending;
+        const char *batch = channel->sending;
         *length = channel->sending_length;
         release_sent(channel);
-        return message;
+        return batch;
     }
     return spool_next(channel->backlog, &channel->cursor, true, length);
 }
 
-// The batch becomes the message in progress; its successor gets the spare buffer. Cannot fail: the
+// The batch becomes the one in progress; its successor gets the spare buffer. Cannot fail: the
 // queue has begun to take it.
 static void keep_batch(Channel *channel) {
     char *spare = channel->sending_buffer;
@@ -111,7 +111,7 @@ static void wait_for_room(Channel *channel) {
 
 void flush(Channel *channel) {
     if (channel->batch_length == 0) return;
-    channel->open_rows = 0;
+    channel->open_frame = 0;
     if (channel->gone) {
         channel->batch_length = 0;
         return;
@@ -152,47 +152,50 @@ static char *reserve(Channel *channel, Size length) {
     return room;
 }
 
-char *begin_frame(Channel *channel, FrameType type, Size length) {
-    channel->open_rows = 0;
-    Size total = sizeof(FrameHeader) + MAXALIGN(length);
-    char *room = reserve(channel, total);
+char *begin_frame(Channel *channel, MessageType type, Size length) {
+    char *room = reserve(channel, sizeof(FrameHeader) + MAXALIGN(length));
     FrameHeader header = {static_cast<uint32>(length), type};
     memcpy(room, &header, sizeof header);
     char *payload = room + sizeof header;
+    channel->open_frame = static_cast<Size>(payload - channel->batch) + 1;
     if (length != MAXALIGN(length)) memset(payload + length, 0, MAXALIGN(length) - length);
     return payload;
 }
 
-void put_frame(Channel *channel, FrameType type, const void *payload, Size length) {
+void put_frame(Channel *channel, MessageType type, const void *payload, Size length) {
     char *at = begin_frame(channel, type, length);
     if (length > 0) memcpy(at, payload, length); // memcpy takes no nullptr
 }
 
-char *begin_row(Channel *channel, Size length) {
-    Size room = MAXALIGN(length);
-    if (channel->open_rows == 0 || channel->batch_length + room > channel->batch_capacity) {
-        char *count = begin_frame(channel, FrameType::kRows, sizeof(uint64) + room);
-        channel->open_rows = count - channel->batch + 1;
-        uint64 one = 1;
-        memcpy(count, &one, sizeof one);
-        return count + sizeof(uint64);
-    }
-    char *count = channel->batch + channel->open_rows - 1;
-    FrameHeader *header = reinterpret_cast<FrameHeader *>(count - sizeof(FrameHeader));
-    header->length += room;
-    (*reinterpret_cast<uint64 *>(count))++;
-    char *tuple = channel->batch + channel->batch_length;
-    channel->batch_length += room;
-    return tuple;
+char *extend_frame(Channel *channel, MessageType type, Size length, char **payload) {
+    if (channel->open_frame == 0 || channel->batch_length + length > channel->batch_capacity)
+        return nullptr;
+    *payload = channel->batch + channel->open_frame - 1;
+    auto *header = reinterpret_cast<FrameHeader *>(*payload - sizeof(FrameHeader));
+    if (header->type != type) return nullptr;
+    header->length += length;
+    char *room = channel->batch + channel->batch_length;
+    channel->batch_length += length;
+    return room;
 }
 
-Received receive(Channel *channel, const char **message, Size *length) {
+Received receive(Channel *channel, const char **batch, Size *length) {
     void *data = nullptr;
     switch (shm_mq_receive(channel->in, length, &data, true)) {
-    case SHM_MQ_SUCCESS: *message = static_cast<const char *>(data); return Received::kMessage;
+    case SHM_MQ_SUCCESS: *batch = static_cast<const char *>(data); return Received::kBatch;
     case SHM_MQ_WOULD_BLOCK: return Received::kNothing;
     default: return Received::kGone;
     }
+}
+
+char *append_frame(StringInfo frames, MessageType type, Size length) {
+    FrameHeader header = {static_cast<uint32>(length), type};
+    appendBinaryStringInfo(frames, reinterpret_cast<char *>(&header), sizeof header);
+    int offset = frames->len;
+    enlargeStringInfo(frames, static_cast<int>(MAXALIGN(length)));
+    memset(frames->data + offset, 0, MAXALIGN(length));
+    frames->len += static_cast<int>(MAXALIGN(length));
+    return frames->data + offset;
 }
 
 bool next_frame(FrameCursor *cursor, Frame *frame) {

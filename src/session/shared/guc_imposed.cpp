@@ -63,24 +63,16 @@ bool is_imposed(const struct config_generic *setting) {
 static void write(StringInfo frames, const struct config_generic *setting, GucSource source,
                   const char *value) {
     if (value == nullptr) return;
-    SettingOrigin origin = {};
-    origin.imposed = true;
-    origin.known = !is_placeholder(setting);
-    origin.source = source;
-    write_setting(frames, origin, setting->name, value);
+    append_setting(frames,
+                   {InvalidOid, true, !is_placeholder(setting), source, setting->name, value});
 }
 
 static void write_value(StringInfo frames, const struct config_generic *setting) {
     write(frames, setting, setting->source, GetConfigOption(setting->name, true, false));
 }
 
-static void write_libraries(StringInfo frames) {
-    Size size = EstimateLibraryStateSpace();
-    SerializeLibraryState(size, append_frame(frames, FrameType::kLibraries, size));
-}
-
 bool write_imposed(StringInfo frames) {
-    write_libraries(frames);
+    append_libraries(frames);
     const int before = frames->len;
     pg::for_each_setting([frames](const struct config_generic *setting) {
         // Under what somebody has set for a library that is not loaded may lie what is imposed.
@@ -108,18 +100,18 @@ static void forget_source(struct config_generic *setting) {
     setting->reset_source = Min(setting->reset_source, PGC_S_DYNAMIC_DEFAULT);
 }
 
-static void set(const SettingOrigin *origin, const char *name, const char *value,
-                GucContext context, GucSource source) {
-    int done = set_config_option_ext(name, value, context, source, BOOTSTRAP_SUPERUSERID,
-                                     GUC_ACTION_SET, true, origin->known ? ERROR : DEBUG1, false);
-    if (done == 0 && origin->known)
+static void set(const SettingMessage &wanted, GucContext context, GucSource source) {
+    int done =
+        set_config_option_ext(wanted.name, wanted.value, context, source, BOOTSTRAP_SUPERUSERID,
+                              GUC_ACTION_SET, true, wanted.known ? ERROR : DEBUG1, false);
+    if (done == 0 && wanted.known)
         ereport(ERROR, (errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
-                        errmsg("parameter \"%s\" could not be set", name)));
+                        errmsg("parameter \"%s\" could not be set", wanted.name)));
 }
 
-void impose(const SettingOrigin *origin, const char *name, const char *value) {
-    struct config_generic *setting = pg::find_setting(name);
-    if (is_of_server(origin->source) &&
+void impose(const SettingMessage &wanted) {
+    struct config_generic *setting = pg::find_setting(wanted.name);
+    if (is_of_server(wanted.source) &&
         (setting == nullptr || is_of_server(Max(setting->source, setting->reset_source))))
         return;
     const bool backend = setting != nullptr &&
@@ -127,9 +119,8 @@ void impose(const SettingOrigin *origin, const char *name, const char *value) {
     const GucContext context = backend ? PGC_SU_BACKEND : PGC_SUSET;
     if (setting != nullptr) forget_source(setting);
     // First what RESET ALL goes back to; it needs no right.
-    set(origin, name, value, context,
-        Min(Max(origin->source, PGC_S_DYNAMIC_DEFAULT), PGC_S_OVERRIDE));
-    if (origin->source > PGC_S_OVERRIDE) set(origin, name, value, context, origin->source);
+    set(wanted, context, Min(Max(wanted.source, PGC_S_DYNAMIC_DEFAULT), PGC_S_OVERRIDE));
+    if (wanted.source > PGC_S_OVERRIDE) set(wanted, context, wanted.source);
 }
 
 } // namespace pllua_bg::session

@@ -8,22 +8,22 @@ struct config_generic;
 
 namespace pllua_bg::session {
 
-struct SettingOrigin;
+struct SettingMessage;
 
 // True when the setting is imposed on the worker instead of being set there as its user could.
 // Errors: none.
 bool is_imposed(const struct config_generic *setting);
-// Appends a frame with the libraries of this process, and one for each such setting that has
+// Appends the libraries of this process, and a message for each such setting that has
 // another value than it has for the whole server; true when there are any. Errors: pg (memory).
 bool write_imposed(StringInfo frames);
 // The same for those that have not: for a worker where something else may have been set, for its
 // user or by an earlier launch. Errors: pg (memory).
 void write_server_settings(StringInfo frames);
 
-// Worker: loads the libraries of such a frame that it has not loaded yet. Errors: pg.
+// Worker: loads those of these libraries that it has not loaded yet. Errors: pg.
 void load_libraries(char *paths);
 // Worker: gives a setting its value, for RESET too, whoever the user is and whatever has been set
 // for him. Call in a transaction that has set nothing. Errors: pg (the value is refused).
-void impose(const SettingOrigin *origin, const char *name, const char *value);
+void impose(const SettingMessage &setting);
 
 } // namespace pllua_bg::session

@@ -45,9 +45,8 @@ bool write_session_settings(StringInfo frames) {
         if (!is_chosen(setting) || is_excluded(setting) || is_imposed(setting)) return;
         const char *value = GetConfigOption(setting->name, true, false);
         if (value == nullptr) return;
-        SettingOrigin origin = {};
-        origin.setter = setter_of(setting);
-        write_setting(frames, origin, setting->name, value);
+        append_setting(frames,
+                       {setter_of(setting), false, false, PGC_S_DEFAULT, setting->name, value});
     });
     return imposes;
 }
@@ -73,7 +72,7 @@ void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
                      errmsg("setting \"%s\" cannot be given to a background session", name)));
         (void)set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
                                 GUC_ACTION_SET, false, ERROR, false);
-        write_setting(frames, SettingOrigin{}, name, value);
+        append_setting(frames, {InvalidOid, false, false, PGC_S_DEFAULT, name, value});
     }
 }
 
@@ -107,20 +106,17 @@ static bool try_setting(const char *name, const char *value, Oid setter, bool ch
                                  DEBUG1, false) != 0;
 }
 
-void apply_setting(const Frame *frame) {
-    SettingOrigin origin;
-    memcpy(&origin, frame->payload, sizeof origin);
-    const char *name = frame->payload + sizeof origin;
-    const char *value = name + strlen(name) + 1;
-    if (origin.imposed) {
-        impose(&origin, name, value);
+void apply_setting(const SettingMessage &setting) {
+    if (setting.imposed) {
+        impose(setting);
         return;
     }
-    const Oid setter = origin.setter;
+    const Oid setter = setting.setter;
     // Who set it and the session's user must both be allowed to.
-    if (OidIsValid(setter) && setter != GetUserId() && !try_setting(name, value, InvalidOid, false))
+    if (OidIsValid(setter) && setter != GetUserId() &&
+        !try_setting(setting.name, setting.value, InvalidOid, false))
         return;
-    (void)try_setting(name, value, setter, true);
+    (void)try_setting(setting.name, setting.value, setter, true);
 }
 
 } // namespace pllua_bg::session

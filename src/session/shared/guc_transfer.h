@@ -3,11 +3,11 @@
 #pragma once
 
 #include "session/session.h"
-#include "session/shared/channel.h"
+#include "session/shared/message.h"
 
 namespace pllua_bg::session {
 
-// Appends the libraries and a kSetting frame for each setting of this session that the worker is to
+// Appends the libraries and a message for each setting of this session that the worker is to
 // have, but for those complete_settings() adds; true when something is imposed on the user. Errors:
 // pg (memory).
 bool write_session_settings(StringInfo frames);
@@ -19,8 +19,8 @@ void write_asked_settings(StringInfo frames, const LaunchOptions &options);
 
 // Worker: makes client_encoding the server's, for good. Call in a transaction. Errors: pg.
 void fix_client_encoding();
-// Worker: applies one kSetting frame. Call in a transaction that has set nothing but such. Errors:
+// Worker: applies a setting. Call in a transaction that has set nothing but such. Errors:
 // pg (what is imposed cannot be set); what the user may not set is left as it is.
-void apply_setting(const Frame *frame);
+void apply_setting(const SettingMessage &setting);
 
 } // namespace pllua_bg::session

@@ -1,5 +1,8 @@
-// What a command looks like in a frame: its text and its typed parameters, in binary.
-// Owns nothing. The reader trusts the writer: both are processes of one server.
+// The messages between launcher and worker: each is one struct here, and is written and read side
+// by side in message_command.cpp, message_setup.cpp or message_result.cpp. docs/protocol.md says
+// who sends them and when; tools/lint/protocol compares it with this file. Owns nothing. The reader
+// trusts the writer: both are processes of one server. What a message that was read points to is in
+// its frame, unless its reader says otherwise.
 #pragma once
 
 #include "session/session.h"
@@ -8,54 +11,204 @@
 
 namespace pllua_bg::session {
 
-// Bits of WireCommand::flags.
-inline constexpr uint32 kPrepare = 8;   // keep the statement under the number instead of running it
+enum class MessageType : uint32 {
+    // to the worker
+    kCommand = 'Q',   // CommandMessage
+    kForget = 'F',    // ForgetMessage
+    kReset = 'R',     // ResetMessage
+    kReuse = 'U',     // ReuseMessage
+    kLibraries = 'L', // LibrariesMessage
+    kSetting = 'S',   // SettingMessage
+    kSnapshot = 'X',  // SnapshotMessage
+    // to the launcher
+    kReady = 'Z',        // ReadyMessage
+    kColumns = 'T',      // ColumnsMessage
+    kRows = 'D',         // RowsMessage
+    kTag = 'C',          // TagMessage
+    kError = 'E',        // ReportMessage
+    kNotice = 'N',       // ReportMessage
+    kNotification = 'A', // NotificationMessage
+    kResetDone = 'r',    // empty
+    kReuseBegun = 'u',   // empty
+};
+
+// Bits of CommandMessage::flags.
 inline constexpr uint32 kStreaming = 1; // the worker waits for the launcher to take the rows
 inline constexpr uint32 kQuiet = 2;     // the worker throws the rows away
 inline constexpr uint32 kLast = 4;      // the worker ends when it has done this command
+inline constexpr uint32 kPrepare = 8;   // keep the statement under the number instead of running it
 
-struct WireCommand {
+struct CommandMessage {
     CommandId id;
     uint32 flags;
     uint32 nparams;
     const char *sql;
     const Param *params;
-    uint32 statement; // number of a prepared statement; 0: none
-    RowDefinition **definitions =
-        nullptr; // of what has been read: those of the row types in each parameter
+    uint32 statement;                      // number of a prepared statement; 0: none
+    RowDefinition **definitions = nullptr; // read: those of the row types in each parameter
 };
+// Errors: pg 0A000 (a parameter whose type only this process knows), 55000 (one whose type the open
+// transaction has changed), 54000 (too long).
+void write_command(Channel *channel, const CommandMessage &command);
+// For the setup of an on-commit job. Errors: as write_command(), but for 55000.
+void append_command(StringInfo setup, const CommandMessage &command);
+// The text and the parameters are copied into CurrentMemoryContext. Errors: pg (memory).
+CommandMessage read_command(const Frame &frame);
 
-// In front of a serialized snapshot, which has to be aligned.
-struct SnapshotHeader {
+struct ForgetMessage {
+    uint32 statement;
+};
+// Errors: pg (memory).
+void write_forget(Channel *channel, const ForgetMessage &forget);
+// Errors: none.
+ForgetMessage read_forget(const Frame &frame);
+
+struct ResetMessage {
+    int64 lifetime; // milliseconds
+};
+// Errors: pg (memory).
+void write_reset(Channel *channel, const ResetMessage &reset);
+// Errors: none.
+ResetMessage read_reset(const Frame &frame);
+
+// The frames of a setup as one message.
+struct ReuseMessage {
+    const char *setup;
+    Size length;
+};
+// Errors: pg (memory).
+void write_reuse(Channel *channel, const ReuseMessage &reuse);
+// Errors: none.
+ReuseMessage read_reuse(const Frame &frame);
+
+// A setup is a string of frames: what the worker takes over before it runs a command.
+
+struct LibrariesMessage {
+    char *paths; // as RestoreLibraryState takes them
+};
+// Appends the libraries of this process. Errors: pg (memory).
+void append_libraries(StringInfo setup);
+// Errors: none.
+LibrariesMessage read_libraries(const Frame &frame);
+
+struct SettingMessage {
+    Oid setter;       // not imposed: with whose rights, too, it was set; 0: those of none
+    bool imposed;     // on the user, instead of being set as he could
+    bool known;       // imposed: its library is loaded, the value has been checked
+    GucSource source; // imposed: where the launcher has it from
+    const char *name;
+    const char *value;
+};
+// Errors: pg (memory).
+void append_setting(StringInfo setup, const SettingMessage &setting);
+// Errors: none.
+SettingMessage read_setting(const Frame &frame);
+
+struct SnapshotMessage {
     LocalTransactionId transaction; // of the launcher
-    uint32 padding;
+    Snapshot snapshot;
 };
-static_assert(sizeof(SnapshotHeader) == 8);
+// Errors: pg (memory).
+void append_snapshot(StringInfo setup, const SnapshotMessage &snapshot);
+// The snapshot is in CurrentMemoryContext. Errors: pg (memory).
+SnapshotMessage read_snapshot(const Frame &frame);
 
-// Writes a command as one frame. Errors: pg 0A000 (a parameter whose type only this process knows),
-// 55000 (one whose type the open transaction has changed), 54000 (too long).
-void write_command(Channel *channel, const WireCommand *command);
-// Reads it; the text and the parameters are copied into CurrentMemoryContext. Errors: pg (memory).
-void read_command(const Frame *frame, WireCommand *command);
+struct ReadyMessage {
+    CommandId command; // the newest one completed; 0: the session has started
+    char transaction;  // 'I', 'T' or 'E'
+    TimestampTz begun; // when that command began, by the worker's clock; 0: none did
+    TimestampTz ended;
+};
+// Errors: pg (memory, temporary file), as all that follow.
+void write_ready(Channel *channel, const ReadyMessage &ready);
+
+// One column of a ColumnsMessage.
+struct ColumnMessage {
+    Oid type; // of the statement's column
+    int32 typmod;
+    Oid collation;
+    Oid sent_type; // what the tuples hold
+    int16 sent_length;
+    bool sent_by_value;
+    char sent_alignment;
+    char sent_storage;
+    bool as_text; // see Column in session.h
+    bool changed;
+    const char *name;
+    const char *type_name;
+    const char *definitions; // row_definition.h; written from the type
+    int32 definitions_length;
+};
+struct ColumnsMessage {
+    int32 ncolumns;
+    const char *columns; // read_column() takes one after the other
+};
+// Appends the columns one by one to what begin_columns() has begun. Errors: pg (memory, catalog).
+void begin_columns(StringInfo columns, int32 ncolumns);
+void append_column(StringInfo columns, const ColumnMessage &column);
+void write_columns(Channel *channel, StringInfo columns);
+// Takes the first of those that are left. Errors: none.
+ColumnMessage read_column(ColumnsMessage *left);
+
+struct RowsMessage {
+    uint64 nrows;
+    const char *tuples; // MinimalTuples, each MAXALIGNed
+    Size length;        // bytes of them
+};
+// Room for one tuple of `length` bytes, in the message of the row before where that is the newest
+// and has room. Errors: also pg 54000; with Channel::wait interrupts.
+char *begin_row(Channel *channel, Size length);
+// What a kRows frame holds. Errors: none.
+RowsMessage read_rows(const char *payload, Size length);
+
+struct TagMessage {
+    uint64 processed; // rows
+    const char *tag;
+};
+void write_tag(Channel *channel, const TagMessage &tag);
+
+// An error or a notice, as the server's ErrorResponse and NoticeResponse.
+struct ReportMessage {
+    const char *fields;
+    Size length;
+};
+void write_report(Channel *channel, MessageType type, const ReportMessage &report);
+// In CurrentMemoryContext, its texts in the encoding of this database. Errors: pg (memory).
+ErrorData *read_report(const ReportMessage &report);
+// The primary message when the severity is FATAL or PANIC; else nullptr. Errors: none.
+const char *fatal_message(const ReportMessage &report);
+
+// As the server's NotificationResponse.
+struct NotificationMessage {
+    int32 pid; // of the process that notified
+    const char *channel;
+    const char *payload;
+    Size length; // bytes of both texts, which follow each other
+};
+// `response`: what the server would send to a client.
+void write_notification(Channel *channel, const char *response, Size length);
 
 // Says that notifications for the worker with this pid are lost. Errors: pg, those of a warning.
 void warn_of_lost_notifications(int pid);
 
-// Appends a frame and returns its payload, to be filled; valid until the next one. Errors: pg
-// (memory).
-char *append_frame(StringInfo frames, FrameType type, Size length);
-// How a setting is set: as its user could, with the rights of the setter too if there is one; or
-// imposed on him.
-struct SettingOrigin {
-    Oid setter;
-    bool imposed;
-    bool known;       // imposed: its library is loaded, the value has been checked
-    GucSource source; // imposed: where the launcher has it from
+// kResetDone or kReuseBegun.
+void write_empty(Channel *channel, MessageType type);
+
+// A message to the launcher.
+struct Message {
+    MessageType type;
+    const char *payload; // of its frame
+    Size length;
+    union {
+        ReadyMessage ready;
+        ColumnsMessage columns;
+        RowsMessage rows;
+        TagMessage tag;
+        ReportMessage report;
+        NotificationMessage notification;
+    };
 };
-// An origin, and two strings with their ends, as a setting has them. Errors: pg (memory).
-void write_setting(StringInfo frames, const SettingOrigin &origin, const char *name,
-                   const char *value);
-// A command in the same form, appended to a string of frames instead of a channel.
-void append_command(StringInfo frames, const WireCommand *command);
+// Errors: pg XX000 (no such message).
+Message read_message(const Frame &frame);
 
 } // namespace pllua_bg::session

@@ -27,8 +27,9 @@ struct TypeHeader {
     int32 natts;
     bool in_array;
 };
+static_assert(sizeof(TypeHeader) == 16);
 
-struct ColumnHeader {
+struct RowColumnHeader {
     Oid type;
     RowPart rows;
     int32 typmod;
@@ -39,6 +40,7 @@ struct ColumnHeader {
     char align;
     char storage;
 };
+static_assert(sizeof(RowColumnHeader) == 24);
 
 void write_row_types(StringInfo message, Oid type, List **seen);
 
@@ -51,7 +53,7 @@ void write_row_type(StringInfo message, const RowPart &rows, List **seen) {
     appendBinaryStringInfo(message, reinterpret_cast<const char *>(&header), sizeof header);
     for (int i = 0; i < row->natts; i++) {
         const Form_pg_attribute column = TupleDescAttr(row, i);
-        ColumnHeader one = {};
+        RowColumnHeader one = {};
         one.type = column->atttypid;
         if (!column->attisdropped) one.rows = row_part(column->atttypid);
         one.typmod = column->atttypmod;
@@ -94,7 +96,7 @@ void write_row_types(StringInfo message, Oid type, List **seen) {
 
 void read_column(const char **at, RowDefinition *definition, int number) {
     TupleDesc columns = definition->columns;
-    ColumnHeader header;
+    RowColumnHeader header;
     memcpy(&header, *at, sizeof header);
     *at += sizeof header;
     definition->parts[number] = header.rows;

@@ -81,6 +81,17 @@ struct SegmentHeader {
     char last_words[512]; // the worker's FATAL message, for when the queue has no room
 };
 
+// Another segment: the commands that did not fit in the queue when the launcher let go. Their
+// frames follow.
+struct OverflowSegment {
+    uint64 length;
+};
+static_assert(sizeof(OverflowSegment) == 8);
+
+inline const char *frames_of(const OverflowSegment *overflow) {
+    return reinterpret_cast<const char *>(overflow + 1);
+}
+
 // Sizes a segment for a queue of results of this size (0: no queues), one of commands that is as
 // large or smaller, and `setup_length` bytes of setup.
 Size segment_size(Size queue_size, Size setup_length);

@@ -30,7 +30,7 @@ namespace {
 
 // A command on its way.
 struct Execution {
-    const WireCommand *command;
+    const CommandMessage *command;
     const char *sql;
     CachedPlanSource *prepared; // what runs; nullptr: the text
     List *statements;
@@ -145,7 +145,7 @@ static bool run_listen(const Node *statement, QueryCompletion *completion) {
 
 // The launcher may send a value of a type that its transaction has made and not committed, or that
 // is changed before the value is here.
-void check_param_types(const WireCommand *command) {
+void check_param_types(const CommandMessage *command) {
     for (uint32 i = 0; i < command->nparams; i++) {
         Oid type = command->params[i].type;
         const bool exists = SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type));
@@ -175,7 +175,7 @@ static void check_param_count(const pg::ParamTypes *types) {
 
 // Analyses and plans; *bound gets the values of the parameters.
 static List *plan_statement(const Execution *run, RawStmt *statement, ParamListInfo *bound) {
-    const WireCommand *command = run->command;
+    const CommandMessage *command = run->command;
     bool snapshot = command->nparams > 0 || analyze_requires_snapshot(statement);
     if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
     List *queries;
@@ -265,7 +265,7 @@ static void run_statement(const Execution *run, RawStmt *statement, bool last) {
 }
 
 // The statements of the text.
-static List *parse(const WireCommand *command) {
+static List *parse(const CommandMessage *command) {
     List *statements = pg_parse_query(command->sql);
     bool single = command->nparams > 0 || command->statement != 0;
     if (single && list_length(statements) > 1)
@@ -284,7 +284,7 @@ static void prepare(const Execution *run) {
     keep_statement(run->command, statement);
 }
 
-void execute_command(const WireCommand *command) {
+void execute_command(const CommandMessage *command) {
     Execution run = {command, command->sql, nullptr, NIL, false, log_statement_stats};
     const bool prepares = (command->flags & kPrepare) != 0;
     if (command->statement != 0 && !prepares) {

@@ -27,7 +27,7 @@ extern "C" {
 namespace pllua_bg::session {
 
 // A cancel for the present command takes effect, one for another does not.
-static void begin_command(const WireCommand *command) {
+static void begin_command(const CommandMessage *command) {
     worker.running = command->id;
     worker.begun = GetCurrentTimestamp();
     worker.result_size = 0;
@@ -48,13 +48,13 @@ static void report_ready() {
     worker.channel.wait = false;
     release_busy_lock();
     report_idle_activity();
-    ReadyFrame ready = {};
+    ReadyMessage ready = {};
     ready.command = pg_atomic_read_u64(&worker.header->finished);
     ready.transaction = transaction_state();
     show_idle(ready.command, ready.transaction);
     ready.begun = worker.begun;
     ready.ended = GetCurrentTimestamp();
-    put_frame(&worker.channel, FrameType::kReady, &ready, sizeof ready);
+    write_ready(&worker.channel, ready);
     flush(&worker.channel);
 }
 
@@ -72,24 +72,20 @@ static bool open_testament() {
     dsm_segment *segment = dsm_attach(handle);
     if (segment == nullptr) return false;
     dsm_unpin_segment(handle);
-    const char *at = static_cast<const char *>(dsm_segment_address(segment));
-    uint64 length;
-    memcpy(&length, at, sizeof length);
-    worker.frames.at = at + sizeof length;
-    worker.frames.end = worker.frames.at + length;
+    const auto *overflow = static_cast<OverflowSegment *>(dsm_segment_address(segment));
+    worker.frames = {frames_of(overflow), frames_of(overflow) + overflow->length};
     return true;
 }
 
-// Looks for a message; false when there will be none any more.
-static bool look_for_message(bool *found) {
-    const char *message;
+// Looks for a batch; false when there will be none any more.
+static bool look_for_batch(bool *found) {
+    const char *batch;
     Size length;
     *found = false;
     if (!worker.header->has_queues) return false;
-    switch (receive(&worker.channel, &message, &length)) {
-    case Received::kMessage:
-        worker.frames.at = message;
-        worker.frames.end = message + length;
+    switch (receive(&worker.channel, &batch, &length)) {
+    case Received::kBatch:
+        worker.frames = {batch, batch + length};
         *found = true;
         return true;
     case Received::kGone: *found = open_testament(); return *found;
@@ -104,8 +100,8 @@ static bool is_at_end() {
            !has_backlog(&worker.channel);
 }
 
-// Waits for the next command; false when the session is over. Errors: pg (interrupts).
-static bool next_command(Frame *frame) {
+// Waits for the next message; false when the session is over. Errors: pg (interrupts).
+static bool next_message(Frame *frame) {
     pg::Poll poll = {};
     // Who has just started has a launcher that is busy with starting others, or asleep.
     bool polling = worker.begun != 0;
@@ -118,7 +114,7 @@ static bool next_command(Frame *frame) {
             return true;
         }
         bool found;
-        if (!look_for_message(&found)) return false;
+        if (!look_for_batch(&found)) return false;
         if (found) continue;
         if (has_backlog(&worker.channel)) (void)send_backlog(&worker.channel);
         if (is_at_end()) return false;
@@ -128,34 +124,34 @@ static bool next_command(Frame *frame) {
     }
 }
 
-static bool run_next_command() {
-    MemoryContextSwitchTo(MessageContext);
-    MemoryContextReset(MessageContext);
-    InvalidateCatalogSnapshotConditionally();
-    Frame frame;
-    if (!next_command(&frame)) return false;
-    if (frame.type == FrameType::kRest) {
-        go_to_rest(&frame);
-        return true;
-    }
-    if (frame.type == FrameType::kForget) {
-        uint32 number;
-        memcpy(&number, frame.payload, sizeof number);
-        forget_statement(number);
-        return true;
-    }
-    if (frame.type == FrameType::kRenew) {
-        renew(&frame);
-        if (transaction_state() != 'I') report_ready();
-        return true;
-    }
-    if (frame.type != FrameType::kCommand) elog(ERROR, "unknown message for a background session");
-    WireCommand command;
-    read_command(&frame, &command);
+static void run_command(const Frame &frame) {
+    const CommandMessage command = read_command(frame);
     begin_command(&command);
     pg::fault("worker-command");
     execute_command(&command);
     end_command();
+}
+
+static void obey(const Frame &frame) {
+    switch (frame.type) {
+    case MessageType::kCommand: run_command(frame); break;
+    case MessageType::kForget: forget_statement(read_forget(frame).statement); break;
+    case MessageType::kReset: reset(read_reset(frame)); break;
+    case MessageType::kReuse:
+        reuse(read_reuse(frame));
+        if (transaction_state() != 'I') report_ready();
+        break;
+    default: elog(ERROR, "unknown message for a background session");
+    }
+}
+
+static bool obey_next() {
+    MemoryContextSwitchTo(MessageContext);
+    MemoryContextReset(MessageContext);
+    InvalidateCatalogSnapshotConditionally();
+    Frame frame;
+    if (!next_message(&frame)) return false;
+    obey(frame);
     return true;
 }
 
@@ -193,7 +189,7 @@ void run_loop() {
     end_command();
     for (;;) {
         bool more = false;
-        if (pg::attempt_raw([&more] { more = run_next_command(); })) {
+        if (pg::attempt_raw([&more] { more = obey_next(); })) {
             if (!more) return;
         } else {
             recover();

@@ -127,10 +127,10 @@ void take_over(FrameCursor *cursor) {
     SetConfigOption("application_name", session_title(), PGC_USERSET, PGC_S_CLIENT);
     Frame frame;
     for (FrameCursor ahead = *cursor; next_frame(&ahead, &frame); *cursor = ahead) {
-        if (frame.type == FrameType::kLibraries)
-            load_libraries(const_cast<char *>(frame.payload));
-        else if (frame.type == FrameType::kSetting)
-            apply_setting(&frame);
+        if (frame.type == MessageType::kLibraries)
+            load_libraries(read_libraries(frame).paths);
+        else if (frame.type == MessageType::kSetting)
+            apply_setting(read_setting(frame));
         else
             break;
     }
@@ -139,8 +139,8 @@ void take_over(FrameCursor *cursor) {
 void take_snapshot(FrameCursor *cursor) {
     Frame frame;
     FrameCursor ahead = *cursor;
-    if (!next_frame(&ahead, &frame) || frame.type != FrameType::kSnapshot) return;
-    begin_with_snapshot(&frame);
+    if (!next_frame(&ahead, &frame) || frame.type != MessageType::kSnapshot) return;
+    begin_with_snapshot(frame);
     *cursor = ahead;
 }
 

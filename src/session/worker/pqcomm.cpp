@@ -29,23 +29,20 @@ static int flush_output() {
     return 0;
 }
 
-static void put_report(FrameType type, const char *data, Size length) {
+static void put_report(MessageType type, const char *data, Size length) {
     bool wait = worker.channel.wait;
     worker.channel.wait = false;
-    put_frame(&worker.channel, type, data, length);
+    if (type == MessageType::kNotification)
+        write_notification(&worker.channel, data, length);
+    else
+        write_report(&worker.channel, type, {data, length});
     worker.channel.wait = wait;
 }
 
 // Keeps a FATAL message where the launcher finds it even if the queue is full.
-static void keep_last_words(const char *fields, Size length) {
-    const char *severity = nullptr;
-    const char *message = nullptr;
-    for (const char *at = fields; at < fields + length && *at != '\0'; at += strlen(at) + 1) {
-        if (*at == PG_DIAG_SEVERITY_NONLOCALIZED) severity = at + 1;
-        if (*at == PG_DIAG_MESSAGE_PRIMARY) message = at + 1;
-    }
-    if (severity == nullptr || message == nullptr || worker.header == nullptr) return;
-    if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)
+static void keep_last_words(const ReportMessage &report) {
+    const char *message = fatal_message(report);
+    if (message != nullptr && worker.header != nullptr)
         pg::copy_clipped(worker.header->last_words, message, sizeof worker.header->last_words);
 }
 
@@ -59,7 +56,7 @@ static void put_notification(const char *data, Size length) {
     }
     if (pg::setting_max_notifications == 0 || waiting < pg::setting_max_notifications) {
         waiting++;
-        put_report(FrameType::kNotification, data, length);
+        put_report(MessageType::kNotification, data, length);
     } else if (!dropping) {
         dropping = true;
         warn_of_lost_notifications(MyProcPid);
@@ -70,10 +67,10 @@ static int put_message(char type, const char *data, size_t length) {
     if (worker.channel.gone) return 0;
     switch (type) {
     case 'E':
-        keep_last_words(data, length);
-        put_report(FrameType::kError, data, length);
+        keep_last_words({data, length});
+        put_report(MessageType::kError, data, length);
         break;
-    case 'N': put_report(FrameType::kNotice, data, length); break;
+    case 'N': put_report(MessageType::kNotice, data, length); break;
     case 'A': put_notification(data, length); break;
     case 'H': // CopyOutResponse: its first byte is 1 when the format is binary
         begin_copy_rows(length > 0 && data[0] == 1);
@@ -109,10 +106,7 @@ void remove_output() {
 void send_tag(const QueryCompletion *completion) {
     char tag[COMPLETION_TAG_BUFSIZE];
     pg::completion_text(tag, completion);
-    Size length = strlen(tag) + 1;
-    char *at = begin_frame(&worker.channel, FrameType::kTag, sizeof(uint64) + length);
-    memcpy(at, &completion->nprocessed, sizeof(uint64));
-    memcpy(at + sizeof(uint64), tag, length);
+    write_tag(&worker.channel, {completion->nprocessed, tag});
 }
 
 } // namespace pllua_bg::session

@@ -47,7 +47,7 @@ CachedPlanSource *prepared_statement(uint32 number) {
 }
 
 // How many parameters the statement has, and their types: at least the declared ones.
-static int settle_types(const WireCommand *command, pg::ParamTypes *types) {
+static int settle_types(const CommandMessage *command, pg::ParamTypes *types) {
     int count = types->count;
     while (count > 0 && types->place[count - 1] == nullptr && types->weak[count - 1]) count--;
     for (int i = 0; i < count; i++)
@@ -55,7 +55,7 @@ static int settle_types(const WireCommand *command, pg::ParamTypes *types) {
     return count;
 }
 
-CachedPlanSource *make_source(const WireCommand *command, RawStmt *statement) {
+CachedPlanSource *make_source(const CommandMessage *command, RawStmt *statement) {
     CachedPlanSource *source =
         CreateCachedPlan(statement, command->sql, CreateCommandTag(statement->stmt));
     bool snapshot = command->nparams > 0 || analyze_requires_snapshot(statement);
@@ -93,7 +93,7 @@ static void check_kept(Size more) {
                      "pllua_bg.memory_limit.")));
 }
 
-void keep_statement(const WireCommand *command, RawStmt *statement) {
+void keep_statement(const CommandMessage *command, RawStmt *statement) {
     check_kept(0);
     CachedPlanSource *source = make_source(command, statement);
     check_kept(size_of(source));
@@ -116,7 +116,7 @@ static void count_plan(uint32 number) {
 }
 
 // The values as the statement wants them.
-static ParamListInfo bind(const CachedPlanSource *source, const WireCommand *command) {
+static ParamListInfo bind(const CachedPlanSource *source, const CommandMessage *command) {
     if (command->nparams != static_cast<uint32>(source->num_params))
         ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
                         errmsg("wrong number of parameters: expected %d, got %u",
@@ -131,7 +131,7 @@ static ParamListInfo bind(const CachedPlanSource *source, const WireCommand *com
     return list;
 }
 
-CachedPlan *plan_prepared(CachedPlanSource *source, const WireCommand *command,
+CachedPlan *plan_prepared(CachedPlanSource *source, const CommandMessage *command,
                           ParamListInfo *bound) {
     *bound = bind(source, command);
     CachedPlan *plan = GetCachedPlan(source, *bound, nullptr, nullptr);

@@ -36,9 +36,7 @@ static void discard_all() {
     pg::drop_temporary_slots();
 }
 
-void go_to_rest(const Frame *frame) {
-    RestFrame rest;
-    memcpy(&rest, frame->payload, sizeof rest);
+void reset(const ResetMessage &message) {
     if (transaction_state() != 'I') elog(ERROR, "session is in a transaction");
     worker.turning = true;
     pgstat_report_activity(STATE_RUNNING, "DISCARD ALL");
@@ -51,19 +49,19 @@ void go_to_rest(const Frame *frame) {
     if (MemoryContextMemAllocated(TopMemoryContext, true) > kMostMemory)
         elog(ERROR, "session has become too large to be used again");
     report_idle_activity();
-    worker.pool_end = GetCurrentTimestamp() + rest.milliseconds * 1000;
+    worker.pool_end = GetCurrentTimestamp() + message.lifetime * 1000;
     worker.pooled = true;
     worker.turning = false;
-    put_frame(&worker.channel, FrameType::kRest, nullptr, 0);
+    write_empty(&worker.channel, MessageType::kResetDone);
     flush(&worker.channel);
 }
 
-void renew(const Frame *frame) {
+void reuse(const ReuseMessage &message) {
     worker.turning = true;
     worker.pooled = false;
-    put_frame(&worker.channel, FrameType::kRenew, nullptr, 0);
+    write_empty(&worker.channel, MessageType::kReuseBegun);
     pg::fault("worker-renew");
-    FrameCursor cursor = {frame->payload, frame->payload + frame->length};
+    FrameCursor cursor = {message.setup, message.setup + message.length};
     take_busy_lock();
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();

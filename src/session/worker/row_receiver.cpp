@@ -4,7 +4,6 @@
 
 #include "pg/open_type.h"
 #include "pg/settings.h"
-#include "session/shared/row_definition.h"
 #include "session/worker/worker.h"
 
 extern "C" {
@@ -51,50 +50,32 @@ static const char *type_name(Oid type, int32 typmod) {
     return known->name;
 }
 
-static void put_string(StringInfo message, const char *text) {
-    int16 length = static_cast<int16>(strlen(text));
-    appendBinaryStringInfo(message, reinterpret_cast<char *>(&length), sizeof length);
-    appendBinaryStringInfo(message, text, length + 1);
-}
-
-template <class T> void put(StringInfo message, const T &value) {
-    appendBinaryStringInfo(message, reinterpret_cast<const char *>(&value), sizeof value);
-}
-
-// Their length in front.
-static void put_definitions(StringInfo message, Oid type) {
-    const int start = message->len;
-    put<int32>(message, 0);
-    write_definitions(message, type);
-    const int32 length = message->len - start - static_cast<int>(sizeof(int32));
-    memcpy(message->data + start, &length, sizeof length);
-}
-
-// Announces a result set (read by read_column in receive.cpp).
+// Announces a result set.
 static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text,
                          const bool *changed) {
-    StringInfoData message;
-    initStringInfo(&message);
-    put<int32>(&message, source->natts);
+    StringInfoData columns;
+    initStringInfo(&columns);
+    begin_columns(&columns, source->natts);
     for (int i = 0; i < source->natts; i++) {
         Form_pg_attribute column = TupleDescAttr(source, i);
         Form_pg_attribute form = TupleDescAttr(sent, i);
-        put<Oid>(&message, column->atttypid);
-        put<int32>(&message, column->atttypmod);
-        put<Oid>(&message, column->attcollation);
-        put<bool>(&message, as_text[i]);
-        put<bool>(&message, changed[i]);
-        put<Oid>(&message, form->atttypid);
-        put<int16>(&message, form->attlen);
-        put<bool>(&message, form->attbyval);
-        put<char>(&message, form->attalign);
-        put<char>(&message, form->attstorage);
-        put_string(&message, NameStr(column->attname));
-        put_string(&message, type_name(column->atttypid, column->atttypmod));
-        put_definitions(&message, column->atttypid);
+        ColumnMessage message = {};
+        message.type = column->atttypid;
+        message.typmod = column->atttypmod;
+        message.collation = column->attcollation;
+        message.sent_type = form->atttypid;
+        message.sent_length = form->attlen;
+        message.sent_by_value = form->attbyval;
+        message.sent_alignment = form->attalign;
+        message.sent_storage = form->attstorage;
+        message.as_text = as_text[i];
+        message.changed = changed[i];
+        message.name = NameStr(column->attname);
+        message.type_name = type_name(column->atttypid, column->atttypmod);
+        append_column(&columns, message);
     }
-    put_frame(&worker.channel, FrameType::kColumns, message.data, message.len);
-    pfree(message.data);
+    write_columns(&worker.channel, &columns);
+    pfree(columns.data);
 }
 
 // The launcher takes a result when it is complete, and what it has not taken is kept here or there.

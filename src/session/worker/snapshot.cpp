@@ -23,16 +23,14 @@ static void check_launcher_transaction(LocalTransactionId transaction) {
                     errdetail("The source transaction is not running anymore.")));
 }
 
-void begin_with_snapshot(const Frame *frame) {
-    SnapshotHeader header;
-    memcpy(&header, frame->payload, sizeof header);
+void begin_with_snapshot(const Frame &frame) {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
     XactIsoLevel = XACT_REPEATABLE_READ;
-    Snapshot snapshot = RestoreSnapshot(const_cast<char *>(frame->payload) + sizeof header);
-    check_launcher_transaction(header.transaction);
-    RestoreTransactionSnapshot(snapshot, pg::proc_by_number(worker.header->launcher_number));
-    check_launcher_transaction(header.transaction);
+    const SnapshotMessage taken = read_snapshot(frame);
+    check_launcher_transaction(taken.transaction);
+    RestoreTransactionSnapshot(taken.snapshot, pg::proc_by_number(worker.header->launcher_number));
+    check_launcher_transaction(taken.transaction);
     BeginTransactionBlock();
     CommitTransactionCommand();
 }

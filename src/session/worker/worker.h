@@ -54,25 +54,25 @@ DestReceiver *make_row_receiver();
 void send_tag(const QueryCompletion *completion);
 
 // Runs one command to its end, errors included as exceptions. Errors: pg.
-void execute_command(const WireCommand *command);
+void execute_command(const CommandMessage *command);
 // Statements that were prepared, kept by their numbers until they are released or the use of the
 // session ends (prepared.cpp).
 CachedPlanSource *prepared_statement(uint32 number);
 // Analyses a statement and keeps it under the command's number. Call inside a transaction. Errors:
 // pg.
-void keep_statement(const WireCommand *command, RawStmt *statement);
+void keep_statement(const CommandMessage *command, RawStmt *statement);
 // An analysed statement, in the current memory context until SaveCachedPlan. Call inside a
 // transaction. Errors: pg.
-CachedPlanSource *make_source(const WireCommand *command, RawStmt *statement);
+CachedPlanSource *make_source(const CommandMessage *command, RawStmt *statement);
 // The plan for a run with the command's values, which go to *bound. Errors: pg 42601.
-CachedPlan *plan_prepared(CachedPlanSource *source, const WireCommand *command,
+CachedPlan *plan_prepared(CachedPlanSource *source, const CommandMessage *command,
                           ParamListInfo *bound);
 // Errors: none.
 void forget_statement(uint32 number);
 void forget_all_statements();
 // Raises for a type that only the launcher's transaction knows, or knew otherwise. Errors: pg
 // 42704, 42804.
-void check_param_types(const WireCommand *command);
+void check_param_types(const CommandMessage *command);
 
 // Closes the transaction command that is open, if any. Errors: pg.
 void end_transaction_command();
@@ -82,16 +82,16 @@ void end_transaction_command();
 void take_over(FrameCursor *cursor);
 // Begins a REPEATABLE READ transaction block with the snapshot in the frame. Call outside a
 // transaction. Errors: pg 55000 (the launcher's transaction has ended).
-void begin_with_snapshot(const Frame *frame);
+void begin_with_snapshot(const Frame &frame);
 // Begins a transaction with the launcher's snapshot if one is at the cursor, which then stands
 // behind it. Call outside a transaction. Errors: pg.
 void take_snapshot(FrameCursor *cursor);
 
 // Ends a use: forgets all that DISCARD ALL forgets and more, says so, and waits in the pool.
 // Errors: pg.
-void go_to_rest(const Frame *frame);
+void reset(const ResetMessage &message);
 // Begins another use. Errors: pg.
-void renew(const Frame *frame);
+void reuse(const ReuseMessage &message);
 // Leaves the pool for good; false when the launcher has just taken the session. Errors: none.
 bool retire();
 

@@ -1,4 +1,4 @@
-// Commands and settings in frames. See message.h.
+// A command as it travels: its text and its typed parameters, in binary. See message.h.
 // Owns nothing.
 #include "session/shared/message.h"
 
@@ -21,6 +21,7 @@ struct CommandHeader {
     uint32 sql_length; // with its end
     uint32 statement;
 };
+static_assert(sizeof(CommandHeader) == 24);
 
 // In front of each parameter; the bytes of the value follow, 8-aligned, and then those of its
 // definitions, 8-aligned.
@@ -33,6 +34,7 @@ struct ParamHeader {
     bool by_value;
     bool table;
 };
+static_assert(sizeof(ParamHeader) == 16);
 
 // A parameter in the form in which it travels.
 struct FlatParam {
@@ -100,7 +102,7 @@ struct Flat {
     Size length;
 };
 
-static void flatten_params(const WireCommand *command, Flat *flat) {
+static void flatten_params(const CommandMessage *command, Flat *flat) {
     MemoryContextSwitchTo(flat->scratch);
     flat->params = static_cast<FlatParam *>(palloc(sizeof(FlatParam) * command->nparams));
     for (uint32 i = 0; i < command->nparams; i++) {
@@ -119,7 +121,7 @@ static void check_length(Size length) {
 }
 
 // One statement of the caller's may send any number of commands, so nothing of one stays behind.
-template <class F> static void with_flat(const WireCommand *command, F write) {
+template <class F> static void with_flat(const CommandMessage *command, F write) {
     Flat flat = {nullptr, nullptr, sizeof(CommandHeader) + MAXALIGN(strlen(command->sql) + 1)};
     if (command->nparams == 0) {
         check_length(flat.length);
@@ -138,7 +140,7 @@ template <class F> static void with_flat(const WireCommand *command, F write) {
     if (error != nullptr) pg::rethrow(error);
 }
 
-static void fill(char *at, const WireCommand *command, const FlatParam *flat) {
+static void fill(char *at, const CommandMessage *command, const FlatParam *flat) {
     CommandHeader header = {};
     header.id = command->id;
     header.flags = command->flags;
@@ -161,63 +163,40 @@ static void fill(char *at, const WireCommand *command, const FlatParam *flat) {
     }
 }
 
-void write_command(Channel *channel, const WireCommand *command) {
-    for (uint32 i = 0; i < command->nparams; i++)
-        refuse_open_type(&command->params[i], static_cast<int>(i) + 1);
-    with_flat(command, [channel, command](const Flat *flat) {
-        fill(begin_frame(channel, FrameType::kCommand, flat->length), command, flat->params);
+void write_command(Channel *channel, const CommandMessage &command) {
+    for (uint32 i = 0; i < command.nparams; i++)
+        refuse_open_type(&command.params[i], static_cast<int>(i) + 1);
+    with_flat(&command, [channel, &command](const Flat *flat) {
+        fill(begin_frame(channel, MessageType::kCommand, flat->length), &command, flat->params);
     });
 }
 
-char *append_frame(StringInfo frames, FrameType type, Size length) {
-    FrameHeader header = {static_cast<uint32>(length), type};
-    appendBinaryStringInfo(frames, reinterpret_cast<char *>(&header), sizeof header);
-    int offset = frames->len;
-    enlargeStringInfo(frames, static_cast<int>(MAXALIGN(length)));
-    memset(frames->data + offset, 0, MAXALIGN(length));
-    frames->len += static_cast<int>(MAXALIGN(length));
-    return frames->data + offset;
-}
-
-void append_command(StringInfo frames, const WireCommand *command) {
-    with_flat(command, [frames, command](const Flat *flat) {
-        fill(append_frame(frames, FrameType::kCommand, flat->length), command, flat->params);
+void append_command(StringInfo setup, const CommandMessage &command) {
+    with_flat(&command, [setup, &command](const Flat *flat) {
+        fill(append_frame(setup, MessageType::kCommand, flat->length), &command, flat->params);
     });
 }
 
-void write_setting(StringInfo frames, const SettingOrigin &origin, const char *name,
-                   const char *value) {
-    Size name_size = strlen(name) + 1;
-    Size value_size = strlen(value) + 1;
-    char *at = append_frame(frames, FrameType::kSetting, sizeof origin + name_size + value_size);
-    memcpy(at, &origin, sizeof origin);
-    memcpy(at + sizeof origin, name, name_size);
-    memcpy(at + sizeof origin + name_size, value, value_size);
-}
-
-void read_command(const Frame *frame, WireCommand *command) {
-    const char *at = frame->payload;
+CommandMessage read_command(const Frame &frame) {
+    const char *at = frame.payload;
     CommandHeader header;
     memcpy(&header, at, sizeof header);
     at += sizeof header;
-    command->id = header.id;
-    command->flags = header.flags;
-    command->nparams = header.nparams;
-    command->statement = header.statement;
-    command->sql = pnstrdup(at, header.sql_length - 1);
+    CommandMessage command = {};
+    command.id = header.id;
+    command.flags = header.flags;
+    command.nparams = header.nparams;
+    command.statement = header.statement;
+    command.sql = pnstrdup(at, header.sql_length - 1);
     at += MAXALIGN(header.sql_length);
     Param *params = static_cast<Param *>(palloc(sizeof(Param) * header.nparams + 1));
-    auto **definitions =
+    command.definitions =
         static_cast<RowDefinition **>(palloc(sizeof(RowDefinition *) * header.nparams + 1));
     for (uint32 i = 0; i < header.nparams; i++) {
         ParamHeader one;
         memcpy(&one, at, sizeof one);
         at += MAXALIGN(sizeof one);
-        params[i].type = one.type;
-        params[i].weak = one.weak;
-        params[i].isnull = one.isnull;
-        params[i].table = one.table;
-        params[i].value = 0;
+        params[i] = {one.type, one.weak, one.isnull, 0, one.table};
         if (!one.isnull && one.by_value) {
             memcpy(&params[i].value, at, sizeof(Datum));
         } else if (!one.isnull) {
@@ -226,21 +205,11 @@ void read_command(const Frame *frame, WireCommand *command) {
             params[i].value = PointerGetDatum(bytes);
         }
         at += MAXALIGN(one.length);
-        definitions[i] = read_definitions(at, one.definitions);
+        command.definitions[i] = read_definitions(at, one.definitions);
         at += MAXALIGN(one.definitions);
     }
-    command->params = params;
-    command->definitions = definitions;
-}
-
-void warn_of_lost_notifications(int pid) {
-    ereport(WARNING,
-            (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-             errmsg("notifications of a background session are dropped"),
-             errdetail("Too many of the session with PID %d are waiting to be taken.", pid),
-             errhint("Take them more often, or increase pllua_bg.max_notifications or "
-                     "pllua_bg.memory_limit."),
-             errhidestmt(true), errhidecontext(true)));
+    command.params = params;
+    return command;
 }
 
 } // namespace pllua_bg::session

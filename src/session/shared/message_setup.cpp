@@ -1,0 +1,105 @@
+// What a worker is told besides commands: what to take over before it runs any, and what to forget.
+// See message.h. Owns nothing.
+#include "session/shared/message.h"
+
+extern "C" {
+#include "utils/snapmgr.h"
+}
+
+namespace pllua_bg::session {
+
+static_assert(sizeof(ForgetMessage) == 4);
+
+void write_forget(Channel *channel, const ForgetMessage &forget) {
+    put_frame(channel, MessageType::kForget, &forget, sizeof forget);
+}
+
+ForgetMessage read_forget(const Frame &frame) {
+    ForgetMessage forget;
+    memcpy(&forget, frame.payload, sizeof forget);
+    return forget;
+}
+
+static_assert(sizeof(ResetMessage) == 8);
+
+void write_reset(Channel *channel, const ResetMessage &reset) {
+    put_frame(channel, MessageType::kReset, &reset, sizeof reset);
+}
+
+ResetMessage read_reset(const Frame &frame) {
+    ResetMessage reset;
+    memcpy(&reset, frame.payload, sizeof reset);
+    return reset;
+}
+
+void write_reuse(Channel *channel, const ReuseMessage &reuse) {
+    put_frame(channel, MessageType::kReuse, reuse.setup, reuse.length);
+}
+
+ReuseMessage read_reuse(const Frame &frame) { return {frame.payload, frame.length}; }
+
+void append_libraries(StringInfo setup) {
+    Size size = EstimateLibraryStateSpace();
+    SerializeLibraryState(size, append_frame(setup, MessageType::kLibraries, size));
+}
+
+LibrariesMessage read_libraries(const Frame &frame) { return {const_cast<char *>(frame.payload)}; }
+
+namespace {
+
+// The name and the value follow, with their ends.
+struct SettingHeader {
+    Oid setter;
+    int32 source;
+    bool imposed;
+    bool known;
+};
+static_assert(sizeof(SettingHeader) == 12);
+
+// The serialized snapshot follows, which has to be aligned.
+struct SnapshotHeader {
+    LocalTransactionId transaction;
+    uint32 padding;
+};
+static_assert(sizeof(SnapshotHeader) == 8);
+
+} // namespace
+
+void append_setting(StringInfo setup, const SettingMessage &setting) {
+    SettingHeader header = {};
+    header.setter = setting.setter;
+    header.source = setting.source;
+    header.imposed = setting.imposed;
+    header.known = setting.known;
+    Size name_size = strlen(setting.name) + 1;
+    Size value_size = strlen(setting.value) + 1;
+    char *at = append_frame(setup, MessageType::kSetting, sizeof header + name_size + value_size);
+    memcpy(at, &header, sizeof header);
+    memcpy(at + sizeof header, setting.name, name_size);
+    memcpy(at + sizeof header + name_size, setting.value, value_size);
+}
+
+SettingMessage read_setting(const Frame &frame) {
+    SettingHeader header;
+    memcpy(&header, frame.payload, sizeof header);
+    const char *name = frame.payload + sizeof header;
+    const char *value = name + strlen(name) + 1;
+    return {header.setter, header.imposed, header.known, static_cast<GucSource>(header.source),
+            name,          value};
+}
+
+void append_snapshot(StringInfo setup, const SnapshotMessage &snapshot) {
+    const SnapshotHeader header = {snapshot.transaction, 0};
+    char *at = append_frame(setup, MessageType::kSnapshot,
+                            sizeof header + EstimateSnapshotSpace(snapshot.snapshot));
+    memcpy(at, &header, sizeof header);
+    SerializeSnapshot(snapshot.snapshot, at + sizeof header);
+}
+
+SnapshotMessage read_snapshot(const Frame &frame) {
+    SnapshotHeader header;
+    memcpy(&header, frame.payload, sizeof header);
+    return {header.transaction, RestoreSnapshot(const_cast<char *>(frame.payload) + sizeof header)};
+}
+
+} // namespace pllua_bg::session
