@@ -181,8 +181,14 @@ select deep_domain(1);
 do language pllua_bg $$ print(tostring(pgtype.d1000(1))) $$;
 reset max_stack_depth;
 select deep_domain(1);
+-- With what is kept of the types a domain takes some 40 bytes of stack or some 300, as the compiler likes.
 set max_stack_depth = '100kB';
-select deep_domain(1);
+do $$
+begin
+    if deep_domain(1) is distinct from 1 then raise notice 'wrong'; end if;
+exception when statement_too_complex then null;
+end
+$$;
 reset max_stack_depth;
 set client_min_messages = warning;
 drop schema pl_stack cascade;

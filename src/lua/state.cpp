@@ -24,6 +24,15 @@ constexpr std::size_t kPortion = 256 * 1024;
 
 constexpr std::size_t kNothing = 0;
 
+// Blocks up to this size count as they are: they are most, and the allocator's rounding is small.
+constexpr std::size_t kCountedAsIs = 256;
+
+std::size_t own_size(std::size_t size) { return size; }
+
+std::size_t cost(const Interp *interp, std::size_t size) {
+    return size <= kCountedAsIs ? size : interp->cost(size);
+}
+
 bool exceeds(const Interp *interp, std::size_t more) {
     return interp->limit != 0 &&
            interp->used + interp->external + *interp->shared + more > interp->limit;
@@ -33,7 +42,8 @@ bool exceeds(const Interp *interp, std::size_t more) {
 void *allocate_counted(void *data, void *block, std::size_t old_size, std::size_t new_size) {
     auto *interp = static_cast<Interp *>(data);
     if (block == nullptr) old_size = 0; // it is a type then
-    if (new_size > old_size && exceeds(interp, new_size - old_size)) {
+    const std::size_t grown = cost(interp, new_size) - cost(interp, old_size);
+    if (new_size > old_size && exceeds(interp, grown)) {
         ++interp->refused;
         return nullptr;
     }
@@ -42,7 +52,7 @@ void *allocate_counted(void *data, void *block, std::size_t old_size, std::size_
         ++interp->refused;
         return nullptr;
     }
-    interp->used += new_size - old_size;
+    interp->used += grown; // or less: modulo the largest number
     if (interp->used > interp->peak) interp->peak = interp->used;
     return result;
 }
@@ -127,6 +137,7 @@ Interp *create_interp(const InterpOptions &options) {
     interp->host = options.host;
     interp->allocate = options.allocate;
     interp->allocate_data = options.allocate_data;
+    interp->cost = options.cost != nullptr ? options.cost : own_size;
 
     lua_State *L = lua_newstate(allocate_counted, interp);
     if (L != nullptr) {

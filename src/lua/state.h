@@ -11,8 +11,9 @@ namespace pllua_bg::lua {
 struct InterpOptions {
     lua_Alloc allocate; // the allocator below the account; must not raise, returns null when it has
                         // no memory
-    void *allocate_data;       // its first argument
-    std::size_t limit;         // bytes; 0: none
+    void *allocate_data;              // its first argument
+    std::size_t (*cost)(std::size_t); // bytes that a block of this size takes there; null: its size
+    std::size_t limit;                // bytes; 0: none
     const std::size_t *shared; // bytes held elsewhere that count for every interpreter; null: none
     bool trusted;
     unsigned user_id; // the role it belongs to, for the floors above
@@ -23,7 +24,7 @@ struct InterpOptions {
 // lua_getextraspace stays zero here: it belongs to the floors above.
 struct Interp {
     lua_State *main;
-    std::size_t used; // bytes Lua holds now
+    std::size_t used; // bytes Lua holds now, as the allocator rounds them
     std::size_t peak; // the most it ever held
     std::size_t
         external;      // bytes held for Lua objects outside of Lua's allocator (account_external)
@@ -39,6 +40,7 @@ struct Interp {
     void *host;
     lua_Alloc allocate;
     void *allocate_data;
+    std::size_t (*cost)(std::size_t);
 };
 
 // Makes a state with the standard libraries, our own over them, the error object, and for a trusted

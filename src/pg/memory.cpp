@@ -1,6 +1,8 @@
 // Memory of Lua interpreters in the server's memory contexts. See memory.h for the contracts.
 #include "pg/memory.h"
 
+#include <port/pg_bitutils.h>
+
 #include "pg/reserve.h"
 
 namespace pllua_bg::pg {
@@ -126,6 +128,12 @@ void *lua_allocate(void *lua_memory, void *block, size_t old_size, size_t new_si
     memcpy(moved, block, old_size < new_size ? old_size : new_size);
     release(memory, block, old_size);
     return moved;
+}
+
+size_t lua_memory_cost(size_t size) {
+    constexpr size_t kLargestChunk = 8 * 1024; // larger ones are blocks of their own
+    if (is_small(size)) return class_of(size) * kUnit;
+    return size <= kLargestChunk ? pg_nextpower2_size_t(size) : size;
 }
 
 } // namespace pllua_bg::pg

@@ -51,6 +51,7 @@ void make_state(Interpreter *interpreter, const char *name) {
     lua::InterpOptions options = {};
     options.allocate = pg::lua_allocate;
     options.allocate_data = pg::make_lua_memory(interpreter->memory);
+    options.cost = pg::lua_memory_cost;
     options.limit = memory_limit();
     options.shared = &pg::held;
     options.trusted = interpreter->trusted;

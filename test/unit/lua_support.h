@@ -26,7 +26,8 @@ struct State {
     lua_State *L;
 
     explicit State(bool trusted = true, std::size_t limit = 0) {
-        lua::InterpOptions options = {allocate, nullptr, limit, nullptr, trusted, 10, nullptr};
+        lua::InterpOptions options = {allocate, nullptr, nullptr, limit,
+                                      nullptr,  trusted, 10,      nullptr};
         interp = lua::create_interp(options);
         L = interp != nullptr ? interp->main : nullptr;
     }
