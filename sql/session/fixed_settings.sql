@@ -184,6 +184,11 @@ SET zero_damaged_pages = on;
 SET ROLE regress_fixed_app;
 SELECT public.look();
 SELECT * FROM public.others();
+RESET ROLE;
+SET pllua_bg.pool_size = 0;
+SET ROLE regress_fixed_app;
+SELECT public.look();
+SELECT * FROM public.others();
 -- but a protection that is on holds
 RESET ROLE;
 ALTER ROLE regress_fixed_app SET session_replication_role = 'replica';

@@ -25,11 +25,14 @@ static const char *const kProtections[] = {
 // Values of the same file and command line are the server's for both processes.
 static bool is_of_server(GucSource source) { return source < PGC_S_GLOBAL; }
 
-static bool is_protection_off(const struct config_generic *setting) {
-    if (is_of_server(setting->source)) return false;
+static bool is_protection(const struct config_generic *setting) {
     bool listed = false;
     for (const char *name : kProtections) listed = listed || strcmp(setting->name, name) == 0;
-    if (!listed) return false;
+    return listed;
+}
+
+static bool is_protection_off(const struct config_generic *setting) {
+    if (is_of_server(setting->source) || !is_protection(setting)) return false;
     if (setting->vartype == PGC_BOOL) {
         const auto *boolean = reinterpret_cast<const struct config_bool *>(setting);
         return *boolean->variable != boolean->boot_val;
@@ -37,6 +40,17 @@ static bool is_protection_off(const struct config_generic *setting) {
     if (setting->vartype != PGC_ENUM) return false;
     const auto *choice = reinterpret_cast<const struct config_enum *>(setting);
     return *choice->variable != choice->boot_val;
+}
+
+// What RESET goes back to.
+static bool resets_to_protection(const struct config_generic *setting) {
+    if (setting->vartype == PGC_BOOL) {
+        const auto *boolean = reinterpret_cast<const struct config_bool *>(setting);
+        return boolean->reset_val == boolean->boot_val;
+    }
+    if (setting->vartype != PGC_ENUM) return false;
+    const auto *choice = reinterpret_cast<const struct config_enum *>(setting);
+    return choice->reset_val == choice->boot_val;
 }
 
 // Set with the rights of a superuser or of the server. What anyone has set for a library that is
@@ -81,6 +95,10 @@ bool write_imposed(StringInfo frames) {
             write(frames, setting, setting->reset_source,
                   reinterpret_cast<const struct config_string *>(setting)->reset_val);
         if (!is_of_server(setting->source) && is_imposed(setting)) write_value(frames, setting);
+        // What he has switched off is on for the session, also where its user's own is off.
+        if (is_protection_off(setting) && resets_to_protection(setting))
+            write(frames, setting, setting->reset_source,
+                  GetConfigOptionResetString(setting->name));
     });
     return frames->len > before;
 }
