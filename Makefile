@@ -61,13 +61,13 @@ PROVE_TESTS ?= test/tap/*.pl
 
 LUA := lua5.4
 # What clang says about the server's own macros and flags.
-CLANG_FLAGS := -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-deprecated-volatile -Wno-ignored-attributes -Wno-unused-parameter
+CLANG_FLAGS := -Wmissing-prototypes -Wmissing-variable-declarations -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-deprecated-volatile -Wno-ignored-attributes -Wno-unused-parameter
 IS_CLANG = $(findstring clang,$(shell $(CXX) --version))
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -isystem $(shell $(PG_CONFIG) --includedir) \
 	$(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(LUA))) $(if $(FAULTS),-DPLLUA_BG_FAULTS) \
 	-D'PGDLLEXPORT=__attribute__((visibility("default")))'
 PG_CXXFLAGS = -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -fvisibility-inlines-hidden \
-	-fno-threadsafe-statics -Wall -Wextra -Wno-missing-field-initializers \
+	-fno-threadsafe-statics -Wall -Wextra -Wshadow -Wmissing-declarations -Wno-missing-field-initializers \
 	$(if $(IS_CLANG),$(CLANG_FLAGS)) \
 	$(if $(WERROR),-Werror) $(EXTRA_CXXFLAGS)
 # libstdc++ is named for its few out-of-line helpers; it becomes a dependency only if one is used.

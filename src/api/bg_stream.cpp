@@ -252,7 +252,7 @@ int bg_stream(lua_State *L) {
 }
 
 // stream_close(stream): ends the reading early.
-int bg_stream_close(lua_State *L) {
+static int stream_close(lua_State *L) {
     auto *stream = lua::check_userdata<RowStream>(L, 1, kStreamType);
     pg::call_cleanup(L, [stream] { end_stream(stream); });
     return 0;
@@ -261,7 +261,7 @@ int bg_stream_close(lua_State *L) {
 // The collector's: nobody makes a row any more.
 static int collect_stream(lua_State *L) {
     lua::check_userdata<RowStream>(L, 1, kStreamType)->busy = false;
-    return bg_stream_close(L);
+    return stream_close(L);
 }
 
 bool describe_stream_wait(lua_State *L, int idx, session::WaitFor *wait) {
@@ -272,7 +272,7 @@ bool describe_stream_wait(lua_State *L, int idx, session::WaitFor *wait) {
 
 void open_streams(lua_State *L) {
     static const luaL_Reg kMetamethods[] = {
-        {"__close", bg_stream_close},
+        {"__close", stream_close},
         {"__gc", collect_stream},
         {nullptr, nullptr},
     };

@@ -258,8 +258,6 @@ void check_argument_count(lua_State *L, const Statement *statement, int nargs) {
                    statement->nargs, nargs);
 }
 
-void add_statement_methods(lua_State *L); // spi_run.cpp
-
 void initialize_statements(lua_State *L) {
     lua::new_metatable(L, kStatementType);
     lua_pushcfunction(L, collect_statement);

@@ -85,6 +85,8 @@ Oid check_type_argument(lua_State *L, int idx);
 
 // spi.prepare. Errors: lua.
 int spi_prepare(lua_State *L);
+// Sets __index of the metatable on top of the stack to the methods. Errors: lua (memory).
+void add_statement_methods(lua_State *L);
 // Makes the metatable in a new state. Errors: lua (memory).
 void initialize_statements(lua_State *L);
 

@@ -111,7 +111,7 @@ void retire_entry(SegmentHeader *header) {
     if (shared_area == nullptr) return;
     lock();
     if (Slot *slot = slot_of(header))
-        slot->entry.use = slot->entry.worker_pid == 0 ? Use::kFree : Use::kClosing;
+        slot->entry.use = slot->entry.worker_pid == 0 ? Use::kFree : Use::kEnding;
     unlock();
 }
 

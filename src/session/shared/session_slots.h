@@ -19,7 +19,7 @@ enum class Use : uint8 {
     kFree,
     kSession,
     kPooled, // waits for another use
-    kClosing // its launcher has closed it, the worker is about to end
+    kEnding  // its launcher has closed it, the worker is about to end
 };
 
 inline constexpr Size kTableSqlSize = 1024;
