@@ -1,7 +1,7 @@
 -- bg.chunks: divides a table into ranges, of places or of keys, that together are all of it.
 
 local core = require 'bg.core'
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 
 -- Operators are named with their schema: whoever may create one in a schema of the caller's
 -- search_path would otherwise have his run.

@@ -2,7 +2,7 @@
 -- it can be asked any number of times; the command itself is then forgotten by the session.
 
 local core = require 'bg.core'
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 local wait = require 'bg.wait'
 
 -- Only errors of Lua are caught: nothing in the database needs to be undone.

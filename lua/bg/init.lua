@@ -2,10 +2,10 @@
 -- fill.
 
 local core = require 'bg.core'
-local check = require 'bg.check'
-local combine = require 'bg.combine'
+local check = require 'bg.argcheck'
+local combine = require 'bg.combinators'
 local map = require 'bg.map'
-local rowset = require 'bg.rowset'
+local rowset = require 'bg.return_rows'
 local session = require 'bg.session'
 local timer = require 'bg.timer'
 local transaction = require 'bg.transaction'

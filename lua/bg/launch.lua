@@ -1,7 +1,7 @@
 -- The options of bg.launch: checks them and brings them into the form that core.launch takes.
 
 local core = require 'bg.core'
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 local notify = require 'bg.notify'
 
 local function duration(value, what)

@@ -1,9 +1,9 @@
 -- bg.map and bg.each: work on items, in several sessions at once.
 
 local core = require 'bg.core'
-local check = require 'bg.check'
-local crew = require 'bg.crew'
-local items_of = require 'bg.items'
+local check = require 'bg.argcheck'
+local crew = require 'bg.task_engine'
+local items_of = require 'bg.work_queue'
 local pipeline = require 'bg.pipeline'
 
 local DEFAULT_WORKERS = 4

@@ -3,7 +3,7 @@
 
 local core = require 'bg.core'
 local wait = require 'bg.wait'
-local workers = require 'bg.workers'
+local workers = require 'bg.map_sessions'
 
 -- Runs outstanding in one session take about this many seconds together: enough to keep it busy,
 -- little enough that others can take what comes after.

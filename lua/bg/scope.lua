@@ -1,8 +1,8 @@
 -- bg.scope: tasks that end before the function that started them does.
 
 local core = require 'bg.core'
-local check = require 'bg.check'
-local group = require 'bg.group'
+local check = require 'bg.argcheck'
+local group = require 'bg.scheduler'
 local wait = require 'bg.wait'
 
 local Scope = {}

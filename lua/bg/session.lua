@@ -3,7 +3,7 @@
 -- its backend ends, whether a handle is held or not: bg.session(pid) finds it again.
 
 local core = require 'bg.core'
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 local future = require 'bg.future'
 local launch = require 'bg.launch'
 local notify = require 'bg.notify'

@@ -1,7 +1,7 @@
 -- Waiting for time: timers that can be waited for together with futures, and an interruptible
 -- sleep.
 
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 local wait = require 'bg.wait'
 
 local Timer = {}

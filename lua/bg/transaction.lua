@@ -1,7 +1,7 @@
 -- Transactions of a session as methods: begin, commit, rollback, atomic.
 
 local core = require 'bg.core'
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 
 local methods = {}
 

@@ -4,11 +4,11 @@
 --     session, id        while a command of a session is awaited
 --     nil, nil, deadline while a time (of wait.now) is awaited
 --     nil, nil, math.huge, task while a task of a scope is awaited
--- Whoever schedules coroutines (group.lua) replaces wait.one and wait.any; all waits go through these
+-- Whoever schedules coroutines (scheduler.lua) replaces wait.one and wait.any; all waits go through these
 -- two, but for those of core.exec and of streams, which core.cooperate leads there.
 
 local core = require 'bg.core'
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 local notify = require 'bg.notify'
 
 local wait = {now = core.now}

@@ -2,7 +2,7 @@
 
 local core = require 'bg.core'
 local bg = require 'bg'
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 local workers = require 'pg_background.worker'
 
 local least_queue, largest_queue = 4096, 256 * 1024 * 1024

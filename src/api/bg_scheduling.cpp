@@ -1,4 +1,4 @@
-// Primitives for Lua code that schedules coroutines (lua/bg/group.lua).
+// Primitives for Lua code that schedules coroutines (lua/bg/scheduler.lua).
 #include "api/bg.h"
 
 #include "api/errors.h"

@@ -1,9 +1,9 @@
 -- A function for each item: tasks, each with a session of its own, that take item after item.
 
 local core = require 'bg.core'
-local group = require 'bg.group'
+local group = require 'bg.scheduler'
 local timer = require 'bg.timer'
-local workers = require 'bg.workers'
+local workers = require 'bg.map_sessions'
 
 local Crew = {}
 Crew.__index = Crew

@@ -1,7 +1,7 @@
 -- The items of bg.map and bg.each, handed out one by one as slots: {index=, item=, attempts=}. A slot
 -- that is given back is handed out again before the others.
 
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 
 local Items = {}
 Items.__index = Items

@@ -1,6 +1,6 @@
 -- Waiting for several: of anything that can be waited for, in any mixture.
 
-local check = require 'bg.check'
+local check = require 'bg.argcheck'
 local wait = require 'bg.wait'
 
 local combine = {}
