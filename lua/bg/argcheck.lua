@@ -3,7 +3,7 @@
 
 local core = require 'bg.core'
 
-local check = {}
+local argcheck = {}
 
 -- How a value is named in a message.
 local function describe(value)
@@ -15,73 +15,76 @@ local function describe(value)
     return 'a ' .. type(value)
 end
 
-check.describe = describe
+argcheck.describe = describe
 
-function check.fail(message, hint) -- internal
+function argcheck.fail(message, hint) -- internal
     core.raise('22023', message, hint)
 end
 
+-- Fails with what was expected and what came: "bg.sleep takes a number of seconds, not true".
+function argcheck.mismatch(expected, value) -- internal
+    core.raise('22023', expected .. ', not ' .. describe(value))
+end
+
+function argcheck.is_callable(value) -- internal
+    if type(value) == 'function' then return true end
+    local metatable = debug.getmetatable(value)
+    return metatable ~= nil and metatable.__call and true or false
+end
+
+function argcheck.is_duration(value) -- internal
+    return type(value) == 'number' and value >= 0 -- NaN is not
+end
+
 -- A time in seconds; nil means no limit. `what` names it in the message.
-function check.timeout(value, what) -- internal
+function argcheck.timeout(value, what) -- internal
     if value == nil then return nil end
-    if type(value) ~= 'number' or value ~= value or value < 0 then
-        check.fail(what .. ' must be a number of seconds, not ' .. describe(value))
-    end
+    if not argcheck.is_duration(value) then argcheck.mismatch(what .. ' must be a number of seconds', value) end
     if value >= 1e9 then return nil end
     return value
 end
 
 -- A whole number from `least` on.
-function check.count(value, what, least) -- internal
+function argcheck.count(value, what, least) -- internal
     local number = math.type(value) and math.tointeger(value)
     if not number or number < least then
-        check.fail(string.format('%s must be a whole number of at least %d, not %s',
-            what, least, check.describe(value)))
+        argcheck.mismatch(string.format('%s must be a whole number of at least %d', what, least), value)
     end
     return number
 end
 
-function check.positive(value, what) -- internal
-    return check.count(value, what, 1)
+function argcheck.positive(value, what) -- internal
+    return argcheck.count(value, what, 1)
 end
 
-function check.text(value, what) -- internal
-    if type(value) ~= 'string' then
-        check.fail(what .. ' must be a string, not ' .. describe(value))
-    end
+function argcheck.text(value, what) -- internal
+    if type(value) ~= 'string' then argcheck.mismatch(what .. ' must be a string', value) end
     return value
 end
 
-function check.callback(value, what) -- internal
-    local metatable = type(value) ~= 'function' and debug.getmetatable(value)
-    if type(value) ~= 'function' and not (metatable and metatable.__call) then
-        check.fail(what .. ' must be a function, not ' .. describe(value))
-    end
+function argcheck.callback(value, what) -- internal
+    if not argcheck.is_callable(value) then argcheck.mismatch(what .. ' must be a function', value) end
     return value
 end
 
-function check.boolean(value, what) -- internal
-    if type(value) ~= 'boolean' then
-        check.fail(what .. ' must be true or false, not ' .. describe(value))
-    end
+function argcheck.boolean(value, what) -- internal
+    if type(value) ~= 'boolean' then argcheck.mismatch(what .. ' must be true or false', value) end
     return value
 end
 
-function check.one_of(value, allowed, what) -- internal
+function argcheck.one_of(value, allowed, what) -- internal
     for _, word in ipairs(allowed) do
         if value == word then return value end
     end
     local words = table.concat(allowed, "' or '")
-    check.fail(string.format("%s must be '%s', not %s", what, words, describe(value)))
+    argcheck.mismatch(string.format("%s must be '%s'", what, words), value)
 end
 
 -- Checks a table of options against `known` (name -> checker(value, what)) and returns the checked
 -- values by name.
-function check.options(options, known, caller) -- internal
+function argcheck.options(options, known, caller) -- internal
     if options == nil then return {} end
-    if type(options) ~= 'table' then
-        check.fail(caller .. ' takes a table of options, not ' .. describe(options))
-    end
+    if type(options) ~= 'table' then argcheck.mismatch(caller .. ' takes a table of options', options) end
     local checked = {}
     for name, value in pairs(options) do
         local checker = known[name]
@@ -89,7 +92,7 @@ function check.options(options, known, caller) -- internal
             local names = {}
             for known_name in pairs(known) do names[#names + 1] = known_name end
             table.sort(names)
-            check.fail(string.format('%s has no option %s', caller, describe(name)),
+            argcheck.fail(string.format('%s has no option %s', caller, describe(name)),
                 'Options are ' .. table.concat(names, ', ') .. '.')
         end
         checked[name] = checker(value, 'option ' .. name)
@@ -97,4 +100,4 @@ function check.options(options, known, caller) -- internal
     return checked
 end
 
-return check
+return argcheck

@@ -1,7 +1,7 @@
 -- bg.chunks: divides a table into ranges, of places or of keys, that together are all of it.
 
 local core = require 'bg.core'
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 
 -- Operators are named with their schema: whoever may create one in a schema of the caller's
 -- search_path would otherwise have his run.
@@ -132,14 +132,14 @@ local function by_key(root, column, size)
     end
 end
 
-local known = {rows = check.positive, by = check.text, size = check.positive}
+local known = {rows = argcheck.positive, by = argcheck.text, size = argcheck.positive}
 
 -- An iterator of {lo =, hi =, i =, n =}: `x between lo and hi`, where x is ctid or the column.
 return function(name, options)
-    check.text(name, 'the name of the table')
-    local checked = check.options(options, known, 'bg.chunks')
+    argcheck.text(name, 'the name of the table')
+    local checked = argcheck.options(options, known, 'bg.chunks')
     if checked.by and checked.rows or checked.size and not checked.by then
-        check.fail('bg.chunks takes the options rows, or by and size')
+        argcheck.fail('bg.chunks takes the options rows, or by and size')
     end
     local root, blocks = examine(name)
     local kinds = checked.by and 'rmpfv' or 'rmp'

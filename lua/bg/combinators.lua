@@ -1,9 +1,9 @@
 -- Waiting for several: of anything that can be waited for, in any mixture.
 
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 local wait = require 'bg.wait'
 
-local combine = {}
+local combinators = {}
 
 -- The outcome of a settled waitable: true and its value, or false and its error.
 local function outcome(object)
@@ -61,19 +61,19 @@ local function cancel_all(list)
 end
 
 -- The first of the list that settles and its index; nil, 'timeout' after the timeout.
-function combine.wait(list, timeout)
+function combinators.wait(list, timeout)
     wait.check_list(list, 'bg.wait')
-    if #list == 0 then check.fail('bg.wait: the list is empty') end
-    local index = wait.first(list, check.timeout(timeout, 'timeout'))
+    if #list == 0 then argcheck.fail('bg.wait: the list is empty') end
+    local index = wait.first(list, argcheck.timeout(timeout, 'timeout'))
     if not index then return nil, 'timeout' end
     return list[index], index
 end
 
 -- The results of all, in the order of the list. The first error cancels the rest and is raised.
-function combine.all(list, timeout)
+function combinators.all(list, timeout)
     wait.check_list(list, 'bg.all')
     local results = {n = #list}
-    local next_settled = in_order(list, check.timeout(timeout, 'timeout'))
+    local next_settled = in_order(list, argcheck.timeout(timeout, 'timeout'))
     for _ = 1, #list do
         local object, index = next_settled()
         if not object then return nil, 'timeout' end
@@ -89,10 +89,10 @@ function combine.all(list, timeout)
 end
 
 -- The first result and its index. When all have failed, the error that came first is raised.
-function combine.any(list, timeout)
+function combinators.any(list, timeout)
     wait.check_list(list, 'bg.any')
-    if #list == 0 then check.fail('bg.any: the list is empty') end
-    local next_settled = in_order(list, check.timeout(timeout, 'timeout'))
+    if #list == 0 then argcheck.fail('bg.any: the list is empty') end
+    local next_settled = in_order(list, argcheck.timeout(timeout, 'timeout'))
     local first_error
     while true do
         local object, index = next_settled()
@@ -109,10 +109,10 @@ end
 
 -- What became of each: {ok = true, value = result} or {ok = false, error = error}. Never raises
 -- what they raised.
-function combine.settled(list, timeout)
+function combinators.settled(list, timeout)
     wait.check_list(list, 'bg.settled')
     local outcomes = {n = #list}
-    for object, index in in_order(list, check.timeout(timeout, 'timeout')) do
+    for object, index in in_order(list, argcheck.timeout(timeout, 'timeout')) do
         local ok, value = outcome(object)
         outcomes[index] = ok and {ok = true, value = value} or {ok = false, error = value}
     end
@@ -123,9 +123,9 @@ function combine.settled(list, timeout)
 end
 
 -- Iterates over the list as its members settle: member, result, error.
-function combine.completed(list, timeout)
+function combinators.completed(list, timeout)
     wait.check_list(list, 'bg.completed')
-    local next_settled = in_order(list, check.timeout(timeout, 'timeout'))
+    local next_settled = in_order(list, argcheck.timeout(timeout, 'timeout'))
     return function()
         local object = next_settled()
         if not object then return nil end
@@ -135,4 +135,4 @@ function combine.completed(list, timeout)
     end
 end
 
-return combine
+return combinators

@@ -2,7 +2,7 @@
 -- it can be asked any number of times; the command itself is then forgotten by the session.
 
 local core = require 'bg.core'
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 local wait = require 'bg.wait'
 
 -- Only errors of Lua are caught: nothing in the database needs to be undone.
@@ -52,7 +52,7 @@ function Future:done()
 end
 
 function Future:wait(timeout)
-    timeout = check.timeout(timeout, 'timeout')
+    timeout = argcheck.timeout(timeout, 'timeout')
     return self.outcome ~= nil or wait.one(self.session, self.id, timeout)
 end
 

@@ -2,20 +2,18 @@
 -- fill.
 
 local core = require 'bg.core'
-local check = require 'bg.argcheck'
-local combine = require 'bg.combinators'
+local argcheck = require 'bg.argcheck'
+local combinators = require 'bg.combinators'
 local map = require 'bg.map'
-local rowset = require 'bg.return_rows'
+local return_rows = require 'bg.return_rows'
 local session = require 'bg.session'
 local timer = require 'bg.timer'
-local transaction = require 'bg.transaction'
 local wait = require 'bg.wait'
 
 local _, target = ...
 local bg = type(target) == 'table' and target or {}
 
-for name, method in pairs(transaction) do session.methods[name] = method end
-for name, fn in pairs(combine) do bg[name] = fn end
+for name, fn in pairs(combinators) do bg[name] = fn end
 
 bg.launch = session.launch
 bg.map = map.map
@@ -24,7 +22,7 @@ bg.chunks = require 'bg.chunks'
 bg.scope = require 'bg.scope'
 bg.session = session.find
 bg.sessions = session.list
-bg.give = rowset.give
+bg.give = return_rows.give
 bg.now = wait.now
 bg.progress = core.report_progress
 bg.sleep = timer.sleep
@@ -49,18 +47,16 @@ end
 
 -- Runs sql in a session of its own after this transaction has committed.
 function bg.on_commit(sql, ...)
-    core.on_commit(check.text(sql, 'the statement'), ...)
+    core.on_commit(argcheck.text(sql, 'the statement'), ...)
 end
 
 -- Runs one statement in a transaction of its own and returns its result.
 function bg.autonomous(sql, ...)
-    check.text(sql, 'the statement')
+    argcheck.text(sql, 'the statement')
     local own <close> = session.launch()
     local result = own:exec(sql, ...)
     own:detach()
     return result
 end
-
-session.methods.prepare = require 'bg.statement'.prepare
 
 return bg

@@ -1,12 +1,12 @@
 -- The options of bg.launch: checks them and brings them into the form that core.launch takes.
 
 local core = require 'bg.core'
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 local notify = require 'bg.notify'
 
 local function duration(value, what)
-    if type(value) ~= 'number' or value ~= value or value < 0 or value > 2147483 then
-        check.fail(what .. ' must be a number of seconds up to 2147483, not ' .. check.describe(value))
+    if not argcheck.is_duration(value) or value > 2147483 then
+        argcheck.mismatch(what .. ' must be a number of seconds up to 2147483', value)
     end
     return value
 end
@@ -14,8 +14,7 @@ end
 local function size(value, what)
     if type(value) == 'string' then return value end -- with its unit; the server reads it
     if math.type(value) ~= 'integer' and not (type(value) == 'number' and value % 1 == 0) then
-        check.fail(string.format("%s must be a number of bytes or a string such as '1MB', not %s",
-            what, check.describe(value)))
+        argcheck.mismatch(what .. " must be a number of bytes or a string such as '1MB'", value)
     end
     return tostring(math.tointeger(value)) -- core.launch borrows the text from the options
 end
@@ -25,20 +24,15 @@ local function setting_text(name, value)
     if kind == 'boolean' then return value and 'on' or 'off' end
     if kind == 'number' then return tostring(math.tointeger(value) or value) end
     if kind == 'string' then return value end
-    check.fail(string.format('setting %s must be a string, a number or a boolean, not %s',
-        name, check.describe(value)))
+    argcheck.mismatch('setting ' .. name .. ' must be a string, a number or a boolean', value)
 end
 
 -- Settings are applied in the order of their names.
 local function settings(value, what)
-    if type(value) ~= 'table' then
-        check.fail(what .. ' must be a table of settings, not ' .. check.describe(value))
-    end
+    if type(value) ~= 'table' then argcheck.mismatch(what .. ' must be a table of settings', value) end
     local names, values = {}, {}
     for name in pairs(value) do
-        if type(name) ~= 'string' then
-            check.fail('the names of settings must be strings, not ' .. check.describe(name))
-        end
+        if type(name) ~= 'string' then argcheck.mismatch('the names of settings must be strings', name) end
         names[#names + 1] = name
     end
     table.sort(names)
@@ -51,21 +45,21 @@ local function unsupported(_, what)
 end
 
 local known = {
-    name = check.text,
+    name = argcheck.text,
     settings = settings,
     queue_size = size,
     wait = duration,
     idle_timeout = duration,
-    on_notice = check.callback,
-    on_notify = check.callback,
-    on_exit = function(value, what) return check.one_of(value, {'finish', 'cancel'}, what) end,
-    snapshot = check.boolean,
+    on_notice = argcheck.callback,
+    on_notify = argcheck.callback,
+    on_exit = function(value, what) return argcheck.one_of(value, {'finish', 'cancel'}, what) end,
+    snapshot = argcheck.boolean,
     server = unsupported,
 }
 
 -- Starts a session; its handle.
 return function(options)
-    local checked = check.options(options, known, 'bg.launch')
+    local checked = argcheck.options(options, known, 'bg.launch')
     local replayed = checked.settings or {}
     if checked.idle_timeout then
         checked.idle_timeout = math.ceil(checked.idle_timeout * 1000)

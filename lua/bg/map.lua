@@ -1,9 +1,9 @@
 -- bg.map and bg.each: work on items, in several sessions at once.
 
 local core = require 'bg.core'
-local check = require 'bg.argcheck'
-local crew = require 'bg.task_engine'
-local items_of = require 'bg.work_queue'
+local argcheck = require 'bg.argcheck'
+local task_engine = require 'bg.task_engine'
+local work_queue = require 'bg.work_queue'
 local pipeline = require 'bg.pipeline'
 
 local DEFAULT_WORKERS = 4
@@ -12,40 +12,40 @@ local map = {}
 
 local function progress(value, what)
     if type(value) == 'boolean' then return value end
-    return check.callback(value, what .. ', unless it is a boolean,')
+    return argcheck.callback(value, what .. ', unless it is a boolean,')
 end
 
 local known = {
-    workers = check.positive,
-    errors = function(value, what) return check.one_of(value, {'raise', 'collect'}, what) end,
-    retry = function(value, what) return check.count(value, what, 0) end,
+    workers = argcheck.positive,
+    errors = function(value, what) return argcheck.one_of(value, {'raise', 'collect'}, what) end,
+    retry = function(value, what) return argcheck.count(value, what, 0) end,
     progress = progress,
-    snapshot = check.boolean,
-    args = check.callback,
+    snapshot = argcheck.boolean,
+    args = argcheck.callback,
 }
 
 -- What gives the slots of the items as they get an outcome; to be closed.
 local function open(source, work, options, caller)
-    local checked = check.options(options, known, caller)
+    local checked = argcheck.options(options, known, caller)
     checked.workers = checked.workers or DEFAULT_WORKERS
     checked.errors = checked.errors or 'raise'
     checked.retry = checked.retry or 0
-    local items = items_of(source, caller)
-    local engine = type(work) == 'string' and pipeline or crew
-    if engine == crew then
-        check.callback(work, 'the work of ' .. caller .. ', unless it is a statement,')
+    local queue = work_queue(source, caller)
+    local engine = type(work) == 'string' and pipeline or task_engine
+    if engine == task_engine then
+        argcheck.callback(work, 'the work of ' .. caller .. ', unless it is a statement,')
         if checked.args then
-            check.fail('option args is for a statement only', 'A function gets the item itself.')
+            argcheck.fail('option args is for a statement only', 'A function gets the item itself.')
         end
     end
-    local opened = engine(work, items, checked, caller)
+    local opened = engine(work, queue, checked, caller)
     local report = checked.progress
     if report == true then report = core.report_progress end
     return opened, function()
         local slot = opened:next()
         if slot and report then
             opened.reported = (opened.reported or 0) + 1
-            report(opened.reported, items.total)
+            report(opened.reported, queue.total)
         end
         return slot
     end

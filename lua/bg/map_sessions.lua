@@ -4,14 +4,14 @@
 local core = require 'bg.core'
 local session = require 'bg.session'
 
-local workers = {
-    -- How long a worker that has found no room waits before it looks again, in seconds.
-    REST = 0.1,
+local map_sessions = {
+    -- How long whoever has found no room for a session waits before he looks again, in seconds.
+    RETRY = 0.1,
 }
 
--- Starts a session for a worker. For another than the first, nil when there is no room for one more
+-- Starts a session. For another than the first, nil when there is no room for one more
 -- now: fewer sessions do the work, too.
-function workers.launch(options, is_first) -- internal
+function map_sessions.launch(options, is_first) -- internal
     local launch = {snapshot = options.snapshot}
     if is_first then return session.launch(launch) end
     launch.wait = 0
@@ -21,12 +21,12 @@ function workers.launch(options, is_first) -- internal
     error(result, 0)
 end
 
-function workers.is_gone(handle) -- internal
+function map_sessions.is_gone(handle) -- internal
     return core.status(handle).state == 'gone'
 end
 
 -- The SQLSTATE of an error; '' when it has none: user code may raise any value.
-function workers.sqlstate(err) -- internal
+function map_sessions.sqlstate(err) -- internal
     local kind = type(err)
     local sqlstate = kind == 'userdata' and err.sqlstate or kind == 'table' and rawget(err, 'sqlstate')
     return type(sqlstate) == 'string' and sqlstate or ''
@@ -37,20 +37,20 @@ end
 local transient_classes = {['08'] = true, ['53'] = true}
 local transient = {['40001'] = true, ['40P01'] = true, ['55P03'] = true, ['57P01'] = true}
 
-function workers.is_transient(err) -- internal
-    local sqlstate = workers.sqlstate(err)
+function map_sessions.is_transient(err) -- internal
+    local sqlstate = map_sessions.sqlstate(err)
     return transient[sqlstate] or transient_classes[sqlstate:sub(1, 2)] or false
 end
 
 -- What is said of an error that belongs to an item.
-function workers.in_item(err, slot, caller) -- internal
+function map_sessions.in_item(err, slot, caller) -- internal
     return core.add_context(err, string.format('item %d of %s', slot.index, caller))
 end
 
 -- Lets a session go that has done its work. One with a snapshot is in a transaction from its start.
-function workers.finish(handle, options) -- internal
+function map_sessions.finish(handle, options) -- internal
     if options.snapshot and core.status(handle).transaction == 'T' then handle:commit() end
     core.close(handle)
 end
 
-return workers
+return map_sessions

@@ -3,45 +3,47 @@
 
 local core = require 'bg.core'
 local wait = require 'bg.wait'
-local workers = require 'bg.map_sessions'
+local map_sessions = require 'bg.map_sessions'
 
 -- Runs outstanding in one session take about this many seconds together: enough to keep it busy,
 -- little enough that others can take what comes after.
 local AHEAD = 0.002
 local MOST_AHEAD = 64
 
+-- self.lanes: sessions and what is outstanding in each: the slots from lane.first to lane.last, of which
+-- there may be lane.depth.
 local Pipeline = {}
 Pipeline.__index = Pipeline
 
 local function has_session(self)
-    for _, worker in ipairs(self.workers) do
-        if worker.session then return true end
+    for _, lane in ipairs(self.lanes) do
+        if lane.session then return true end
     end
     return false
 end
 
-local function open_session(self, worker)
-    local handle = workers.launch(self.options, not has_session(self))
+local function open_session(self, lane)
+    local handle = map_sessions.launch(self.options, not has_session(self))
     if not handle then
-        worker.rests_until = wait.now() + workers.REST
+        lane.retry_at = wait.now() + map_sessions.RETRY
         return false
     end
-    worker.session, worker.broken = handle, false
-    worker.first, worker.last, worker.depth, worker.since = 1, 0, 1, wait.now()
-    worker.statement, worker.preparing = core.prepare(handle, self.sql)
+    lane.session, lane.broken = handle, false
+    lane.first, lane.last, lane.depth, lane.since = 1, 0, 1, wait.now()
+    lane.statement, lane.preparing = core.prepare(handle, self.sql)
     return true
 end
 
 -- What a failed run means: it is repeated, or has failed for good. A broken session gets no more
 -- items: it has ended, or it had a snapshot, in whose failed transaction nothing runs any more.
-local function take_error(self, worker, slot, err)
+local function take_error(self, lane, slot, err)
     local options = self.options
-    local not_run = worker.broken and options.snapshot and workers.sqlstate(err) == '25P02'
-    worker.broken = worker.broken or options.snapshot or workers.is_gone(worker.session)
+    local not_run = lane.broken and options.snapshot and map_sessions.sqlstate(err) == '25P02'
+    lane.broken = lane.broken or options.snapshot or map_sessions.is_gone(lane.session)
     if not_run then
         slot.attempts = slot.attempts - 1
-    elseif slot.attempts > options.retry or not workers.is_transient(err) then
-        err = workers.in_item(err, slot, self.caller)
+    elseif slot.attempts > options.retry or not map_sessions.is_transient(err) then
+        err = map_sessions.in_item(err, slot, self.caller)
         if options.errors == 'raise' then
             self.failure = self.failure or err
             return
@@ -50,52 +52,52 @@ local function take_error(self, worker, slot, err)
         self.settled[#self.settled + 1] = slot
         return
     end
-    self.items:give_back(slot)
+    self.queue:give_back(slot)
 end
 
 -- Makes room for a new session when a broken one has told all it had.
-local function renew(worker)
-    if worker.broken and worker.first > worker.last then
-        core.close(worker.session)
-        worker.session = nil
+local function renew(lane)
+    if lane.broken and lane.first > lane.last then
+        core.close(lane.session)
+        lane.session = nil
     end
 end
 
-local function post(self, worker, slot)
+local function post(self, lane, slot)
     local args = self.options.args
-    if args then return core.send(worker.session, worker.statement, args(slot.item)) end
-    return core.send(worker.session, worker.statement, slot.item)
+    if args then return core.send(lane.session, lane.statement, args(slot.item)) end
+    return core.send(lane.session, lane.statement, slot.item)
 end
 
-local function send(self, worker, slot)
+local function send(self, lane, slot)
     slot.attempts = slot.attempts + 1
     -- What cannot be made a parameter is an error of the item. pcall costs a subtransaction.
-    local ok, id = (self.careful and pcall or lpcall or pcall)(post, self, worker, slot)
-    if not ok then return take_error(self, worker, slot, id) end
+    local ok, id = (self.careful and pcall or lpcall or pcall)(post, self, lane, slot)
+    if not ok then return take_error(self, lane, slot, id) end
     slot.id = id
-    worker.last = worker.last + 1
-    worker[worker.last] = slot
+    lane.last = lane.last + 1
+    lane[lane.last] = slot
 end
 
--- True when the worker can take one more item.
-local function has_room(worker)
-    if worker.session then renew(worker) end
-    if not worker.session then return wait.now() >= worker.rests_until end
-    return not worker.broken and worker.last - worker.first < worker.depth - 1
+-- True when the lane can take one more item.
+local function has_room(lane)
+    if lane.session then renew(lane) end
+    if not lane.session then return wait.now() >= lane.retry_at end
+    return not lane.broken and lane.last - lane.first < lane.depth - 1
 end
 
--- Gives every worker as much as it should have, one item to each in turn.
+-- Gives every lane as much as it should have, one item to each in turn.
 local function fill(self)
     local given = true
     while given and not self.failure do
         given = false
-        for _, worker in ipairs(self.workers) do
-            local slot = has_room(worker) and self.items:take()
-            if slot and (worker.session or open_session(self, worker)) then
-                send(self, worker, slot)
+        for _, lane in ipairs(self.lanes) do
+            local slot = has_room(lane) and self.queue:take()
+            if slot and (lane.session or open_session(self, lane)) then
+                send(self, lane, slot)
                 given = true
             elseif slot then
-                self.items:give_back(slot)
+                self.queue:give_back(slot)
             end
         end
     end
@@ -113,54 +115,54 @@ local function fetch(handle, id)
     return false, err
 end
 
--- Takes what has ended of a worker, and says how many items that was.
-local function collect(self, worker)
+-- Takes what has ended in a lane, and says how many items that was.
+local function collect(self, lane)
     local count = 0
-    if worker.preparing then
-        local ok, err = fetch(worker.session, worker.preparing)
+    if lane.preparing then
+        local ok, err = fetch(lane.session, lane.preparing)
         -- When the session is lost, so are its items, each of which has its own outcome.
-        if ok == false and not workers.is_gone(worker.session) then error(err, 0) end
-        worker.preparing = nil
+        if ok == false and not map_sessions.is_gone(lane.session) then error(err, 0) end
+        lane.preparing = nil
     end
-    while worker.first <= worker.last and not self.failure do
-        local slot = worker[worker.first]
-        local ok, value = fetch(worker.session, slot.id)
+    while lane.first <= lane.last and not self.failure do
+        local slot = lane[lane.first]
+        local ok, value = fetch(lane.session, slot.id)
         if ok == nil then break end
-        worker[worker.first] = nil
-        worker.first = worker.first + 1
+        lane[lane.first] = nil
+        lane.first = lane.first + 1
         count = count + 1
         if ok then
             slot.ok, slot.value = true, value
             self.settled[#self.settled + 1] = slot
         else
-            take_error(self, worker, slot, value)
+            take_error(self, lane, slot, value)
         end
     end
     return count
 end
 
 -- As many runs at once as the time they take allows.
-local function adapt(worker, count)
+local function adapt(lane, count)
     local now = wait.now()
-    local each = (now - worker.since) / count
-    worker.since = now
-    worker.depth = math.max(1, math.min(MOST_AHEAD, worker.depth * 2, AHEAD // each))
+    local each = (now - lane.since) / count
+    lane.since = now
+    lane.depth = math.max(1, math.min(MOST_AHEAD, lane.depth * 2, AHEAD // each))
 end
 
--- Waits until a command of a worker has ended; false when there is none.
+-- Waits until a command of a lane has ended; false when there is none.
 local function wait_for_one(self)
     local sessions, ids, owners, n = {}, {}, {}, 0
-    for _, worker in ipairs(self.workers) do
-        local head = worker.session and worker[worker.first]
+    for _, lane in ipairs(self.lanes) do
+        local head = lane.session and lane[lane.first]
         if head then
             n = n + 1
-            sessions[n], ids[n], owners[n] = worker.session, worker.preparing or head.id, worker
+            sessions[n], ids[n], owners[n] = lane.session, lane.preparing or head.id, lane
         end
     end
     if n == 0 then return false end
-    local worker = owners[wait.any(sessions, ids, n)]
-    local count = collect(self, worker)
-    if count > 0 then adapt(worker, count) end
+    local lane = owners[wait.any(sessions, ids, n)]
+    local count = collect(self, lane)
+    if count > 0 then adapt(lane, count) end
     return true
 end
 
@@ -189,22 +191,22 @@ function Pipeline:next() -- internal
 end
 
 function Pipeline:finish() -- internal
-    for _, worker in ipairs(self.workers) do
-        if worker.session then workers.finish(worker.session, self.options) end
+    for _, lane in ipairs(self.lanes) do
+        if lane.session then map_sessions.finish(lane.session, self.options) end
     end
 end
 
 function Pipeline:__close()
-    for _, worker in ipairs(self.workers) do
-        if worker.session then core.close(worker.session) end
+    for _, lane in ipairs(self.lanes) do
+        if lane.session then core.close(lane.session) end
     end
 end
 
-return function(sql, items, options, caller) -- internal
-    local self = {sql = sql, items = items, options = options, caller = caller,
-        careful = options.errors == 'collect' or options.retry > 0, workers = {}, settled = {}, first_settled = 1}
-    for i = 1, math.min(options.workers, items.total or math.huge) do
-        self.workers[i] = {first = 1, last = 0, rests_until = 0}
+return function(sql, queue, options, caller) -- internal
+    local self = {sql = sql, queue = queue, options = options, caller = caller,
+        careful = options.errors == 'collect' or options.retry > 0, lanes = {}, settled = {}, first_settled = 1}
+    for i = 1, math.min(options.workers, queue.total or math.huge) do
+        self.lanes[i] = {first = 1, last = 0, retry_at = 0}
     end
     return setmetatable(self, Pipeline)
 end

@@ -2,7 +2,7 @@
 
 local core = require 'bg.core'
 
-local rowset = {}
+local return_rows = {}
 
 local function mismatch(message)
     core.raise('42804', message)
@@ -33,7 +33,7 @@ end
 
 -- Yields the rows of a result, which must have the types of the function's result. A result without
 -- rows is one row with the command tag.
-function rowset.give(result) -- internal
+function return_rows.give(result) -- internal
     local expected = core.expected_columns()
     if not expected then
         core.raise('0A000', 'the running function does not return rows of declared columns')
@@ -52,4 +52,4 @@ function rowset.give(result) -- internal
     yield_rows(result, names)
 end
 
-return rowset
+return return_rows

@@ -1,6 +1,6 @@
--- Coroutines that wait together. A group runs its tasks one at a time; when each of them waits, the
--- group waits for all they wait for, in the coroutine that drives it (Group:run). If that is a task
--- of another group, it yields in turn: so groups nest.
+-- Coroutines that wait together. A scheduler runs its tasks one at a time; when each of them waits, it
+-- waits for all they wait for, in the coroutine that drives it (Scheduler:run). If that is a task of
+-- another scheduler, it yields in turn: so schedulers nest.
 --
 -- A task does not yield where it may not: inside a pcall that has used the database, in a callback
 -- of the C library, in a coroutine that user code has made. There its waits block, and with them
@@ -19,16 +19,15 @@ local REQUEST = {}
 -- Tasks by their coroutines while these may be suspended.
 local task_of = setmetatable({}, {__mode = 'k'})
 
-local plain_one, plain_any = wait.one, wait.any
-
-local function any(sessions, ids, n, timeout, tasks)
+-- wait.any for all code while a scheduler is open: a task yields, other code blocks.
+local function wait_in_task(sessions, ids, n, timeout, tasks)
     local suspendable = task_of[running()] and core.may_yield()
     if not suspendable then
         if tasks then
             core.raise('0A000', 'cannot wait here for a task of a scope',
                 'A pcall that has used the database and a coroutine of your own cannot let the tasks run.')
         end
-        return plain_any(sessions, ids, n, timeout)
+        return wait.block(sessions, ids, n, timeout)
     end
     local index = n > 0 and core.wait_any(sessions, ids, n, 0)
     if index then return index end
@@ -37,53 +36,24 @@ local function any(sessions, ids, n, timeout, tasks)
     return yield(REQUEST, {sessions = sessions, ids = ids, n = n, deadline = deadline, tasks = tasks})
 end
 
-local function one(session, id, timeout)
-    return any({session}, {id}, 1, timeout) ~= nil
+-- Code outside schedulers does not pay for them.
+local open_schedulers = 0
+
+local function count_open(change)
+    open_schedulers = open_schedulers + change
+    wait.set_scheduler(open_schedulers > 0 and wait_in_task or nil)
 end
 
-local sent_metatable = {
-    __close = function(sent)
-        if sent.id then core.forget(sent.session, sent.id) end
-    end,
-}
+local Scheduler = {}
+Scheduler.__index = Scheduler
 
--- What takes the place of core.exec.
-local function exec(session, ...)
-    local id = core.send(session, ...)
-    local sent <close> = setmetatable({session = session, id = id}, sent_metatable)
-    wait.one(session, id)
-    sent.id = nil
-    local ok, value = core.fetch(session, id)
-    if ok then return value end
-    if ok == nil then core.raise('08003', 'the background session has been closed or detached') end
-    error(value, 0)
-end
+local scheduler = {}
 
-local function wait_rows(session, stream)
-    wait.any({session}, {stream}, 1)
-end
-
--- Code outside groups does not pay for them.
-local open_groups = 0
-
-local function count_groups(change)
-    open_groups = open_groups + change
-    local cooperative = open_groups > 0
-    wait.one = cooperative and one or plain_one
-    wait.any = cooperative and any or plain_any
-    core.cooperate(cooperative and exec or nil, cooperative and wait_rows or nil)
-end
-
-local Group = {}
-Group.__index = Group
-
-local group = {}
-
--- A group of which no more than `limit` tasks run at a time. To be closed.
-function group.new(limit) -- internal
-    count_groups(1)
+-- One of which no more than `limit` tasks run at a time. To be closed.
+function scheduler.new(limit) -- internal
+    count_open(1)
     return setmetatable({limit = limit or math.huge, started = 0, live = 0, number = 0,
-        tasks = {}, ready = {}, first_ready = 1, backlog = {}, first_in_backlog = 1, waiting = {}}, Group)
+        tasks = {}, ready = {}, first_ready = 1, backlog = {}, first_in_backlog = 1, waiting = {}}, Scheduler)
 end
 
 local function make_ready(self, task, ...)
@@ -98,10 +68,10 @@ local function start(self, task)
 end
 
 -- Adds fn(...) as a task; `task` is the table that becomes it. It begins when the others wait.
-function Group:go(task, fn, ...) -- internal
+function Scheduler:go(task, fn, ...) -- internal
     local function body(...) return fn(...) end -- fn may be a callable object
     self.number = self.number + 1
-    task.group, task.number, task.state = self, self.number, 'pending'
+    task.scheduler, task.number, task.state = self, self.number, 'pending'
     task.thread, task.arguments = create(body), table.pack(...)
     task_of[task.thread] = task
     self.tasks[task] = true
@@ -224,7 +194,7 @@ local function survey(self)
             add_commands(plan, request)
             plan.deadline = math.min(plan.deadline or math.huge, request.deadline or math.huge)
             for _, other in ipairs(request.tasks or {}) do
-                if other.group ~= self then
+                if other.scheduler ~= self then
                     plan.tasks = plan.tasks or {}
                     plan.tasks[#plan.tasks + 1] = other
                 end
@@ -270,9 +240,9 @@ local function wait_for(self, plan, deadline)
     if index then wake_waiters(self, plan.sessions[index], plan.ids[index]) end
 end
 
--- Runs the tasks until finished(group) is true: true, or nil at the deadline. Raises the first error
+-- Runs the tasks until finished(scheduler) is true: true, or nil at the deadline. Raises the first error
 -- of a task.
-function Group:run(finished, deadline) -- internal
+function Scheduler:run(finished, deadline) -- internal
     while true do
         run_ready(self, finished)
         if self.failed then error(self.failed.error, 0) end
@@ -288,7 +258,7 @@ function Group:run(finished, deadline) -- internal
 end
 
 -- Lets the other tasks run, and whoever drives them see what there is; for tasks that may yield.
-function group.pass() -- internal
+function scheduler.pass() -- internal
     yield(REQUEST, {sessions = {}, ids = {}, n = 0, deadline = 0})
 end
 
@@ -315,12 +285,12 @@ local function remove(list, task, last)
 end
 
 -- Cancels one task; false when it has ended.
-function group.cancel(task) -- internal
+function scheduler.cancel(task) -- internal
     if task.state ~= 'pending' then return false end
     if status(task.thread) ~= 'suspended' then
         core.raise('55000', 'a task cannot cancel itself')
     end
-    local self = task.group
+    local self = task.scheduler
     remove(self.waiting, task, #self.waiting)
     remove(self.backlog, task, #self.backlog)
     cancel(self, {task})
@@ -328,10 +298,10 @@ function group.cancel(task) -- internal
 end
 
 -- Ends all tasks, the newest first.
-function Group:close() -- internal
+function Scheduler:close() -- internal
     if self.ended then return end
     self.ended = true
-    count_groups(-1)
+    count_open(-1)
     local list = {}
     for task in pairs(self.tasks) do list[#list + 1] = task end
     table.sort(list, function(a, b) return a.number > b.number end)
@@ -339,6 +309,6 @@ function Group:close() -- internal
     cancel(self, list)
 end
 
-Group.__close = Group.close
+Scheduler.__close = Scheduler.close
 
-return group
+return scheduler

@@ -1,8 +1,8 @@
 -- bg.scope: tasks that end before the function that started them does.
 
 local core = require 'bg.core'
-local check = require 'bg.argcheck'
-local group = require 'bg.scheduler'
+local argcheck = require 'bg.argcheck'
+local scheduler = require 'bg.scheduler'
 local wait = require 'bg.wait'
 
 local Scope = {}
@@ -14,11 +14,11 @@ Task.__index = Task
 Task.__name = 'bg.task'
 
 function Scope:go(fn, ...)
-    check.callback(fn, 'the argument of go')
-    if self.group.ended then
+    argcheck.callback(fn, 'the argument of go')
+    if self.tasks.ended then
         core.raise('55000', 'the scope has ended', 'go works inside the function given to bg.scope.')
     end
-    return self.group:go(setmetatable({}, Task), fn, ...)
+    return self.tasks:go(setmetatable({}, Task), fn, ...)
 end
 
 function Task:pending()
@@ -46,13 +46,13 @@ function Task:get(timeout)
     return value
 end
 
-Task.cancel = group.cancel
+Task.cancel = scheduler.cancel
 
 function Task:__tostring()
     return string.format('bg.task %d (%s)', self.number, self.state)
 end
 
-local known = {timeout = check.timeout, limit = check.positive}
+local known = {timeout = argcheck.timeout, limit = argcheck.positive}
 
 local function all_ended(tasks)
     return tasks.live == 0
@@ -61,11 +61,11 @@ end
 -- Runs fn(scope) and the tasks it starts, and returns what fn returns when all have ended. The first
 -- error cancels the rest and is raised. nil, 'timeout' after options.timeout seconds.
 return function(fn, options)
-    check.callback(fn, 'the argument of bg.scope')
-    local checked = check.options(options, known, 'bg.scope')
+    argcheck.callback(fn, 'the argument of bg.scope')
+    local checked = argcheck.options(options, known, 'bg.scope')
     local deadline = checked.timeout and wait.now() + checked.timeout
-    local tasks <close> = group.new(checked.limit)
-    local scope = setmetatable({group = tasks}, Scope)
+    local tasks <close> = scheduler.new(checked.limit)
+    local scope = setmetatable({tasks = tasks}, Scope)
     local body = tasks:go({is_body = true}, fn, scope)
     if not tasks:run(all_ended, deadline) then return nil, 'timeout' end
     return table.unpack(body.results, 1, body.results.n)

@@ -3,10 +3,12 @@
 -- its backend ends, whether a handle is held or not: bg.session(pid) finds it again.
 
 local core = require 'bg.core'
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 local future = require 'bg.future'
 local launch = require 'bg.launch'
 local notify = require 'bg.notify'
+local statement = require 'bg.statement'
+local transaction = require 'bg.transaction'
 local wait = require 'bg.wait'
 
 local methods = {
@@ -16,7 +18,9 @@ local methods = {
     status = core.status,
     detach = core.detach,
     close = core.close,
+    prepare = statement.prepare,
 }
+for name, method in pairs(transaction) do methods[name] = method end
 local session = {methods = methods}
 
 -- Handles by session number, so that a session has one handle only. Those of ended sessions are
@@ -47,9 +51,7 @@ end
 
 -- The session of this backend with that pid, or nil.
 function session.find(pid) -- internal
-    if math.type(pid) ~= 'integer' then
-        check.fail('a pid must be an integer, not ' .. check.describe(pid))
-    end
+    if math.type(pid) ~= 'integer' then argcheck.mismatch('a pid must be an integer', pid) end
     local number = core.find(pid)
     return number and handle_of(number)
 end
@@ -71,7 +73,7 @@ function session.resolve(object) -- internal
         if found then return found end
         core.raise('42704', string.format('PID %d is not attached to this session', object))
     end
-    check.fail('a session or its pid is expected, not ' .. check.describe(object))
+    argcheck.mismatch('a session or its pid is expected', object)
 end
 
 function methods.run(self, sql, ...)
@@ -80,7 +82,7 @@ end
 
 -- The result of the newest command nobody has fetched; nil when there is none.
 function methods.result(self, timeout)
-    timeout = check.timeout(timeout, 'timeout')
+    timeout = argcheck.timeout(timeout, 'timeout')
     if not core.is_alive(self) then return nil, 'closed' end
     local id = core.newest(self)
     if not id then return nil end
@@ -109,7 +111,7 @@ end
 
 -- The oldest notification that nobody has taken; waits for one.
 function methods.notification(self, timeout)
-    timeout = check.timeout(timeout, 'timeout')
+    timeout = argcheck.timeout(timeout, 'timeout')
     check_taker(self)
     if not core.is_alive(self) then return nil, 'closed' end
     local got = take_notification(self)

@@ -1,7 +1,7 @@
 -- Waiting for time: timers that can be waited for together with futures, and an interruptible
 -- sleep.
 
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 local wait = require 'bg.wait'
 
 local Timer = {}
@@ -11,9 +11,7 @@ Timer.__name = 'bg.timer'
 local timer = {}
 
 local function seconds(value, what)
-    if type(value) ~= 'number' or value ~= value or value < 0 then
-        check.fail(what .. ' takes a number of seconds, not ' .. check.describe(value))
-    end
+    if not argcheck.is_duration(value) then argcheck.mismatch(what .. ' takes a number of seconds', value) end
     return value
 end
 

@@ -1,7 +1,7 @@
 -- Transactions of a session as methods: begin, commit, rollback, atomic.
 
 local core = require 'bg.core'
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 
 local methods = {}
 
@@ -9,14 +9,14 @@ local levels = {'serializable', 'repeatable read', 'read committed', 'read uncom
 
 local begin_options = {
     isolation = function(value, what)
-        return check.one_of(type(value) == 'string' and value:lower() or value, levels, what)
+        return argcheck.one_of(type(value) == 'string' and value:lower() or value, levels, what)
     end,
-    readonly = check.boolean,
-    deferrable = check.boolean,
+    readonly = argcheck.boolean,
+    deferrable = argcheck.boolean,
 }
 
 local function begin_statement(options, caller)
-    local checked = check.options(options, begin_options, caller)
+    local checked = argcheck.options(options, begin_options, caller)
     local words = {}
     if checked.isolation then words[#words + 1] = 'isolation level ' .. checked.isolation end
     if checked.readonly ~= nil then
@@ -62,7 +62,7 @@ local function brackets(self, options)
         return begin_statement(options, 'atomic'), nil, 'rollback'
     end
     if options ~= nil then
-        check.fail('atomic takes no options inside a transaction', 'It is a savepoint there.')
+        argcheck.fail('atomic takes no options inside a transaction', 'It is a savepoint there.')
     end
     depth = depth + 1
     local name = 'bg_atomic_' .. depth
@@ -73,7 +73,7 @@ end
 -- Runs fn(session) in a transaction of the session, or in a savepoint when one is open: committed
 -- when fn returns, undone when it raises. Returns what fn returns.
 function methods.atomic(self, fn, options)
-    check.callback(fn, 'the argument of atomic')
+    argcheck.callback(fn, 'the argument of atomic')
     local open, close, undo = brackets(self, options)
     -- From now on: a wait for `open` that is cancelled must not leave it open.
     local guard <close> = setmetatable({session = self, undo = undo}, guard_metatable)

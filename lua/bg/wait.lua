@@ -4,11 +4,10 @@
 --     session, id        while a command of a session is awaited
 --     nil, nil, deadline while a time (of wait.now) is awaited
 --     nil, nil, math.huge, task while a task of a scope is awaited
--- Whoever schedules coroutines (scheduler.lua) replaces wait.one and wait.any; all waits go through these
--- two, but for those of core.exec and of streams, which core.cooperate leads there.
+-- While a scheduler is given (wait.set_scheduler), a task that waits lets the others run; else all waits block.
 
 local core = require 'bg.core'
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 local notify = require 'bg.notify'
 
 local wait = {now = core.now}
@@ -18,9 +17,13 @@ local function left_until(limit)
     return limit and math.max(0, limit - core.now())
 end
 
+-- What the scheduler has given; nil while there is none.
+local wait_in_task
+
 -- True when that command has settled, false after timeout seconds (nil: no limit). Notifications
 -- that come meanwhile are handed out.
 function wait.one(session, id, timeout) -- internal
+    if wait_in_task then return wait_in_task({session}, {id}, 1, timeout) ~= nil end
     if not notify.seen() then return core.wait_one(session, id, timeout) end
     local limit = timeout and core.now() + timeout
     while true do
@@ -30,8 +33,9 @@ function wait.one(session, id, timeout) -- internal
     end
 end
 
--- The index of one that has settled; nil after the timeout. Notifications as above.
-function wait.any(sessions, ids, n, timeout) -- internal
+-- The index of one that has settled; nil after the timeout. Notifications as above. Lets nothing else
+-- run.
+function wait.block(sessions, ids, n, timeout) -- internal
     if not notify.seen() then return (core.wait_any(sessions, ids, n, timeout)) end
     local limit = timeout and core.now() + timeout
     while true do
@@ -39,6 +43,42 @@ function wait.any(sessions, ids, n, timeout) -- internal
         notify.deliver()
         if not news then return index end
     end
+end
+
+-- The same, but a task lets the others run. `tasks`: the tasks that are waited for, too.
+function wait.any(sessions, ids, n, timeout, tasks) -- internal
+    if wait_in_task then return wait_in_task(sessions, ids, n, timeout, tasks) end
+    return wait.block(sessions, ids, n, timeout)
+end
+
+local sent_metatable = {
+    __close = function(sent)
+        if sent.id then core.forget(sent.session, sent.id) end
+    end,
+}
+
+-- What core.exec does while there is a scheduler.
+local function exec(session, ...)
+    local id = core.send(session, ...)
+    local sent <close> = setmetatable({session = session, id = id}, sent_metatable)
+    wait.one(session, id)
+    sent.id = nil
+    local ok, value = core.fetch(session, id)
+    if ok then return value end
+    if ok == nil then core.raise('08003', 'the background session has been closed or detached') end
+    error(value, 0)
+end
+
+-- How a stream waits for rows meanwhile.
+local function wait_rows(session, stream)
+    wait.any({session}, {stream}, 1)
+end
+
+-- From now on all waits of Lua code, those of core.exec and of streams among them, go through
+-- fn(sessions, ids, n, timeout, tasks), which is as wait.any; nil: they block again.
+function wait.set_scheduler(fn) -- internal
+    wait_in_task = fn
+    core.cooperate(fn and exec, fn and wait_rows)
 end
 
 function wait.is_waitable(object) -- internal
@@ -49,12 +89,12 @@ end
 -- The list of waitables, checked. `caller` is named in the message.
 function wait.check_list(list, caller) -- internal
     if type(list) ~= 'table' then
-        check.fail(caller .. ' takes a list of futures, not ' .. check.describe(list))
+        argcheck.mismatch(caller .. ' takes a list of futures', list)
     end
     for i = 1, #list do
         if not wait.is_waitable(list[i]) then
-            check.fail(string.format('%s: element %d cannot be waited for: %s',
-                caller, i, check.describe(list[i])))
+            argcheck.fail(string.format('%s: element %d cannot be waited for: %s',
+                caller, i, argcheck.describe(list[i])))
         end
     end
     return list
@@ -104,7 +144,7 @@ end
 
 -- The method `wait` of what is waitable by itself: true when it has settled, false after the timeout.
 function wait.method(self, timeout) -- internal
-    return wait.first({self}, check.timeout(timeout, 'timeout')) ~= nil
+    return wait.first({self}, argcheck.timeout(timeout, 'timeout')) ~= nil
 end
 
 return wait

@@ -1,14 +1,14 @@
 -- The items of bg.map and bg.each, handed out one by one as slots: {index=, item=, attempts=}. A slot
 -- that is given back is handed out again before the others.
 
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 
-local Items = {}
-Items.__index = Items
+local WorkQueue = {}
+WorkQueue.__index = WorkQueue
 
 -- The next item by an iterator's function, or by place in a list; `more` is false at the end.
 local function reader_of(source)
-    if type(source) == 'table' and not (debug.getmetatable(source) or {}).__call then
+    if type(source) == 'table' and not argcheck.is_callable(source) then
         local n = math.type(source.n) == 'integer' and source.n or #source
         return function(index)
             if index <= n then return true, source[index] end
@@ -21,7 +21,7 @@ local function reader_of(source)
     end
 end
 
-function Items:take() -- internal
+function WorkQueue:take() -- internal
     local slot = table.remove(self.returned)
     if slot or self.ended then return slot end
     local more, item = self.read(self.count + 1)
@@ -33,17 +33,14 @@ function Items:take() -- internal
     return {index = self.count, item = item, attempts = 0}
 end
 
-function Items:give_back(slot) -- internal
+function WorkQueue:give_back(slot) -- internal
     self.returned[#self.returned + 1] = slot
 end
 
 return function(source, caller) -- internal
-    if type(source) ~= 'table' then
-        local metatable = type(source) ~= 'function' and debug.getmetatable(source)
-        if type(source) ~= 'function' and not (metatable and metatable.__call) then
-            check.fail(caller .. ' takes a list or an iterator, not ' .. check.describe(source))
-        end
+    if type(source) ~= 'table' and not argcheck.is_callable(source) then
+        argcheck.mismatch(caller .. ' takes a list or an iterator', source)
     end
     local read, total = reader_of(source)
-    return setmetatable({read = read, total = total, count = 0, returned = {}}, Items)
+    return setmetatable({read = read, total = total, count = 0, returned = {}}, WorkQueue)
 end

@@ -2,7 +2,7 @@
 
 local core = require 'bg.core'
 local bg = require 'bg'
-local check = require 'bg.argcheck'
+local argcheck = require 'bg.argcheck'
 local workers = require 'pg_background.worker'
 
 local least_queue, largest_queue = 4096, 256 * 1024 * 1024
@@ -11,7 +11,7 @@ local longest_name = 63
 local function queue_size(asked, settings)
     if asked == nil or asked == 0 then return settings.default_queue_size end
     if asked < least_queue or asked > largest_queue then
-        check.fail(('queue size must be from %d to %d bytes, not %d')
+        argcheck.fail(('queue size must be from %d to %d bytes, not %d')
             :format(least_queue, largest_queue, asked))
     end
     return asked

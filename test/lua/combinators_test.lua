@@ -15,14 +15,14 @@ local function values(results)
     return list
 end
 
-TestCombine = {}
+TestCombinators = {}
 
-function TestCombine:setUp()
+function TestCombinators:setUp()
     for number in pairs(core.sessions) do core.sessions[number] = nil end
     core.time = 0
 end
 
-function TestCombine:test_wait_gives_the_first_to_settle()
+function TestCombinators:test_wait_gives_the_first_to_settle()
     local a, b = sessions(2)
     local slow, fast = a:run('ok slow after 3'), b:run('ok fast after 1')
     local f, i = bg.wait({slow, fast})
@@ -32,7 +32,7 @@ function TestCombine:test_wait_gives_the_first_to_settle()
     lu.assertEquals({bg.wait({slow}, 1)}, {nil, 'timeout'})
 end
 
-function TestCombine:test_wait_for_sessions_and_timers()
+function TestCombinators:test_wait_for_sessions_and_timers()
     local a, b = sessions(2)
     a:run('ok 1 after 3')
     b:run('ok 1 after 5')
@@ -43,20 +43,20 @@ function TestCombine:test_wait_for_sessions_and_timers()
     lu.assertEquals({bg.wait({bg.timer(10)}, 1)}, {nil, 'timeout'})
 end
 
-function TestCombine:test_sleep()
+function TestCombinators:test_sleep()
     bg.sleep(2.5)
     lu.assertEquals(core.time, 2.5)
     lu.assertErrorMsgContains('number of seconds', bg.sleep, 'x')
 end
 
-function TestCombine:test_all_keeps_the_order_of_the_list()
+function TestCombinators:test_all_keeps_the_order_of_the_list()
     local a, b, c = sessions(3)
     local results = bg.all {a:run('ok 1 after 3'), b:run('ok 2 after 1'), c:run('ok 3 after 2')}
     lu.assertEquals(values(results), {'1', '2', '3'})
     lu.assertEquals(core.time, 3)
 end
 
-function TestCombine:test_all_cancels_the_rest_on_error()
+function TestCombinators:test_all_cancels_the_rest_on_error()
     local a, b = sessions(2)
     local slow = a:run('ok 1 after 30')
     local ok, err = pcall(bg.all, {slow, b:run('fail now after 1')})
@@ -66,13 +66,13 @@ function TestCombine:test_all_cancels_the_rest_on_error()
     lu.assertEquals(core.time, 1)
 end
 
-function TestCombine:test_all_timeout_and_empty()
+function TestCombinators:test_all_timeout_and_empty()
     local a = sessions(1)
     lu.assertEquals({bg.all({a:run('ok 1 after 30')}, 2)}, {nil, 'timeout'})
     lu.assertEquals(bg.all({}).n, 0)
 end
 
-function TestCombine:test_any()
+function TestCombinators:test_any()
     local a, b, c = sessions(3)
     local value, i = bg.any {a:run('ok 1 after 9'), b:run('fail early'), c:run('ok 3 after 2')}
     lu.assertEquals(value.value, '3')
@@ -82,7 +82,7 @@ function TestCombine:test_any()
     lu.assertEquals(err.message, 'first')
 end
 
-function TestCombine:test_settled()
+function TestCombinators:test_settled()
     local a, b, c = sessions(3)
     local outcomes = bg.settled({a:run('ok 1'), b:run('fail x'), c:run('ok 1 after 9')}, 1)
     lu.assertTrue(outcomes[1].ok)
@@ -92,7 +92,7 @@ function TestCombine:test_settled()
     lu.assertEquals(outcomes[3].error, 'timeout')
 end
 
-function TestCombine:test_completed()
+function TestCombinators:test_completed()
     local a, b = sessions(2)
     local order = {}
     for f, r, err in bg.completed {a:run('ok 1 after 3'), b:run('fail 2 after 1')} do
@@ -102,14 +102,14 @@ function TestCombine:test_completed()
     lu.assertEquals(order, {'2', '1'})
 end
 
-function TestCombine:test_misuse()
+function TestCombinators:test_misuse()
     lu.assertErrorMsgContains('takes a list of futures', bg.all, 7)
     lu.assertErrorMsgContains('element 1 cannot be waited for', bg.wait, {7})
     lu.assertErrorMsgContains('the list is empty', bg.wait, {})
     lu.assertErrorMsgContains('the list is empty', bg.any, {})
 end
 
-function TestCombine:test_cancel()
+function TestCombinators:test_cancel()
     local a = sessions(1)
     local f = a:run('ok 1 after 9')
     lu.assertTrue(f:cancel())

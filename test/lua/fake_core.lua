@@ -136,9 +136,9 @@ function core.fetch(handle, id)
 end
 
 -- Scheduling of coroutines.
-local cooperative
+core.cooperative = nil -- what has been given; for tests to see
 
-function core.cooperate(exec) cooperative = exec end
+function core.cooperate(exec) core.cooperative = exec end
 function core.may_yield() return coroutine.isyieldable() end
 function core.forget(handle, id) core.cancel_command(handle, id) end
 function core.add_context(err, text)
@@ -152,7 +152,7 @@ function core.close_threads(threads)
 end
 
 function core.exec(handle, sql, ...)
-    if cooperative then return cooperative(handle, sql, ...) end
+    if core.cooperative then return core.cooperative(handle, sql, ...) end
     local id = core.send(handle, sql, ...)
     core.wait_one(handle, id)
     local ok, value = core.fetch(handle, id)

@@ -79,13 +79,14 @@ function TestScope:test_limit()
     lu.assertEquals(core.time, 3)
 end
 
-function TestScope:test_waits_outside_are_the_old_ones_again()
-    local wait = require 'bg.wait'
-    local one, any = wait.one, wait.any
-    bg.scope(function() lu.assertNotIs(wait.one, one) end)
-    lu.assertIs(wait.one, one)
+function TestScope:test_waits_know_a_scheduler_only_while_a_scope_is_open()
+    bg.scope(function()
+        bg.scope(function() lu.assertNotNil(core.cooperative) end)
+        lu.assertNotNil(core.cooperative)
+    end)
+    lu.assertNil(core.cooperative)
     pcall(bg.scope, error)
-    lu.assertIs(wait.any, any)
+    lu.assertNil(core.cooperative)
 end
 
 function TestScope:test_tasks_that_wait_for_each_other()
