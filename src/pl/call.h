@@ -4,7 +4,7 @@
 
 #include "lua/lua_api.h"
 #include "pg/server.h"
-#include "pl/enter.h"
+#include "pl/execution_context.h"
 #include "pl/function.h"
 #include "pl/result.h"
 
@@ -50,7 +50,7 @@ bool is_atomic(FunctionCallInfo fcinfo);
 // Pushes the function of the site and its arguments; the number of arguments. Errors: lua.
 int push_call(lua_State *L, const Site *site, FunctionCallInfo fcinfo);
 
-// One row of a set-returning function, or all of them (set.cpp). Errors: pg.
+// One row of a set-returning function, or all of them (srf.cpp). Errors: pg.
 Datum call_set(FunctionCallInfo fcinfo, Site *site);
 // True when a set of this site is suspended: the next call goes on with it, whatever has changed.
 bool is_suspended(const Site *site);

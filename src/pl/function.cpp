@@ -10,7 +10,7 @@ extern "C" {
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pl/compile.h"
-#include "pl/enter.h"
+#include "pl/execution_context.h"
 
 namespace pllua_bg::pl {
 

@@ -2,7 +2,7 @@
 #include "pl/inline.h"
 
 #include "pl/compile.h"
-#include "pl/enter.h"
+#include "pl/execution_context.h"
 #include "pl/function.h"
 
 namespace pllua_bg::pl {

@@ -13,7 +13,7 @@
 #include "pg/reserve.h"
 #include "pg/settings.h"
 #include "pl/compile.h"
-#include "pl/enter.h"
+#include "pl/execution_context.h"
 #include "pl/function.h"
 
 namespace pllua_bg::pl {

@@ -2,7 +2,7 @@
 #include "pl/table_param.h"
 
 #include "pg/guard.h"
-#include "pl/enter.h"
+#include "pl/execution_context.h"
 #include "types/portable.h"
 
 namespace pllua_bg::pl {

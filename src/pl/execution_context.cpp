@@ -1,5 +1,5 @@
-// Entering Lua from the server. See enter.h for the contracts.
-#include "pl/enter.h"
+// Entering Lua from the server. See execution_context.h for the contracts.
+#include "pl/execution_context.h"
 
 #include "api/errors.h"
 #include "api/protect.h"

@@ -1,5 +1,6 @@
-// What the CONTEXT of an error says about running Lua code. See enter.h for the contracts.
-#include "pl/enter.h"
+// What the CONTEXT of an error says about running Lua code. See execution_context.h for the
+// contracts.
+#include "pl/execution_context.h"
 
 extern "C" {
 #include "mb/pg_wchar.h"

@@ -62,7 +62,7 @@ Entry *find_entry(uint64 number);
 // Writes the Lua functions that are active in a thread, the innermost first, a line each. The
 // length written. Allocates nothing, so it may be called while an error is raised. Errors: none.
 size_t describe_stack(lua_State *L, char *buffer, size_t size);
-// The error context callback of an entry (context.cpp).
+// The error context callback of an entry (traceback.cpp).
 void describe_entry(void *argument);
 
 } // namespace pllua_bg::pl
