@@ -2,7 +2,8 @@
 #include "pl/call.h"
 
 #include "lua/state.h"
-#include "pg/fault.h"
+#include "pl/call_site.h"
+#include "pl/srf.h"
 
 extern "C" {
 #include "catalog/pg_proc.h"
@@ -24,7 +25,7 @@ Oid actual_type(FmgrInfo *flinfo, Oid declared, int index) {
 }
 
 // Finds the types of arguments and result of this call. Allocates in the site's memory.
-void resolve_types(Site *site, FunctionCallInfo fcinfo) {
+void resolve_types(CallSite *site, FunctionCallInfo fcinfo) {
     const Function *function = site->function;
     if (function->kind != FunctionKind::kPlain)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -46,7 +47,7 @@ void resolve_types(Site *site, FunctionCallInfo fcinfo) {
 }
 
 struct ScalarCall {
-    Site *site;
+    CallSite *site;
     FunctionCallInfo fcinfo;
     Datum value;
 };
@@ -60,34 +61,34 @@ int call_body(lua_State *L) {
     return 0;
 }
 
-Datum call_plain(FunctionCallInfo fcinfo, Site *site) {
+Datum call_plain(FunctionCallInfo fcinfo, CallSite *site) {
     ScalarCall call = {site, fcinfo, 0};
-    EntryOptions options;
+    ExecutionOptions options;
     options.function = site->function;
     options.site = site;
     options.atomic = is_atomic(fcinfo);
     options.read_only = site->function->read_only;
-    Entry entry;
-    open_entry(&entry, site->interpreter, NameStr(site->function->name), options);
-    run_entry(&entry, call_body, &call);
-    close_entry(&entry);
+    ExecutionContext execution;
+    open_execution(&execution, site->interpreter, NameStr(site->function->name), options);
+    run_execution(&execution, call_body, &call);
+    close_execution(&execution);
     return call.value;
 }
 
 } // namespace
 
 TupleDesc expected_row() {
-    const Entry *entry = current_entry();
-    if (entry == nullptr || entry->site == nullptr) return nullptr;
-    const Result &result = entry->site->result;
+    const ExecutionContext *execution = current_execution();
+    if (execution == nullptr || execution->site == nullptr) return nullptr;
+    const Result &result = execution->site->result;
     return result.kind == ResultKind::kRow ? result.descriptor : nullptr;
 }
 
 // The type of argument n of the function that is running, of its result when n is 0.
 Oid argument_type(int n) {
-    const Entry *entry = current_entry();
-    if (entry == nullptr || entry->site == nullptr) return InvalidOid;
-    const Site *site = entry->site;
+    const ExecutionContext *execution = current_execution();
+    if (execution == nullptr || execution->site == nullptr) return InvalidOid;
+    const CallSite *site = execution->site;
     if (n == 0)
         return site->function->kind == FunctionKind::kPlain ? site->result.type_oid : InvalidOid;
     for (int i = 0; i < site->nargs; i++)
@@ -96,51 +97,10 @@ Oid argument_type(int n) {
 }
 
 Datum call_function(FunctionCallInfo fcinfo, bool trusted) {
-    auto *site = static_cast<Site *>(fcinfo->flinfo->fn_extra);
+    auto *site = static_cast<CallSite *>(fcinfo->flinfo->fn_extra);
     if ((site == nullptr || !is_fresh(site)) && !is_suspended(site)) [[unlikely]]
-        site = find_site(fcinfo, trusted, resolve_types);
-    return site->function->returns_set ? call_set(fcinfo, site) : call_plain(fcinfo, site);
-}
-
-Site *find_site(FunctionCallInfo fcinfo, bool trusted, SiteResolver resolve) {
-    FmgrInfo *flinfo = fcinfo->flinfo;
-    auto *site = static_cast<Site *>(flinfo->fn_extra);
-    if (site == nullptr) {
-        site = static_cast<Site *>(MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(Site)));
-        site->memory = flinfo->fn_mcxt;
-        site->trusted = trusted;
-        flinfo->fn_extra = site;
-    }
-    site->user = GetUserId();
-    site->interpreter = find_interpreter(trusted);
-    // Read before: what changes while the function is compiled is seen at the next call.
-    const uint64 generation = function_generation;
-    Function *function = find_function(site->interpreter, flinfo->fn_oid);
-    if (site->function != function || site->generation == 0) {
-        site->generation = 0; // stays so when the rest fails
-        site->function = function;
-        resolve(site, fcinfo);
-    }
-    site->generation = generation;
-    return site;
-}
-
-bool is_atomic(FunctionCallInfo fcinfo) {
-    return fcinfo->context == nullptr || !IsA(fcinfo->context, CallContext) ||
-           castNode(CallContext, fcinfo->context)->atomic;
-}
-
-int push_call(lua_State *L, const Site *site, FunctionCallInfo fcinfo) {
-    pg::fault("push-arguments");
-    const int nargs = site->nargs;
-    if (nargs > LUA_MINSTACK / 2) lua::need_stack(L, nargs + 4);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, site->function->reference);
-    for (int i = 0; i < nargs; i++) {
-        const Argument *argument = &site->arguments[i];
-        const NullableDatum *value = &fcinfo->args[argument->index];
-        types::push(L, argument->type, value->value, value->isnull);
-    }
-    return nargs;
+        site = find_call_site(fcinfo, trusted, resolve_types);
+    return site->function->returns_set ? call_srf(fcinfo, site) : call_plain(fcinfo, site);
 }
 
 void initialize() { initialize_function_cache(); }

@@ -1,6 +1,7 @@
 // Event triggers: the function gets a table with the event and the command tag.
 // Owns nothing.
 #include "pl/call.h"
+#include "pl/call_site.h"
 
 extern "C" {
 #include "commands/event_trigger.h"
@@ -11,7 +12,7 @@ namespace pllua_bg::pl {
 namespace {
 
 struct EventCall {
-    const Site *site;
+    const CallSite *site;
     const EventTriggerData *data;
 };
 
@@ -30,7 +31,7 @@ int event_body(lua_State *L) {
     return 0;
 }
 
-void resolve_event_trigger(Site *site, FunctionCallInfo) {
+void resolve_event_trigger(CallSite *site, FunctionCallInfo) {
     if (site->function->kind != FunctionKind::kEventTrigger)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("function \"%s\" is no event trigger function",
@@ -40,18 +41,18 @@ void resolve_event_trigger(Site *site, FunctionCallInfo) {
 } // namespace
 
 Datum call_event_trigger(FunctionCallInfo fcinfo, bool trusted) {
-    auto *site = static_cast<Site *>(fcinfo->flinfo->fn_extra);
+    auto *site = static_cast<CallSite *>(fcinfo->flinfo->fn_extra);
     if (site == nullptr || !is_fresh(site))
-        site = find_site(fcinfo, trusted, resolve_event_trigger);
+        site = find_call_site(fcinfo, trusted, resolve_event_trigger);
     EventCall call = {site, reinterpret_cast<EventTriggerData *>(fcinfo->context)};
-    EntryOptions options;
+    ExecutionOptions options;
     options.function = site->function;
     options.site = site;
     options.read_only = site->function->read_only;
-    Entry entry;
-    open_entry(&entry, site->interpreter, NameStr(site->function->name), options);
-    run_entry(&entry, event_body, &call);
-    close_entry(&entry);
+    ExecutionContext execution;
+    open_execution(&execution, site->interpreter, NameStr(site->function->name), options);
+    run_execution(&execution, event_body, &call);
+    close_execution(&execution);
     return 0;
 }
 

@@ -17,18 +17,18 @@ namespace {
 
 constexpr size_t kContextSize = 4096;
 
-uint64 entry_count;
+uint64 execution_count;
 
-Entry *entry_of(const pg::Activation *activation) {
-    return activation == nullptr ? nullptr : static_cast<Entry *>(activation->call);
+ExecutionContext *execution_of(const pg::Activation *activation) {
+    return activation == nullptr ? nullptr : static_cast<ExecutionContext *>(activation->call);
 }
 
 // Ends everything but the thread. Returns the error that has to be raised after all.
-ErrorData *unwind(Entry *entry, bool failed) {
-    error_context_stack = entry->callback.previous;
-    if (entry->function != nullptr) release_function(entry->function);
-    ErrorData *error = pg::leave(&entry->activation, failed);
-    Entry *outer = current_entry();
+ErrorData *unwind(ExecutionContext *execution, bool failed) {
+    error_context_stack = execution->callback.previous;
+    if (execution->function != nullptr) release_function(execution->function);
+    ErrorData *error = pg::leave(&execution->activation, failed);
+    ExecutionContext *outer = current_execution();
     if (outer != nullptr) outer->paused = nullptr;
     return error;
 }
@@ -45,7 +45,7 @@ void set_code(ErrorData *error, int status) {
     }
 }
 
-// The traceback goes where the callbacks of outer entries will add theirs.
+// The traceback goes where the callbacks of outer executions will add theirs.
 void add_context(ErrorData *error, const char *text, size_t length) {
     // What has no memory of its own would lose it with the next error.
     if (length == 0 || error->assoc_context == ErrorContext) return;
@@ -62,25 +62,26 @@ void add_context(ErrorData *error, const char *text, size_t length) {
     error->context = context;
 }
 
-void drop_trace(Entry *entry) {
-    if (entry->trace != nullptr) pfree(entry->trace);
-    entry->trace = nullptr;
+void drop_trace(ExecutionContext *execution) {
+    if (execution->trace != nullptr) pfree(execution->trace);
+    execution->trace = nullptr;
 }
 
-// The message handler of every entry: notes where an uncaught error was raised. An error of the
-// server knows already. What a left call has still to close may fail without an entry of its own.
+// The message handler of every execution: notes where an uncaught error was raised. An error of the
+// server knows already. What a left call has still to close may fail without an execution of its
+// own.
 int note_trace(lua_State *L) {
     const lua::ErrorFields *fields = lua::error_fields(L, 1);
-    Entry *entry = current_entry();
+    ExecutionContext *execution = current_execution();
     if (fields != nullptr && fields->server) return 1;
-    if (entry == nullptr || entry->thread != L) return 1;
+    if (execution == nullptr || execution->thread != L) return 1;
     char text[kContextSize];
     const size_t length = describe_stack(L, text, sizeof(text));
-    drop_trace(entry);
+    drop_trace(execution);
     if (length == 0) return 1;
-    entry->trace = static_cast<char *>(
-        MemoryContextAllocExtended(entry->interpreter->memory, length + 1, MCXT_ALLOC_NO_OOM));
-    if (entry->trace != nullptr) memcpy(entry->trace, text, length + 1);
+    execution->trace = static_cast<char *>(
+        MemoryContextAllocExtended(execution->interpreter->memory, length + 1, MCXT_ALLOC_NO_OOM));
+    if (execution->trace != nullptr) memcpy(execution->trace, text, length + 1);
     return 1;
 }
 
@@ -99,41 +100,42 @@ int run_protected(lua_State *L) {
 }
 
 // The error value is on top of the thread.
-ErrorData *take_lua_error(Entry *entry, int status, bool *fresh) {
+ErrorData *take_lua_error(ExecutionContext *execution, int status, bool *fresh) {
     pg::fault("take-error");
     if (pg::pending_error() != nullptr) {
         *fresh = false;
         return pg::copy_pending();
     }
     // The stack of the failed thread may be full, so the value is looked at elsewhere.
-    lua_State *main = entry->interpreter->main;
-    lua_xmove(entry->thread, main, 1);
+    lua_State *main = execution->interpreter->main;
+    lua_xmove(execution->thread, main, 1);
     ErrorData *error = api::error_from_lua(main, -1, fresh);
-    lua_xmove(main, entry->thread, 1);
+    lua_xmove(main, execution->thread, 1);
     if (!*fresh) return error;
     if (error->sqlerrcode == ERRCODE_EXTERNAL_ROUTINE_EXCEPTION || status != LUA_ERRRUN)
         set_code(error, status);
-    if (entry->trace != nullptr) {
-        add_context(error, entry->trace, strlen(entry->trace));
+    if (execution->trace != nullptr) {
+        add_context(error, execution->trace, strlen(execution->trace));
     } else {
         char text[NAMEDATALEN + 32];
         add_context(error, text,
                     static_cast<size_t>(
-                        pg_snprintf(text, sizeof(text), "Lua function \"%s\"", entry->name)));
+                        pg_snprintf(text, sizeof(text), "Lua function \"%s\"", execution->name)));
     }
     return error;
 }
 
 // Ends the use of the thread. A cancel that arrives meanwhile takes the place of the error.
-ErrorData *drop_failed_thread(Entry *entry, bool dead, ErrorData *error, bool *fresh) {
-    if (dead) api::close_thread(entry->thread);
-    lua_settop(entry->thread, 0);
+ErrorData *drop_failed_thread(ExecutionContext *execution, bool dead, ErrorData *error,
+                              bool *fresh) {
+    if (dead) api::close_thread(execution->thread);
+    lua_settop(execution->thread, 0);
     if (error->sqlerrcode == ERRCODE_OUT_OF_MEMORY) pg::release_reserve();
     if (dead || error->sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
         error->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
-        retire_thread(entry->interpreter, entry->thread);
+        retire_thread(execution->interpreter, execution->thread);
     else
-        give_thread(entry->interpreter, entry->thread);
+        give_thread(execution->interpreter, execution->thread);
     if (!pg::pending_is_final() || pg::is_final(error)) return error;
     pg::free_error(error);
     *fresh = false;
@@ -146,59 +148,59 @@ ErrorData *drop_failed_thread(Entry *entry, bool dead, ErrorData *error, bool *f
 }
 
 // The error value is on top of the thread, which has ended with it when `dead`.
-[[noreturn]] void fail(Entry *entry, int status, bool dead) {
+[[noreturn]] void fail(ExecutionContext *execution, int status, bool dead) {
     bool fresh;
-    ErrorData *error = take_lua_error(entry, status, &fresh);
-    error = drop_failed_thread(entry, dead, error, &fresh);
-    drop_trace(entry);
-    unwind(entry, true);
+    ErrorData *error = take_lua_error(execution, status, &fresh);
+    error = drop_failed_thread(execution, dead, error, &fresh);
+    drop_trace(execution);
+    unwind(execution, true);
     raise(error, fresh);
 }
 
 } // namespace
 
-Entry *current_entry() { return entry_of(pg::current_activation); }
+ExecutionContext *current_execution() { return execution_of(pg::current_activation); }
 
-Entry *find_entry(uint64 number) {
+ExecutionContext *find_execution(uint64 number) {
     for (pg::Activation *a = pg::current_activation; a != nullptr; a = a->previous)
-        if (entry_of(a)->number == number) return entry_of(a);
+        if (execution_of(a)->number == number) return execution_of(a);
     return nullptr;
 }
 
-void open_entry(Entry *entry, Interpreter *interpreter, const char *name,
-                const EntryOptions &options) {
-    pg::fault("open-entry");
-    Entry *outer = current_entry();
-    pg::enter(&entry->activation, options.atomic, options.read_only, entry);
+void open_execution(ExecutionContext *execution, Interpreter *interpreter, const char *name,
+                    const ExecutionOptions &options) {
+    pg::fault("open-execution");
+    ExecutionContext *outer = current_execution();
+    pg::enter(&execution->activation, options.atomic, options.read_only, execution);
     if (outer != nullptr) outer->paused = lua::running;
-    entry->interpreter = interpreter;
+    execution->interpreter = interpreter;
     renew_limit(interpreter);
-    entry->thread = options.thread != nullptr ? options.thread : take_thread(interpreter);
-    entry->paused = nullptr;
-    entry->name = name;
-    entry->function = options.function;
-    entry->site = options.site;
-    entry->data = nullptr;
-    entry->sink = nullptr;
-    entry->trace = nullptr;
-    entry->number = ++entry_count;
-    entry->callback.callback = describe_entry;
-    entry->callback.arg = entry;
-    entry->callback.previous = error_context_stack;
-    error_context_stack = &entry->callback;
-    if (entry->function != nullptr) hold_function(entry->function);
-    if (entry->thread == nullptr) [[unlikely]] {
+    execution->thread = options.thread != nullptr ? options.thread : take_thread(interpreter);
+    execution->paused = nullptr;
+    execution->name = name;
+    execution->function = options.function;
+    execution->site = options.site;
+    execution->data = nullptr;
+    execution->sink = nullptr;
+    execution->trace = nullptr;
+    execution->number = ++execution_count;
+    execution->callback.callback = describe_execution;
+    execution->callback.arg = execution;
+    execution->callback.previous = error_context_stack;
+    error_context_stack = &execution->callback;
+    if (execution->function != nullptr) hold_function(execution->function);
+    if (execution->thread == nullptr) [[unlikely]] {
         // A finalizer that ran for want of memory may have been cancelled.
         ErrorData *error = pg::pending_is_final() ? pg::copy_pending() : nullptr;
-        unwind(entry, true);
+        unwind(execution, true);
         if (error != nullptr) pg::rethrow(error);
         ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
                         errdetail("Could not make a Lua thread.")));
     }
 }
 
-bool run_entry(Entry *entry, lua_CFunction body, void *argument) {
-    lua_State *thread = entry->thread;
+bool run_execution(ExecutionContext *execution, lua_CFunction body, void *argument) {
+    lua_State *thread = execution->thread;
     int nargs = 0;
     if (body != nullptr) {
         lua_pushcfunction(thread, run_protected);
@@ -208,40 +210,40 @@ bool run_entry(Entry *entry, lua_CFunction body, void *argument) {
         nargs = 3;
     }
     api::RowSink *outer_sink = api::row_sink;
-    api::row_sink = entry->sink;
+    api::row_sink = execution->sink;
     int nresults;
     const int status = api::resume(thread, nullptr, nargs, &nresults);
     api::row_sink = outer_sink;
     if (status == LUA_YIELD) return true;
     if (status != LUA_OK) [[unlikely]]
-        fail(entry, status, true);
+        fail(execution, status, true);
     if (nresults > 0) [[unlikely]] {
         const auto error_status = static_cast<int>(lua_tointeger(thread, -1));
         lua_pop(thread, 1);
-        fail(entry, error_status, false);
+        fail(execution, error_status, false);
     }
     return false;
 }
 
-void close_entry(Entry *entry) {
-    pg::fault("close-entry");
-    give_thread(entry->interpreter, entry->thread);
-    ErrorData *error = unwind(entry, false);
+void close_execution(ExecutionContext *execution) {
+    pg::fault("close-execution");
+    give_thread(execution->interpreter, execution->thread);
+    ErrorData *error = unwind(execution, false);
     if (error != nullptr) [[unlikely]]
         pg::rethrow(error);
 }
 
-void suspend_entry(Entry *entry) {
-    ErrorData *error = unwind(entry, false);
+void suspend_execution(ExecutionContext *execution) {
+    ErrorData *error = unwind(execution, false);
     if (error != nullptr) [[unlikely]]
         pg::rethrow(error);
 }
 
-void finish_entry(Entry *entry) {
-    const int status = api::close_thread(entry->thread);
-    if (status != LUA_OK) fail(entry, status, false);
-    lua_settop(entry->thread, 0);
-    close_entry(entry);
+void finish_execution(ExecutionContext *execution) {
+    const int status = api::close_thread(execution->thread);
+    if (status != LUA_OK) fail(execution, status, false);
+    lua_settop(execution->thread, 0);
+    close_execution(execution);
 }
 
 } // namespace pllua_bg::pl

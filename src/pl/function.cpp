@@ -198,12 +198,12 @@ Function *compile(Interpreter *interpreter, HeapTuple row, bool check_only) {
     MemoryContextSwitchTo(outer);
 
     push_syntax_context(&draft.syntax, draft.source.text);
-    Entry entry;
-    EntryOptions options;
+    ExecutionContext execution;
+    ExecutionOptions options;
     options.read_only = draft.function->read_only;
-    open_entry(&entry, interpreter, NameStr(draft.function->name), options);
-    run_entry(&entry, compile_draft, &draft);
-    close_entry(&entry);
+    open_execution(&execution, interpreter, NameStr(draft.function->name), options);
+    run_execution(&execution, compile_draft, &draft);
+    close_execution(&execution);
     error_context_stack = draft.syntax.callback.previous;
     MemoryContextSetParent(memory, interpreter->memory);
     return draft.function;

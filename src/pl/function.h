@@ -18,7 +18,7 @@ struct Function {
     Interpreter *interpreter;
     MemoryContext memory;
     int reference; // of the Lua function in the registry
-    int users;     // entries and suspended sets that run it
+    int users;     // executions and suspended srfs that run it
     bool suspect;  // pg_proc has changed since it was last found there
     FunctionKind kind;
     bool returns_set;

@@ -34,12 +34,12 @@ void run_block(const InlineCodeBlock *code, bool trusted) {
     block.text = code->source_text;
     Interpreter *interpreter = find_interpreter(trusted);
     push_syntax_context(&block.syntax, block.text);
-    EntryOptions options;
+    ExecutionOptions options;
     options.atomic = code->atomic;
-    Entry entry;
-    open_entry(&entry, interpreter, kBlockName, options);
-    run_entry(&entry, block_body, &block);
-    close_entry(&entry);
+    ExecutionContext execution;
+    open_execution(&execution, interpreter, kBlockName, options);
+    run_execution(&execution, block_body, &block);
+    close_execution(&execution);
     error_context_stack = block.syntax.callback.previous;
 }
 

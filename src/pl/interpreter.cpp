@@ -112,10 +112,10 @@ int run_start_code(lua_State *L) {
 void run_start_setting(Interpreter *interpreter, const char *name, const char *text, bool common) {
     if (text == nullptr || text[0] == '\0') return;
     StartCode code = {name, text, common};
-    Entry entry;
-    open_entry(&entry, interpreter, name);
-    run_entry(&entry, run_start_code, &code);
-    close_entry(&entry);
+    ExecutionContext execution;
+    open_execution(&execution, interpreter, name);
+    run_execution(&execution, run_start_code, &code);
+    close_execution(&execution);
 }
 
 // Runs the start-up code; when it fails it is run again at the next use.

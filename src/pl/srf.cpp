@@ -3,7 +3,7 @@
 //
 // A row is converted where the function yields it, so errors name the right line. When all rows are
 // wanted, coroutine.yield puts the row away and returns at once: nothing is suspended.
-#include "pl/call.h"
+#include "pl/srf.h"
 
 extern "C" {
 #include "executor/executor.h"
@@ -18,12 +18,12 @@ extern "C" {
 
 namespace pllua_bg::pl {
 
-// The state of one set; kept by its call site for the next one.
-struct Set {
+// The rows that one call returns; kept by its call site for the next one.
+struct Srf {
     api::RowSink sink;
-    Site *site;
+    CallSite *site;
     FunctionCallInfo fcinfo; // of the first call; valid while it lasts
-    Function *function;      // held while the set is suspended
+    Function *function;      // held while the function is suspended
     Interpreter *interpreter;
     lua_State *thread; // suspended; null when there is none
     pg::Actor actor;   // of the first call
@@ -43,216 +43,216 @@ namespace {
 
 // Converts a row into `value`.
 void take_one(lua_State *L, api::RowSink *sink) {
-    auto *set = reinterpret_cast<Set *>(sink);
+    auto *srf = reinterpret_cast<Srf *>(sink);
     const int count = lua_gettop(L);
-    set->value = take_result(L, 1, count, &set->site->result, &set->isnull);
-    set->has_row = true;
-    set->yielded = true;
+    srf->value = take_result(L, 1, count, &srf->site->result, &srf->isnull);
+    srf->has_row = true;
+    srf->yielded = true;
 }
 
-void store_values(lua_State *L, Set *set, Datum *values, bool *nulls) {
+void store_values(lua_State *L, Srf *srf, Datum *values, bool *nulls) {
     // A failure of the tuplestore is no error that Lua code may catch: kCleanup opens no
     // subtransaction for it.
     pg::call_cleanup(L, [=] {
-        tuplestore_putvalues(set->store, set->descriptor, values, nulls);
-        MemoryContextResetOnly(set->row_memory);
+        tuplestore_putvalues(srf->store, srf->descriptor, values, nulls);
+        MemoryContextResetOnly(srf->row_memory);
     });
 }
 
-void store_tuple(lua_State *L, Set *set, HeapTuple tuple) {
+void store_tuple(lua_State *L, Srf *srf, HeapTuple tuple) {
     pg::call_cleanup(L, [=] {
-        tuplestore_puttuple(set->store, tuple);
-        MemoryContextResetOnly(set->row_memory);
+        tuplestore_puttuple(srf->store, tuple);
+        MemoryContextResetOnly(srf->row_memory);
     });
 }
 
-void store_nulls(lua_State *L, Set *set, Datum *values, bool *nulls) {
-    const auto natts = static_cast<size_t>(set->descriptor->natts);
+void store_nulls(lua_State *L, Srf *srf, Datum *values, bool *nulls) {
+    const auto natts = static_cast<size_t>(srf->descriptor->natts);
     memset(values, 0, sizeof(Datum) * natts);
     memset(nulls, 1, natts);
-    store_values(L, set, values, nulls);
+    store_values(L, srf, values, nulls);
 }
 
 // A row of a domain is checked as a whole.
-bool store_domain(lua_State *L, Set *set, int first, int count) {
+bool store_domain(lua_State *L, Srf *srf, int first, int count) {
     bool isnull;
-    const Datum value = take_result(L, first, count, &set->site->result, &isnull);
+    const Datum value = take_result(L, first, count, &srf->site->result, &isnull);
     if (isnull) return false;
     HeapTupleHeader header = nullptr;
     pg::call_cleanup(L, [&] { header = DatumGetHeapTupleHeader(value); });
     HeapTupleData tuple = {};
     tuple.t_len = HeapTupleHeaderGetDatumLength(header);
     tuple.t_data = header;
-    store_tuple(L, set, &tuple);
+    store_tuple(L, srf, &tuple);
     return true;
 }
 
-void store_row(lua_State *L, Set *set, int first, int count) {
-    Result *result = &set->site->result;
-    const auto natts = static_cast<size_t>(set->descriptor->natts);
+void store_row(lua_State *L, Srf *srf, int first, int count) {
+    Result *result = &srf->site->result;
+    const auto natts = static_cast<size_t>(srf->descriptor->natts);
     auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
     auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
     if (result->is_domain) {
-        if (!store_domain(L, set, first, count)) store_nulls(L, set, values, nulls);
+        if (!store_domain(L, srf, first, count)) store_nulls(L, srf, values, nulls);
     } else if (are_columns(L, &first, &count, result)) {
         take_columns(L, first, count, result, values, nulls);
-        store_values(L, set, values, nulls);
+        store_values(L, srf, values, nulls);
     } else if (count == 0 || lua_isnil(L, first)) {
-        store_nulls(L, set, values, nulls);
+        store_nulls(L, srf, values, nulls);
     } else {
-        store_tuple(L, set, types::to_tuple(L, first, result->descriptor, true));
+        store_tuple(L, srf, types::to_tuple(L, first, result->descriptor, true));
     }
 }
 
 // Puts a row away.
 void take_all(lua_State *L, api::RowSink *sink) {
-    auto *set = reinterpret_cast<Set *>(sink);
+    auto *srf = reinterpret_cast<Srf *>(sink);
     const int count = lua_gettop(L);
-    set->yielded = true;
-    if (set->site->result.kind == ResultKind::kRow) {
-        store_row(L, set, 1, count);
+    srf->yielded = true;
+    if (srf->site->result.kind == ResultKind::kRow) {
+        store_row(L, srf, 1, count);
         return;
     }
     Datum value;
     bool isnull;
-    value = take_result(L, 1, count, &set->site->result, &isnull);
-    store_values(L, set, &value, &isnull);
+    value = take_result(L, 1, count, &srf->site->result, &isnull);
+    store_values(L, srf, &value, &isnull);
 }
 
 // What a function returns without having yielded is its only row.
 int finish_body(lua_State *L, int, lua_KContext context) {
-    auto *set = reinterpret_cast<Set *>(context);
+    auto *srf = reinterpret_cast<Srf *>(context);
     lua_remove(L, 1);
-    if (!set->yielded && lua_gettop(L) > 0) set->sink.take(L, &set->sink);
+    if (!srf->yielded && lua_gettop(L) > 0) srf->sink.take(L, &srf->sink);
     return 0;
 }
 
-int set_body(lua_State *L) {
-    auto *set = static_cast<Set *>(lua_touserdata(L, 1));
-    const int nargs = push_call(L, set->site, set->fcinfo);
-    const auto context = reinterpret_cast<lua_KContext>(set);
+int srf_body(lua_State *L) {
+    auto *srf = static_cast<Srf *>(lua_touserdata(L, 1));
+    const int nargs = push_call(L, srf->site, srf->fcinfo);
+    const auto context = reinterpret_cast<lua_KContext>(srf);
     lua_callk(L, nargs, LUA_MULTRET, context, finish_body);
     return finish_body(L, LUA_OK, context);
 }
 
-// Forgets the set; its thread has ended or was left to others.
-void drop_set(Set *set) {
-    set->thread = nullptr;
-    if (set->function != nullptr) release_function(set->function);
-    set->function = nullptr;
+// Forgets the function; its thread has ended or was left to others.
+void drop_srf(Srf *srf) {
+    srf->thread = nullptr;
+    if (srf->function != nullptr) release_function(srf->function);
+    srf->function = nullptr;
 }
 
 // The query ends in an error, or its memory goes for another reason. What the function has left to
 // close is closed without the database; a session in it ends.
 void on_memory_reset(void *argument) {
-    auto *set = static_cast<Set *>(argument);
-    if (set->thread == nullptr || pg::is_lua_abandoned()) return;
+    auto *srf = static_cast<Srf *>(argument);
+    if (srf->thread == nullptr || pg::is_lua_abandoned()) return;
     pg::Closing closing;
     pg::begin_closing(&closing);
-    api::close_thread(set->thread);
-    lua_settop(set->thread, 0);
+    api::close_thread(srf->thread);
+    lua_settop(srf->thread, 0);
     pg::end_closing(&closing);
-    abandon_thread(set->interpreter, set->thread);
-    drop_set(set);
+    abandon_thread(srf->interpreter, srf->thread);
+    drop_srf(srf);
 }
 
-void open_set_entry(Entry *entry, Set *set, FunctionCallInfo fcinfo) {
-    EntryOptions options;
-    options.function = set->function;
-    options.site = set->site;
-    options.thread = set->thread;
+void open_srf(ExecutionContext *execution, Srf *srf, FunctionCallInfo fcinfo) {
+    ExecutionOptions options;
+    options.function = srf->function;
+    options.site = srf->site;
+    options.thread = srf->thread;
     options.atomic = is_atomic(fcinfo);
-    options.read_only = set->function->read_only;
-    open_entry(entry, set->interpreter, NameStr(set->function->name), options);
-    set->sink.thread = entry->thread;
-    entry->sink = &set->sink;
+    options.read_only = srf->function->read_only;
+    open_execution(execution, srf->interpreter, NameStr(srf->function->name), options);
+    srf->sink.thread = execution->thread;
+    execution->sink = &srf->sink;
 }
 
 // The caller needs no more rows: what the function has left to close is closed, without the
 // database: nothing tells that the current user, the settings and the snapshot are those of the
 // calls.
 void on_shutdown(Datum argument) {
-    auto *set = reinterpret_cast<Set *>(DatumGetPointer(argument));
-    // Where an error could not be raised the memory of the set is about to go.
-    if (set->thread == nullptr || !IsTransactionState()) return;
+    auto *srf = reinterpret_cast<Srf *>(DatumGetPointer(argument));
+    // Where an error could not be raised the memory of the srf is about to go.
+    if (srf->thread == nullptr || !IsTransactionState()) return;
     LOCAL_FCINFO(fcinfo, 0);
     fcinfo->context = nullptr;
-    Entry entry;
-    open_set_entry(&entry, set, fcinfo);
+    ExecutionContext execution;
+    open_srf(&execution, srf, fcinfo);
     pg::database_closed = "after the call of the function was left";
-    drop_set(set);
-    finish_entry(&entry);
+    drop_srf(srf);
+    finish_execution(&execution);
 }
 
-Set *prepare_set(Site *site, FunctionCallInfo fcinfo) {
-    Set *set = site->set;
-    if (set == nullptr) {
-        set = static_cast<Set *>(MemoryContextAllocZero(site->memory, sizeof(Set)));
-        set->reset.func = on_memory_reset;
-        set->reset.arg = set;
-        MemoryContextRegisterResetCallback(site->memory, &set->reset);
-        site->set = set;
+Srf *prepare_srf(CallSite *site, FunctionCallInfo fcinfo) {
+    Srf *srf = site->srf;
+    if (srf == nullptr) {
+        srf = static_cast<Srf *>(MemoryContextAllocZero(site->memory, sizeof(Srf)));
+        srf->reset.func = on_memory_reset;
+        srf->reset.arg = srf;
+        MemoryContextRegisterResetCallback(site->memory, &srf->reset);
+        site->srf = srf;
     }
-    set->site = site;
-    set->fcinfo = fcinfo;
-    set->function = site->function;
-    set->interpreter = site->interpreter;
-    set->yielded = false;
-    set->has_row = false;
-    set->actor = pg::current_actor();
-    return set;
+    srf->site = site;
+    srf->fcinfo = fcinfo;
+    srf->function = site->function;
+    srf->interpreter = site->interpreter;
+    srf->yielded = false;
+    srf->has_row = false;
+    srf->actor = pg::current_actor();
+    return srf;
 }
 
-Datum end_of_set(FunctionCallInfo fcinfo, Set *set, ReturnSetInfo *info) {
-    info->isDone = set->has_row ? ExprSingleResult : ExprEndResult;
-    fcinfo->isnull = !set->has_row || set->isnull;
-    return set->has_row ? set->value : 0;
+Datum end_of_rows(FunctionCallInfo fcinfo, Srf *srf, ReturnSetInfo *info) {
+    info->isDone = srf->has_row ? ExprSingleResult : ExprEndResult;
+    fcinfo->isnull = !srf->has_row || srf->isnull;
+    return srf->has_row ? srf->value : 0;
 }
 
-// A set goes on as whom it was begun: its Lua code has the state of that user, and acts as the
+// Rows go on as whom they were begun: the Lua code has the state of that user, and acts as the
 // current one.
-void check_same_actor(const Set *set) {
-    if (pg::is_current(set->actor)) return;
+void check_same_actor(const Srf *srf) {
+    if (pg::is_current(srf->actor)) return;
     ereport(ERROR,
             (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
              errmsg("the rows of function \"%s\" were begun by another user or in another security "
                     "context",
-                    NameStr(set->function->name)),
+                    NameStr(srf->function->name)),
              errhint("Fetch them all as one user.")));
 }
 
-Datum next_row(FunctionCallInfo fcinfo, Site *site, ReturnSetInfo *info) {
+Datum next_row(FunctionCallInfo fcinfo, CallSite *site, ReturnSetInfo *info) {
     const bool first = !is_suspended(site);
-    if (!first) check_same_actor(site->set);
-    Set *set = first ? prepare_set(site, fcinfo) : site->set;
-    set->sink.take = take_one;
-    set->sink.stores = false;
-    set->has_row = false;
-    Entry entry;
-    open_set_entry(&entry, set, fcinfo);
-    lua_State *thread = entry.thread;
-    // From here on an error finds nothing to clean up but what run_entry does.
-    Function *function = set->function;
+    if (!first) check_same_actor(site->srf);
+    Srf *srf = first ? prepare_srf(site, fcinfo) : site->srf;
+    srf->sink.take = take_one;
+    srf->sink.stores = false;
+    srf->has_row = false;
+    ExecutionContext execution;
+    open_srf(&execution, srf, fcinfo);
+    lua_State *thread = execution.thread;
+    // From here on an error finds nothing to clean up but what run_execution does.
+    Function *function = srf->function;
     if (!first) {
-        set->thread = nullptr;
+        srf->thread = nullptr;
         release_function(function);
     }
-    if (!run_entry(&entry, first ? set_body : nullptr, set)) {
-        if (!first) UnregisterExprContextCallback(set->context, on_shutdown, PointerGetDatum(set));
-        set->function = nullptr;
-        close_entry(&entry);
-        return end_of_set(fcinfo, set, info);
+    if (!run_execution(&execution, first ? srf_body : nullptr, srf)) {
+        if (!first) UnregisterExprContextCallback(srf->context, on_shutdown, PointerGetDatum(srf));
+        srf->function = nullptr;
+        close_execution(&execution);
+        return end_of_rows(fcinfo, srf, info);
     }
-    set->thread = thread;
+    srf->thread = thread;
     hold_function(function);
-    suspend_entry(&entry);
+    suspend_execution(&execution);
     if (first) {
-        set->context = info->econtext;
-        RegisterExprContextCallback(set->context, on_shutdown, PointerGetDatum(set));
+        srf->context = info->econtext;
+        RegisterExprContextCallback(srf->context, on_shutdown, PointerGetDatum(srf));
     }
     info->isDone = ExprMultipleResult;
-    fcinfo->isnull = set->isnull;
-    return set->value;
+    fcinfo->isnull = srf->isnull;
+    return srf->value;
 }
 
 TupleDesc describe_store(const Result *result, const char *name) {
@@ -267,39 +267,39 @@ TupleDesc describe_store(const Result *result, const char *name) {
     return descriptor;
 }
 
-Datum all_rows(FunctionCallInfo fcinfo, Site *site, ReturnSetInfo *info) {
-    Set *set = prepare_set(site, fcinfo);
-    set->sink.take = take_all;
-    set->sink.stores = true;
+Datum all_rows(FunctionCallInfo fcinfo, CallSite *site, ReturnSetInfo *info) {
+    Srf *srf = prepare_srf(site, fcinfo);
+    srf->sink.take = take_all;
+    srf->sink.stores = true;
     MemoryContext outer = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
     const bool random = (info->allowedModes & SFRM_Materialize_Random) != 0;
-    set->store = tuplestore_begin_heap(random, false, work_mem);
-    set->descriptor = describe_store(&site->result, NameStr(site->function->name));
+    srf->store = tuplestore_begin_heap(random, false, work_mem);
+    srf->descriptor = describe_store(&site->result, NameStr(site->function->name));
     MemoryContextSwitchTo(outer);
     // What one row needs is gone with the next.
-    set->row_memory = AllocSetContextCreate(outer, "pllua_bg row", ALLOCSET_DEFAULT_SIZES);
-    Entry entry;
-    open_set_entry(&entry, set, fcinfo);
-    MemoryContextSwitchTo(set->row_memory);
-    run_entry(&entry, set_body, set);
+    srf->row_memory = AllocSetContextCreate(outer, "pllua_bg row", ALLOCSET_DEFAULT_SIZES);
+    ExecutionContext execution;
+    open_srf(&execution, srf, fcinfo);
+    MemoryContextSwitchTo(srf->row_memory);
+    run_execution(&execution, srf_body, srf);
     MemoryContextSwitchTo(outer);
-    set->function = nullptr;
-    close_entry(&entry);
-    MemoryContextDelete(set->row_memory);
+    srf->function = nullptr;
+    close_execution(&execution);
+    MemoryContextDelete(srf->row_memory);
     info->returnMode = SFRM_Materialize;
-    info->setResult = set->store;
-    info->setDesc = set->descriptor;
+    info->setResult = srf->store;
+    info->setDesc = srf->descriptor;
     fcinfo->isnull = true;
     return 0;
 }
 
 } // namespace
 
-bool is_suspended(const Site *site) {
-    return site != nullptr && site->set != nullptr && site->set->thread != nullptr;
+bool is_suspended(const CallSite *site) {
+    return site != nullptr && site->srf != nullptr && site->srf->thread != nullptr;
 }
 
-Datum call_set(FunctionCallInfo fcinfo, Site *site) {
+Datum call_srf(FunctionCallInfo fcinfo, CallSite *site) {
     auto *info = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     if (info == nullptr || !IsA(info, ReturnSetInfo))
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -36,10 +36,10 @@ int use_table(lua_State *L) {
 }
 
 void run(TableUse *use) {
-    Entry entry;
-    open_entry(&entry, find_interpreter(true, false), "parameter");
-    (void)run_entry(&entry, use_table, use);
-    close_entry(&entry);
+    ExecutionContext execution;
+    open_execution(&execution, find_interpreter(true, false), "parameter");
+    (void)run_execution(&execution, use_table, use);
+    close_execution(&execution);
 }
 
 } // namespace

@@ -86,22 +86,22 @@ size_t describe_stack(lua_State *L, char *buffer, size_t size) {
     return length;
 }
 
-void describe_entry(void *argument) {
-    auto *entry = static_cast<Entry *>(argument);
-    lua_State *running = entry->paused != nullptr ? entry->paused : lua::running;
+void describe_execution(void *argument) {
+    auto *execution = static_cast<ExecutionContext *>(argument);
+    lua_State *running = execution->paused != nullptr ? execution->paused : lua::running;
     char text[kContextSize];
     size_t length = 0;
-    if (running != nullptr && running != entry->thread)
+    if (running != nullptr && running != execution->thread)
         length = describe_stack(running, text, sizeof(text) - 1);
     if (length > 0 && length < sizeof(text) - 1) text[length++] = '\n';
-    const size_t outer = describe_stack(entry->thread, text + length, sizeof(text) - length);
+    const size_t outer = describe_stack(execution->thread, text + length, sizeof(text) - length);
     if (outer == 0 && length > 0) length--;
     length += outer;
     text[length] = '\0';
     if (length > 0)
         errcontext("%s", text);
     else
-        errcontext("Lua function \"%s\"", entry->name);
+        errcontext("Lua function \"%s\"", execution->name);
 }
 
 } // namespace pllua_bg::pl

@@ -1,6 +1,7 @@
 // Triggers on tables and views: what the function sees, and what becomes of the row.
 // Owns the metatable of trigger objects and the row shapes of relations, per Lua state.
 #include "pl/trigger.h"
+
 #include "pl/call.h"
 
 extern "C" {
@@ -173,7 +174,7 @@ int trigger_body(lua_State *L) {
     auto *call = static_cast<TriggerCall *>(lua_touserdata(L, 1));
     const Trigger *trigger = call->data->tg_trigger;
     lua::need_stack(L, trigger->tgnargs + 10);
-    push_trigger(L, current_entry()->number);
+    push_trigger(L, current_execution()->number);
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->site->function->reference);
     lua_pushvalue(L, kTriggerIndex);
     push_rows(L, call);
@@ -187,7 +188,7 @@ int trigger_body(lua_State *L) {
     return 0;
 }
 
-void resolve_trigger(Site *site, FunctionCallInfo fcinfo) {
+void resolve_trigger(CallSite *site, FunctionCallInfo fcinfo) {
     if (site->function->kind != FunctionKind::kTrigger)
         ereport(ERROR,
                 (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -222,27 +223,27 @@ void find_tuples(TriggerCall *call) {
 
 Datum call_trigger(FunctionCallInfo fcinfo, bool trusted) {
     auto *data = reinterpret_cast<TriggerData *>(fcinfo->context);
-    auto *site = static_cast<Site *>(fcinfo->flinfo->fn_extra);
+    auto *site = static_cast<CallSite *>(fcinfo->flinfo->fn_extra);
     if (site == nullptr || !is_fresh(site) || site->relation != RelationGetRelid(data->tg_relation))
         [[unlikely]] {
         if (site != nullptr) site->generation = 0;
-        site = find_site(fcinfo, trusted, resolve_trigger);
+        site = find_call_site(fcinfo, trusted, resolve_trigger);
     }
     TriggerCall call = {};
     call.site = site;
     call.data = data;
     find_tuples(&call);
-    EntryOptions options;
+    ExecutionOptions options;
     options.function = site->function;
     options.site = site;
     options.read_only = site->function->read_only;
-    Entry entry;
-    open_entry(&entry, site->interpreter, NameStr(site->function->name), options);
-    entry.data = &call;
+    ExecutionContext execution;
+    open_execution(&execution, site->interpreter, NameStr(site->function->name), options);
+    execution.data = &call;
     if (data->tg_oldtable != nullptr || data->tg_newtable != nullptr)
-        entry.activation.transition = data;
-    run_entry(&entry, trigger_body, &call);
-    close_entry(&entry);
+        execution.activation.transition = data;
+    run_execution(&execution, trigger_body, &call);
+    close_execution(&execution);
     return PointerGetDatum(call.result);
 }
 

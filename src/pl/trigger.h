@@ -3,7 +3,7 @@
 #pragma once
 
 #include "lua/lua_api.h"
-#include "pl/call.h"
+#include "pl/call_site.h"
 
 extern "C" {
 #include "commands/trigger.h"
@@ -13,7 +13,7 @@ namespace pllua_bg::pl {
 
 // Lives in the frame of the handler.
 struct TriggerCall {
-    Site *site;
+    CallSite *site;
     TriggerData *data;
     HeapTuple old_tuple; // null when there is none
     HeapTuple new_tuple;
@@ -25,8 +25,8 @@ struct TriggerCall {
 inline constexpr int kTriggerIndex = 2;
 enum TriggerUserValue { kUserOld = 1, kUserNew, kUserRow };
 
-// Pushes the object of the call that the entry with this number makes; afterwards the object is
+// Pushes the object of the call that the execution with this number makes; afterwards the object is
 // dead. Errors: lua (memory).
-void push_trigger(lua_State *L, uint64 entry_number);
+void push_trigger(lua_State *L, uint64 execution_number);
 
 } // namespace pllua_bg::pl

@@ -12,14 +12,14 @@ namespace {
 constexpr char kTriggerType[] = "trigger object";
 
 struct TriggerObject {
-    uint64 entry; // the number of the entry it belongs to
+    uint64 execution; // the number of the execution it belongs to
 };
 
 TriggerCall *check_call(lua_State *L) {
     auto *object = lua::check_userdata<TriggerObject>(L, 1, kTriggerType);
-    Entry *entry = find_entry(object->entry);
-    if (entry == nullptr) lua::raise(L, "55000", "cannot access dead trigger object");
-    return static_cast<TriggerCall *>(entry->data);
+    ExecutionContext *execution = find_execution(object->execution);
+    if (execution == nullptr) lua::raise(L, "55000", "cannot access dead trigger object");
+    return static_cast<TriggerCall *>(execution->data);
 }
 
 const char *operation(TriggerEvent event) {
@@ -161,12 +161,12 @@ void make_metatable(lua_State *L) {
 
 } // namespace
 
-void push_trigger(lua_State *L, uint64 entry_number) {
+void push_trigger(lua_State *L, uint64 execution_number) {
     lua::push_metatable(L, kTriggerType);
     const bool known = !lua_isnil(L, -1);
     lua_pop(L, 1);
     if (!known) make_metatable(L);
-    lua::new_userdata<TriggerObject>(L, kTriggerType, kUserRow)->entry = entry_number;
+    lua::new_userdata<TriggerObject>(L, kTriggerType, kUserRow)->execution = execution_number;
 }
 
 } // namespace pllua_bg::pl

@@ -42,7 +42,7 @@ my %statements = (
 );
 
 my $cancelled = 'ERROR:  57014: canceling statement due to user request';
-for my $point ('prepare-state', 'open-entry', 'make-thread', 'compile', 'push-arguments', 'take-result', 'take-error', 'close-entry')
+for my $point ('prepare-state', 'open-execution', 'make-thread', 'compile', 'push-arguments', 'take-result', 'take-error', 'close-execution')
 {
 	for my $used (0, 1)
 	{

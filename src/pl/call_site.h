@@ -1,0 +1,53 @@
+// What is kept for a place that calls a function (FmgrInfo.fn_extra).
+// Owns the call sites, in the memory context of their FmgrInfo.
+#pragma once
+
+#include "lua/lua_api.h"
+#include "pg/server.h"
+#include "pl/execution_context.h"
+#include "pl/function.h"
+#include "pl/result.h"
+
+namespace pllua_bg::pl {
+
+struct Srf;
+
+// An argument in the order in which it is passed.
+struct Argument {
+    const types::Type *type;
+    int index; // in FunctionCallInfo.args
+};
+
+struct CallSite {
+    Function *function;
+    uint64 generation; // function_generation when `function` was found
+    Oid user;          // who was the current user then
+    bool trusted;
+    Interpreter *interpreter;
+    MemoryContext memory;
+    // Plain functions:
+    int nargs;
+    Argument *arguments;
+    Result result;
+    Srf *srf; // the rows that are being returned, or were
+    // Triggers:
+    Oid relation;
+    uint64 shape; // of the relation's rows: identifier of the tuple descriptor
+    const types::Type **columns;
+};
+
+// The call site with its function, found again when that may have changed. `resolve` completes the
+// site when the function is not the one it had. Errors: pg.
+using CallSiteResolver = void (*)(CallSite *site, FunctionCallInfo fcinfo);
+CallSite *find_call_site(FunctionCallInfo fcinfo, bool trusted, CallSiteResolver resolve);
+inline bool is_fresh(const CallSite *site) {
+    return site->generation == function_generation && (!site->trusted || site->user == GetUserId());
+}
+
+// May the called code end the transaction?
+bool is_atomic(FunctionCallInfo fcinfo);
+
+// Pushes the function of the site and its arguments; the number of arguments. Errors: lua.
+int push_call(lua_State *L, const CallSite *site, FunctionCallInfo fcinfo);
+
+} // namespace pllua_bg::pl
