@@ -102,3 +102,14 @@ SELECT count(*) AS errors_left FROM pg_backend_memory_contexts WHERE name = 'pll
 \set VERBOSITY terse
 SET client_min_messages = warning;
 DROP SCHEMA pl_errors CASCADE;
+
+-- What was reachable from a call that fails may end while the call is let go: its finalizers run, fail, and ask where they are.
+DO LANGUAGE pllua_bg $$
+	local kept <const> = setmetatable({}, {__gc = function() print(select(2, pcall(spi.execute, 'select 1')).context) end})
+	spi.error('53200', 'so much')
+$$;
+DO LANGUAGE pllua_bg $$
+	local kept <const> = setmetatable({}, {__gc = function() print(select(2, pcall(spi.execute, 'select 1')).context) end})
+	local co = coroutine.wrap(function() coroutine.wrap(spi.error)('54001', 'so deep') end)
+	co()
+$$;

@@ -128,14 +128,17 @@ ErrorData *take_lua_error(ExecutionContext *execution, int status, bool *fresh) 
 // Ends the use of the thread. A cancel that arrives meanwhile takes the place of the error.
 ErrorData *drop_failed_thread(ExecutionContext *execution, bool dead, ErrorData *error,
                               bool *fresh) {
-    if (dead) api::close_thread(execution->thread);
-    lua_settop(execution->thread, 0);
+    lua_State *thread = execution->thread;
+    if (dead) api::close_thread(thread);
+    lua_settop(thread, 0);
+    // A finalizer that runs meanwhile may fail, and its error asks for the stack of this call.
+    execution->thread = nullptr;
     if (error->sqlerrcode == ERRCODE_OUT_OF_MEMORY) pg::release_reserve();
     if (dead || error->sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
         error->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
-        retire_thread(execution->interpreter, execution->thread);
+        retire_thread(execution->interpreter, thread);
     else
-        give_thread(execution->interpreter, execution->thread);
+        give_thread(execution->interpreter, thread);
     if (!pg::pending_is_final() || pg::is_final(error)) return error;
     pg::free_error(error);
     *fresh = false;

@@ -94,7 +94,10 @@ void describe_execution(void *argument) {
     if (running != nullptr && running != execution->thread)
         length = describe_stack(running, text, sizeof(text) - 1);
     if (length > 0 && length < sizeof(text) - 1) text[length++] = '\n';
-    const size_t outer = describe_stack(execution->thread, text + length, sizeof(text) - length);
+    const size_t outer =
+        execution->thread == nullptr
+            ? 0
+            : describe_stack(execution->thread, text + length, sizeof(text) - length);
     if (outer == 0 && length > 0) length--;
     length += outer;
     text[length] = '\0';
