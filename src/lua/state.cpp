@@ -61,7 +61,7 @@ void overlay_string(lua_State *L) {
     lua_getglobal(L, "string");
     set_find_functions(L);
     set_gsub_functions(L);
-    set_linear_functions(L);
+    set_rep_function(L);
     set_format_functions(L);
     lua_pop(L, 1);
     // Locked, as in pllua: no one replaces the methods of all strings.

@@ -9,7 +9,7 @@ namespace pllua_bg::lua {
 // Each puts its functions into the string table on top of the stack. Errors: lua (memory).
 void set_find_functions(lua_State *L);   // find, match, gmatch
 void set_gsub_functions(lua_State *L);   // gsub
-void set_linear_functions(lua_State *L); // rep, upper, lower, reverse
+void set_rep_function(lua_State *L);     // rep
 void set_format_functions(lua_State *L); // format, pack, packsize, unpack: Lua's own behind a guard
 
 } // namespace pllua_bg::lua

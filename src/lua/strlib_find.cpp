@@ -14,7 +14,8 @@ namespace {
 
 // What a plain search covers between two looks at the interrupt flag.
 constexpr std::size_t kSearchStretch = 1 << 20;
-constexpr std::ptrdiff_t kShortHaystack = 512;
+// How often it tries where the first character is before it prepares for more.
+constexpr int kFalseStarts = 8;
 
 Text check_text(lua_State *L, int idx) {
     std::size_t length;
@@ -42,19 +43,28 @@ int push_not_found(lua_State *L) {
     return 1;
 }
 
-// For short texts: memmem's preparation would cost more than the search.
-const char *find_shortly(Text haystack, Text needle) {
-    auto size = needle.end - needle.begin;
+// The first place of needle in haystack, or null. memchr is often all there is to do; memmem takes
+// linear time whatever the texts are, but some time to prepare.
+const char *find_plain(lua_State *L, Text haystack, Text needle) {
+    auto size = static_cast<std::size_t>(needle.end - needle.begin);
     if (size == 0) return haystack.begin;
-    while (haystack.end - haystack.begin >= size) {
-        auto places = static_cast<std::size_t>(haystack.end - haystack.begin - size + 1);
-        const void *place = std::memchr(haystack.begin, *needle.begin, places);
-        if (place == nullptr) return nullptr;
-        if (std::memcmp(place, needle.begin, static_cast<std::size_t>(size)) == 0)
-            return static_cast<const char *>(place);
-        haystack.begin = static_cast<const char *>(place) + 1;
+    std::size_t stretch = kSearchStretch + 4 * size;
+    for (int i = 0;; ++i) {
+        auto left = static_cast<std::size_t>(haystack.end - haystack.begin);
+        if (left < size) return nullptr;
+        if (i < kFalseStarts) {
+            const void *start = std::memchr(haystack.begin, *needle.begin, left - size + 1);
+            if (start == nullptr || std::memcmp(start, needle.begin, size) == 0)
+                return static_cast<const char *>(start);
+            haystack.begin = static_cast<const char *>(start) + 1;
+            continue;
+        }
+        std::size_t part = left > stretch ? stretch : left;
+        const void *found = memmem(haystack.begin, part, needle.begin, size);
+        if (found != nullptr || part == left) return static_cast<const char *>(found);
+        haystack.begin += part - size + 1;
+        check_interrupt(L);
     }
-    return nullptr;
 }
 
 int find_literally(lua_State *L, Text subject, Text needle, std::size_t offset) {
@@ -159,22 +169,6 @@ int push_captures(Matcher *m, const char *begin, const char *end) {
     need_stack(m->L, count);
     for (int i = 0; i < count; ++i) push_capture(m, i, begin, end);
     return count;
-}
-
-const char *find_plain(lua_State *L, Text haystack, Text needle) {
-    if (haystack.end - haystack.begin < kShortHaystack) return find_shortly(haystack, needle);
-    auto needle_size = static_cast<std::size_t>(needle.end - needle.begin);
-    std::size_t stretch = kSearchStretch + 4 * needle_size;
-    for (;;) {
-        auto left = static_cast<std::size_t>(haystack.end - haystack.begin);
-        if (left < needle_size) return nullptr;
-        std::size_t size = left > stretch ? stretch : left;
-        const void *found = memmem(haystack.begin, size, needle.begin, needle_size);
-        if (found != nullptr) return static_cast<const char *>(found);
-        if (size == left) return nullptr;
-        haystack.begin += size - needle_size + 1;
-        check_interrupt(L);
-    }
 }
 
 void set_find_functions(lua_State *L) {

@@ -2,7 +2,6 @@
 #include <cctype>
 #include <cstring>
 
-#include "lua/interrupt.h"
 #include "lua/stack.h"
 #include "lua/strlib.h"
 #include "lua/strlib_match.h"
@@ -14,18 +13,6 @@ namespace pllua_bg::lua {
 namespace {
 
 constexpr int kReplacement = 3; // the stack index of the third argument
-
-// Bytes copied between two looks at the interrupt flag.
-constexpr std::size_t kCopyStretch = 1 << 24;
-
-void add_bytes(lua_State *L, luaL_Buffer *buffer, const char *begin, const char *end) {
-    while (static_cast<std::size_t>(end - begin) > kCopyStretch) {
-        luaL_addlstring(buffer, begin, kCopyStretch);
-        begin += kCopyStretch;
-        check_interrupt(L);
-    }
-    luaL_addlstring(buffer, begin, static_cast<std::size_t>(end - begin));
-}
 
 void add_capture(Matcher *m, luaL_Buffer *buffer, int index, const char *begin, const char *end) {
     if (index < m->capture_count && m->captures[index].length >= 0) {
@@ -80,7 +67,7 @@ bool add_replacement(Matcher *m, luaL_Buffer *buffer, const char *begin, const c
     }
     if (!lua_toboolean(L, -1)) {
         lua_pop(L, 1);
-        add_bytes(L, buffer, begin, end);
+        luaL_addlstring(buffer, begin, static_cast<std::size_t>(end - begin));
         return false;
     }
     if (!lua_isstring(L, -1))
@@ -126,7 +113,7 @@ int gsub(lua_State *L) {
         const char *end = try_match(&matcher, place, pattern);
         if (end != nullptr && end != last_end) {
             ++count;
-            add_bytes(L, &buffer, copied, place);
+            luaL_addlstring(&buffer, copied, static_cast<std::size_t>(place - copied));
             if (add_replacement(&matcher, &buffer, place, end, kind)) changed = true;
             copied = place = last_end = end;
         } else {
@@ -135,7 +122,7 @@ int gsub(lua_State *L) {
         if (anchored) break;
     }
     if (changed) {
-        add_bytes(L, &buffer, copied, stop);
+        luaL_addlstring(&buffer, copied, static_cast<std::size_t>(stop - copied));
         luaL_pushresult(&buffer);
     } else {
         lua_pushvalue(L, 1);

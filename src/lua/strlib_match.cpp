@@ -314,9 +314,6 @@ int first_literal(Text pattern) {
 
 } // namespace
 
-unsigned char upper_of[256];
-unsigned char lower_of[256];
-
 void prepare(Matcher *m, lua_State *L, Text subject, Text pattern) {
     m->L = L;
     m->subject = subject;
@@ -363,8 +360,6 @@ void refresh_character_classes() {
         if (std::isalnum(c)) bits |= kAlnum;
         if (std::isxdigit(c)) bits |= kXdigit;
         class_bits[c] = static_cast<std::uint16_t>(bits);
-        upper_of[c] = static_cast<unsigned char>(std::toupper(c));
-        lower_of[c] = static_cast<unsigned char>(std::tolower(c));
     }
 }
 

@@ -53,14 +53,8 @@ void push_capture(Matcher *matcher, int index, const char *begin, const char *en
 // Errors: lua.
 int push_captures(Matcher *matcher, const char *begin, const char *end);
 
-// The first place of needle in haystack, or null. In stretches, with interrupts between. Errors:
-// lua (interrupts).
-const char *find_plain(lua_State *L, Text haystack, Text needle);
-
-// Reads the classes (%a, %d, ...) and the cases of the process's present locale. Called by
-// create_interp; call again when LC_CTYPE changes. Errors: none.
+// Reads the classes (%a, %d, ...) of the process's present locale. Called by create_interp; call
+// again when LC_CTYPE changes. Errors: none.
 void refresh_character_classes();
-extern unsigned char upper_of[256];
-extern unsigned char lower_of[256];
 
 } // namespace pllua_bg::lua

@@ -161,8 +161,6 @@ TEST_CASE("table functions can be canceled") {
 
 TEST_CASE("other library functions can be canceled") {
     check_canceled("while true do local s = ('x'):rep(50000000) end");
-    check_canceled("while true do local s = s:upper() end", "s = ('x'):rep(30000000)");
-    check_canceled("while true do local s = s:reverse() end", "s = ('x'):rep(30000000)");
     check_canceled("return ('%q'):format(s)", "s = ('\\1'):rep(30000000)");
     check_canceled("load(s)", "s = ('x=1 '):rep(20000000)");
     check_canceled("load(function() return s end)", "s = ('x=1 '):rep(2000000)");
