@@ -2,10 +2,10 @@
 #include "pg/compat.h"
 #include "pg/server.h"
 
-#include "api/errors.h"
 #include "api/hooks.h"
-#include "api/protect.h"
-#include "api/spi_cursor.h"
+#include "api/lang/errors.h"
+#include "api/lang/protect.h"
+#include "api/spi/cursor.h"
 #include "lua/hooks.h"
 #include "pg/fault.h"
 #include "pg/hooks.h"

@@ -1,7 +1,7 @@
 // Memory of the server that Lua values hold. See account.h for the contracts.
 #include "api/account.h"
 
-#include "api/spi_cache.h"
+#include "api/spi/cache.h"
 #include "lua/error.h"
 #include "lua/state.h"
 #include "pg/reserve.h"

@@ -1,8 +1,8 @@
 // Puts together what Lua code sees of us. See api.h for the contracts.
 #include "api/api.h"
 
-#include "api/errors.h"
-#include "api/protect.h"
+#include "api/lang/errors.h"
+#include "api/lang/protect.h"
 #include "lua/error.h"
 #include "lua/sandbox.h"
 #include "types/types.h"

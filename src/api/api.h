@@ -13,10 +13,10 @@ namespace pllua_bg::api {
 void open(lua_State *L);
 
 // One line per module, each in a file of its own; each installs its globals. Errors: lua.
-void open_protect(lua_State *L);   // pcall, xpcall, lpcall, load (protect.cpp)
-void open_coroutine(lua_State *L); // coroutine.* (coroutine.cpp)
-void open_spi(lua_State *L);       // spi.* (spi.cpp), quote_ident and friends
-void open_elog(lua_State *L);      // print, pllua.elog (elog.cpp)
-void open_bg(lua_State *L);        // bg.* primitives (bg.cpp); the rest is Lua in lua/bg
+void open_protect(lua_State *L);   // pcall, xpcall, lpcall, load (lang/protect.cpp)
+void open_coroutine(lua_State *L); // coroutine.* (lang/coroutine.cpp)
+void open_spi(lua_State *L);       // spi.* (spi/module.cpp), quote_ident and friends
+void open_elog(lua_State *L);      // print, pllua.elog (lang/elog.cpp)
+void open_bg(lua_State *L);        // bg.* primitives (bg/module.cpp); the rest is Lua in lua/bg
 
 } // namespace pllua_bg::api

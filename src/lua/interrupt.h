@@ -9,7 +9,7 @@
 namespace pllua_bg::lua {
 
 // The thread that runs Lua code now; null when none does. Written by resume() and call(), and where
-// a thread is closed (src/api/protect.cpp).
+// a thread is closed (src/api/lang/protect.cpp).
 extern lua_State *volatile running;
 
 // Serves an interrupt when there is one. For loops in C++ code. Errors: lua.

@@ -9,9 +9,9 @@
 #include "lua/loader.h"
 #include "lua/sandbox.h"
 #include "lua/stack.h"
-#include "lua/strlib.h"
-#include "lua/strlib_match.h"
-#include "lua/tablelib.h"
+#include "lua/stringlib/match.h"
+#include "lua/stringlib/stringlib.h"
+#include "lua/tablelib/tablelib.h"
 
 #include "lua/no_server.h"
 

@@ -1,8 +1,8 @@
 // Entering Lua from the server. See execution_context.h for the contracts.
 #include "pl/execution_context.h"
 
-#include "api/errors.h"
-#include "api/protect.h"
+#include "api/lang/errors.h"
+#include "api/lang/protect.h"
 #include "lua/error.h"
 #include "lua/interrupt.h"
 #include "pg/fault.h"

@@ -2,7 +2,7 @@
 // Owns nothing; an ExecutionContext lives in the frame of the handler that opens it.
 #pragma once
 
-#include "api/protect.h"
+#include "api/lang/protect.h"
 #include "lua/lua_api.h"
 #include "pg/activation.h"
 #include "pg/server.h"

@@ -2,7 +2,7 @@
 #include "pl/interpreter.h"
 
 #include "api/api.h"
-#include "api/errors.h"
+#include "api/lang/errors.h"
 #include "lua/interrupt.h"
 #include "pg/fault.h"
 #include "pg/guard.h"

@@ -10,7 +10,7 @@ extern "C" {
 #include "utils/tuplestore.h"
 }
 
-#include "api/protect.h"
+#include "api/lang/protect.h"
 #include "pg/actor.h"
 #include "pg/compat.h"
 #include "pg/guard.h"

@@ -1,0 +1,326 @@
+// Primitives of bg that concern a session as a whole: launch, find, status, cancel, detach, close.
+#include "api/bg/bg.h"
+
+#include <cmath>
+
+#include "lua/error.h"
+#include "lua/userdata.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+}
+
+namespace pllua_bg::api {
+
+namespace {
+
+// The text at the top of the stack, nullptr when there is none. Errors: lua 22021.
+const char *whole_text(lua_State *L) {
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    if (text != nullptr && strlen(text) != length)
+        lua::raise(L, "22021", "invalid byte sequence for encoding \"%s\": 0x00",
+                   GetDatabaseEncodingName());
+    return text;
+}
+
+// A field of the options at index 1 as text; nullptr when absent. The text belongs to the options.
+const char *text_field(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    const char *text = whole_text(L);
+    lua_pop(L, 1);
+    return text;
+}
+
+double number_field(lua_State *L, const char *name, double absent) {
+    lua_getfield(L, 1, name);
+    const double number = luaL_optnumber(L, -1, absent);
+    lua_pop(L, 1);
+    return number;
+}
+
+// The texts of the sequence in a field, as an array that lives in a userdata pushed here.
+const char **text_list(lua_State *L, const char *name, int *count) {
+    lua_getfield(L, 1, name);
+    *count = lua_istable(L, -1) ? static_cast<int>(lua_rawlen(L, -1)) : 0;
+    auto **texts = static_cast<const char **>(
+        lua_newuserdatauv(L, sizeof(char *) * static_cast<size_t>(*count + 1), 0));
+    for (int i = 0; i < *count; i++) {
+        lua_rawgeti(L, -2, i + 1);
+        luaL_checktype(L, -1, LUA_TSTRING);
+        texts[i] = whole_text(L);
+        lua_pop(L, 1);
+    }
+    return texts;
+}
+
+// The size option: a number of bytes, or a text with a unit as settings have it. Errors: pg 22023.
+Size parse_size(const char *text) {
+    int bytes;
+    const char *hint = nullptr;
+    if (!parse_int(text, &bytes, GUC_UNIT_BYTE, &hint) || bytes <= 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("invalid value for option queue_size: \"%s\"", text),
+                        hint != nullptr ? errhint("%s", _(hint)) : 0));
+    return static_cast<Size>(bytes);
+}
+
+// Raises 22021 for a text that the database cannot hold.
+void verify(const char *text) {
+    if (text != nullptr) verify_text(text, strlen(text));
+}
+
+void verify_options(const session::LaunchOptions &options) {
+    verify(options.name);
+    if (options.name != nullptr && strlen(options.name) >= NAMEDATALEN)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("option name must have less than %d bytes", NAMEDATALEN)));
+    for (int i = 0; i < options.nsettings; i++) {
+        verify(options.setting_names[i]);
+        verify(options.setting_values[i]);
+    }
+}
+
+// launch(options): a handle. The options have been checked in Lua.
+int launch(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    session::LaunchOptions options;
+    options.name = text_field(L, "name");
+    options.wait = number_field(L, "wait", -1);
+    options.idle_timeout = static_cast<int>(number_field(L, "idle_timeout", 0));
+    lua_getfield(L, 1, "cancel_on_exit");
+    if (lua_toboolean(L, -1)) options.on_exit = session::OnExit::kCancel;
+    lua_getfield(L, 1, "snapshot");
+    options.snapshot = lua_toboolean(L, -1);
+    int values;
+    options.setting_names = text_list(L, "names", &options.nsettings);
+    options.setting_values = text_list(L, "values", &values);
+    const char *size = text_field(L, "queue_size");
+    SessionHandle *handle = push_handle(L, 0);
+    lua_getfield(L, 1, "on_notice");
+    lua_setiuservalue(L, -2, kHandleNotice);
+    pg::call_pure(L, [&] {
+        verify_options(options);
+        if (size != nullptr) options.queue_size = parse_size(size);
+        handle->number = session::number(session::launch(options));
+    });
+    return 1;
+}
+
+// find(pid): the number of the session, or nil.
+int find(lua_State *L) {
+    const lua_Integer pid = luaL_checkinteger(L, 1);
+    session::Session *session = nullptr;
+    if (pid > 0 && pid <= PG_INT32_MAX) {
+        pg::call_pure(L, [&] {
+            session = session::find(static_cast<int>(pid), true);
+            if (session != nullptr) session::check_owner(session);
+        });
+    }
+    if (session == nullptr) return 0;
+    lua_pushinteger(L, static_cast<lua_Integer>(session::number(session)));
+    return 1;
+}
+
+struct NumberList {
+    uint64 *numbers;
+    int count;
+    int capacity;
+};
+
+void add_number(session::Session *session, void *argument) {
+    auto *list = static_cast<NumberList *>(argument);
+    if (!has_privs_of_role(GetUserId(), session::status(session).user)) return;
+    if (list->count < list->capacity) list->numbers[list->count] = session::number(session);
+    list->count++;
+}
+
+// numbers(): the numbers of the sessions the current user may use.
+int numbers(lua_State *L) {
+    NumberList list = {nullptr, 0, 0};
+    pg::call_pure(L, [&] { session::for_each(add_number, &list); });
+    list.capacity = list.count;
+    list.numbers = static_cast<uint64 *>(
+        lua_newuserdatauv(L, sizeof(uint64) * static_cast<size_t>(list.capacity + 1), 0));
+    list.count = 0;
+    pg::call_pure(L, [&] { session::for_each(add_number, &list); });
+    lua_createtable(L, list.capacity, 0);
+    for (int i = 0; i < Min(list.count, list.capacity); i++) {
+        lua_pushinteger(L, static_cast<lua_Integer>(list.numbers[i]));
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+int number(lua_State *L) {
+    lua_pushinteger(L, static_cast<lua_Integer>(check_handle(L, 1)->number));
+    return 1;
+}
+
+int is_alive(lua_State *L) {
+    lua_pushboolean(L, session::by_number(check_handle(L, 1)->number) != nullptr);
+    return 1;
+}
+
+int pid(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    int pid = 0;
+    pg::call_pure(L, [&] {
+        session::Session *session = open_session(handle);
+        if (session != nullptr) pid = session::pid(session);
+    });
+    if (pid == 0) return 0;
+    lua_pushinteger(L, pid);
+    return 1;
+}
+
+int name(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const char *name = nullptr;
+    pg::call_pure(L, [&] {
+        session::Session *session = open_session(handle);
+        if (session != nullptr) name = session::status(session).name;
+    });
+    if (name == nullptr || *name == '\0') return 0;
+    lua_pushstring(L, name);
+    return 1;
+}
+
+// As set_text(), and an empty one is left out, too.
+void set_known(lua_State *L, const char *key, const char *text) {
+    if (text != nullptr && *text != '\0') set_text(L, key, text);
+}
+
+// A number of Lua: an integer where it is one.
+void set_amount(lua_State *L, const char *key, lua_Number amount) {
+    lua_Integer whole;
+    if (lua_numbertointeger(amount, &whole) && static_cast<lua_Number>(whole) == amount)
+        lua_pushinteger(L, whole);
+    else
+        lua_pushnumber(L, amount);
+    lua_setfield(L, -2, key);
+}
+
+void set_progress(lua_State *L, const session::Progress &progress) {
+    lua_createtable(L, 0, 3);
+    set_amount(L, "done", progress.done);
+    if (!std::isnan(progress.total)) set_amount(L, "total", progress.total);
+    set_known(L, "message", progress.message);
+    lua_setfield(L, -2, "progress");
+}
+
+// status(handle): a table, also for a session that has ended.
+int status(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    session::Status status = {};
+    status.state = session::State::kGone;
+    session::Progress progress;
+    bool reported = false;
+    pg::call_cleanup(L, [&] {
+        session::Session *session = session::by_number(handle->number);
+        if (session == nullptr) return;
+        status = session::status(session);
+        reported = session::read_progress(session, &progress);
+    });
+    lua_createtable(L, 0, 9);
+    set_text(L, "state", session::state_name(status.state));
+    set_integer(L, "queued", status.queued);
+    if (status.pid != 0) set_integer(L, "pid", status.pid);
+    if (status.transaction != '\0') {
+        const char transaction[2] = {status.transaction, '\0'};
+        set_text(L, "transaction", transaction);
+    }
+    set_known(L, "name", status.name);
+    set_known(L, "sql", status.sql);
+    set_known(L, "error", status.error);
+    if (reported) set_progress(L, progress);
+    return 1;
+}
+
+// Does something that ends or disturbs the session; true when there was one.
+template <void (*Action)(session::Session *)> int act(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    bool found = false;
+    pg::call_cleanup(L, [&] {
+        session::Session *session = closable_session(handle);
+        if (session == nullptr) return;
+        found = true;
+        Action(session);
+    });
+    lua_pushboolean(L, found);
+    return 1;
+}
+
+// The __close of a handle: as close, by the right of whoever launched the session.
+int close_scope(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    pg::call_cleanup(L, [&] {
+        session::Session *session = session::by_number(handle->number);
+        if (session != nullptr) session::close(session);
+    });
+    return 0;
+}
+
+} // namespace
+
+void set_text(lua_State *L, const char *key, const char *text) {
+    if (text == nullptr) return;
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+}
+
+void set_integer(lua_State *L, const char *key, lua_Integer number) {
+    lua_pushinteger(L, number);
+    lua_setfield(L, -2, key);
+}
+
+SessionHandle *check_handle(lua_State *L, int idx) {
+    return lua::check_userdata<SessionHandle>(L, idx, kSessionHandle);
+}
+
+SessionHandle *push_handle(lua_State *L, uint64 number) {
+    SessionHandle *handle = lua::new_userdata<SessionHandle>(L, kSessionHandle, kHandleValues);
+    handle->number = number;
+    return handle;
+}
+
+session::Session *open_session(const SessionHandle *handle) {
+    session::Session *session = session::by_number(handle->number);
+    if (session != nullptr) session::check_owner(session);
+    return session;
+}
+
+session::Session *closable_session(const SessionHandle *handle) {
+    return pg::is_open() ? open_session(handle) : session::by_number(handle->number);
+}
+
+session::Session *require_session(const SessionHandle *handle) {
+    session::Session *session = open_session(handle);
+    if (session == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+                        errmsg("the background session has been closed or detached")));
+    return session;
+}
+
+// What lua/bg is built on; internal functions:
+const luaL_Reg kSessionFunctions[] = {
+    {"launch", launch},
+    {"find", find},
+    {"numbers", numbers},
+    {"number", number},
+    {"is_alive", is_alive},
+    {"pid", pid},
+    {"name", name},
+    {"status", status},
+    {"cancel", act<session::cancel>},
+    {"detach", act<session::detach>},
+    {"close", act<session::close>},
+    {"close_scope", close_scope},
+    {nullptr, nullptr},
+};
+
+} // namespace pllua_bg::api

@@ -1,0 +1,122 @@
+// Iterating over the rows of a cursor, a batch at a time: memory stays flat whatever the number of
+// rows.
+#include "api/lang/result.h"
+#include "api/spi/cache.h"
+#include "api/spi/cursor.h"
+#include "lua/error.h"
+#include "pg/guard.h"
+#include "types/types.h"
+
+extern "C" {
+#include "tcop/pquery.h"
+}
+
+namespace pllua_bg::api {
+
+namespace {
+
+// Rows of the first batch; batches grow while they stay small in memory.
+constexpr int kFirstBatch = 50;
+constexpr int kLargestBatch = 1000;
+constexpr Size kSmallBatch = 128 * 1024;
+
+// Upvalues of an iterator; the third is the cursor.
+constexpr int kState = 1;
+constexpr int kShape = 2;
+constexpr int kExecution = 4;
+constexpr int kUpvalues = 4;
+
+// A plain userdata without a metatable; what it points at are the other upvalues.
+struct Iterator {
+    Cursor *cursor;
+    Execution *execution;
+    RowReader reader;
+    int batch;
+    bool adaptive;
+    bool busy;      // making a row; Lua code that runs meanwhile may not take the batch away
+    bool exhausted; // nothing comes after the present batch
+    bool finished;
+};
+
+void finish(lua_State *L, Iterator *iterator) {
+    iterator->finished = true;
+    if (iterator->cursor->is_private) close_cursor(L, iterator->cursor);
+    return_execution(L, lua_upvalueindex(kExecution));
+}
+
+// Replaces the present batch by the next. Errors: lua.
+void fetch_batch(lua_State *L, Iterator *iterator) {
+    if (iterator->cursor->link == nullptr) lua::raise(L, "24000", "cannot iterate a closed cursor");
+    RowStore *rows = &iterator->execution->rows;
+    reset_execution(L, iterator->execution);
+    prepare_store(rows, L, iterator->execution->context, nullptr);
+    start_reading(&iterator->reader, rows);
+    const Cursor *cursor = iterator->cursor;
+    const long count = iterator->batch;
+    pg::call(L, [cursor, rows, count] {
+        Portal portal = cursor_portal(cursor);
+        if (portal != nullptr) (void)PortalRunFetch(portal, FETCH_FORWARD, count, &rows->receiver);
+    });
+    count_cursor(L, iterator->cursor);
+    start_reading(&iterator->reader, rows);
+    iterator->exhausted = rows->count < static_cast<uint64>(count);
+    if (iterator->exhausted && iterator->cursor->is_private) close_cursor(L, iterator->cursor);
+    if (iterator->adaptive && !iterator->exhausted &&
+        MemoryContextMemAllocated(iterator->execution->context, false) < kSmallBatch)
+        iterator->batch = Min(iterator->batch * 2, kLargestBatch);
+}
+
+int iterate(lua_State *L) {
+    auto *iterator = static_cast<Iterator *>(lua_touserdata(L, lua_upvalueindex(kState)));
+    if (iterator->finished) return 0;
+    if (iterator->busy) lua::raise(L, "55000", "the iterator is running or has failed");
+    iterator->busy = true;
+    if (!next_row(&iterator->reader)) {
+        if (!iterator->exhausted) fetch_batch(L, iterator);
+        if (!next_row(&iterator->reader)) {
+            finish(L, iterator);
+            lua_pushnil(L);
+            return 1;
+        }
+    }
+    types::push_row(L, lua_upvalueindex(kShape), iterator->reader.values, iterator->reader.nulls);
+    iterator->busy = false;
+    return 1;
+}
+
+} // namespace
+
+int push_iterator(lua_State *L, int cursor_idx) {
+    cursor_idx = lua_absindex(L, cursor_idx);
+    auto *cursor = static_cast<Cursor *>(lua_touserdata(L, cursor_idx));
+    if (cursor->link == nullptr) lua::raise(L, "24000", "cannot iterate a closed cursor");
+    auto *iterator = static_cast<Iterator *>(lua_newuserdatauv(L, sizeof(Iterator), 0));
+    *iterator = {};
+    iterator->cursor = cursor;
+    iterator->adaptive = cursor->fetch_count == 0 && cursor->is_private;
+    // Whoever can see the cursor finds it behind the row the iterator has returned last.
+    iterator->batch = cursor->fetch_count > 0 ? cursor->fetch_count
+                      : iterator->adaptive    ? kFirstBatch
+                                              : 1;
+    push_cursor_frame(L, cursor_idx);
+    push_frame_shape(L, -1);
+    lua_remove(L, -2);
+    lua_pushvalue(L, cursor_idx);
+    iterator->execution = take_execution(L);
+    prepare_store(&iterator->execution->rows, L, iterator->execution->context, nullptr);
+    start_reading(&iterator->reader, &iterator->execution->rows);
+    lua_pushcclosure(L, iterate, kUpvalues);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    if (!cursor->is_private) return 3;
+    lua_pushvalue(L, cursor_idx);
+    return 4;
+}
+
+int statement_rows(lua_State *L) {
+    check_statement(L, 1);
+    push_private_cursor(L, 1, 2, lua_gettop(L) - 1);
+    return push_iterator(L, -1);
+}
+
+} // namespace pllua_bg::api

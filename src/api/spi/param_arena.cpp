@@ -1,0 +1,163 @@
+// What one run of a statement needs for its time. See param_arena.h for the contracts.
+#include "api/spi/param_arena.h"
+
+#include "api/account.h"
+#include "lua/interrupt.h"
+#include "lua/state.h"
+#include "lua/userdata.h"
+#include "pg/activation.h"
+#include "pg/guard.h"
+#include "types/plan.h"
+#include "types/portable.h"
+
+extern "C" {
+#include "nodes/params.h"
+}
+
+namespace pllua_bg::api {
+
+namespace {
+
+constexpr char kExecutionType[] = "pllua_bg.execution";
+// Registry key of the pool, a sequence of free executions: its address.
+constexpr char kPool = 0;
+// More than this are not kept; so deep a recursion is rare.
+constexpr lua_Unsigned kMaxPooled = 16;
+
+int collect_execution(lua_State *L) {
+    auto *execution = static_cast<Execution *>(lua_touserdata(L, 1));
+    if (execution->context != nullptr) MemoryContextDelete(execution->context);
+    execution->context = nullptr;
+    recount(L, &execution->rows.counted, 0);
+    return 0;
+}
+
+void count_execution(lua_State *L, Execution *execution) {
+    recount(L, &execution->rows.counted, MemoryContextMemAllocated(execution->context, false));
+}
+
+struct Conversion {
+    int n;
+    const types::Type *const *plans;
+    Datum *values;
+    bool *nulls;
+};
+
+Datum convert_one(lua_State *L, int idx, const types::Type *plan, bool *isnull) {
+    if (plan != nullptr) return types::to_parameter(L, idx, plan, isnull);
+    *isnull = false;
+    return types::to_portable(L, idx);
+}
+
+// Called with a Conversion and its values.
+int convert_all(lua_State *L) {
+    const auto *conversion = static_cast<const Conversion *>(lua_touserdata(L, 1));
+    for (int i = 0; i < conversion->n; i++)
+        conversion->values[i] = convert_one(L, i + 2, conversion->plans[i], &conversion->nulls[i]);
+    return 0;
+}
+
+bool needs_memory(int n, const types::Type *const *plans) {
+    for (int i = 0; i < n; i++)
+        if (plans[i] == nullptr || !plans[i]->by_value) return true;
+    return false;
+}
+
+} // namespace
+
+Execution *take_execution(lua_State *L) {
+    lua::need_stack(L, 4);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kPool);
+    const auto n = static_cast<lua_Integer>(lua_rawlen(L, -1));
+    if (n > 0) {
+        lua_rawgeti(L, -1, n);
+        lua_pushnil(L);
+        lua_rawseti(L, -3, n);
+        lua_remove(L, -2);
+        return static_cast<Execution *>(lua_touserdata(L, -1));
+    }
+    lua_pop(L, 1);
+    require_memory(L, ALLOCSET_DEFAULT_INITSIZE);
+    auto *execution = lua::new_userdata<Execution>(L, kExecutionType);
+    pg::call_cleanup(L, [execution] {
+        execution->context =
+            AllocSetContextCreate(TopMemoryContext, "pllua_bg execution", ALLOCSET_DEFAULT_SIZES);
+    });
+    count_execution(L, execution);
+    return execution;
+}
+
+void reset_execution(lua_State *L, Execution *execution) {
+    MemoryContextReset(execution->context);
+    count_execution(L, execution);
+}
+
+void return_execution(lua_State *L, int idx) {
+    idx = lua_absindex(L, idx);
+    auto *execution = static_cast<Execution *>(lua_touserdata(L, idx));
+    execution->params = nullptr;
+    reset_execution(L, execution);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kPool);
+    const lua_Unsigned n = lua_rawlen(L, -1);
+    if (n < kMaxPooled) {
+        lua_pushvalue(L, idx);
+        lua_rawseti(L, -2, static_cast<lua_Integer>(n + 1));
+    }
+    lua_pop(L, 1);
+}
+
+void convert_values(lua_State *L, Execution *execution, int first, int n,
+                    const types::Type *const *plans, Datum *values, bool *nulls) {
+    if (!needs_memory(n, plans)) {
+        for (int i = 0; i < n; i++) values[i] = convert_one(L, first + i, plans[i], &nulls[i]);
+        return;
+    }
+    // A Lua error may not leave our context the current one, wherever it is caught.
+    Conversion conversion = {n, plans, values, nulls};
+    lua::need_stack(L, n + 2);
+    lua_pushcfunction(L, convert_all);
+    lua_pushlightuserdata(L, &conversion);
+    for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
+    MemoryContext previous = MemoryContextSwitchTo(execution->context);
+    const int status = lua::call(L, n + 1, 0, 0);
+    MemoryContextSwitchTo(previous);
+    if (status != LUA_OK) lua_error(L);
+    count_execution(L, execution);
+}
+
+void set_parameters(lua_State *L, Execution *execution, int first, int nargs, const Oid *types) {
+    execution->params = nullptr;
+    if (nargs == 0) return;
+    const types::Type **plans = nullptr;
+    Datum *values = nullptr;
+    bool *nulls = nullptr;
+    const auto n = static_cast<Size>(nargs);
+    pg::call(L, [=, &plans, &values, &nulls] {
+        pg::ensure_spi();
+        MemoryContextSwitchTo(execution->context);
+        execution->params = makeParamList(nargs);
+        plans = static_cast<const types::Type **>(palloc(sizeof(*plans) * n));
+        values = static_cast<Datum *>(palloc(sizeof(Datum) * n));
+        nulls = static_cast<bool *>(palloc(sizeof(bool) * n));
+        for (int i = 0; i < nargs; i++) plans[i] = types::lookup(types[i], -1);
+    });
+    convert_values(L, execution, first, nargs, plans, values, nulls);
+    for (int i = 0; i < nargs; i++) {
+        ParamExternData *param = &execution->params->params[i];
+        param->value = values[i];
+        param->isnull = nulls[i];
+        param->pflags = PARAM_FLAG_CONST;
+        param->ptype = types[i];
+    }
+}
+
+void initialize_executions(lua_State *L) {
+    lua::new_metatable(L, kExecutionType);
+    lua_pushcfunction(L, collect_execution);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kPool);
+}
+
+} // namespace pllua_bg::api
