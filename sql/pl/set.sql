@@ -204,6 +204,46 @@ CREATE FUNCTION of_domain() RETURNS SETOF checked LANGUAGE pllua_bg AS $$ corout
 SELECT * FROM of_domain();
 SELECT of_domain() LIMIT 1;
 
+
+-- What a function fails to close ends the cursor that is being closed, wherever the error is caught: nothing of it can be read any more.
+CREATE FUNCTION closes() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+	local x <close> = setmetatable({}, {__close = function() return spi.execute('select 1') end})
+	for i = 1, 5 do coroutine.yield(i) end
+$$;
+DO LANGUAGE pllua_bg $$
+	local c = spi.prepare('select closes() limit 1'):getcursor()
+	print(c:fetch(1)[1].closes, pcall(c.close, c))
+	print(select(2, pcall(c.fetch, c, 1)).sqlstate)
+$$;
+DO LANGUAGE pllua_bg $$
+	local c = spi.prepare('select closes() limit 1'):getcursor()
+	print(c:fetch(1)[1].closes, pcall(function() local d <close> = c end))
+$$;
+DO LANGUAGE plpgsql $$
+DECLARE c CURSOR FOR SELECT closes() LIMIT 1; x int;
+BEGIN
+	OPEN c;
+	FETCH c INTO x;
+	BEGIN CLOSE c; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', sqlstate, x; END;
+	BEGIN FETCH c INTO x; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% % %', sqlstate, sqlerrm, x; END;
+	CLOSE c;
+	OPEN c;
+	CLOSE c;
+END $$;
+BEGIN;
+DECLARE c CURSOR FOR SELECT closes() LIMIT 1;
+FETCH c;
+SAVEPOINT a;
+CLOSE c;
+ROLLBACK TO a;
+FETCH c;
+ROLLBACK TO a;
+CLOSE c;
+COMMIT;
+BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT closes() LIMIT 2;
+FETCH c;
+COMMIT;
 \set VERBOSITY terse
 SET client_min_messages = warning;
 DROP SCHEMA pl_set CASCADE;

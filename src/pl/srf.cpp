@@ -7,6 +7,9 @@
 
 extern "C" {
 #include "executor/executor.h"
+#include "utils/builtins.h"
+#include "utils/portal.h"
+#include "utils/resowner.h"
 #include "utils/tuplestore.h"
 }
 
@@ -27,6 +30,7 @@ struct Srf {
     Interpreter *interpreter;
     lua_State *thread; // suspended; null when there is none
     pg::Actor actor;   // of the first call
+    NameData portal;   // that ran then; "" when none did
     ExprContext *context;
     MemoryContextCallback reset;
     bool yielded;
@@ -168,13 +172,7 @@ void open_srf(ExecutionContext *execution, Srf *srf, FunctionCallInfo fcinfo) {
     execution->sink = &srf->sink;
 }
 
-// The caller needs no more rows: what the function has left to close is closed, without the
-// database: nothing tells that the current user, the settings and the snapshot are those of the
-// calls.
-void on_shutdown(Datum argument) {
-    auto *srf = reinterpret_cast<Srf *>(DatumGetPointer(argument));
-    // Where an error could not be raised the memory of the srf is about to go.
-    if (srf->thread == nullptr || !IsTransactionState()) return;
+void close_srf(Srf *srf) {
     LOCAL_FCINFO(fcinfo, 0);
     fcinfo->context = nullptr;
     ExecutionContext execution;
@@ -182,6 +180,28 @@ void on_shutdown(Datum argument) {
     pg::database_closed = "after the call of the function was left";
     drop_srf(srf);
     finish_execution(&execution);
+}
+
+// A portal that is just being closed has let its query go, and the server would run it all the same
+// where the error is caught. As one that has failed it only gives back what it holds.
+void fail_portal(const Srf *srf, ResourceOwner owner) {
+    Portal portal = GetPortalByName(NameStr(srf->portal));
+    if (portal == nullptr || portal->resowner != owner) return;
+    if (portal->status == PORTAL_READY && portal->queryDesc == nullptr) MarkPortalFailed(portal);
+}
+
+// The caller needs no more rows: what the function has left to close is closed, without the
+// database: nothing tells that the current user, the settings and the snapshot are those of the
+// calls.
+void on_shutdown(Datum argument) {
+    auto *srf = reinterpret_cast<Srf *>(DatumGetPointer(argument));
+    // Where an error could not be raised the memory of the srf is about to go.
+    if (srf->thread == nullptr || !IsTransactionState()) return;
+    ResourceOwner owner = CurrentResourceOwner;
+    ErrorData *error = pg::attempt([srf] { close_srf(srf); });
+    if (error == nullptr) return;
+    fail_portal(srf, owner);
+    pg::rethrow(error);
 }
 
 Srf *prepare_srf(CallSite *site, FunctionCallInfo fcinfo) {
@@ -200,6 +220,7 @@ Srf *prepare_srf(CallSite *site, FunctionCallInfo fcinfo) {
     srf->yielded = false;
     srf->has_row = false;
     srf->actor = pg::current_actor();
+    namestrcpy(&srf->portal, ActivePortal == nullptr ? "" : ActivePortal->name);
     return srf;
 }
 

@@ -70,6 +70,18 @@ my @faults = map { ("$_=once", $_ eq 'subxact-abort' ? () : "$_=error") } qw(spi
 my $check = join "\n", map { "$_;" } ('SELECT plain(), writes(), catches(), catches_deep(), calls_sql(), sql_catches(), pure_in_pcall(), fails_inside()', 'SELECT count(*) FROM rows_of()');
 my $right = $node->safe_psql('postgres', $check);
 
+# Newer servers let nobody survive a subtransaction that cannot be begun: the session ends, and nothing else does.
+my (undef, undef, $begun) = $node->psql('postgres', "SET pllua_bg.fault = 'subxact-start=once'; SELECT catches();");
+if ($begun =~ /FATAL/) {
+	ok($node->safe_psql('postgres', 'SHOW server_version_num') >= 160000, 'an error at the begin of a subtransaction is one for good in newer servers only');
+	@faults = grep { !/subxact-start/ } @faults;
+	for my $statement (@statements) {
+		my ($code, $out, $err) = $node->psql('postgres', "SET pllua_bg.fault = 'subxact-start=once'; $statement;");
+		ok($code == 0 || $err =~ /^(psql:\S+ )?FATAL:  fault point "subxact-start"/m, "$statement ends the session at most") or diag($err);
+		is($node->safe_psql('postgres', $check), $right, 'and another is as it was');
+	}
+}
+
 for my $fault (@faults)
 {
 	for my $way ('', 'BEGIN', 'SAVEPOINT')
@@ -133,7 +145,7 @@ SQL
 like($out, qr/^53200\ncopied\|22012\|[01]$/m, 'errors that cannot be copied leave nothing');
 like($err, qr/out of memory/, 'and are raised as out of memory');
 
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|FATAL|terminated by signal|non-empty SPI stack|leak|unexpected state/, 'the server log is clean');
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|FATAL(?!:  fault point "subxact-start")|terminated by signal|non-empty SPI stack|leak|unexpected state/, 'the server log is clean');
 
 # No memory to tell of a session's death: what is open ends with an error all the same, and the next session works.
 ($code, $out, $err) = $node->psql('postgres', <<'SQL', on_error_stop => 0, timeout => 30);
