@@ -111,3 +111,17 @@ do language pllua_bg $$
 $$;
 rollback;
 drop function cur_ref;
+
+-- a cursor over a transition table ends with its trigger
+create table watched (id int);
+create function keeps_cursor() returns trigger language pllua_bg as $$
+    spi.newcursor('kept'):open('select * from newtab')
+$$;
+create trigger keeps_cursor after insert on watched referencing new table as newtab
+    for each statement execute function keeps_cursor();
+begin;
+insert into watched values (1);
+fetch 1 from kept;
+rollback;
+drop table watched;
+drop function keeps_cursor;

@@ -110,6 +110,19 @@ CREATE FUNCTION writes(x int) RETURNS int STABLE LANGUAGE pllua_bg AS $$ spi.exe
 SELECT reads(1);
 SELECT writes(1);
 
+-- what a call returns outlives its connection to SPI, wherever that was made (seen on servers that overwrite freed memory)
+create function connects_in_pcall() returns text language pllua_bg as $$
+    pcall(spi.execute, 'select 1')
+    return 'a result of its own'
+$$;
+select connects_in_pcall();
+create function fails_in_pcall() returns numeric[] language pllua_bg as $$
+    pcall(spi.execute, 'select 1/0')
+    return {1.5, 2.5}
+$$;
+select fails_in_pcall();
+drop function connects_in_pcall, fails_in_pcall;
+
 \set VERBOSITY terse
 SET client_min_messages = warning;
 DROP SCHEMA pl_functions CASCADE;

@@ -38,3 +38,31 @@ SET statement_timeout = '100ms';
 DO LANGUAGE pllua_bg $$ while true do end $$;
 RESET statement_timeout;
 DROP FUNCTION pl_endless();
+
+-- a loop in what is closed after a cancel is stopped too, and the next function can be cancelled as well
+set statement_timeout = '200ms';
+do language pllua_bg $$
+    local closing <close> = setmetatable({}, {__close = function() while true do end end})
+    while true do end
+$$;
+do language pllua_bg $$
+    local co = coroutine.create(function()
+        local closing <close> = setmetatable({}, {__close = function() while true do end end})
+        while true do end
+    end)
+    coroutine.resume(co)
+    coroutine.close(co)
+$$;
+do language pllua_bg $$ while true do end $$;
+-- a finalizer cannot swallow a cancel
+do language pllua_bg $$
+    setmetatable({}, {__gc = function() while true do end end})
+    collectgarbage()
+    while true do end
+$$;
+do language pllua_bg $$
+    local function again() setmetatable({}, {__gc = function() again() while true do end end}) end
+    again()
+    while true do collectgarbage() end
+$$;
+reset statement_timeout;

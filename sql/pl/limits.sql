@@ -43,5 +43,11 @@ SELECT levels(210);
 DO LANGUAGE pllua_bg $$ local function chain(n) local f = tostring for i = 1, n do f = setmetatable({}, {__call = f}) end return f end print((pcall(chain(200)))) chain(300000) $$;
 DO LANGUAGE pllua_bg $$ local events, object = {}, {} events.__call = object setmetatable(object, events) $$;
 
+-- memory beyond pllua_bg.memory_limit is an error with its code
+do language pllua_bg $$
+    local ok, e = pcall(string.rep, 'x', 1 << 40)
+    print(ok, e.sqlstate, e.message)
+$$;
+
 SET client_min_messages = warning;
 DROP SCHEMA pl_limits CASCADE;

@@ -17,3 +17,6 @@ DO LANGUAGE pllua_bg $$ string.planted = nil math.planted = nil $$;
 DROP ROLE regress_pl_sandbox;
 -- the untrusted language has it all
 DO LANGUAGE pllua_bgu $$ print(type(io.open), type(os.getenv), type(debug.getregistry), type(package.loadlib)) $$;
+
+-- the parts of a module cannot be required
+do language pllua_bg $$ print((pcall(require, 'bg.wait')), (pcall(require, 'bg.core')), require('bg') == bg) $$;

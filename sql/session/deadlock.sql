@@ -102,3 +102,51 @@ ROLLBACK;
 DROP FUNCTION outcome_of_start();
 RESET statement_timeout;
 RESET pllua_bg.pool_size;
+
+-- waits that could never end
+create table lk (i int primary key, v int);
+insert into lk values (1, 0), (2, 0);
+create table big as select g, repeat('x', 1000) as t from generate_series(1, 20000) g;
+set deadlock_timeout = '200ms';
+set statement_timeout = '60s';
+-- a session waits for another, idle session of the same launcher
+do language pllua_bg $$
+    local idle <close> = bg.launch()
+    local other <close> = bg.launch()
+    idle:begin()
+    idle:exec('update lk set v = 1 where i = 1')
+    print(other:exec('update lk set v = 2 where i = 1').tag)
+    local ok, e = pcall(idle.exec, idle, 'commit')
+    print(ok, e.sqlstate)
+$$;
+-- the launcher waits for a session that waits for an idle one
+do language pllua_bg $$
+    local idle <close> = bg.launch()
+    local busy <close> = bg.launch()
+    idle:begin()
+    idle:exec('update lk set v = 1 where i = 1')
+    busy:begin()
+    busy:exec('update lk set v = 1 where i = 2')
+    local waiting = busy:run('update lk set v = 2 where i = 1')
+    while not spi.execute("select count(*) = 1 as ok from pg_stat_activity where wait_event_type = 'Lock'")[1].ok do end
+    busy:run('commit')
+    print(spi.execute('update lk set v = 3 where i = 2'))
+    print(waiting:get().tag)
+    local ok, e = pcall(idle.exec, idle, 'commit')
+    print(ok, e.sqlstate)
+$$;
+-- the launcher does not read on, because it waits for a lock of the statement it reads from
+do language pllua_bg $$
+    local s <close> = bg.launch{queue_size = '16kB'}
+    local n = 0
+    local ok, e = pcall(function()
+        for r in s:rows('update big set t = t || 1 returning *') do
+            n = n + 1
+            if n == 1 then spi.execute('update big set t = 1 where g = 1') end
+        end
+    end)
+    print(ok, e.sqlstate)
+    print(s:exec('select 1').value)
+$$;
+table lk order by i;
+drop table lk, big;

@@ -109,3 +109,14 @@ rollback;
 table seen;
 drop table seen;
 drop function launch, ask;
+
+-- a command without rows tells how many it has changed
+create table changed (a int);
+do language pllua_bg $$
+    local s <close> = bg.launch()
+    for _, sql in ipairs{'insert into changed values (1), (2)', 'update changed set a = 3', 'create temp table t as select 1', 'vacuum changed'} do
+        local r = s:exec(sql)
+        print(r.tag, r.n)
+    end
+$$;
+drop table changed;

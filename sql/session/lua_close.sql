@@ -159,3 +159,28 @@ drop procedure rolls_back;
 select wait_until('workers() = 0');
 drop function wait_until, workers;
 drop table log;
+
+-- the session in a set-returning function that an error has stopped is closed
+create function streams() returns setof int language pllua_bg as $$
+    local s <close> = bg.launch()
+    for r in s:rows('select g from generate_series(1, 100000) g') do coroutine.yield(r.g) end
+$$;
+do $$
+declare r record;
+begin
+    for i in 1..3 loop
+        begin
+            for r in select streams() x loop
+                if r.x = 3 then raise exception 'stopped'; end if;
+            end loop;
+        exception when raise_exception then null;
+        end;
+    end loop;
+end $$;
+select count(*) from bg.backend_sessions();
+begin;
+declare c cursor for select streams();
+fetch 2 from c;
+rollback;
+select count(*) from bg.backend_sessions();
+drop function streams;

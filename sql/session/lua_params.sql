@@ -60,3 +60,11 @@ do language pllua_bg $$
     print(s:exec('select 0 + ' .. table.concat(places, ' + '), table.unpack(values)).value)
 $$;
 drop type pair, mood;
+
+-- values nobody asks for are an error, as in spi.execute
+do language pllua_bg $$
+    local s <close> = bg.launch()
+    print(pcall(s.exec, s, 'select 1', 5))
+    print(pcall(spi.execute, 'select 1', 5))
+    print(s:exec('select $2::int', 1, 2).value)
+$$;

@@ -62,3 +62,9 @@ DO LANGUAGE pllua_bg $$
 $$;
 DROP TABLE copied;
 RESET statement_timeout;
+
+-- an option is a whole text
+do language pllua_bg $$
+    print(pcall(bg.launch, {name = 'a\0b'}))
+    print(pcall(bg.launch, {settings = {search_path = 'a\0b'}}))
+$$;

@@ -36,3 +36,16 @@ SELECT bg.run(:pid, $$SELECT i, repeat('x', 100) FROM generate_series(1, 5000) i
 SELECT left(total(:pid, NULL), 5);
 SELECT bg.close(:pid);
 DROP FUNCTION total(int, float8);
+
+-- a wrong column definition list does not lose the result
+select bg.launch() as pid \gset
+select bg.run(:pid, 'select 1 as x');
+\set VERBOSITY terse
+select * from bg.result(:pid) as (a text);
+select * from bg.result(:pid) as (a int);
+create table changed ();
+select bg.run(:pid, 'vacuum changed');
+select * from bg.result(:pid) as (a int);
+select * from bg.result(:pid) as (a text);
+select bg.close(:pid);
+drop table changed;

@@ -58,3 +58,33 @@ do language pllua_bg $$
 $$;
 reset work_mem;
 reset statement_timeout;
+
+-- rows that come slowly are not held back until there are many
+do language pllua_bg $$
+    local s <close> = bg.launch()
+    local gate <close> = bg.launch()
+    gate:exec('select pg_advisory_lock(4711)')
+    local first
+    for r in s:rows('select case g when 1 then 0 else (select 1 from pg_advisory_lock(4711)) end as x from generate_series(1, 2) g') do
+        if not first then gate:exec('select pg_advisory_unlock(4711)') end
+        first = true
+    end
+    print(first)
+$$;
+
+-- other commands on the session whose rows a loop reads: the rest of the rows is kept
+do language pllua_bg $$
+    local s <close> = bg.launch{queue_size = '16kB'}
+    local sum, n = 0, 0
+    for r in s:rows('select g from generate_series(1, 100000) g') do
+        sum = sum + r.g
+        if r.g == 10 then print(s:exec('select 1').value) end
+        if r.g == 20 then
+            for inner in s:rows('select g from generate_series(1, 100000) g') do
+                n = n + 1
+                if n == 50000 then break end
+            end
+        end
+    end
+    print(sum, n, s:exec('select 2').value)
+$$;
