@@ -6,9 +6,11 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use IPC::Run;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 my @pages = grep { -e } ('README.md', glob('docs/*.md'));
@@ -63,10 +65,7 @@ sub matches
 	return $output =~ /\A$pattern\z/;
 }
 
-my $node = PostgreSQL::Test::Cluster->new('docs');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 32\n");
-$node->start;
+my $node = new_node('docs', "max_worker_processes = 32\n");
 
 foreach my $page (@pages)
 {

@@ -2,13 +2,13 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('rights');
-$node->init;
-$node->start;
+my $node = new_node('rights');
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE ROLE plain LOGIN;
@@ -96,6 +96,6 @@ SQL
 like($err, qr/ERROR/, 'a session of another user cannot be used');
 unlike($out, qr/postgres/, 'and gives nothing away');
 
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 $node->stop;
 done_testing();

@@ -6,8 +6,10 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 my $seed = $ENV{RANDOM_SEED} // int(rand(1_000_000_000));
@@ -15,10 +17,7 @@ my $walks = $ENV{RANDOM_WALKS} // 2000;
 my $steps = $ENV{RANDOM_STEPS} // 60;
 note("RANDOM_SEED=$seed RANDOM_WALKS=$walks RANDOM_STEPS=$steps");
 
-my $node = PostgreSQL::Test::Cluster->new('walk');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 16\nfsync = off\nclient_min_messages = error\n");
-$node->start;
+my $node = new_node('walk', "max_worker_processes = 16\nclient_min_messages = error\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 -- What the sessions insert, and what the model says of it: 'sure' it must be there, 'maybe' its session was closed while it ran.
@@ -420,10 +419,8 @@ return 'ok ' .. counter
 $walk$;
 SQL
 
-my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 
-my $backend = $node->background_psql('postgres', on_error_stop => 0);
-$backend->set_query_timer_restart;
+my $backend = new_psql($node);
 my ($good, $ids, $errors) = (0, 0, '');
 for my $walk ($seed .. $seed + $walks - 1)
 {
@@ -437,7 +434,7 @@ for my $walk ($seed .. $seed + $walks - 1)
 is($errors, '', "$walks random walks do what the model says") or diag($errors);
 is($good, $walks, "all walks, $ids commands, from seed $seed");
 
-ok($node->poll_query_until('postgres', "SELECT ($workers) = 0"), 'no worker is left');
+no_workers_left($node, 'at the end');
 is($backend->query('SELECT count(*) FROM bg.sessions'), '0', 'no session is left');
 is( $node->safe_psql('postgres', q{SELECT count(*), min(id) FROM expected WHERE how = 'sure' AND id NOT IN (SELECT id FROM inserted)}),
 	'0|', 'what was committed is there');
@@ -449,6 +446,6 @@ HAVING max(i.id) > min(e.id) FILTER (WHERE i.id IS NULL)
 SQL
 $backend->quit;
 
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 $node->stop;
 done_testing();

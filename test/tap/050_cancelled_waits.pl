@@ -6,7 +6,6 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
@@ -17,15 +16,11 @@ note("RANDOM_SEED=$seed CANCELLED_WAITS=$rounds");
 srand($seed);
 
 my $slots = 6;
-my $node = PostgreSQL::Test::Cluster->new('waits');
-$node->init;
-$node->append_conf('postgresql.conf', <<"CONF");
+my $node = new_node('waits', <<"CONF");
 max_worker_processes = $slots
 max_parallel_workers = 0
 max_logical_replication_workers = 0
-fsync = off
 CONF
-$node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE TABLE gate (x int);
@@ -108,11 +103,9 @@ CREATE FUNCTION check_after(pid int, number int) RETURNS text LANGUAGE pllua_bg 
 $$;
 SQL
 
-my $backend = $node->background_psql('postgres', on_error_stop => 0);
-$backend->set_query_timer_restart;
-my $killer = $node->background_psql('postgres');
-$killer->set_query_timer_restart;
-my $locker = $node->background_psql('postgres');
+my $backend = new_psql($node);
+my $killer = new_psql($node);
+my $locker = new_psql($node);
 $locker->query_safe('BEGIN; LOCK TABLE gate');
 $backend->query_safe('SET client_min_messages = error');
 my $backend_pid = $backend->query_safe('SELECT pg_backend_pid()');
@@ -141,8 +134,7 @@ sub cancelled_wait
 	else
 	{
 		# The backend announces itself by an advisory lock it takes in the same statement.
-		$backend->{stdin} .= "$query;\n";
-		$backend->{run}->pump_nb;
+		ask_later($backend, "$query");
 		$killer->query_safe("DO 'begin loop perform pg_stat_clear_snapshot(); exit when exists (select from pg_stat_activity "
 			  . "where pid = $backend_pid and state = ''active'' and query like ''SELECT wait_in%''); end loop; end'");
 		$killer->query_safe(cancel_soon());
@@ -240,8 +232,7 @@ sub cpu_ticks
 SKIP:
 {
 	skip 'no /proc', 3 unless -r "/proc/$$/stat";
-	$backend->{stdin} .= "SELECT wait_in('lock', $pid, 5);\n";
-	$backend->{run}->pump_nb;
+	ask_later($backend, "SELECT wait_in('lock', $pid, 5)");
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $pid AND wait_event_type = 'Lock'"),
 		'the session waits for a lock');
 	# Two deadlock timeouts are over when this session has waited for two seconds.
@@ -256,7 +247,7 @@ SKIP:
 }
 
 $_->quit for ($killer, $locker, $backend);
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'}), 'no worker is left');
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+no_workers_left($node, 'at the end');
+server_log_is_clean($node);
 $node->stop;
 done_testing();

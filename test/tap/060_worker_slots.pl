@@ -3,19 +3,17 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('slots');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
+my $node = new_node('slots', <<'CONF');
 max_parallel_workers = 0
 max_logical_replication_workers = 0
-fsync = off
+max_worker_processes = 8
 CONF
-$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
-$node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 ALTER SYSTEM SET pllua_bg.max_sessions = 100;
@@ -49,13 +47,11 @@ $$;
 SQL
 
 my $refusal = '53000: could not launch a background session: no free worker slot / You may need to increase max_worker_processes.';
-my $no_workers = q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 for my $slots (0, 1, 8)
 {
 	$node->append_conf('postgresql.conf', "max_worker_processes = $slots");
 	$node->restart;
-	my $backend = $node->background_psql('postgres', on_error_stop => 0);
-	$backend->set_query_timer_restart;
+	my $backend = new_psql($node);
 	my ($opened, $refused) = split /\|/, $backend->query_safe('SELECT * FROM launch_many(50)');
 	is($opened, $slots, "$slots slots: as many sessions");
 	is($refused, $refusal, "$slots slots: the others are refused with the reason");
@@ -76,14 +72,14 @@ for my $slots (0, 1, 8)
 
 	# A transaction that wants one slot more than are free gives back those it had.
 	$backend->query_safe(q{SELECT let_go('close')});
-	ok($node->poll_query_until('postgres', $no_workers), "$slots slots: closed sessions end");
+	no_workers_left($node, "$slots slots: closed sessions end");
 	my $wanted = $slots + 1;
 	$backend->query("BEGIN; INSERT INTO done VALUES ('one too many')");
 	$backend->query("SELECT bg.on_commit('insert into done values (''on commit'')') FROM generate_series(1, $wanted)");
 	$backend->query('COMMIT');
 	like($backend->{stderr}, qr/no free worker slot/, "$slots slots, $wanted wanted at commit: refused");
 	$backend->{stderr} = '';
-	ok($node->poll_query_until('postgres', $no_workers), "$slots slots: the workers of the failed commit end");
+	no_workers_left($node, "$slots slots: the workers of the failed commit end");
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM done'), '0', "$slots slots: neither the transaction nor its work was done");
 
 	# Slots come back however the session ends, again and again.
@@ -92,7 +88,7 @@ for my $slots (0, 1, 8)
 		($opened) = split /\|/, $backend->query_safe('SELECT * FROM launch_many(50)');
 		is($opened, $slots, "$slots slots: all of them after $how");
 		$backend->query_safe("SELECT let_go('$how')");
-		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: free after $how");
+		no_workers_left($node, "$slots slots: free after $how");
 	}
 	if ($slots > 0)
 	{
@@ -101,7 +97,7 @@ for my $slots (0, 1, 8)
 		$backend->query_safe('COMMIT');
 		ok($node->poll_query_until('postgres', "SELECT count(*) = $slots + 1 FROM done"), "$slots slots: as much on_commit work as there are slots");
 		$node->safe_psql('postgres', 'TRUNCATE done');
-		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: its workers end");
+		no_workers_left($node, "$slots slots: its workers end");
 
 		# Sessions that wait for another use make room for on_commit work.
 		$backend->query_safe("SET pllua_bg.pool_size = $slots; SET pllua_bg.pool_lifetime = '1h'; SET pllua_bg.launch_wait = '20s'");
@@ -117,23 +113,22 @@ for my $slots (0, 1, 8)
 		ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM done'), "$slots slots: which is done");
 		$node->safe_psql('postgres', 'TRUNCATE done');
 		$backend->query_safe('SET pllua_bg.pool_size = 0; SET pllua_bg.launch_wait = 0');
-		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: the pool is empty");
+		no_workers_left($node, "$slots slots: the pool is empty");
 
 		# A launch that waits gets the slot another session gives back.
 		$backend->query_safe('SELECT * FROM launch_many(50)');
-		my $waiting = $node->background_psql('postgres', on_error_stop => 0);
-		$waiting->{stdin} .= "SELECT bg.launch(wait => 60) > 0;\n";
-		$waiting->{run}->pump_nb;
+		my $waiting = new_psql($node);
+		ask_later($waiting, "SELECT bg.launch(wait => 60) > 0");
 		ok( $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT bg.launch(wait%' AND wait_event IN ('PlluaBgStart', 'BgWorkerStartup')}),
 			"$slots slots: a launch waits for one");
 		$backend->query_safe(q{SELECT let_go('close')});
 		is($waiting->query('SELECT 1'), "t\n1", "$slots slots: and gets it");
 		$waiting->quit;
-		ok($node->poll_query_until('postgres', $no_workers), "$slots slots: free again");
+		no_workers_left($node, "$slots slots: free again");
 	}
 	$backend->quit;
 }
 
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 $node->stop;
 done_testing();

@@ -5,35 +5,14 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('stops');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\nrestart_after_crash = on\n");
-$node->start;
+my $node = new_node('stops', "max_worker_processes = 8\nrestart_after_crash = on\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE TABLE mark (what text);
-CREATE FUNCTION session_open(fault text DEFAULT '') RETURNS int LANGUAGE pllua_bg AS $$
-	local s = bg.launch{settings = fault ~= '' and {['pllua_bg.fault'] = fault} or nil}
-	return s.pid
-$$;
-CREATE FUNCTION session_send(pid int, query text) RETURNS void LANGUAGE pllua_bg AS $$
-	bg.run(pid, query)
-$$;
-CREATE FUNCTION session_take(pid int) RETURNS text LANGUAGE pllua_bg AS $$
-	local ok, result = pcall(bg.result, pid)
-	if ok then return result and result.tag or 'nothing' end
-	return result.sqlstate .. ': ' .. (result.detail or result.message)
-$$;
-CREATE FUNCTION session_exec(pid int, query text) RETURNS text LANGUAGE pllua_bg AS $$
-	local ok, result = pcall(function() return bg.session(pid):exec(query) end)
-	if ok then return tostring(result.value or result.tag) end
-	return result.sqlstate .. ': ' .. (result.detail or result.message)
-$$;
 -- Terminates the worker in the middle of its rows; the rows before are in order, the cause comes after them.
 CREATE FUNCTION stream_until_killed(pid int, query text) RETURNS text LANGUAGE pllua_bg AS $$
 	local n = 0
@@ -49,47 +28,32 @@ CREATE FUNCTION stream_until_killed(pid int, query text) RETURNS text LANGUAGE p
 	return type(e) == 'string' and e or e.sqlstate .. ': ' .. (e.detail or e.message)
 $$;
 SQL
+session_functions($node, "{settings = option and {['pllua_bg.fault'] = option} or nil}");
 
-my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 my $terminated = qr/^08006: .*terminating.*administrator command/;
-
-sub no_workers_left
-{
-	my ($name) = @_;
-	ok($node->poll_query_until('postgres', "SELECT ($workers) = 0"), "$name: no worker is left");
-}
 
 sub sessions_work
 {
 	my ($name) = @_;
 	is($node->safe_psql('postgres', q{SELECT session_exec(session_open(), 'select 42')}), '42', "$name: sessions work");
-	no_workers_left($name);
-}
-
-# Waits until a process is gone.
-sub is_gone
-{
-	my ($pid, $name) = @_;
-	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
-	while (kill(0, $pid) && time < $end) { select undef, undef, undef, 0.01; }
-	ok(!kill(0, $pid), "$name: the worker is gone");
+	no_workers_left($node, $name);
 }
 
 # The worker is terminated while it streams, while it copies, while it forgets.
 my $launcher = new_psql($node);
 my $pid = $launcher->query_safe('SELECT session_open()');
 like($launcher->query_safe("SELECT stream_until_killed($pid, 'select generate_series(1, 100000000)')"), $terminated, 'streaming: the cause after the rows');
-no_workers_left('streaming');
+no_workers_left($node, 'streaming');
 $pid = $launcher->query_safe('SELECT session_open()');
 like($launcher->query_safe("SELECT stream_until_killed($pid, 'copy (select generate_series(1, 100000000)) to stdout')"), $terminated, 'COPY TO STDOUT: the cause after the rows');
-no_workers_left('COPY TO STDOUT');
+no_workers_left($node, 'COPY TO STDOUT');
 
 $pid = $launcher->query_safe('SELECT session_open()');
 $launcher->query_safe("SELECT session_send($pid, 'copy (select generate_series(1, 1000000000)) to ''/dev/null''')");
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_progress_copy WHERE pid = $pid AND tuples_processed > 0"), 'COPY TO a file runs');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 like($launcher->query_safe("SELECT session_take($pid)"), $terminated, 'COPY TO a file: its result tells the cause');
-no_workers_left('COPY TO a file');
+no_workers_left($node, 'COPY TO a file');
 
 for my $round (1 .. 5)
 {
@@ -98,7 +62,7 @@ for my $round (1 .. 5)
 	$launcher->query_safe("SELECT session_send($pid, 'discard all')");
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 	like($launcher->query_safe("SELECT session_take($pid)"), qr/^DISCARD ALL$|$terminated/, "DISCARD ALL, round $round: it is done or tells the cause");
-	no_workers_left("DISCARD ALL, round $round");
+	no_workers_left($node, "DISCARD ALL, round $round");
 }
 
 # Detached with work to do, then terminated: nothing stays.
@@ -106,7 +70,7 @@ $pid = $launcher->query_safe('SELECT session_open()');
 $launcher->query_safe("SELECT session_send($pid, 'select pg_sleep(1000)'), bg.detach($pid)");    # workload
 $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $pid AND state = 'active'");
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
-no_workers_left('detached');
+no_workers_left($node, 'detached');
 
 # Phases that only a build with fault points can hold open.
 $launcher->query_safe(q{LOAD 'pllua_bg'});
@@ -130,11 +94,11 @@ SKIP:
 			$starting->query_safe('RESET statement_timeout');
 			kill 'TERM', $pid;
 			like($starting->query_safe("SELECT session_exec($pid, 'select 42')"), qr/^0800[36]: /, 'terminated before it was a backend: an answer');
-			is_gone($pid, 'terminated before it was a backend');
+			process_is_gone($pid, 'terminated before it was a backend');
 			$pid = $starting->query_safe('SELECT session_open()');
 			$starting->query_safe("SELECT bg.close($pid)");
 			kill 'TERM', $pid;
-			is_gone($pid, 'closed before it was a backend');
+			process_is_gone($pid, 'closed before it was a backend');
 		}
 		else
 		{
@@ -153,7 +117,7 @@ SKIP:
 	$launcher->query_safe("SELECT bg.close($pid)");
 	$pid = $launcher->query_safe(q{SELECT session_open('worker-command=exit')});
 	like($launcher->query_safe("SELECT session_exec($pid, 'select 42')"), qr/^08006: /, 'an end before a command fails the command');
-	no_workers_left('fault points');
+	no_workers_left($node, 'fault points');
 	$launcher->query_safe("SET pllua_bg.fault = 'on-commit-start=error'");
 	$launcher->query_safe(q{BEGIN; INSERT INTO mark VALUES ('lost'); SELECT bg.on_commit('insert into mark values (''lost too'')')});
 	$launcher->query('COMMIT');
@@ -161,7 +125,7 @@ SKIP:
 	$launcher->{stderr} = '';
 	$launcher->query_safe('RESET pllua_bg.fault');
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM mark'), '0', 'nothing was committed');
-	no_workers_left('on_commit');
+	no_workers_left($node, 'on_commit');
 }
 $launcher->quit;
 sessions_work('after all that');
@@ -186,10 +150,8 @@ $node->wait_for_log(qr/received smart shutdown request/);
 is($launcher->query_safe("SELECT session_exec($pids[0], 'select 42')"), '42', 'smart: a session goes on while its launching backend is there');
 is($launcher->query_safe("SELECT session_exec(session_open(), 'select 42')"), '42', 'smart: also a new one');
 $launcher->quit;
-is_gone($_, 'smart') foreach @pids;
-my $end = time + $PostgreSQL::Test::Utils::timeout_default;
-while (-e $node->data_dir . '/postmaster.pid' && time < $end) { select undef, undef, undef, 0.01; }
-ok(!-e $node->data_dir . '/postmaster.pid', 'smart: the server stops');
+process_is_gone($_, 'smart') foreach @pids;
+ok(wait_until(sub { !-e $node->data_dir . '/postmaster.pid' }), 'smart: the server stops');
 $node->_update_pid(0);
 $node->start;
 sessions_work('after a smart shutdown');
@@ -199,7 +161,7 @@ for my $mode ('fast', 'immediate')
 	$launcher = new_psql($node);
 	@pids = open_all_kinds($launcher, $mode);
 	$node->stop($mode);
-	is_gone($_, $mode) foreach @pids;
+	process_is_gone($_, $mode) foreach @pids;
 	eval { $launcher->quit };
 	$node->start;
 	sessions_work("after $mode shutdown");
@@ -212,7 +174,7 @@ my $offset = -s $node->logfile;
 kill 'KILL', $pids[2];
 ok($node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset), 'crash: the server starts anew');
 ok($node->wait_for_log(qr/database system is ready to accept connections/, $offset), 'crash: and is back');
-is_gone($_, 'crash') foreach @pids;
+process_is_gone($_, 'crash') foreach @pids;
 eval { $launcher->quit };
 sessions_work('after a crash');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mark'), '0', 'no open transaction was committed');

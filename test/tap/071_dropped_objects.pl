@@ -4,23 +4,12 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('dropped');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
-$node->start;
+my $node = new_node('dropped', "max_worker_processes = 8\n");
 
-my $no_workers = q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
-
-sub no_workers_left
-{
-	my ($name) = @_;
-	ok($node->poll_query_until('postgres', $no_workers), "$name: no worker is left");
-}
 
 # The error a statement raises, or nothing.
 sub error_of
@@ -47,7 +36,7 @@ $launcher = new_psql($node, 'doomed');
 my $pid = $launcher->query_safe('SELECT bg.launch()');
 $launcher->query_safe("SELECT bg.run($pid, 'begin'), bg.wait($pid)");
 is($node->safe_psql('postgres', 'DROP DATABASE doomed WITH (FORCE)'), '', 'DROP DATABASE WITH (FORCE): done');
-no_workers_left('DROP DATABASE WITH (FORCE)');
+no_workers_left($node, 'DROP DATABASE WITH (FORCE)');
 eval { $launcher->quit };
 
 # DROP ROLE.
@@ -74,7 +63,7 @@ like(error_of($launcher, "DO LANGUAGE pllua_bg 'local s <close> = bg.launch() s:
 $node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA bg FROM PUBLIC');
 is($node->safe_psql('postgres', 'SELECT 1'), '1', 'DROP ROLE: the server lives');
 eval { $launcher->quit };
-no_workers_left('DROP ROLE');
+no_workers_left($node, 'DROP ROLE');
 
 # A role that may no longer log in, or no longer connect, gets no new session; what is open goes on.
 $node->safe_psql('postgres', 'CREATE ROLE app LOGIN; GRANT USAGE ON SCHEMA bg TO app');
@@ -83,7 +72,7 @@ $pid = $launcher->query_safe('SELECT bg.launch()');
 $node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA bg FROM app');
 like(error_of($launcher, 'SELECT bg.launch()'), qr/permission denied/, 'REVOKE USAGE ON SCHEMA bg: no new session');
 $launcher->quit;
-no_workers_left('REVOKE');
+no_workers_left($node, 'REVOKE');
 
 # DROP EXTENSION in the launching backend and elsewhere.
 for my $where ('here', 'elsewhere')
@@ -101,12 +90,12 @@ for my $where ('here', 'elsewhere')
 	is($launcher->query_safe("SELECT x FROM bg.result($pid) AS (x int)"), '42', "CREATE EXTENSION again, $where: the session is still there");
 	$launcher->query_safe('SET client_min_messages = error; DROP EXTENSION pllua_bg CASCADE');
 	$launcher->quit;
-	no_workers_left("DROP EXTENSION $where");
+	no_workers_left($node, "DROP EXTENSION $where");
 	$node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
 }
 is($node->safe_psql('postgres', q{SELECT bg.launch() > 0}), 't', 'sessions work afterwards');
-no_workers_left('at the end');
+no_workers_left($node, 'at the end');
 
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 $node->stop;
 done_testing();

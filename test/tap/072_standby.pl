@@ -2,36 +2,30 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
-$primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
-$primary->start;
+my $primary = new_node('primary', "max_worker_processes = 8\n", allows_streaming => 1);
 $primary->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE TABLE item AS SELECT generate_series(1, 1000) AS id;
-CREATE FUNCTION session_exec(pid int, query text) RETURNS text LANGUAGE pllua_bg AS $$
-	local ok, result = pcall(function() return bg.session(pid):exec(query) end)
-	if ok then return tostring(result.value or result.tag) end
-	return result.sqlstate .. ': ' .. result.message
-$$;
 CREATE FUNCTION session_sum(pid int) RETURNS text LANGUAGE pllua_bg AS $$
 	local sum = 0
 	for row in bg.session(pid):rows('select id from item') do sum = sum + row.id end
 	return tostring(sum)
 $$;
 SQL
+session_functions($primary);
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
 
-my $no_workers = q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
-my $launcher = $standby->background_psql('postgres', on_error_stop => 0);
-$launcher->set_query_timer_restart;
+my $launcher = new_psql($standby);
 my $pid = $launcher->query_safe('SELECT bg.launch()');
 is($launcher->query_safe("SELECT session_exec($pid, 'select pg_is_in_recovery()')"), 'true', 'a session on a standby');
 is($launcher->query_safe(q{DO LANGUAGE pllua_bg $$
@@ -68,7 +62,7 @@ ok($standby->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_acti
 	'a recovery conflict: no transaction is left open');
 $launcher->query("SELECT bg.close($pid)");
 $launcher->{stderr} = '';
-ok($standby->poll_query_until('postgres', $no_workers), 'the session has ended');
+no_workers_left($standby, 'the session has ended');
 
 # Promotion.
 $pid = $launcher->query_safe('SELECT bg.launch()');
@@ -80,8 +74,8 @@ is($launcher->query_safe("SELECT session_exec(bg.launch(), 'insert into item val
 $launcher->query_safe(q{BEGIN; SELECT bg.on_commit('insert into item values (0)'); COMMIT});
 ok($standby->poll_query_until('postgres', 'SELECT count(*) = 13 FROM item'), 'and on_commit');
 $launcher->quit;
-ok($standby->poll_query_until('postgres', $no_workers), 'no worker is left');
+no_workers_left($standby, 'at the end');
 
-unlike(slurp_file($_->logfile), qr/TRAP|PANIC|terminated by signal|leak/, $_->name . ': the server log is clean') foreach ($primary, $standby);
+server_log_is_clean($_) foreach ($primary, $standby);
 $standby->stop;
 done_testing();

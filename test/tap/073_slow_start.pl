@@ -5,27 +5,15 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('slow');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\ndynamic_shared_memory_type = mmap\nrestart_after_crash = on\n");
-$node->start;
+my $node = new_node('slow', "max_worker_processes = 8\ndynamic_shared_memory_type = mmap\nrestart_after_crash = on\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE TABLE mark (what text, size int);
 CREATE TABLE gate (x int);
-CREATE FUNCTION session_open(on_exit text DEFAULT 'finish') RETURNS int LANGUAGE pllua_bg AS $$
-	return bg.launch{queue_size = '4kB', on_exit = on_exit}.pid
-$$;
-CREATE FUNCTION session_exec(pid int, query text) RETURNS text LANGUAGE pllua_bg AS $$
-	local ok, result = pcall(function() return bg.session(pid):exec(query) end)
-	if ok then return tostring(result.value or result.tag) end
-	return result.sqlstate .. ': ' .. (result.detail or result.message)
-$$;
 -- n commands each of which is larger than the queue; what they have done shows in the table.
 CREATE FUNCTION send_large(pid int, what text, n int) RETURNS int LANGUAGE pllua_bg AS $$
 	local s, text = bg.session(pid), string.rep('x', 100000)
@@ -36,8 +24,8 @@ CREATE FUNCTION launch_and(pid int, how text) RETURNS void LANGUAGE pllua_bg AS 
 	bg.session(pid)[how](bg.session(pid))
 $$;
 SQL
+session_functions($node, "{queue_size = '4kB', on_exit = option}");
 
-my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
 
 # What a statement prints, and its error.
@@ -72,7 +60,7 @@ sub nothing_left
 my $launcher = new_psql($node);
 $launcher->query_safe(q{SELECT session_exec(session_open(), 'select 1')});
 $launcher->quit;
-ok($node->poll_query_until('postgres', "SELECT ($workers) = 0"), 'warmed up');
+no_workers_left($node, 'warmed up');
 $at_rest = $node->safe_psql('postgres', $segments);
 
 # Full queues of a session that is busy: it waits for a lock.
@@ -238,7 +226,7 @@ SKIP:
 			$node->append_conf('postgresql.auto.conf', "pllua_bg.fault = ''");
 			$node->start;
 		}
-		ok(wait_until(sub { !kill 0, $pid }), "held, $how: the worker is gone");
+		process_is_gone($pid, "held, $how: the worker is gone");
 		eval { $launcher->quit };
 		set_fault($node, '');
 		is($node->safe_psql('postgres', q{SELECT session_exec(session_open(), 'select 42')}), '42', "held, $how: sessions work afterwards");

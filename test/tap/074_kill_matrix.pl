@@ -5,31 +5,15 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('matrix');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\ndynamic_shared_memory_type = mmap\ndeadlock_timeout = 20ms\nwal_level = replica\nmax_wal_senders = 2\n");
-$node->start;
+my $node = new_node('matrix', "max_worker_processes = 8\ndynamic_shared_memory_type = mmap\ndeadlock_timeout = 20ms\nwal_level = replica\nmax_wal_senders = 2\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE TABLE mark (what text);
 CREATE TABLE gate (x int);
-CREATE FUNCTION session_open() RETURNS int LANGUAGE pllua_bg AS $$ return bg.launch{queue_size = '16kB', on_exit = 'cancel', settings = {work_mem = '64kB'}}.pid $$;
-CREATE FUNCTION session_exec(pid int, query text) RETURNS text LANGUAGE pllua_bg AS $$
-	local ok, result = pcall(function() return bg.session(pid):exec(query) end)
-	if ok then return tostring(result.value or result.tag) end
-	return result.sqlstate .. ': ' .. (result.detail or result.message)
-$$;
-CREATE FUNCTION session_send(pid int, query text) RETURNS void LANGUAGE pllua_bg AS $$ bg.run(pid, query) $$;
-CREATE FUNCTION session_take(pid int) RETURNS text LANGUAGE pllua_bg AS $$
-	local ok, result = pcall(bg.result, pid)
-	if ok then return result and result.tag or 'nothing' end
-	return result.sqlstate .. ': ' .. (result.detail or result.message)
-$$;
 -- Reads ten rows, then waits for a lock while the worker has no room for more; then reads on.
 CREATE FUNCTION session_stall(pid int) RETURNS text LANGUAGE pllua_bg AS $$
 	local n = 0
@@ -42,8 +26,8 @@ CREATE FUNCTION session_stall(pid int) RETURNS text LANGUAGE pllua_bg AS $$
 	return ok and 'no error' or type(e) == 'string' and e or e.sqlstate .. ': ' .. (e.detail or e.message)
 $$;
 SQL
+session_functions($node, "{queue_size = '16kB', on_exit = 'cancel', settings = {work_mem = '64kB'}}");
 
-my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
 my $locks = q{SELECT count(*) FROM pg_locks WHERE locktype IN ('advisory', 'relation') AND database = (SELECT oid FROM pg_database WHERE datname = 'postgres')
 	AND pid <> pg_backend_pid()};
@@ -192,7 +176,7 @@ sub end_in_phase
 	{
 		ok(wait_until(sub { $watcher->query_safe("SELECT count(*) FROM pg_stat_activity WHERE pid = $own") eq '0' }), "$test: it ends");
 	}
-	elsif ($needs eq 'gate' || $how eq 'pool') { ok(wait_until(sub { !kill 0, $pid }), "$test: it ends"); }
+	elsif ($needs eq 'gate' || $how eq 'pool') { process_is_gone($pid, "$test: it ends"); }
 	$locker->query_safe('ROLLBACK') if $needs eq 'gate';
 
 	if ($victim =~ /worker/)
@@ -214,7 +198,7 @@ sub end_in_phase
 		$watcher->query_safe('DROP TABLE job');
 	}
 	eval { $psql->quit };
-	ok(wait_until(sub { $watcher->query_safe($workers) eq '0' }), "$test: no worker is left");
+	no_workers_left($node, "$test");
 	ok(wait_until(sub { $watcher->query_safe($segments) <= $at_rest }), "$test: no segment is left");
 	ok(wait_until(sub { $watcher->query_safe($locks) eq '0' }), "$test: no lock is left");
 	is($watcher->query_safe($temporary), '0', "$test: no temporary file is left");
@@ -245,7 +229,7 @@ for my $mode ('fast', 'immediate')
 		push @psqls, $psql;
 	}
 	$node->stop($mode);
-	for my $pid (@pids) { ok(wait_until(sub { !kill 0, $pid }), "$mode shutdown: a worker is gone"); }
+	for my $pid (@pids) { process_is_gone($pid, "$mode shutdown: a worker is gone"); }
 	eval { $_->quit } for @psqls, $watcher, $locker;
 	$node->start;
 	$watcher = new_psql($node);
@@ -255,6 +239,6 @@ for my $mode ('fast', 'immediate')
 }
 $_->quit for $watcher, $locker;
 
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 $node->stop;
 done_testing();

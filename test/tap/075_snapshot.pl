@@ -5,26 +5,17 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('snapshot');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\nautovacuum = off\n");
-$node->start;
+my $node = new_node('snapshot', "max_worker_processes = 8\nautovacuum = off\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE TABLE item AS SELECT generate_series(1, 1000) AS id;
 CREATE TABLE mark (what text);
-CREATE FUNCTION session_exec(pid int, query text) RETURNS text LANGUAGE pllua_bg AS $$
-	local ok, result = pcall(function() return bg.session(pid):exec(query) end)
-	if ok then return tostring(result.value or result.tag) end
-	return result.sqlstate .. ': ' .. (result.detail or result.message)
-$$;
 SQL
-my $no_workers = q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
+session_functions($node);
 my $too_late = qr/^0800[36]: could not import the requested snapshot$/;
 
 # A launching backend whose workers do not get beyond their start.
@@ -48,7 +39,7 @@ sub finish
 {
 	my ($launcher, $name) = @_;
 	$launcher->quit;
-	ok($node->poll_query_until('postgres', $no_workers), "$name: no worker is left");
+	no_workers_left($node, "$name");
 	return;
 }
 
@@ -125,8 +116,8 @@ $pid = $launcher->query_safe('SELECT bg.launch(snapshot => true)');
 $launcher->query_safe("SELECT bg.run($pid, 'insert into mark values (''never'')')");
 $launcher->quit;
 set_fault($node, '');
-ok($node->poll_query_until('postgres', $no_workers), 'the launching backend has ended: no worker is left');
+no_workers_left($node, 'the launching backend has ended');
 is($node->safe_psql('postgres', "SELECT count(*) FROM mark WHERE what = 'never'"), '0', 'and nothing was done with another snapshot');
 
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 done_testing();

@@ -2,14 +2,13 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('encodings');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
-$node->start;
+my $node = new_node('encodings', "max_worker_processes = 8\n");
 
 # The text "äöü €" as the database has it; LATIN1 has no euro sign.
 my %text = (
@@ -106,7 +105,7 @@ is( $node->safe_psql('in_latin1', q{SET client_encoding = 'UTF8'; SELECT bg.laun
 	SELECT bg.run(:pid, 'select x, ''ö'' from t') \g /dev/null
 	SELECT * FROM bg.result(:pid) AS (x text, y text)}), 'ä|ö', 'in SQL: a client of another encoding than the database');
 
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'}), 'no worker is left');
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+no_workers_left($node, 'at the end');
+server_log_is_clean($node);
 $node->stop;
 done_testing();

@@ -5,19 +5,14 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('slow_postmaster');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\ndynamic_shared_memory_type = mmap\n");
-$node->start;
+my $node = new_node('slow_postmaster', "max_worker_processes = 8\ndynamic_shared_memory_type = mmap\n");
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg; CREATE TABLE mark (what text)');
 my $fault_points = has_fault_points($node);
 
-my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
 
 # Longer than the end of a backend waits for a worker that has its process.
@@ -44,7 +39,7 @@ sub end_before_worker
 	is($watcher->query_safe($waiting), '1', "$test: it waits for the worker");
 	kill 'CONT', $postmaster;
 	ok(wait_until(sub { $watcher->query_safe($waiting) eq '0' }), "$test: then it ends");
-	ok(wait_until(sub { $watcher->query_safe($workers) eq '0' }), "$test: no worker is left");
+	no_workers_left($node, "$test");
 	ok(wait_until(sub { $watcher->query_safe($segments) <= $at_rest }), "$test: no segment is left");
 	set_fault($node, '') if $fault;
 }
@@ -80,6 +75,6 @@ for my $mode ('fast', 'immediate')
 	$postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 }
 $watcher->quit;
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|leak/, 'the server log is clean');
+server_log_is_clean($node, killed => 1);
 $node->stop;
 done_testing();

@@ -4,20 +4,15 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('cancelled');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
-$node->start;
+my $node = new_node('cancelled', "max_worker_processes = 8\n");
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
 my $psql = new_psql($node);
 plan skip_all => 'built without fault points' unless has_fault_points($node);
 
-my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 
 # Where the launch is held until statement_timeout comes; the last one takes a session from the pool.
 for my $how (
@@ -38,11 +33,11 @@ for my $how (
 	is($psql->query_safe('SELECT bg.run(pid, $$select 1$$) FROM (SELECT bg.launch() AS pid) l'), '1', "$name: the next launch works");
 	$psql->query_safe('SELECT bg.close(pid) FROM bg.backend_sessions()');
 	is($psql->query_safe('SET pllua_bg.pool_size = 0; SELECT count(*) FROM bg.backend_sessions()'), '0', "$name: it can be closed");
-	ok(wait_until(sub { $psql->query_safe($workers) eq '0' }), "$name: no worker is left");
+	no_workers_left($node, "$name");
 	$psql->query_safe('RESET pllua_bg.pool_size');
 }
 
 $psql->quit;
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|leak/, 'the server log is clean');
+server_log_is_clean($node, killed => 1);
 $node->stop;
 done_testing();

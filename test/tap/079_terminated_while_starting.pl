@@ -4,20 +4,15 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('terminated');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
-$node->start;
+my $node = new_node('terminated', "max_worker_processes = 8\n");
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
 my $psql = new_psql($node);
 plan skip_all => 'built without fault points' unless has_fault_points($node);
 
-my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 
 for my $point ('worker-entry', 'worker-start')
 {
@@ -39,11 +34,11 @@ for my $point ('worker-entry', 'worker-start')
 		is($launcher->query_safe('SELECT state FROM bg.backend_sessions()'), 'gone', "$point, $how: it is gone");
 		is($launcher->query_safe("DO LANGUAGE pllua_bg \$\$ assert(not pcall(bg.run, $pid, 'select 2')) \$\$; SELECT 42"), '42', "$point, $how: it takes no command");
 		$launcher->quit;
-		ok(wait_until(sub { $psql->query_safe($workers) eq '0' }), "$point, $how: no worker is left");
+		no_workers_left($node, "$point, $how");
 	}
 }
 
 $psql->quit;
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|leak/, 'the server log is clean');
+server_log_is_clean($node, killed => 1);
 $node->stop;
 done_testing();

@@ -2,14 +2,13 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('log');
-$node->init;
-$node->append_conf('postgresql.conf', "log_line_prefix = '%p '\nfsync = off\n");
-$node->start;
+my $node = new_node('log', "log_line_prefix = '%p '\n");
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
 
 # Runs a script in one backend; what the client was told and what the server log has of it.
@@ -110,7 +109,7 @@ like($all, qr/^\d+ DEBUG:  background session ends: $_$/m, "worker: $_")
   foreach 'its launcher has closed it', 'it was idle for too long', 'its job is done', 'its launcher has gone|its launcher has let it go';
 
 # What a process waits for.
-my $waiting = $node->background_psql('postgres');
+my $waiting = new_psql($node);
 my $pid = $waiting->query_safe('SELECT bg.launch()');
 my @names = $node->pg_version >= 17 ? ('Extension:PlluaBgCommand', 'Extension:PlluaBgResult') : ('Client:ClientRead', 'IPC:MessageQueueReceive');
 ok($node->poll_query_until('postgres', "SELECT wait_event_type || ':' || wait_event = '$names[0]' FROM pg_stat_activity WHERE pid = $pid"), "an idle session: $names[0]");

@@ -3,23 +3,21 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 my $slots = 8;
-my $node = PostgreSQL::Test::Cluster->new('all');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
-$node->append_conf('postgresql.conf', <<"CONF");
+my $node = new_node('all', <<"CONF", extra => [ '--encoding=UTF8', '--locale=C' ]);
 max_worker_processes = $slots
 max_parallel_workers = 0
 max_logical_replication_workers = 0
 shared_preload_libraries = 'pllua_bg'
 restart_after_crash = on
 pllua_bg.pool_lifetime = 1h
-fsync = off
 CONF
-$node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE ROLE alice LOGIN;
@@ -36,7 +34,7 @@ SQL
 sub backend
 {
 	my ($role, $database) = @_;
-	return $node->background_psql($database // 'postgres', on_error_stop => 0, extra_params => [ '-U', $role ]);
+	return new_psql($node, $database, '-U', $role);
 }
 
 # One query as a role; its output, or its error.
@@ -59,19 +57,18 @@ sub await
 }
 
 my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
-my $no_workers = q{(SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%')};
 
 # All entries are free when as many sessions as there are slots can be had; one entry that was lost would take one away.
 sub table_is_free
 {
 	my ($name) = @_;
-	await($no_workers, "$name: no worker is left");
+	no_workers_left($node, $name);
 	my $backend = backend($superuser);
 	my $opened = $backend->query_safe("SET pllua_bg.max_sessions = 100; SELECT count(bg.launch(wait => 10)) FROM generate_series(1, $slots)");
 	is($opened, $slots, "$name: every entry is free");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM bg.sessions WHERE state = 'idle' OR state = 'starting'"), $slots, "$name: and is seen when taken");
 	quit($backend);
-	await($no_workers, "$name: the sessions go with their backend");
+	no_workers_left($node, "$name: the sessions go with their backend");
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM bg.sessions'), '0', "$name: and from the table");
 }
 
@@ -276,6 +273,6 @@ like(answer($first, 'ALTER ROLE alice SET pllua_bg.max_sessions_per_role = 1'), 
 like(answer($first, 'SELECT bg.launch()'), qr/^\d+$/, 'and has no effect');
 quit($first);
 
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|leak/, 'the server log is clean');
+server_log_is_clean($node, killed => 1);
 $node->stop;
 done_testing();

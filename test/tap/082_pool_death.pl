@@ -4,15 +4,11 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('pool_death');
-$node->init;
-$node->append_conf('postgresql.conf', "fsync = off\nlog_min_messages = debug1\n");
-$node->start;
+my $node = new_node('pool_death', "log_min_messages = debug1\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE FUNCTION session_open() RETURNS int LANGUAGE pllua_bg AS $$ local s = bg.launch{}; s:exec('select 1'); return s.pid $$;
@@ -40,7 +36,7 @@ wait_until(sub { $psql->query_safe('SHOW pllua_bg.fault') eq 'pool-take=wait' })
 ask_later($psql, 'SELECT first_command()');
 ok(wait_until(sub { $watcher->query_safe("SELECT wait_event_type FROM pg_stat_activity WHERE pid = $own AND state = 'active'") eq 'Extension' }), 'a launch is taking it');
 $watcher->query_safe("SELECT pg_terminate_backend($pid)");
-ok(wait_until(sub { !kill 0, $pid }), 'it ends');
+process_is_gone($pid, 'it ends');
 set_fault($node, '');
 is($psql->query('SELECT 1'), "42\n1", 'the first command of the launch has its answer from another worker');
 is($psql->{stderr}, '', 'and there is no error');

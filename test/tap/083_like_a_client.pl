@@ -2,21 +2,19 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('client');
-$node->init;
-$node->append_conf('postgresql.conf', q{
-fsync = off
+my $node = new_node('client', q{
 logging_collector = on
 log_destination = 'stderr,csvlog,jsonlog'
 log_filename = 'all'
 log_line_prefix = '<%u|%d|%a|%r|%h|%b|%q%p> '
 session_preload_libraries = 'pllua_bg'
 });
-$node->start;
 $node->safe_psql('postgres', q{
 CREATE EXTENSION pllua_bg;
 CREATE ROLE app LOGIN;
@@ -108,13 +106,8 @@ for my $what (sort keys %names)
 		'all.json' => qr/"user":"app","dbname":"postgres",.*"remote_host":"\[local\]".*"message":"from $what".*"application_name":"\Q$name\E"/);
 	for my $file (sort keys %patterns)
 	{
-		my ($path, $found) = ("$folder/$file", 0);
-		for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-		{
-			last if $found = -e $path && slurp_file($path) =~ $patterns{$file};
-			select(undef, undef, undef, 0.1);
-		}
-		ok($found, "$file: $what says who it is") or diag(slurp_file($path) =~ /^(.*from $what.*)$/m);
+		my $path = "$folder/$file";
+		ok(wait_until(sub { -e $path && slurp_file($path) =~ $patterns{$file} }), "$file: $what says who it is") or diag(slurp_file($path) =~ /^(.*from $what.*)$/m);
 	}
 }
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE client_addr IS NOT NULL OR client_hostname IS NOT NULL}), '0', 'no session shows an address');

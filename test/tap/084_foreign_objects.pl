@@ -2,14 +2,13 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('foreign');
-$node->init;
-$node->append_conf('postgresql.conf', 'fsync = off');
-$node->start;
+my $node = new_node('foreign');
 $node->safe_psql('postgres', 'CREATE ROLE bob LOGIN; CREATE ROLE app LOGIN; CREATE ROLE root SUPERUSER LOGIN; CREATE ROLE rich LOGIN CREATEROLE CREATEDB');
 
 my $database = 0;

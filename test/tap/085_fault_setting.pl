@@ -4,15 +4,11 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('fault_setting');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
-$node->start;
+my $node = new_node('fault_setting', "max_worker_processes = 8\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE ROLE plain LOGIN;

@@ -5,25 +5,16 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('answers');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\nautovacuum = off\n");
-$node->start;
+my $node = new_node('answers', "max_worker_processes = 8\nautovacuum = off\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE TABLE item AS SELECT generate_series(1, 1000) AS id;
-CREATE FUNCTION session_open(snapshot boolean) RETURNS int LANGUAGE pllua_bg AS $$ return bg.launch{snapshot = snapshot}.pid $$;
-CREATE FUNCTION session_exec(pid int, query text) RETURNS text LANGUAGE pllua_bg AS $$
-	local ok, result = pcall(function() return bg.session(pid):exec(query) end)
-	if ok then return tostring(result.value or result.tag) end
-	return result.sqlstate .. ': ' .. (result.detail or result.message)
-$$;
 SQL
+session_functions($node, q({snapshot = option == 'snapshot'}));
 unless (has_fault_points($node))
 {
 	$node->stop;
@@ -46,7 +37,7 @@ sub with_pool
 	my $psql = new_psql($node);
 	$psql->query_safe(q{LOAD 'pllua_bg'; SET pllua_bg.launch_wait = '1h'});
 	my $own = $psql->query_safe('SELECT pg_backend_pid()');
-	my $pid = $psql->query_safe('SELECT session_open(false)');
+	my $pid = $psql->query_safe('SELECT session_open()');
 	is($psql->query_safe("SELECT session_exec($pid, 'select 1'), session_exec($pid, 'select 2'), bg.close($pid)"), '1|2|', 'a first use');
 	comes_to($pid, q{application_name = 'pllua_bg pool' AND state = 'idle'}, 'a worker is in the pool');
 	return ($psql, $own, $pid);
@@ -56,7 +47,7 @@ sub with_pool
 my ($psql, $own, $pid) = with_pool();
 set_fault($node, 'pool-renew=wait');
 $psql->query_safe('BEGIN');
-ask_later($psql, 'SELECT session_open(true)');
+ask_later($psql, q{SELECT session_open('snapshot')});
 comes_to($pid, q{state = 'idle in transaction'}, 'the worker is ready first');
 comes_to($own, $at_fault, 'the launcher has not looked');
 $node->safe_psql('postgres', 'DELETE FROM item WHERE id <= 10');
@@ -72,7 +63,7 @@ $psql->quit;
 ($psql, $own, $pid) = with_pool();
 set_fault($node, 'worker-renew=wait');
 $psql->query_safe('BEGIN');
-is($psql->query_safe('SELECT session_open(true)'), $pid, 'it is launched from the pool');
+is($psql->query_safe(q{SELECT session_open('snapshot')}), $pid, 'it is launched from the pool');
 ask_later($psql, 'COMMIT');
 comes_to($own, $waits_for_start, 'the commit waits for a worker that has not begun');
 $node->safe_psql('postgres', 'DELETE FROM item WHERE id <= 20');
@@ -86,7 +77,7 @@ $psql->quit;
 set_fault($node, 'worker-idle=wait,pool-take=wait,worker-recovered=wait');
 comes_to($pid, $at_fault, 'a worker is in the pool and does not listen');
 $psql->query_safe('BEGIN');
-ask_later($psql, 'SELECT session_open(true)');
+ask_later($psql, q{SELECT session_open('snapshot')});
 comes_to($own, $at_fault, 'a launch is taking it');
 $watcher->query_safe("SELECT pg_cancel_backend($pid)");
 ok($node->wait_for_log(qr/canceling statement due to user request/), 'it reports an error');
@@ -117,7 +108,7 @@ is($psql->query_safe("SELECT * FROM bg.result($pid) AS (done text)"), 'CREATE TA
 is($psql->query_safe("SELECT bg.run($pid, 'select count(*) from later') \\g /dev/null\nSELECT * FROM bg.result($pid) AS (n bigint)"), '0', 'it was done');
 $_->quit for $psql, $watcher;
 
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'}), 'no worker is left');
+no_workers_left($node, 'at the end');
 $node->stop;
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 done_testing();

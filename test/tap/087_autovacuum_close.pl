@@ -3,14 +3,13 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('autovacuum');
-$node->init;
-$node->append_conf('postgresql.conf', "autovacuum_naptime = 1s\nautovacuum_analyze_threshold = 5\nlog_min_messages = info\n");
-$node->start;
+my $node = new_node('autovacuum', "autovacuum_naptime = 1s\nautovacuum_analyze_threshold = 5\nlog_min_messages = info\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE ROLE low;

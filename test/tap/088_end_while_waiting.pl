@@ -4,15 +4,11 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('waiting');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\ndeadlock_timeout = 10ms\n");
-$node->start;
+my $node = new_node('waiting', "max_worker_processes = 8\ndeadlock_timeout = 10ms\n");
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg; CREATE TABLE gate (x int)');
 my $postmaster = slurp_file($node->data_dir . '/postmaster.pid');
 my $psql = new_psql($node);
@@ -34,6 +30,6 @@ $holder->query_safe('COMMIT');
 eval { $launcher->quit };
 $_->quit for $holder, $psql;
 is(slurp_file($node->data_dir . '/postmaster.pid'), $postmaster, 'the server has not started anew');
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 $node->stop;
 done_testing();

@@ -4,15 +4,11 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('jobs');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
-$node->start;
+my $node = new_node('jobs', "max_worker_processes = 8\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE FUNCTION left_set() RETURNS SETOF int LANGUAGE pllua_bg AS $$
@@ -49,6 +45,6 @@ for my $job (sort keys %said)
 	ok(wait_until(sub { $psql->query_safe(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%' AND application_name <> 'pllua_bg pool'}) eq '0' }), "$job: its worker has ended");
 }
 $psql->quit;
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 $node->stop;
 done_testing();

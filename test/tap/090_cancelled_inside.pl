@@ -5,15 +5,11 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('cancelled_inside');
-$node->init;
-$node->append_conf('postgresql.conf', "fsync = off\npllua_bg.on_common_init = 'started = (started or 0) + 1'\n");
-$node->start;
+my $node = new_node('cancelled_inside', "pllua_bg.on_common_init = 'started = (started or 0) + 1'\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE FUNCTION twice(x int) RETURNS int LANGUAGE pllua_bg AS $$ return x * 2 $$;

@@ -4,15 +4,11 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('overdue');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
-$node->start;
+my $node = new_node('overdue', "max_worker_processes = 8\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE TABLE kept(x int);

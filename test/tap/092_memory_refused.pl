@@ -5,19 +5,11 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('refused');
-$node->init;
-$node->append_conf('postgresql.conf', q{
-fsync = off
-shared_buffers = 16MB
-jit = off
-});
-$node->start;
+my $node = new_node('refused', "shared_buffers = 16MB\njit = off\n");
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
 if (system('command -v prlimit >/dev/null') != 0)
 {

@@ -2,15 +2,14 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use File::Copy;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('fixed');
-$node->init;
-$node->append_conf('postgresql.conf', "fsync = off\nlog_line_prefix = '%p %u '\nlog_statement = none\n");
-$node->start;
+my $node = new_node('fixed', "log_line_prefix = '%p %u '\nlog_statement = none\n");
 $node->safe_psql('postgres', q{
 CREATE EXTENSION pllua_bg;
 CREATE ROLE app LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE carol LOGIN;
@@ -41,12 +40,7 @@ sub outcome
 sub logged
 {
 	my ($start, $pattern) = @_;
-	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		return 1 if slurp_file($node->logfile, $start) =~ $pattern;
-		select(undef, undef, undef, 0.1);
-	}
-	return 0;
+	return wait_until(sub { slurp_file($node->logfile, $start) =~ $pattern });
 }
 
 my %roads = (
@@ -87,19 +81,17 @@ ok(logged($start, qr/^\d+ app LOG:  duration: .* plan:\s+Query Text: SELECT 4300
 ok(logged($start, qr/^\d+ app LOG:  statement: CREATE TEMP TABLE t43 \(\)$/m), 'what he has set is in force');
 
 # The configuration file is read again: by whoever has no other value.
-my $waiting = $node->background_psql('postgres', extra_params => ['-U', 'carol']);
+my $waiting = new_psql($node, 'postgres', '-U', 'carol');
 my $pid = $waiting->query_safe('SET ROLE app; SELECT bg.launch()');
 $waiting->query_safe("SELECT bg.run($pid, 'SELECT 1'), bg.wait($pid)");
 $node->append_conf('postgresql.conf', "log_statement = 'all'\ntemp_file_limit = '2MB'\n");
 $node->reload;
 $node->poll_query_until('postgres', q{SELECT current_setting('temp_file_limit') = '2MB'}) or die;
-my ($seen, $last) = ('', '');
-for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-{
+my $seen;
+wait_until(sub {
 	$waiting->query_safe("SELECT bg.run($pid, \$\$SELECT current_setting('log_statement') || ' ' || current_setting('temp_file_limit')\$\$)");
-	last if ($seen = $waiting->query_safe("SELECT a FROM bg.result($pid) AS (a text)")) eq 'all 2MB';
-	select(undef, undef, undef, 0.1);
-}
+	($seen = $waiting->query_safe("SELECT a FROM bg.result($pid) AS (a text)")) eq 'all 2MB';
+});
 is($seen, 'all 2MB', 'an open session takes over what is changed for the whole server');
 $waiting->quit;
 ($out) = outcome('bob', q{SET ROLE app; SELECT in_session('SHOW temp_file_limit')});
@@ -110,7 +102,7 @@ my $libraries = $node->config_data('--pkglibdir');
 my $copy = $node->basedir . '/copied.so';
 copy("$libraries/auto_explain.so", $copy) or die;
 chmod 0755, $copy;
-my $backend = $node->background_psql('postgres', on_error_stop => 0);
+my $backend = new_psql($node);
 $backend->query_safe("LOAD '$copy'");
 unlink $copy;
 $backend->query("SELECT in_session('SELECT 1')");

@@ -5,15 +5,11 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('snapshot_let_go');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 64\nmax_prepared_transactions = 2\nfsync = off\nautovacuum = off\n");
-$node->start;
+my $node = new_node('snapshot_let_go', "max_worker_processes = 64\nmax_prepared_transactions = 2\nautovacuum = off\n");
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg;
 CREATE TABLE item AS SELECT generate_series(1, 20000) AS id;
@@ -31,7 +27,6 @@ my $watcher = new_psql($node);
 # Who holds something: empty when nobody does. A worker may be about to end its transaction, the launcher has ended it.
 my $holders = q{SELECT string_agg(concat_ws(' ', pid, backend_type, state, 'xmin', backend_xmin, 'xid', backend_xid), '; ') FROM pg_stat_activity
 	WHERE (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND pid <> pg_backend_pid()};
-my $no_workers = q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
 sub launcher_holds { return $watcher->query_safe("$holders AND backend_type = 'client backend'") }
 sub all_hold { return $watcher->query_safe($holders) }
 
@@ -128,8 +123,8 @@ is(all_hold(), '', 'sessions that wait for commands hold nothing');
 $launcher->quit;
 is($node->safe_psql('postgres', "SELECT count(*) FROM mark WHERE what = 's'"), '0', 'the savepoint was rolled back');
 
-ok($node->poll_query_until('postgres', $no_workers), 'no worker is left');
+no_workers_left($node, 'at the end');
 $watcher->quit;
 $node->stop;
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 done_testing();

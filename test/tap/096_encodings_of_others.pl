@@ -6,15 +6,11 @@ use warnings;
 use Encode ();
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('encodings_of_others');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 32\nfsync = off\n");
-$node->start;
+my $node = new_node('encodings_of_others', "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 32\n", extra => [ '--encoding=UTF8', '--locale=C' ]);
 
 # What Perl calls the encodings, and a word in each; SQL_ASCII has any bytes.
 my %perl = (UTF8 => 'UTF-8', LATIN1 => 'iso-8859-1', LATIN9 => 'iso-8859-15', WIN1252 => 'cp1252', EUC_JP => 'euc-jp', SQL_ASCII => undef);
@@ -149,7 +145,7 @@ for my $to (@encodings)
 }
 $_->quit for values %launcher;
 
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'}), 'no worker is left');
+no_workers_left($node, 'at the end');
 $node->stop;
-unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal|leak/, 'the server log is clean');
+server_log_is_clean($node);
 done_testing();

@@ -4,9 +4,50 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Test::More;
 
-our @EXPORT = qw(new_psql ask_later wait_until has_fault_points set_fault);
+our @EXPORT = qw(new_node session_functions new_psql ask_later wait_until $workers no_workers_left process_is_gone server_log_is_clean
+  has_fault_points set_fault);
+
+# A server that runs, with what is given for its configuration and to init.
+sub new_node
+{
+	my ($name, $configuration, %options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(%options);
+	$node->append_conf('postgresql.conf', "fsync = off\n" . ($configuration // ''));
+	$node->start;
+	return $node;
+}
+
+# Makes functions that work with sessions by their pid. Errors are text: SQLSTATE and what tells the cause. `$options` is what
+# session_open() gives to bg.launch, a table of Lua that may use its argument, `option`.
+sub session_functions
+{
+	my ($node, $options) = @_;
+	$options //= '{}';
+	$node->safe_psql('postgres', <<"SQL");
+CREATE FUNCTION session_open(option text DEFAULT NULL) RETURNS int LANGUAGE pllua_bg AS \$\$
+	return bg.launch($options).pid
+\$\$;
+CREATE FUNCTION session_send(pid int, query text) RETURNS void LANGUAGE pllua_bg AS \$\$
+	bg.run(pid, query)
+\$\$;
+CREATE FUNCTION session_take(pid int) RETURNS text LANGUAGE pllua_bg AS \$\$
+	local ok, result = pcall(bg.result, pid)
+	if ok then return result and result.tag or 'nothing' end
+	return result.sqlstate .. ': ' .. (result.detail or result.message)
+\$\$;
+CREATE FUNCTION session_exec(pid int, query text) RETURNS text LANGUAGE pllua_bg AS \$\$
+	local ok, result = pcall(function() return bg.session(pid):exec(query) end)
+	if ok then return tostring(result.value or result.tag) end
+	return result.sqlstate .. ': ' .. (result.detail or result.message)
+\$\$;
+SQL
+	return;
+}
 
 # A psql that stays; each query has the whole time of a test. Options: database, and more arguments of psql.
 sub new_psql
@@ -37,6 +78,31 @@ sub wait_until
 		select undef, undef, undef, 0.005;
 	}
 	return 1;
+}
+
+# How many workers there are.
+our $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
+
+# A test: all workers end.
+sub no_workers_left
+{
+	my ($node, $name) = @_;
+	return ok($node->poll_query_until('postgres', "SELECT ($workers) = 0"), "$name: no worker is left");
+}
+
+# A test: a process ends.
+sub process_is_gone
+{
+	my ($pid, $name) = @_;
+	return ok(wait_until(sub { !kill 0, $pid }), "$name: the process is gone");
+}
+
+# A test: no process has crashed and nothing was left open. With killed => 1 processes may have ended by a signal.
+sub server_log_is_clean
+{
+	my ($node, %but) = @_;
+	my $bad = $but{killed} ? qr/TRAP|PANIC|leak/ : qr/TRAP|PANIC|terminated by signal|leak/;
+	return unlike(slurp_file($node->logfile), $bad, $node->name . ': the server log is clean');
 }
 
 # True when the module was built with FAULTS=1.
