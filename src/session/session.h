@@ -168,7 +168,7 @@ Command *take_out(Session *session, CommandId id);
 
 // Sends what is kept and receives what is there, without waiting. Errors: pg only for lack of
 // memory.
-void pump(Session *session);
+void receive(Session *session);
 
 struct TupleReader;
 
@@ -197,7 +197,7 @@ int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen 
 // Raises the notices of a command again in this session, with the context line, and forgets them.
 void relay_notices(Session *session, Command *command);
 
-// What arrived for LISTENs of the session, oldest first; nullptr when there is nothing. Pumps
+// What arrived for LISTENs of the session, oldest first; nullptr when there is nothing. Receives
 // first; the caller frees it with free_notification. Errors: pg (memory).
 struct Notification {
     int pid; // of the process that notified
@@ -240,7 +240,7 @@ struct Status {
     Oid user;
 };
 const char *state_name(State state);
-// Errors: none. Pumps first.
+// Errors: none. Receives first.
 Status status(Session *session);
 int pid(Session *session); // waits for the start of the worker. Errors: pg 08006 when it failed to
                            // start, interrupts

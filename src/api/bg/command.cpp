@@ -252,7 +252,7 @@ int bg_state(lua_State *L) {
     pg::call_pure(L, [&] {
         session::Session *session = open_session(handle);
         if (session == nullptr) return;
-        session::pump(session);
+        session::receive(session);
         const session::Command *command = session::command(session, id);
         if (command == nullptr) return;
         state = command->state == session::CommandState::kPending    ? "pending"
@@ -319,7 +319,7 @@ int bg_cancel_command(lua_State *L) {
     pg::call_cleanup(L, [&] {
         session::Session *session = closable_session(handle);
         if (session == nullptr) return;
-        session::pump(session);
+        session::receive(session);
         if (is_settled(session, id)) return;
         pending = true;
         session::cancel_command(session, id);

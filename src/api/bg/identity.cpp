@@ -134,7 +134,7 @@ int look(lua_State *L) {
     pg::call_pure(L, [&] {
         session::Session *session = open_session(handle);
         if (session == nullptr) return;
-        session::pump(session);
+        session::receive(session);
         session::Command *found = session::command(session, id);
         if (found != nullptr) session::unpack(session, found);
         command = found;

@@ -162,7 +162,7 @@ static void unpack_messages(Session *session, OwnCommand *own) {
     FrameCursor cursor = {own->packed, own->packed + own->packed_length};
     Frame frame;
     while (next_frame(&cursor, &frame)) take_contents(session, own, read_message(frame));
-    if (own->lost) take_death(session, own);
+    if (own->failure == Failure::kLost) take_death(session, own);
 }
 
 void unpack(Session *session, Command *command) {
@@ -188,9 +188,9 @@ void unpack(Session *session, Command *command) {
 }
 
 void forget_error(Session *session, OwnCommand *own) {
-    if (!own->failed) return;
+    if (own->failure != Failure::kError) return;
     unpack(session, own);
-    own->failed = false;
+    own->failure = Failure::kNone;
     own->error = nullptr;
 }
 

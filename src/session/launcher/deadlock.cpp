@@ -41,8 +41,9 @@ static void kick() {
 }
 
 static bool waits_for_lock(Session *session) {
-    if (session->gone || session->header == nullptr) return false;
-    uint32 number = pg_atomic_read_u32(&session->header->worker_number);
+    const LocalLink *local = session->local;
+    if (local == nullptr || local->header == nullptr) return false;
+    uint32 number = pg_atomic_read_u32(&local->header->worker_number);
     if (number == 0) return false;
     const PGPROC *proc = pg::proc_by_number(static_cast<int>(number) - 1);
     return proc->pid == known_pid(session) &&
@@ -50,7 +51,7 @@ static bool waits_for_lock(Session *session) {
 }
 
 static void acquire_for_a_moment(Session *session) {
-    const LOCKTAG tag = busy_lock_tag(session->header);
+    const LOCKTAG tag = busy_lock_tag(session->local->header);
     pg::fault("deadlock-slice");
     (void)LockAcquire(&tag, ShareLock, false, false);
     (void)LockRelease(&tag, ShareLock, false);
@@ -62,8 +63,8 @@ static ErrorData *wait_one_slice(Session *session, int slice) {
     int deadlock_timeout = DeadlockTimeout;
     if (kick_timeout == MAX_TIMEOUTS) kick_timeout = RegisterTimeout(USER_TIMEOUT, kick);
     kick_pid = known_pid(session);
-    kick_header = session->header;
-    pg_atomic_fetch_or_u32(&session->header->flags, kEdge);
+    kick_header = session->local->header;
+    pg_atomic_fetch_or_u32(&session->local->header->flags, kEdge);
     LockTimeout = slice;
     DeadlockTimeout = slice * 4;
     enable_timeout_after(kick_timeout, kKickAfter);
@@ -72,7 +73,7 @@ static ErrorData *wait_one_slice(Session *session, int slice) {
     DeadlockTimeout = deadlock_timeout;
     disable_timeout(kick_timeout, false);
     kick_header = nullptr;
-    pg_atomic_fetch_and_u32(&session->header->flags, ~kEdge);
+    pg_atomic_fetch_and_u32(&session->local->header->flags, ~kEdge);
     return error;
 }
 

@@ -1,18 +1,18 @@
 // Overseeing sessions: who is who, what their launcher notes about them, how far they are, and
 // their end when nothing else helps. Owns nothing.
 #include "session/launcher/launcher.h"
-#include "session/shared/progress.h"
 
 namespace pllua_bg::session {
 
 void terminate(Session *session) {
-    if (session->gone || session->worker == nullptr) return;
-    session->ended_here = session->spoilt = true;
-    TerminateBackgroundWorker(session->worker);
+    if (is_gone(session)) return;
+    session->ended_here = true;
+    session->link->terminate();
 }
 
 Identity identity(const Session *session) {
-    return {session->cookie, session->launched_at, session->user, session->queue_size};
+    return {session->cookie, session->launched_at, session->user,
+            session->local == nullptr ? 0 : session->local->queue_size};
 }
 
 Session *find_exact(int pid, int64 cookie) {
@@ -24,7 +24,9 @@ Session *find_exact(int pid, int64 cookie) {
 bool has_worker(int launcher_pid, uint64 cookie) {
     if (launcher_pid != MyProcPid) return false;
     for (Session *session = sessions.first; session != nullptr; session = session->after)
-        if (session->header != nullptr && session->header->cookie == cookie) return true;
+        if (session->local != nullptr && session->local->header != nullptr &&
+            session->local->header->cookie == cookie)
+            return true;
     return false;
 }
 
@@ -41,14 +43,8 @@ const char *note(const Session *session, Size *length) {
     return session->note;
 }
 
-void save_progress(Session *session) {
-    session->has_progress = copy_progress(session->header, &session->progress);
-}
-
 bool read_progress(Session *session, Progress *progress) {
-    if (session->header != nullptr) return copy_progress(session->header, progress);
-    *progress = session->progress;
-    return session->has_progress;
+    return session->link->progress(progress);
 }
 
 } // namespace pllua_bg::session

@@ -176,37 +176,35 @@ void begin_use(Session *session, const LaunchOptions &options) {
     session->on_exit = options.on_exit;
     session->transaction = options.snapshot ? 'T' : 'I';
     memset(&session->name, 0, sizeof session->name);
-    if (options.snapshot) keep_snapshot(session);
+    if (options.snapshot) keep_snapshot(session->local);
     if (options.name != nullptr)
         pg::copy_clipped(NameStr(session->name), options.name, NAMEDATALEN);
 }
 
-static Session *make_session(Size queue_size) {
+Session *make_session() {
     MemoryContext context =
         AllocSetContextCreate(TopMemoryContext, "pllua_bg session", ALLOCSET_SMALL_SIZES);
     auto *session = static_cast<Session *>(MemoryContextAllocZero(context, sizeof(Session)));
     session->context = context;
     session->user = GetUserId();
-    session->user_hash = GetSysCacheHashValue1(AUTHOID, ObjectIdGetDatum(session->user));
-    session->born = GetCurrentTimestamp();
-    session->queue_size = queue_size;
     return session;
 }
 
 // Creates the segment and attaches both queues. What it makes is owned by the session as soon as it
 // exists.
 static void make_segment(Session *session, const LaunchOptions &options, StringInfo setup) {
-    session->segment = create_segment(segment_size(session->queue_size, setup->len));
-    auto *header = static_cast<SegmentHeader *>(dsm_segment_address(session->segment));
-    segment_init(header, session->queue_size, setup->data, setup->len);
-    session->header = header;
+    LocalLink *local = session->local;
+    local->segment = create_segment(segment_size(local->queue_size, setup->len));
+    auto *header = static_cast<SegmentHeader *>(dsm_segment_address(local->segment));
+    segment_init(header, local->queue_size, setup->data, setup->len);
+    local->header = header;
     header->session_number = session->number;
     header->idle_timeout = options.idle_timeout;
     strlcpy(header->name, NameStr(session->name), NAMEDATALEN);
     MemoryContext old = MemoryContextSwitchTo(session->context);
-    shm_mq_handle *out = shm_mq_attach(queue_to_worker(header), session->segment, nullptr);
-    shm_mq_handle *in = shm_mq_attach(queue_to_launcher(header), session->segment, nullptr);
-    channel_init(&session->channel, session->context, out, in);
+    shm_mq_handle *out = shm_mq_attach(queue_to_worker(header), local->segment, nullptr);
+    shm_mq_handle *in = shm_mq_attach(queue_to_launcher(header), local->segment, nullptr);
+    channel_init(&local->channel, session->context, out, in);
     MemoryContextSwitchTo(old);
     count_held(session, static_cast<ptrdiff_t>(MemoryContextMemAllocated(session->context, false)));
 }
@@ -223,18 +221,18 @@ void await_slot(dsm_segment *segment, double seconds, const char *refusal,
         // A session nobody uses makes room.
         trim_pool(pool_count - 1);
         // Workers that end need what they wrote to be taken.
-        pump_all();
+        receive_all();
         (void)pg::wait_latch(Min(pause, rest), pg::WaitEvent::kStart);
         pause = Min(pause * 2, 50);
     }
 }
 
-static void start_worker(Session *session, double wait) {
-    await_slot(session->segment, wait >= 0 ? wait : pg::setting_launch_wait / 1000.0,
-               _("could not launch a background session: no free worker slot"), &session->worker);
+static void start_worker(LocalLink *link, double wait) {
+    await_slot(link->segment, wait >= 0 ? wait : pg::setting_launch_wait / 1000.0,
+               _("could not launch a background session: no free worker slot"), &link->worker);
     // From here on the death of a worker that never attached is seen.
-    shm_mq_set_handle(session->channel.out, session->worker);
-    shm_mq_set_handle(session->channel.in, session->worker);
+    shm_mq_set_handle(link->channel.out, link->worker);
+    shm_mq_set_handle(link->channel.in, link->worker);
 }
 
 // Starts a worker for a new session. Errors: pg.
@@ -242,10 +240,11 @@ static Session *launch_new(const LaunchOptions &options, Size queue_size, String
     Session *volatile session = nullptr;
     complete_settings(setup);
     ErrorData *error = pg::attempt([&session, &options, queue_size, setup] {
-        session = make_session(queue_size);
+        session = make_session();
+        session->link = session->local = make_local_link(session, queue_size);
         begin_use(session, options);
         make_segment(session, options, setup);
-        start_worker(session, options.wait);
+        start_worker(session->local, options.wait);
     });
     if (error != nullptr) {
         if (session != nullptr) free_session(session);
@@ -275,7 +274,7 @@ static Session *start(const LaunchOptions &options, bool *reused) {
     Session *session = take_from_pool(options, queue_size, &setup);
     *reused = session != nullptr;
     if (session == nullptr) session = launch_new(options, queue_size, &setup);
-    session->imposed = session->imposed || imposes;
+    session->local->imposed = session->local->imposed || imposes;
     pfree(setup.data);
     return session;
 }
@@ -290,6 +289,12 @@ template <typename Rest> static void finish_launch(Session *session, Rest rest) 
     pg::rethrow(error);
 }
 
+void enter(Session *session) {
+    session->unused = true;
+    sessions.append(session);
+    session_count++;
+}
+
 Session *launch(const LaunchOptions &options) {
     Session *volatile session = nullptr;
     bool reused = false;
@@ -300,9 +305,7 @@ Session *launch(const LaunchOptions &options) {
         count(Counter::kLaunchFailures);
         pg::rethrow(error);
     }
-    session->unused = true;
-    sessions.append(session);
-    session_count++;
+    enter(session);
     count(reused ? Counter::kReused : Counter::kLaunched);
     finish_launch(session, [session, reused] {
         pg::fault("launch-end");

@@ -2,28 +2,28 @@
 // Owns the list of the sessions of this backend.
 #pragma once
 
+#include "session/launcher/link.h"
+#include "session/launcher/local_link.h"
 #include "session/session.h"
-#include "session/shared/channel.h"
 #include "session/shared/list.h"
-#include "session/shared/message.h"
-#include "session/shared/segment.h"
-
-extern "C" {
-#include "postmaster/bgworker.h"
-}
 
 namespace pllua_bg::session {
+
+enum class Failure : uint8 {
+    kNone,
+    kError, // one has come for it
+    kLost,  // its link was lost before it was done
+};
 
 // A command with what only this folder knows.
 struct OwnCommand : Command {
     OwnCommand *before; // in Session::commands
     OwnCommand *after;
-    bool discarded;  // nobody wants what comes
-    bool cancelled;  // to be cancelled when its turn comes
-    bool cleanup;    // cancel() leaves it alone
-    bool streaming;  // the worker waits until rows are taken
-    bool failed;     // an error has come for it
-    bool lost;       // its worker has died before it was done
+    bool discarded; // nobody wants what comes
+    bool cancelled; // to be cancelled when its turn comes
+    bool cleanup;   // cancel() leaves it alone
+    bool streaming; // the worker waits until rows are taken
+    Failure failure;
     Statement *open; // the statement whose tag has not come yet
     Size unread;     // bytes of rows received and not yet read, of a streaming command
     char *packed;    // the frames of the messages that have come, while `context` is nullptr
@@ -32,60 +32,55 @@ struct OwnCommand : Command {
     Size held; // bytes counted for it
 };
 
+enum class Life : uint8 {
+    kStarting, // the worker has not reported ready
+    kRunning,
+    kEnded,
+    kNeverRan, // ended before it was ready, and not by us
+};
+
 struct Session {
     Session *before; // in sessions
     Session *after;
     uint64 number;
     Oid user;
-    MemoryContext context; // owns everything here but the segment
-    dsm_segment *segment;  // nullptr once the worker is gone
-    SegmentHeader *header;
-    BackgroundWorkerHandle *worker;
-    Channel channel;
-    int pid; // 0: not known yet
+    MemoryContext context; // owns everything here
+    Link *link;            // what runs the commands
+    LocalLink *local;      // the same, when it is a worker of this server; else nullptr
     NameData name;
     OnExit on_exit;
-    bool started;    // the worker has reported ready
+    int64 cookie;
+    TimestampTz launched_at;
+    int pid; // 0: not known yet
+    Life life;
     bool ended_here; // terminate() was called
-    bool gone;
-    bool spoilt;  // not to be used again: a cancel may still be under way, its role has changed
-    bool pooled;  // in the list `pool`
-    bool leaves;  // in the list `leaving`
-    bool unused;  // launched in this transaction; nothing was sent to it and nobody knows its pid
-    bool resting; // the worker has forgotten its last use
-    bool imposed; // settings were imposed on this use of it or an earlier one
-    bool waking;  // taken from the pool; the worker has not said yet that it has begun this use
-    TimestampTz born;
-    Size queue_size;
-    uint32 user_hash;  // of the cache entry of its role
-    Snapshot snapshot; // held for the worker to take; nullptr: none (snapshot.cpp)
-    bool receiving;    // set while a batch is taken apart; found set: an error tore it
+    bool draining;   // in the list `draining`
+    bool unused;    // launched in this transaction; nothing was sent to it and nobody knows its pid
+    bool receiving; // set while messages are taken; found set: an error tore it
     char transaction;
     CommandId last_sent;
     CommandId last_done;        // newest command that is no longer pending
+    CommandId last_command;     // sent by send_last(); 0: none was
     uint32 last_statement;      // newest number of a prepared statement
     Chain<OwnCommand> commands; // not yet released, in order of their numbers
     OwnCommand *current;        // the oldest that is pending
-    ErrorData *last_words;      // an error reported while no command was pending, or FATAL
+    ErrorData *fatal;           // an error that has ended the worker
     char *last_error;
-    int64 cookie;
-    TimestampTz launched_at;
-    CommandId last_command; // sent by send_last(); 0: none was
-    bool has_progress;      // progress was saved when the segment went
-    Progress progress;
+    const char *cause_of_death; // set when it is gone
     char *note;
     Size note_length;
     Notification *notifications;
     Notification *last_notification;
     int notification_count;
-    bool dropping;     // notifications have been dropped since the last time there were none
-    Size held;         // bytes counted in pg::held, those of commands included
-    Size held_backlog; // of that, for what the queue has not taken
-    const char *cause_of_death; // set when it is gone
-    bool listener;              // what comes is counted
-    Notice *early_notices;      // came while no command was pending; given to the next
+    bool dropping;         // notifications have been dropped since the last time there were none
+    bool listener;         // what comes is counted
+    Notice *early_notices; // came while no command was pending; given to the next
     Notice *last_early_notice;
+    Size held;        // bytes counted in pg::held, those of commands included
+    Size held_unsent; // of that, for what the link has not sent
 };
+
+inline bool is_gone(const Session *session) { return session->life >= Life::kEnded; }
 
 // All sessions of this backend that were neither detached nor closed.
 extern Chain<Session> sessions;
@@ -96,9 +91,9 @@ extern int pool_count;
 
 // Let go before their worker has taken the snapshot of this transaction: they are kept until it
 // has.
-extern Chain<Session> leaving;
-// Lets those go whose worker has it, or all. Errors: as pump().
-void let_leaving_go(bool all);
+extern Chain<Session> draining;
+// Lets those go whose worker has it, or all. Errors: as receive().
+void let_drained_go(bool all);
 
 // Puts a session that is idle and in no transaction into the pool instead of ending it: the worker
 // forgets what was done in it and waits for another use. False when it cannot be kept. Errors:
@@ -108,6 +103,10 @@ bool keep_for_reuse(Session *session);
 // caller enters it in `sessions`. Errors: pg (interrupts, memory).
 Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup);
 void initialize_pool();
+// A session of the current user, without a link yet. Errors: pg (memory).
+Session *make_session();
+// A session that was launched is one of this backend's. Errors: none.
+void enter(Session *session);
 // Gives a session what it has for one use: number, cookie, name, what becomes of it. Errors: pg
 // (random numbers).
 void begin_use(Session *session, const LaunchOptions &options);
@@ -130,8 +129,8 @@ void take_contents(Session *session, OwnCommand *own, const Message &message);
 void take_death(const Session *session, OwnCommand *own);
 // An error that has come is none of the command. Errors: pg (memory).
 void forget_error(Session *session, OwnCommand *own);
-// Counts what the queue has not taken. Errors: none.
-void count_backlog(Session *session);
+// Sends what the link has taken, and counts what it keeps. Errors: as Link::flush().
+void flush(Session *session);
 // Counts bytes that the session holds, or has given back: negative. Errors: none.
 void count_held(Session *session, ptrdiff_t bytes);
 // Forgets one.
@@ -144,16 +143,14 @@ void current_is_done(Session *session);
 // Errors: none.
 bool is_full(const Session *session);
 
-// Sessions whose worker is not known to have ended. Errors: as pump().
+// Sessions whose worker is not known to have ended. Errors: as receive().
 int count_living();
-// Keeps what the worker has reported, before the segment goes. Errors: none.
-void save_progress(Session *session);
 
-// Ends every pending command with 08006 and gives the shared memory back. Errors: pg (memory).
-void session_is_gone(Session *session);
+// The link is lost: ends every pending command with 08006. Errors: pg (memory).
+void session_is_gone(Session *session, const Loss &loss);
 // Removes it from the list and frees it. Errors: none.
 void forget(Session *session);
-// Frees a session that is in no list, and detaches from its segment. Errors: none.
+// Frees a session that is in no list, and its link. Errors: none.
 void free_session(Session *session);
 // The pid if it is known by now. Errors: none.
 int known_pid(Session *session);
@@ -161,18 +158,15 @@ int known_pid(Session *session);
 bool has_run(const Session *session);
 // Raises for a session that takes no command any more. Errors: pg 08003; 08006 it has not run.
 [[noreturn]] void raise_gone(const Session *session);
-// Sends the worker a signal, if it runs. Errors: none.
-void signal_worker(Session *session, int signal);
-
 // Keeps a notification; the oldest make room. Errors: pg (memory).
 void take_notification(Session *session, const NotificationMessage &message);
 // Frees those that nobody has taken. Errors: none.
 void drop_notifications(Session *session);
-// Takes a batch of messages apart. Errors: pg (memory, temporary file).
-void take_batch(Session *session, const char *batch, Size length);
+// Takes one message of the worker. Errors: pg (memory, temporary file).
+void dispatch(Session *session, const Message &message);
 
-// Pumps every session. Errors: as pump().
-void pump_all();
+// Receives of every session. Errors: as receive().
+void receive_all();
 
 // Registers a worker for a segment, waiting for a free slot so many seconds. The handle is in
 // TopMemoryContext, the caller's to free. Errors: pg 53000 with that message.

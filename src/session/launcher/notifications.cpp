@@ -65,7 +65,7 @@ void take_notification(Session *session, const NotificationMessage &message) {
 }
 
 Notification *next_notification(Session *session) {
-    pump(session);
+    receive(session);
     if (session->notifications == nullptr) return nullptr;
     Notification *got = remove_first(session);
     if (session->notifications == nullptr) session->dropping = false;
@@ -73,7 +73,7 @@ Notification *next_notification(Session *session) {
 }
 
 bool has_notification(const Session *session) {
-    return session->gone || session->notifications != nullptr;
+    return is_gone(session) || session->notifications != nullptr;
 }
 
 void set_listener(Session *session) { session->listener = true; }

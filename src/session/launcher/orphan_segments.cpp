@@ -51,7 +51,7 @@ void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorke
 }
 
 static void give_back(const Unclaimed *entry, SegmentHeader *header) {
-    if (has_flag(header, kTestament)) dsm_unpin_segment(pg_atomic_read_u32(&header->testament));
+    if (has_flag(header, kOverflow)) dsm_unpin_segment(pg_atomic_read_u32(&header->overflow));
     retire_entry(header);
     dsm_unpin_segment(entry->segment);
 }

@@ -5,8 +5,6 @@
 // launch.
 #include "session/launcher/launcher.h"
 
-#include <signal.h>
-
 #include "pg/compat.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
@@ -36,7 +34,7 @@ static constexpr int kMostWait = 5;
 
 // Milliseconds a session may still be kept; not positive when it is too old.
 static int64 rest_of_life(const Session *session) {
-    int64 age = (GetCurrentTimestamp() - session->born) / 1000;
+    int64 age = (GetCurrentTimestamp() - session->local->born) / 1000;
     return Min(pg::setting_pool_lifetime * INT64CONST(1000),
                pg::setting_pool_age * INT64CONST(1000) - age);
 }
@@ -44,11 +42,10 @@ static int64 rest_of_life(const Session *session) {
 static void end_pooled(Session *session) {
     pool.remove(session);
     pool_count--;
-    if (session->segment != nullptr) {
+    if (!is_gone(session)) {
         log_life(session, "is taken from the pool and ended");
-        retire_entry(session->header);
-        pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
-        signal_worker(session, SIGUSR2);
+        retire_entry(session->local->header);
+        session->link->close();
     }
     free_session(session);
 }
@@ -58,9 +55,10 @@ void trim_pool(int most) {
 }
 
 static bool is_usable(const Session *session) {
-    return !session->gone && !session->spoilt &&
-           pg_atomic_read_u32(&session->header->pool) == kResting &&
-           !has_flag(session->header, kWorkerDone | kClosing);
+    const LocalLink *local = session->local;
+    return !is_gone(session) && !local->not_reusable &&
+           pg_atomic_read_u32(&local->header->pool) == kResting &&
+           !has_flag(local->header, kWorkerDone | kClosing);
 }
 
 static void sweep() {
@@ -84,43 +82,45 @@ static void forget_use(Session *session) {
     if (session->note != nullptr) pfree(session->note);
     session->note = nullptr;
     session->note_length = 0;
-    session->has_progress = false;
+    session->local->has_progress = false;
     if (session->last_error != nullptr) pfree(session->last_error);
     session->last_error = nullptr;
 }
 
 static bool is_clean(const Session *session) {
-    return !session->gone && session->started && !session->spoilt && session->current == nullptr &&
+    const LocalLink *local = session->local;
+    return session->life == Life::kRunning && !local->not_reusable && session->current == nullptr &&
            session->last_done == session->last_sent && session->transaction == 'I' &&
-           session->last_words == nullptr && session->last_command == 0 &&
-           !has_backlog(&session->channel) && session->channel.batch_length == 0 &&
-           !has_flag(session->header, kClosing | kTestament | kWorkerDone | kPinned) &&
+           session->fatal == nullptr && session->last_command == 0 &&
+           !has_backlog(&local->channel) && local->channel.batch_length == 0 &&
+           !has_flag(local->header, kClosing | kOverflow | kWorkerDone | kPinned) &&
            rest_of_life(session) > 0;
 }
 
 static bool send_to_rest(Session *session) {
-    pump(session);
+    receive(session);
     if (!is_clean(session)) return false;
     forget_use(session);
     if (MemoryContextMemAllocated(session->context, true) > kMostMemory) return false;
-    session->resting = false;
-    pg_atomic_write_u32(&session->header->pool, kResting);
-    write_reset(&session->channel, {rest_of_life(session)});
-    flush(&session->channel);
-    return !has_backlog(&session->channel);
+    LocalLink *local = session->local;
+    pg_atomic_write_u32(&local->header->pool, kResting);
+    write_reset(&local->channel, {rest_of_life(session)});
+    (void)local->flush();
+    return !has_backlog(&local->channel);
 }
 
 bool keep_for_reuse(Session *session) {
-    if (proc_exit_inprogress || pg::setting_pool_size == 0 || session->gone) return false;
+    if (proc_exit_inprogress || pg::setting_pool_size == 0 || is_gone(session)) return false;
+    if (session->local == nullptr) return false;
     bool sent = false;
     ErrorData *error = pg::attempt([session, &sent] { sent = send_to_rest(session); });
     pg::free_error(error);
     if (error != nullptr || !sent) return false;
-    pool_entry(session->header);
+    pool_entry(session->local->header);
     log_life(session, "is put into the pool");
     sessions.remove(session);
     session_count--;
-    session->pooled = true;
+    session->local->pool_state = PoolState::kResetting;
     pool.append(session);
     pool_count++;
     trim_pool(pg::setting_pool_size);
@@ -128,19 +128,21 @@ bool keep_for_reuse(Session *session) {
 }
 
 static bool fits(const Session *session, const LaunchOptions &options, Size queue_size) {
-    return session->user == GetUserId() && session->queue_size == queue_size &&
-           session->header->idle_timeout == options.idle_timeout && rest_of_life(session) > 0;
+    return session->user == GetUserId() && session->local->queue_size == queue_size &&
+           session->local->header->idle_timeout == options.idle_timeout &&
+           rest_of_life(session) > 0;
 }
 
 // The newest session that fits and is ready; nullptr when there is none. `*soon`: one is about to
 // be.
 static Session *look_for(const LaunchOptions &options, Size queue_size, bool *soon) {
     *soon = false;
-    for (Session *session = pool.last; session != nullptr; session = session->before) pump(session);
+    for (Session *session = pool.last; session != nullptr; session = session->before)
+        receive(session);
     sweep();
     for (Session *session = pool.last; session != nullptr; session = session->before) {
         if (!fits(session, options, queue_size)) continue;
-        if (session->resting) return session;
+        if (session->local->pool_state == PoolState::kClean) return session;
         *soon = true;
     }
     return nullptr;
@@ -163,21 +165,21 @@ static Session *wait_for_one(const LaunchOptions &options, Size queue_size) {
     return session;
 }
 
-static void renew(Session *session, const LaunchOptions &options, StringInfo setup) {
+static void reuse(Session *session, const LaunchOptions &options, StringInfo setup) {
     pool.remove(session);
     pool_count--;
-    session->pooled = session->resting = false;
-    session->waking = true;
+    LocalLink *local = session->local;
+    local->pool_state = PoolState::kWaking;
     session->last_sent = session->last_done = 0;
-    forget_commands(session->header);
-    ErrorData *error = pg::attempt([session, &options, setup] {
-        if (session->imposed) complete_settings(setup);
+    forget_commands(local->header);
+    ErrorData *error = pg::attempt([session, local, &options, setup] {
+        if (local->imposed) complete_settings(setup);
         begin_use(session, options);
-        strlcpy(session->header->name, NameStr(session->name), NAMEDATALEN);
-        write_reuse(&session->channel, {setup->data, static_cast<Size>(setup->len)});
-        flush(&session->channel);
+        strlcpy(local->header->name, NameStr(session->name), NAMEDATALEN);
+        write_reuse(&local->channel, {setup->data, static_cast<Size>(setup->len)});
+        (void)local->flush();
         pg::fault("pool-renew");
-        pump(session); // sees a worker that has died since it was found resting
+        receive(session); // sees a worker that has died since it was found resting
     });
     if (error == nullptr) return;
     pool.append(session);
@@ -192,10 +194,10 @@ Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInf
     if (!pg::may_connect(MyDatabaseId, GetUserId())) return nullptr;
     while (Session *session = wait_for_one(options, queue_size)) {
         pg::fault("pool-take");
-        reuse_entry(session->header, options.name == nullptr ? "" : options.name);
-        if (leave_pool(session->header, kInUse)) {
-            renew(session, options, setup);
-            if (!session->gone) return session;
+        reuse_entry(session->local->header, options.name == nullptr ? "" : options.name);
+        if (leave_pool(session->local->header, kInUse)) {
+            reuse(session, options, setup);
+            if (!is_gone(session)) return session;
             log_life(session, "died in the pool and is replaced");
             free_session(session);
             continue;
@@ -205,15 +207,16 @@ Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInf
     return nullptr;
 }
 
-static void spoil(Session *session, uint32 hash) {
+static void never_reuse(Session *session, uint32 hash) {
     for (; session != nullptr; session = session->after)
-        if (hash == 0 || session->user_hash == hash) session->spoilt = true;
+        if (session->local != nullptr && (hash == 0 || session->local->user_hash == hash))
+            session->local->not_reusable = true;
 }
 
 // A role was changed or dropped: what its workers believe of it may be wrong.
 static void role_changes(Datum, int, uint32 hash) {
-    spoil(sessions.first, hash);
-    spoil(pool.first, hash);
+    never_reuse(sessions.first, hash);
+    never_reuse(pool.first, hash);
 }
 
 static void at_transaction_end(XactEvent event, void *) {

@@ -1,18 +1,24 @@
-// Taking the worker's messages: what they make of commands, statements and notices.
-// Owns nothing: everything made here belongs to the session or to a command.
-#include "session/launcher/launcher.h"
-
+// Receiving what a session's link brings, without waiting: dispatch() makes of each message what
+// the session, its commands and their statements know. Owns nothing: everything made here belongs
+// to the session or to a command.
 #include "pg/compat.h"
 #include "pg/guard.h"
-#include "session/launcher/snapshot.h"
+#include "pg/held.h"
+#include "session/launcher/launcher.h"
 #include "session/shared/statistics.h"
 
 extern "C" {
 #include "catalog/pg_collation.h"
+#include "storage/latch.h"
 #include "utils/inval.h"
 }
 
 namespace pllua_bg::session {
+
+// A streaming command's rows stay with the link while this much is waiting to be read here.
+static constexpr Size kStreamingWindow = 256 * 1024;
+// Batches taken in one go, so that one busy session does not starve the others.
+static constexpr int kBatchesAtOnce = 64;
 
 // A tuple descriptor made of what the worker says, without asking the catalogs: the type may be
 // unknown here.
@@ -122,17 +128,17 @@ static void note_error(Session *session, OwnCommand *own, const ReportMessage &r
         if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED) count(Counter::kDeadlocks);
     }
     if (error->elevel > ERROR)
-        session->last_words = error;
+        session->fatal = error;
     else
         MemoryContextDelete(context);
 }
 
 static void take_error(Session *session, OwnCommand *own, const Message &message) {
     // Of a command the first counts.
-    if (own != nullptr && own->failed) own = nullptr;
+    if (own != nullptr && own->failure != Failure::kNone) own = nullptr;
     note_error(session, own, message.report);
     if (own == nullptr) return;
-    own->failed = true;
+    own->failure = Failure::kError;
     keep_message(session, own, message);
 }
 
@@ -158,13 +164,13 @@ static void take_early_notice(Session *session, const ReportMessage &report) {
 }
 
 static void take_ready(Session *session, const ReadyMessage &ready) {
-    if (!session->started) log_life(session, "is ready");
-    session->started = true;
+    if (session->life == Life::kStarting) log_life(session, "is ready");
+    session->life = Life::kRunning;
     session->transaction = ready.transaction;
-    release_snapshot(session);
     while (session->current != nullptr && session->current->id <= ready.command) {
         OwnCommand *own = session->current;
-        own->state = own->failed ? CommandState::kFailed : CommandState::kComplete;
+        own->state =
+            own->failure != Failure::kNone ? CommandState::kFailed : CommandState::kComplete;
         own->begun = ready.begun;
         own->ended = ready.ended;
         current_is_done(session);
@@ -172,15 +178,7 @@ static void take_ready(Session *session, const ReadyMessage &ready) {
     OwnCommand *next = session->current;
     // What the worker has reported while it was idle is no error of a command it has not begun.
     if (next != nullptr) forget_error(session, next);
-    if (next != nullptr && next->cancelled && !is_cancelled(session->header, next->id))
-        cancel_command(session, next->id);
-}
-
-// Between two uses of a session: what comes belongs to the last one, until the worker has begun the
-// next. The cause of its death is in the segment, too.
-static void take_late_message(Session *session, const Message &message) {
-    if (message.type == MessageType::kResetDone) session->resting = true;
-    if (message.type == MessageType::kReuseBegun) session->waking = false;
+    if (next != nullptr && next->cancelled) session->link->remind_of_cancel(next->id);
 }
 
 void take_contents(Session *session, OwnCommand *own, const Message &message) {
@@ -200,11 +198,7 @@ void take_contents(Session *session, OwnCommand *own, const Message &message) {
     MemoryContextSwitchTo(old);
 }
 
-static void take_message(Session *session, const Message &message) {
-    if (session->pooled || session->waking) {
-        take_late_message(session, message);
-        return;
-    }
+void dispatch(Session *session, const Message &message) {
     OwnCommand *own = session->current;
     switch (message.type) {
     case MessageType::kReady:
@@ -223,12 +217,54 @@ static void take_message(Session *session, const Message &message) {
     if (own != nullptr) keep_message(session, own, message);
 }
 
-void take_batch(Session *session, const char *batch, Size length) {
+bool is_full(const Session *session) {
+    return !is_gone(session) && session->current != nullptr && !session->current->discarded &&
+           pg::held_would_exceed(0);
+}
+
+// What comes stays with the link, and then with the worker.
+static bool is_throttled(const Session *session) {
+    const OwnCommand *own = session->current;
+    if (own == nullptr || own->discarded) return false;
+    return (own->streaming && own->unread > kStreamingWindow) || pg::held_would_exceed(0);
+}
+
+// An error interrupted the taking of messages: what follows cannot be trusted.
+static void give_up(Session *session) {
+    session->last_error = nullptr;
+    session->link->close();
+    session_is_gone(session,
+                    {"A message of the session was lost because of an earlier error.", false});
+    session->receiving = false;
+}
+
+static void take_batch(Session *session, Size length) {
+    session->receiving = true;
     (void)known_pid(session);
     count(Counter::kBytes, length);
-    FrameCursor cursor = {batch, batch + length};
-    Frame frame;
-    while (next_frame(&cursor, &frame)) take_message(session, read_message(frame));
+    Message message;
+    while (session->link->next(&message)) dispatch(session, message);
+    session->receiving = false;
+}
+
+void receive(Session *session) {
+    if (is_gone(session)) return;
+    if (session->receiving) {
+        give_up(session);
+        return;
+    }
+    flush(session);
+    for (int i = 0; i < kBatchesAtOnce; i++) {
+        if (is_throttled(session)) return;
+        Size length;
+        switch (session->link->receive(&length)) {
+        case Received::kBatch: take_batch(session, length); break;
+        case Received::kGone: session_is_gone(session, session->link->loss()); return;
+        case Received::kNothing: return;
+        }
+    }
+    // There may be more, for which nobody will wake us: whoever waits looks again at once.
+    SetLatch(MyLatch);
 }
 
 } // namespace pllua_bg::session

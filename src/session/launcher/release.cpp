@@ -1,13 +1,10 @@
 // Letting go of sessions: cancel, detach, close, and the end of the launching backend.
 // Owns the backend's exit callback.
 #include "session/launcher/launcher.h"
-
-#include <signal.h>
+#include "session/launcher/snapshot.h"
 
 #include "pg/fault.h"
-#include "pg/guard.h"
 #include "pg/steps.h"
-#include "session/launcher/snapshot.h"
 #include "session/shared/shared_memory.h"
 
 extern "C" {
@@ -17,108 +14,60 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-Chain<Session> leaving;
+Chain<Session> draining;
 
 void cancel(Session *session) {
-    if (session->gone || session->header == nullptr) return;
-    SegmentHeader *header = session->header;
-    CommandId started = pg_atomic_read_u64(&header->started);
-    CommandId finished = pg_atomic_read_u64(&header->finished);
-    CommandId id = started > finished ? started : finished + 1;
+    if (is_gone(session)) return;
+    const CommandId id = session->link->current();
     // Who cancels twice, to be sure, must not cancel what the first one has brought about.
     OwnCommand *own = find_command(session, id);
     if (own == nullptr || !own->cleanup) cancel_command(session, id);
 }
 
 void cancel_command(Session *session, CommandId id) {
-    if (session->gone || session->header == nullptr || id > session->last_sent) return;
-    if (id <= pg_atomic_read_u64(&session->header->finished)) return;
-    session->spoilt = true;
+    if (is_gone(session) || id > session->last_sent || !session->link->cancel(id)) return;
     count(Counter::kCancels);
     if (OwnCommand *own = find_command(session, id)) own->cancelled = true;
-    mark_cancelled(session->header, id);
-    signal_worker(session, SIGUSR2);
-}
-
-// Commands the queue did not take go into a segment of their own, which the worker reads when the
-// queue is at its end.
-static void leave_testament(Session *session) {
-    Size total = 0;
-    StringInfoData rest;
-    initStringInfo(&rest);
-    Size length;
-    while (const char *message = take_backlog(&session->channel, &length)) {
-        total += length;
-        if (total > MaxAllocSize) elog(ERROR, "too many unsent commands");
-        appendBinaryStringInfo(&rest, message, static_cast<int>(length));
-    }
-    if (rest.len == 0) return;
-    dsm_segment *segment = create_segment(sizeof(OverflowSegment) + rest.len);
-    auto *overflow = static_cast<OverflowSegment *>(dsm_segment_address(segment));
-    overflow->length = rest.len;
-    memcpy(overflow + 1, rest.data, rest.len);
-    dsm_pin_segment(segment);
-    pg_atomic_write_u32(&session->header->testament, dsm_segment_handle(segment));
-    if (pg_atomic_fetch_or_u32(&session->header->flags, kTestament) & kWorkerDone)
-        dsm_unpin_segment(dsm_segment_handle(segment));
-    dsm_detach(segment);
-    pfree(rest.data);
-}
-
-// What was sent reaches the worker even if it has not started yet.
-static void let_finish(Session *session) {
-    ErrorData *error = pg::attempt([session] {
-        flush(&session->channel);
-        if (!send_backlog(&session->channel)) leave_testament(session);
-    });
-    if (error != nullptr)
-        ereport(WARNING, (errmsg("background session will not run all commands that were sent: %s",
-                                 error->message)));
-    pg::free_error(error);
-    pin_for_worker(session->segment, session->header, &session->worker);
 }
 
 static void let_go(Session *session) {
-    const bool busy = session->last_done < session->last_sent;
-    if (session->segment != nullptr)
+    if (!is_gone(session)) {
+        const bool busy = session->last_done < session->last_sent;
         log_life(session, busy ? "is let go, with work to finish" : "is let go");
-    if (session->segment != nullptr && busy)
-        let_finish(session);
-    else if (session->segment != nullptr && !session->started && session->worker != nullptr)
-        TerminateBackgroundWorker(session->worker);
+        session->link->let_go(busy);
+    }
     forget(session);
+}
+
+static bool has_snapshot_to_take(const Session *session) {
+    return session->local != nullptr && session->local->snapshot != nullptr;
 }
 
 void detach(Session *session) {
     if (keep_for_reuse(session)) return;
-    if (session->snapshot == nullptr || session->last_done == session->last_sent) {
+    if (!has_snapshot_to_take(session) || session->last_done == session->last_sent) {
         let_go(session);
         return;
     }
     sessions.remove(session);
     session_count--;
-    session->leaves = true;
-    leaving.append(session);
+    session->draining = true;
+    draining.append(session);
 }
 
-void let_leaving_go(bool all) {
+void let_drained_go(bool all) {
     Session *after;
-    for (Session *session = leaving.first; session != nullptr; session = after) {
+    for (Session *session = draining.first; session != nullptr; session = after) {
         after = session->after;
-        if (!all) pump(session);
-        if (all || session->snapshot == nullptr) let_go(session);
+        if (!all) receive(session);
+        if (all || !has_snapshot_to_take(session)) let_go(session);
     }
 }
 
 static void end_now(Session *session) {
-    if (session->segment != nullptr) {
+    if (!is_gone(session)) {
         log_life(session, "is closed");
-        pg_atomic_fetch_or_u32(&session->header->flags, kClosing);
-        pid_t pid;
-        if (session->worker != nullptr &&
-            GetBackgroundWorkerPid(session->worker, &pid) == BGWH_NOT_YET_STARTED)
-            TerminateBackgroundWorker(session->worker);
-        signal_worker(session, SIGUSR2);
+        session->link->close();
     }
     forget(session);
 }
@@ -151,7 +100,7 @@ void end_all_sessions() {
         else
             close(session);
     }
-    let_leaving_go(true);
+    let_drained_go(true);
     trim_pool(0);
 }
 

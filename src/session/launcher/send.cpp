@@ -5,8 +5,6 @@
 #include "pg/guard.h"
 #include "pg/held.h"
 #include "pg/settings.h"
-#include "session/shared/message.h"
-#include "session/shared/session_slots.h"
 #include "session/shared/statistics.h"
 
 namespace pllua_bg::session {
@@ -34,18 +32,18 @@ static void check_room(const Session *session) {
     pg::check_held(sizeof(OwnCommand));
 }
 
-void count_backlog(Session *session) {
-    const Size now = session->channel.backlog->memory;
-    count_held(session,
-               static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(session->held_backlog));
-    session->held_backlog = now;
+void flush(Session *session) {
+    const Size now = session->link->flush();
+    if (now == session->held_unsent) return;
+    count_held(session, static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(session->held_unsent));
+    session->held_unsent = now;
 }
 
 static CommandId send_request(Session *session, const Request &request) {
     if (!request.cleanup) check_not_restricted();
     session->unused = false;
-    pump(session);
-    if (session->gone) raise_gone(session);
+    receive(session);
+    if (is_gone(session)) raise_gone(session);
     if (session->last_command != 0)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                         errmsg("background session takes no more commands")));
@@ -63,17 +61,15 @@ static CommandId send_request(Session *session, const Request &request) {
     own->cleanup = request.cleanup;
     ErrorData *error = pg::attempt([session, own, &message] {
         begin_contents(session, own);
-        write_command(&session->channel, message);
+        session->link->send(message);
     });
     if (error != nullptr) {
         session->last_sent--;
         drop_command(session, own);
         pg::rethrow(error);
     }
-    show_sent(session->header, own->id);
     count(Counter::kCommands);
-    flush(&session->channel);
-    count_backlog(session);
+    flush(session);
     return own->id;
 }
 
@@ -98,10 +94,9 @@ CommandId prepare(Session *session, const char *sql, int nparams, const Param *p
 }
 
 void release_statement(Session *session, uint32 statement) {
-    if (session->gone) return;
-    write_forget(&session->channel, {statement});
-    flush(&session->channel);
-    count_backlog(session);
+    if (is_gone(session)) return;
+    session->link->forget_statement(statement);
+    flush(session);
 }
 
 CommandId send_last(Session *session, const char *sql, bool quiet) {

@@ -2,13 +2,9 @@
 // Owns the list of sessions.
 #include "session/launcher/launcher.h"
 
-#include <signal.h>
-
 #include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/wait.h"
-#include "session/launcher/snapshot.h"
-#include "session/shared/session_slots.h"
 
 extern "C" {
 #include "storage/ipc.h"
@@ -36,17 +32,17 @@ void for_each(void (*visit)(Session *session, void *argument), void *argument) {
     }
 }
 
-void pump_all() {
+void receive_all() {
     for (Session *session = sessions.first; session != nullptr; session = session->after)
-        pump(session);
-    if (leaving.first != nullptr) let_leaving_go(false);
+        receive(session);
+    if (draining.first != nullptr) let_drained_go(false);
 }
 
 int count_living() {
-    pump_all();
+    receive_all();
     int living = 0;
     for (Session *session = sessions.first; session != nullptr; session = session->after)
-        living += session->gone ? 0 : 1;
+        living += is_gone(session) ? 0 : 1;
     return living;
 }
 
@@ -67,16 +63,13 @@ void check_not_restricted() {
 }
 
 int known_pid(Session *session) {
-    if (session->pid == 0 && session->header != nullptr)
-        session->pid = static_cast<int>(pg_atomic_read_u32(&session->header->worker_pid));
-    pid_t pid;
-    if (session->pid == 0 && session->worker != nullptr &&
-        GetBackgroundWorkerPid(session->worker, &pid) == BGWH_STARTED)
-        session->pid = static_cast<int>(pid);
+    if (session->pid == 0) session->pid = session->link->pid();
     return session->pid;
 }
 
-bool has_run(const Session *session) { return session->started || session->ended_here; }
+bool has_run(const Session *session) {
+    return session->life == Life::kRunning || session->life == Life::kEnded || session->ended_here;
+}
 
 void raise_gone(const Session *session) {
     const char *cause = session->last_error;
@@ -92,9 +85,9 @@ void raise_gone(const Session *session) {
 int pid(Session *session) {
     uint64 wanted = session->number;
     while (known_pid(session) == 0) {
-        pump_all();
+        receive_all();
         if (known_pid(session) != 0) break;
-        if (session->gone) raise_gone(session);
+        if (is_gone(session)) raise_gone(session);
         (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
         if (by_number(wanted) == nullptr)
             ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
@@ -111,9 +104,9 @@ static Session *look_for(int wanted, Session **starting) {
     *starting = nullptr;
     for (Session *session = sessions.first; session != nullptr; session = session->after) {
         int known = known_pid(session);
-        if (known == wanted && !session->gone) return session;
+        if (known == wanted && !is_gone(session)) return session;
         if (known == wanted) ended = session;
-        if (known == 0 && !session->gone) *starting = session;
+        if (known == 0 && !is_gone(session)) *starting = session;
     }
     return ended;
 }
@@ -123,20 +116,14 @@ Session *find(int wanted, bool wait_for_start) {
         Session *starting;
         Session *found = look_for(wanted, &starting);
         if (found != nullptr || starting == nullptr || !wait_for_start) return found;
-        pump_all();
-        if (known_pid(starting) == 0 && !starting->gone)
+        receive_all();
+        if (known_pid(starting) == 0 && !is_gone(starting))
             (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
     }
 }
 
-void signal_worker(Session *session, int signal) {
-    pid_t pid;
-    if (session->worker != nullptr && GetBackgroundWorkerPid(session->worker, &pid) == BGWH_STARTED)
-        (void)kill(pid, signal);
-}
-
 Status status(Session *session) {
-    pump(session);
+    receive(session);
     Status result = {};
     result.pid = known_pid(session);
     result.name = NameStr(session->name);
@@ -146,10 +133,10 @@ Status status(Session *session) {
     result.error = session->last_error;
     OwnCommand *current = current_command(session);
     result.sql = current == nullptr ? nullptr : current->sql;
-    result.state = session->gone       ? State::kGone
-                   : !session->started ? State::kStarting
-                   : result.queued > 0 ? State::kBusy
-                                       : State::kIdle;
+    result.state = is_gone(session)                   ? State::kGone
+                   : session->life == Life::kStarting ? State::kStarting
+                   : result.queued > 0                ? State::kBusy
+                                                      : State::kIdle;
     return result;
 }
 
@@ -172,21 +159,15 @@ void log_life(Session *session, const char *event, const char *cause) {
 }
 
 void free_session(Session *session) {
-    release_snapshot(session);
-    if (session->segment != nullptr) {
-        // One that was let go with work to do stays a session until it has done it.
-        if (!has_flag(session->header, kPinned)) retire_entry(session->header);
-        dsm_detach(session->segment);
-    }
-    if (session->worker != nullptr) pfree(session->worker);
+    if (session->link != nullptr) session->link->release();
     drop_notifications(session);
     count_held(session, -static_cast<ptrdiff_t>(session->held));
     MemoryContextDelete(session->context);
 }
 
 void forget(Session *session) {
-    if (session->leaves) {
-        leaving.remove(session);
+    if (session->draining) {
+        draining.remove(session);
     } else {
         sessions.remove(session);
         session_count--;

@@ -63,17 +63,17 @@ void offer_snapshot(StringInfo frames) {
 
 void withdraw_snapshot() { drop(&offered); }
 
-void keep_snapshot(Session *session) {
-    session->snapshot = RegisterSnapshotOnOwner(offered, TopTransactionResourceOwner);
+void keep_snapshot(LocalLink *link) {
+    link->snapshot = RegisterSnapshotOnOwner(offered, TopTransactionResourceOwner);
 }
 
-void release_snapshot(Session *session) { drop(&session->snapshot); }
+void release_snapshot(LocalLink *link) { drop(&link->snapshot); }
 
 static bool is_any_awaited() {
-    pump_all();
-    if (leaving.first != nullptr) return true;
+    receive_all();
+    if (draining.first != nullptr) return true;
     for (Session *session = sessions.first; session != nullptr; session = session->after)
-        if (session->snapshot != nullptr) return true;
+        if (session->local != nullptr && session->local->snapshot != nullptr) return true;
     return false;
 }
 
@@ -89,8 +89,8 @@ static void wait_until_taken() {
 
 static void drop_all() {
     for (Session *session = sessions.first; session != nullptr; session = session->after)
-        release_snapshot(session);
-    let_leaving_go(true);
+        if (session->local != nullptr) release_snapshot(session->local);
+    let_drained_go(true);
     withdraw_snapshot();
 }
 

@@ -13,11 +13,11 @@ void offer_snapshot(StringInfo frames);
 // The snapshot on offer is for this session, which holds it until its worker has taken it, or the
 // transaction ends. Call before the worker can have the frame: its answer is what ends the hold.
 // Errors: pg (memory).
-void keep_snapshot(Session *session);
+void keep_snapshot(LocalLink *link);
 // The launch is over. Errors: none.
 void withdraw_snapshot();
 // Holds it no longer. Errors: none.
-void release_snapshot(Session *session);
+void release_snapshot(LocalLink *link);
 void initialize_snapshots();
 
 } // namespace pllua_bg::session

@@ -64,7 +64,7 @@ static int first_settled(const WaitFor *commands, int n) {
 }
 
 static int look(const WaitFor *commands, int n, const uint64 *seen) {
-    pump_all();
+    receive_all();
     const int settled = first_settled(commands, n);
     if (settled >= 0) return settled;
     for (int i = 0; i < n; i++)
@@ -87,15 +87,17 @@ static void stop_streaming_before(const WaitFor *wait) {
 
 // A worker that was asleep in the pool is about to answer.
 static bool is_any_waking(const WaitFor *commands, int n) {
-    for (int i = 0; i < n; i++)
-        if (commands[i].session->waking) return true;
+    for (int i = 0; i < n; i++) {
+        const LocalLink *local = commands[i].session->local;
+        if (local != nullptr && local->pool_state == PoolState::kWaking) return true;
+    }
     return false;
 }
 
 // Workers that are being started take long, and need the processor.
 static bool are_all_starting(const WaitFor *commands, int n) {
     for (int i = 0; i < n; i++)
-        if (commands[i].session->started) return false;
+        if (commands[i].session->life != Life::kStarting) return false;
     return true;
 }
 

@@ -179,7 +179,7 @@ char *extend_frame(Channel *channel, MessageType type, Size length, char **paylo
     return room;
 }
 
-Received receive(Channel *channel, const char **batch, Size *length) {
+Received receive_batch(Channel *channel, const char **batch, Size *length) {
     void *data = nullptr;
     switch (shm_mq_receive(channel->in, length, &data, true)) {
     case SHM_MQ_SUCCESS: *batch = static_cast<const char *>(data); return Received::kBatch;

@@ -75,7 +75,7 @@ const char *take_backlog(Channel *channel, Size *length);
 
 enum class Received { kBatch, kNothing, kGone };
 // Receives a batch without waiting; it is valid until the next call. Errors: pg (memory).
-Received receive(Channel *channel, const char **batch, Size *length);
+Received receive_batch(Channel *channel, const char **batch, Size *length);
 
 // Walks over the frames of a batch, or of any such string of frames.
 struct FrameCursor {

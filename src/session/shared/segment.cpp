@@ -31,7 +31,7 @@ static void init_atomics(SegmentHeader *header) {
     pg_atomic_init_u32(&header->worker_pid, 0);
     pg_atomic_init_u32(&header->worker_number, 0);
     pg_atomic_init_u32(&header->table_entry, 0);
-    pg_atomic_init_u32(&header->testament, 0);
+    pg_atomic_init_u32(&header->overflow, 0);
     pg_atomic_init_u64(&header->started, 0);
     pg_atomic_init_u64(&header->finished, 0);
     pg_atomic_init_u32(&header->progress_version, 0);

@@ -26,7 +26,7 @@ inline constexpr uint32 kAttached = 1;     // the worker has attached to the seg
 inline constexpr uint32 kPinned = 2;       // the segment is pinned; who sees both bits first unpins
 inline constexpr uint32 kClosing = 4;      // the launcher wants the worker to end now
 inline constexpr uint32 kWorkerDone = 8;   // the worker reads nothing any more
-inline constexpr uint32 kTestament = 16;   // `testament` is valid; who comes second unpins it
+inline constexpr uint32 kOverflow = 16;    // `overflow` is valid; who comes second unpins it
 inline constexpr uint32 kEdge = 32;        // the launcher is waiting for the busy lock
 inline constexpr uint32 kRecheck = 64;     // the launcher wants the worker to look for deadlocks
 inline constexpr uint32 kCommitted = 128;  // on-commit job: the transaction has committed
@@ -70,15 +70,15 @@ struct SegmentHeader {
     pg_atomic_uint32 worker_pid;
     pg_atomic_uint32 worker_number; // 1 + its number in the array of PGPROCs; 0: not attached
     pg_atomic_uint32 table_entry;   // 1 + its place in the table of sessions; 0: it has none
-    pg_atomic_uint32 testament; // DSM handle of the commands that did not fit in the queue when the
-                                // launcher let go
-    pg_atomic_uint64 started;   // newest command begun
-    pg_atomic_uint64 finished;  // newest command ended
+    pg_atomic_uint32 overflow; // DSM handle of the commands that did not fit in the queue when the
+                               // launcher let go
+    pg_atomic_uint64 started;  // newest command begun
+    pg_atomic_uint64 finished; // newest command ended
     // Commands to cancel, each at its number modulo the size; 0 or an ended one: free.
     pg_atomic_uint64 cancel_targets[kCancelTargets];
     pg_atomic_uint32 progress_version; // odd while the worker writes its progress; 0: none yet
     Progress progress;
-    char last_words[512]; // the worker's FATAL message, for when the queue has no room
+    char fatal_message[512]; // the worker's FATAL message, for when the queue has no room
 };
 
 // Another segment: the commands that did not fit in the queue when the launcher let go. Their

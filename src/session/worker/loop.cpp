@@ -64,11 +64,11 @@ static void end_command() {
     report_ready();
 }
 
-static bool open_testament() {
+static bool open_overflow() {
     SegmentHeader *header = worker.header;
-    if (worker.testament_read || !has_flag(header, kTestament)) return false;
-    worker.testament_read = true;
-    dsm_handle handle = pg_atomic_read_u32(&header->testament);
+    if (worker.overflow_read || !has_flag(header, kOverflow)) return false;
+    worker.overflow_read = true;
+    dsm_handle handle = pg_atomic_read_u32(&header->overflow);
     dsm_segment *segment = dsm_attach(handle);
     if (segment == nullptr) return false;
     dsm_unpin_segment(handle);
@@ -83,12 +83,12 @@ static bool look_for_batch(bool *found) {
     Size length;
     *found = false;
     if (!worker.header->has_queues) return false;
-    switch (receive(&worker.channel, &batch, &length)) {
+    switch (receive_batch(&worker.channel, &batch, &length)) {
     case Received::kBatch:
         worker.frames = {batch, batch + length};
         *found = true;
         return true;
-    case Received::kGone: *found = open_testament(); return *found;
+    case Received::kGone: *found = open_overflow(); return *found;
     case Received::kNothing: break;
     }
     return true;

@@ -67,7 +67,7 @@ static void segment_goes(dsm_segment *, Datum) {
     worker.segment = nullptr;
 }
 
-// A testament that nobody has read must not stay behind.
+// An overflow segment that nobody has read must not stay behind.
 static void worker_exits(int, Datum) {
     release_entry();
     SegmentHeader *header = worker.header;
@@ -76,8 +76,8 @@ static void worker_exits(int, Datum) {
     release_busy_lock();
     flush(&worker.channel);
     uint32 before = pg_atomic_fetch_or_u32(&header->flags, kWorkerDone);
-    if ((before & kTestament) && !worker.testament_read)
-        dsm_unpin_segment(pg_atomic_read_u32(&header->testament));
+    if ((before & kOverflow) && !worker.overflow_read)
+        dsm_unpin_segment(pg_atomic_read_u32(&header->overflow));
 }
 
 // Attaches to the segment; false when the launcher is gone and took it along.

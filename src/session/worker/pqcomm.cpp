@@ -40,10 +40,11 @@ static void put_report(MessageType type, const char *data, Size length) {
 }
 
 // Keeps a FATAL message where the launcher finds it even if the queue is full.
-static void keep_last_words(const ReportMessage &report) {
+static void keep_fatal_message(const ReportMessage &report) {
     const char *message = fatal_message(report);
     if (message != nullptr && worker.header != nullptr)
-        pg::copy_clipped(worker.header->last_words, message, sizeof worker.header->last_words);
+        pg::copy_clipped(worker.header->fatal_message, message,
+                         sizeof worker.header->fatal_message);
 }
 
 // What the launcher does not take waits here, on disk when it is much, but not without limit.
@@ -67,7 +68,7 @@ static int put_message(char type, const char *data, size_t length) {
     if (worker.channel.gone) return 0;
     switch (type) {
     case 'E':
-        keep_last_words({data, length});
+        keep_fatal_message({data, length});
         put_report(MessageType::kError, data, length);
         break;
     case 'N': put_report(MessageType::kNotice, data, length); break;

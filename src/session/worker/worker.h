@@ -23,7 +23,7 @@ struct Worker {
     Channel channel;
     FrameCursor frames; // what is left of the message received last
     const char *testament;
-    bool testament_read;
+    bool overflow_read;
     bool in_command;            // a transaction command is open (StartTransactionCommand)
     volatile CommandId running; // 0: none; read by signal handlers
     bool pooled;                // not in use (see reset.cpp)
