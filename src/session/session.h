@@ -105,7 +105,7 @@ struct Column {
 };
 
 // What one statement of a command returned.
-struct Statement {
+struct StatementResult {
     Oid user;        // of the session
     const char *tag; // command tag, 'SELECT 5'
     bool has_rows;   // it returns rows, be it none
@@ -114,10 +114,10 @@ struct Statement {
     TupleDesc descriptor; // what the tuples are formed with: text where Column::as_text; nullptr
                           // unless has_rows
     uint64 nrows;
-    struct Spool *rows; // batches of MinimalTuples, in memory up to work_mem, then on disk
+    struct Spill *rows; // batches of MinimalTuples, in memory up to work_mem, then on disk
     struct OwnCommand
         *streaming; // its command when the rows are read while they come; else nullptr
-    Statement *next;
+    StatementResult *next;
 };
 
 struct Notice {
@@ -135,9 +135,9 @@ struct Command {
     ErrorData
         *error; // when kFailed; all fields as the worker raised them, context completed by
                 // 'background session, pid N'; 08006 when the worker died, with the cause as detail
-    Statement *
+    StatementResult *
         statements; // in order; the last may lack its tag while pending; nullptr when there is none
-    Statement *last;
+    StatementResult *last;
     Notice *notices; // in order; messages of the worker while this command ran
     Notice *last_notice;
     MemoryContext context; // owns all of that; nullptr before unpack()
@@ -215,7 +215,7 @@ void free_notification(Notification *notification);
 
 // Reads the rows of a statement, from the first. The tuple is valid until the next call. Errors: pg
 // (file access).
-TupleReader *open_reader(Statement *statement, MemoryContext context);
+TupleReader *open_reader(StatementResult *statement, MemoryContext context);
 MinimalTuple next_tuple(
     TupleReader *reader); // nullptr at the end, or while no more has come of a pending command
 void close_reader(TupleReader *reader);
@@ -267,7 +267,7 @@ void end_all_sessions();
 void keep_unused();
 
 // Ends the worker as pg_terminate_backend does (SIGTERM, never more); what was pending fails with
-// its last words. The handle stays. Errors: none.
+// its FATAL message. The handle stays. Errors: none.
 void terminate(Session *session);
 
 // What tells a session from every other: pids are used again, cookies are not.

@@ -110,7 +110,7 @@ static void put_session(session::Session *session, void *argument) {
     tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);
 }
 
-static session::State state_of(const session::TableEntry *entry) {
+static session::State state_of(const session::SlotEntry *entry) {
     const session::WorkerReport *report = &entry->report;
     if (!report->ready) return session::State::kStarting;
     return report->running != 0 || entry->sent > report->finished ? session::State::kBusy
@@ -119,7 +119,7 @@ static session::State state_of(const session::TableEntry *entry) {
 
 // As pg_stat_activity does it: who it is, and for the role itself and those who may read everything
 // what it does.
-static void put_other(const Target *target, const session::TableEntry *entry) {
+static void put_other(const Target *target, const session::SlotEntry *entry) {
     const bool visible = has_privs_of_role(GetUserId(), entry->user) ||
                          has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
     const session::WorkerReport *report = &entry->report;
@@ -218,8 +218,8 @@ Datum pllua_bg_sql_sessions(PG_FUNCTION_ARGS) {
 // All others of the cluster, those that this backend has let go with work to do among them.
 Datum pllua_bg_sql_other_sessions(PG_FUNCTION_ARGS) {
     Target target = open_target(fcinfo);
-    auto *entry = static_cast<session::TableEntry *>(palloc(sizeof(session::TableEntry)));
-    for (int i = 0; i < session::table_size(); i++)
+    auto *entry = static_cast<session::SlotEntry *>(palloc(sizeof(session::SlotEntry)));
+    for (int i = 0; i < session::slot_count(); i++)
         if (session::read_entry(i, entry) &&
             !session::has_worker(entry->launcher_pid, entry->cookie))
             put_other(&target, entry);

@@ -46,7 +46,7 @@ Target open_target(FunctionCallInfo fcinfo) {
 }
 
 // Finds out which columns came in binary and have a type that is defined otherwise here.
-static void settle_columns(const session::Statement *statement) {
+static void settle_columns(const session::StatementResult *statement) {
     AcceptInvalidationMessages();
     for (int i = 0; i < statement->ncolumns; i++) {
         session::Column *column = &statement->columns[i];
@@ -65,7 +65,7 @@ static bool same_type(const session::Column *column, Oid wanted) {
 
 // Input functions for the columns that came as text and are wanted as what they are; InvalidOid
 // elsewhere.
-static FmgrInfo *match_columns(const session::Statement *statement, TupleDesc wanted,
+static FmgrInfo *match_columns(const session::StatementResult *statement, TupleDesc wanted,
                                Oid **elements) {
     if (wanted->natts != statement->ncolumns)
         type_mismatch(psprintf("The result has %d columns, the column definition list has %d.",
@@ -105,7 +105,7 @@ static void convert_row(TupleTableSlot *slot, const session::Column *columns,
 }
 
 // True when the tuples of the statement are tuples of the target as they are.
-static bool same_layout(const session::Statement *statement, TupleDesc wanted) {
+static bool same_layout(const session::StatementResult *statement, TupleDesc wanted) {
     if (wanted->natts != statement->ncolumns) return false;
     for (int i = 0; i < wanted->natts; i++) {
         Form_pg_attribute from = TupleDescAttr(statement->descriptor, i);
@@ -135,7 +135,7 @@ static void put_converted(TupleTableSlot *slot, const Target *target,
     tuplestore_putvalues(target->store, target->descriptor, slot->tts_values, slot->tts_isnull);
 }
 
-static void put_rows(session::Statement *statement, const Target *target) {
+static void put_rows(session::StatementResult *statement, const Target *target) {
     TupleTableSlot *slot = MakeSingleTupleTableSlot(statement->descriptor, &TTSOpsMinimalTuple);
     session::TupleReader *reader = session::open_reader(statement, CurrentMemoryContext);
     settle_columns(statement);
@@ -161,7 +161,7 @@ static void put_rows(session::Statement *statement, const Target *target) {
 }
 
 // Raises unless the rows, or the tag, fit the target.
-static void check_target(const session::Statement *statement, const Target *target) {
+static void check_target(const session::StatementResult *statement, const Target *target) {
     TupleDesc wanted = target->descriptor;
     Oid *elements;
     settle_columns(statement);
@@ -171,7 +171,7 @@ static void check_target(const session::Statement *statement, const Target *targ
         type_mismatch("The statement returns no rows; its command tag is one column of type text.");
 }
 
-static void put_tag(const session::Statement *statement, const Target *target) {
+static void put_tag(const session::StatementResult *statement, const Target *target) {
     TupleDesc wanted = target->descriptor;
     Datum value = CStringGetTextDatum(statement->tag);
     bool isnull = false;
@@ -210,7 +210,7 @@ static bool put_meanwhile(session::Session *session, const session::Command *wan
     const TimestampTz end = GetCurrentTimestamp() + static_cast<int64>(Min(timeout, 1e9) * 1e6);
     session::WaitFor wait = {session, wanted->id, true};
     wait_or_raise(wait, timeout);
-    session::Statement *first = wanted->statements;
+    session::StatementResult *first = wanted->statements;
     if (first != nullptr) settle_columns(first);
     if (wanted->state != session::CommandState::kPending || !first->has_rows ||
         !same_layout(first, target->descriptor)) {
@@ -247,7 +247,7 @@ void return_result(FunctionCallInfo fcinfo, session::Session *session, double ti
     session::take(session, wanted);
     session::relay_notices(session, wanted);
     if (wanted->state == session::CommandState::kFailed) raise_error(session, wanted);
-    session::Statement *last = wanted->last;
+    session::StatementResult *last = wanted->last;
     ErrorData *error = pg::attempt([last, &target, done] {
         if (done) return;
         if (last != nullptr && last->has_rows)

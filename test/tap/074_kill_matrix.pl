@@ -93,7 +93,7 @@ my %phase = (
 			activity($own, q{wait_event_type = 'Lock'});
 			activity($pid, q{wait_event IN ('PlluaBgRoom', 'MessageQueueSend')});
 		}, 'stalled', 'gate' ],
-	'spooling' => [
+	'spilling' => [
 		sub {
 			my ($psql, $pid) = @_;
 			$psql->query_safe("SELECT session_exec($pid, 'begin; insert into mark values (''lost'')')");
@@ -123,8 +123,8 @@ my %phase = (
 	'in DISCARD ALL' => [
 		sub {
 			my ($psql, $pid) = @_;
-			set_fault($node, 'worker-rest=wait');
-			wait_until(sub { $psql->query_safe("SELECT session_exec($pid, 'show pllua_bg.fault')") eq 'worker-rest=wait' }) or die 'no reload';
+			set_fault($node, 'worker-reset=wait');
+			wait_until(sub { $psql->query_safe("SELECT session_exec($pid, 'show pllua_bg.fault')") eq 'worker-reset=wait' }) or die 'no reload';
 			$psql->query_safe("SELECT bg.detach($pid)");
 			activity($pid, q{query = 'DISCARD ALL'});
 		}, 'pool', 'fault' ],
@@ -219,7 +219,7 @@ for my $mode ('fast', 'immediate')
 {
 	my (@pids, @psqls);
 	$locker->query_safe('BEGIN; LOCK TABLE gate');
-	for my $name ('waiting for a lock', 'streaming', 'spooling', 'holding what nobody reads')
+	for my $name ('waiting for a lock', 'streaming', 'spilling', 'holding what nobody reads')
 	{
 		my $psql = new_psql($node);
 		my $pid = $psql->query_safe('SELECT session_open()');

@@ -45,7 +45,7 @@ sub with_pool
 
 # The worker has taken the snapshot before the launcher looks.
 my ($psql, $own, $pid) = with_pool();
-set_fault($node, 'pool-renew=wait');
+set_fault($node, 'pool-reuse=wait');
 $psql->query_safe('BEGIN');
 ask_later($psql, q{SELECT session_open('snapshot')});
 comes_to($pid, q{state = 'idle in transaction'}, 'the worker is ready first');
@@ -61,7 +61,7 @@ $psql->quit;
 
 # The launcher looks, and commits, before the worker has begun.
 ($psql, $own, $pid) = with_pool();
-set_fault($node, 'worker-renew=wait');
+set_fault($node, 'worker-reuse=wait');
 $psql->query_safe('BEGIN');
 is($psql->query_safe(q{SELECT session_open('snapshot')}), $pid, 'it is launched from the pool');
 ask_later($psql, 'COMMIT');

@@ -44,7 +44,7 @@ my %running = (
 	'pllua list ActivePortal->stmts' => qr/^List of 1\n +0: 0x[0-9a-f]+ PlannedStmt$/m,
 	'pllua node ActivePortal->stmts' => qr/^List of 1$/m,
 	'pllua tree ActivePortal->stmts' => qr/PLANNEDSTMT/,
-	'pllua chain' => qr/^pllua chain LIST/m);
+	'pllua linked' => qr/^pllua linked LIST/m);
 # What is static in the server, which has no symbols everywhere.
 my %static = (
 	'pllua errors' => qr/^none$/m,
@@ -65,8 +65,8 @@ my $attached = ($ENV{GDB_ATTACH} // 1) && try_running('worker', [ '-p', $pid ]);
 if ($attached)
 {
 	my %of_launcher = (
-		'pllua chain pllua_bg::session::sessions pid name' => qr/^0x[0-9a-f]+ pid=$pid name="looked at"\n1 elements$/m,
-		'pllua chain pllua_bg::session::sessions.first->commands id' => qr/^0x[0-9a-f]+ id=1\n1 elements$/m,
+		'pllua linked pllua_bg::session::sessions pid name' => qr/^0x[0-9a-f]+ pid=$pid name="looked at"\n1 elements$/m,
+		'pllua linked pllua_bg::session::sessions.first->commands id' => qr/^0x[0-9a-f]+ id=1\n1 elements$/m,
 		'pllua lua' => qr/^no Lua code runs$/m);
 	my %said = gdb([ sort keys %of_launcher ], [ '-p', $own ]);
 	like($said{$_}, $of_launcher{$_}, "launcher: $_") for sort keys %of_launcher;

@@ -121,7 +121,7 @@ void set_error(lua_State *L, const ErrorData *error) {
 }
 
 // Rows of a statement: those returned, or else those its tag counts.
-lua_Integer row_count(const session::Statement *statement) {
+lua_Integer row_count(const session::StatementResult *statement) {
     const uint64 rows = statement->nrows > 0 ? statement->nrows : tag_count(statement->tag);
     return static_cast<lua_Integer>(rows);
 }

@@ -29,7 +29,7 @@ void add_batch(ResultBuilder *builder, RowSource *source, const session::TupleBa
 }
 
 // Pushes the result of one statement. Errors: lua.
-void push_statement(lua_State *L, int handle_idx, session::Statement *statement) {
+void push_statement(lua_State *L, int handle_idx, session::StatementResult *statement) {
     if (!statement->has_rows) {
         push_command_result(L, statement->tag, tag_count(statement->tag));
         return;
@@ -52,7 +52,7 @@ void push_statement(lua_State *L, int handle_idx, session::Statement *statement)
 
 // Pushes the last result, and above it a list of all of them, or nil when there is one.
 void push_results(lua_State *L, int handle_idx, session::Command *command) {
-    session::Statement *statement = command->statements;
+    session::StatementResult *statement = command->statements;
     if (statement == nullptr) {
         push_command_result(L, "", 0);
         lua_pushnil(L);

@@ -145,7 +145,7 @@ void copy_columns(RowSource *source) {
 
 } // namespace
 
-void open_source(RowSource *source, session::Statement *statement, bool keep) {
+void open_source(RowSource *source, session::StatementResult *statement, bool keep) {
     source->memory =
         AllocSetContextCreate(CurrentMemoryContext, "pllua_bg result", ALLOCSET_SMALL_SIZES);
     source->reader = session::open_reader(statement, source->memory);

@@ -35,7 +35,7 @@ struct RowSource {
 };
 
 // keep: the source shall not depend on the statement's memory, but for its reader. Errors: pg.
-void open_source(RowSource *source, session::Statement *statement, bool keep);
+void open_source(RowSource *source, session::StatementResult *statement, bool keep);
 // Makes values and nulls of a tuple with such columns. Errors: pg (what the types' input functions
 // raise; 55000: a type was changed since the first row, or the user).
 void convert_tuple(RowSource *source, MinimalTuple tuple);

@@ -203,7 +203,7 @@ Command *take_out(Session *session, CommandId id) {
     memcpy(taken, own, size);
     taken->sql = reinterpret_cast<char *>(taken + 1);
     taken->untaken = false;
-    for (Statement *statement = taken->statements; statement != nullptr;
+    for (StatementResult *statement = taken->statements; statement != nullptr;
          statement = statement->next)
         statement->streaming = nullptr;
     MemoryContextSetParent(own->context, CurrentMemoryContext);

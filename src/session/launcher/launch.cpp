@@ -257,7 +257,7 @@ static Session *start(const LaunchOptions &options, bool *reused) {
     check_may_launch();
     pg::check_held(sizeof(Session));
     initialize_at_first_use();
-    sweep_unclaimed();
+    collect_orphans();
     if (session_count >= pg::setting_max_sessions && count_living() >= pg::setting_max_sessions)
         ereport(
             ERROR,

@@ -24,9 +24,9 @@ struct OwnCommand : Command {
     bool cleanup;   // cancel() leaves it alone
     bool streaming; // the worker waits until rows are taken
     Failure failure;
-    Statement *open; // the statement whose tag has not come yet
-    Size unread;     // bytes of rows received and not yet read, of a streaming command
-    char *packed;    // the frames of the messages that have come, while `context` is nullptr
+    StatementResult *open; // the statement whose tag has not come yet
+    Size unread;           // bytes of rows received and not yet read, of a streaming command
+    char *packed;          // the frames of the messages that have come, while `context` is nullptr
     uint32 packed_length;
     uint32 packed_capacity;
     Size held; // bytes counted for it
@@ -37,6 +37,14 @@ enum class Life : uint8 {
     kRunning,
     kEnded,
     kNeverRan, // ended before it was ready, and not by us
+};
+
+struct Notifications {
+    Notification *first;
+    Notification *last;
+    int count;
+    bool dropping; // some have been dropped since the last time there were none
+    bool listener; // what comes is counted
 };
 
 struct Session {
@@ -59,21 +67,17 @@ struct Session {
     bool receiving; // set while messages are taken; found set: an error tore it
     char transaction;
     CommandId last_sent;
-    CommandId last_done;        // newest command that is no longer pending
-    CommandId last_command;     // sent by send_last(); 0: none was
-    uint32 last_statement;      // newest number of a prepared statement
-    Chain<OwnCommand> commands; // not yet released, in order of their numbers
-    OwnCommand *current;        // the oldest that is pending
-    ErrorData *fatal;           // an error that has ended the worker
+    CommandId last_done;             // newest command that is no longer pending
+    CommandId last_command;          // sent by send_last(); 0: none was
+    uint32 last_statement;           // newest number of a prepared statement
+    LinkedList<OwnCommand> commands; // not yet released, in order of their numbers
+    OwnCommand *current;             // the oldest that is pending
+    ErrorData *fatal;                // an error that has ended the worker
     char *last_error;
     const char *cause_of_death; // set when it is gone
     char *note;
     Size note_length;
-    Notification *notifications;
-    Notification *last_notification;
-    int notification_count;
-    bool dropping;         // notifications have been dropped since the last time there were none
-    bool listener;         // what comes is counted
+    Notifications notifications;
     Notice *early_notices; // came while no command was pending; given to the next
     Notice *last_early_notice;
     Size held;        // bytes counted in pg::held, those of commands included
@@ -83,15 +87,15 @@ struct Session {
 inline bool is_gone(const Session *session) { return session->life >= Life::kEnded; }
 
 // All sessions of this backend that were neither detached nor closed.
-extern Chain<Session> sessions;
+extern LinkedList<Session> sessions;
 extern int session_count;
 // Sessions kept for another use, oldest first.
-extern Chain<Session> pool;
+extern LinkedList<Session> pool;
 extern int pool_count;
 
 // Let go before their worker has taken the snapshot of this transaction: they are kept until it
 // has.
-extern Chain<Session> draining;
+extern LinkedList<Session> draining;
 // Lets those go whose worker has it, or all. Errors: as receive().
 void let_drained_go(bool all);
 
@@ -186,12 +190,12 @@ void check_not_restricted();
 // we unpin. Errors: pg (memory).
 void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorkerHandle **worker);
 // Gives back the segments of workers that have ended without attaching. Errors: none.
-void sweep_unclaimed();
+void collect_orphans();
 // At the end of the process: waits until every such segment has found its worker; for a worker that
 // has a process already, not for long.
 // Errors: none.
-void await_claims();
-void initialize_unclaimed();
+void await_orphans();
+void initialize_orphans();
 
 // Makes a cycle through the workers we wait for visible for a moment, at most `timeout` ms; false
 // when they do not all wait for locks. Errors: pg (interrupts).

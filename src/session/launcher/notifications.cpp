@@ -15,34 +15,34 @@ static uint64 arrived = 0;
 static Size total = 0;
 
 static Notification *remove_first(Session *session) {
-    Notification *first = session->notifications;
-    session->notifications = first->next;
-    if (first->next == nullptr) session->last_notification = nullptr;
-    session->notification_count--;
+    Notification *first = session->notifications.first;
+    session->notifications.first = first->next;
+    if (first->next == nullptr) session->notifications.last = nullptr;
+    session->notifications.count--;
     total -= GetMemoryChunkSpace(first);
     return first;
 }
 
 void drop_notifications(Session *session) {
-    while (session->notifications != nullptr) pfree(remove_first(session));
-    session->dropping = false;
+    while (session->notifications.first != nullptr) pfree(remove_first(session));
+    session->notifications.dropping = false;
 }
 
 static bool is_room(const Session *session, Size size) {
     const int most = pg::setting_max_notifications;
-    return (most == 0 || session->notification_count < most) &&
+    return (most == 0 || session->notifications.count < most) &&
            total + size <= pg::most_for_notifications();
 }
 
 // Drops the oldest until there is room for one more.
 static void make_room(Session *session, Size size) {
     bool dropped = false;
-    while (session->notifications != nullptr && !is_room(session, size)) {
+    while (session->notifications.first != nullptr && !is_room(session, size)) {
         pfree(remove_first(session));
         dropped = true;
     }
-    if (!dropped || session->dropping) return;
-    session->dropping = true;
+    if (!dropped || session->notifications.dropping) return;
+    session->notifications.dropping = true;
     warn_of_lost_notifications(known_pid(session));
 }
 
@@ -56,27 +56,27 @@ void take_notification(Session *session, const NotificationMessage &message) {
     got->channel = text;
     got->payload = text + (message.payload - message.channel);
     got->next = nullptr;
-    (session->last_notification == nullptr ? session->notifications
-                                           : session->last_notification->next) = got;
-    session->last_notification = got;
-    session->notification_count++;
+    (session->notifications.last == nullptr ? session->notifications.first
+                                            : session->notifications.last->next) = got;
+    session->notifications.last = got;
+    session->notifications.count++;
     total += GetMemoryChunkSpace(got);
-    if (session->listener) arrived++;
+    if (session->notifications.listener) arrived++;
 }
 
 Notification *next_notification(Session *session) {
     receive(session);
-    if (session->notifications == nullptr) return nullptr;
+    if (session->notifications.first == nullptr) return nullptr;
     Notification *got = remove_first(session);
-    if (session->notifications == nullptr) session->dropping = false;
+    if (session->notifications.first == nullptr) session->notifications.dropping = false;
     return got;
 }
 
 bool has_notification(const Session *session) {
-    return is_gone(session) || session->notifications != nullptr;
+    return is_gone(session) || session->notifications.first != nullptr;
 }
 
-void set_listener(Session *session) { session->listener = true; }
+void set_listener(Session *session) { session->notifications.listener = true; }
 
 uint64 notifications_arrived() { return arrived; }
 

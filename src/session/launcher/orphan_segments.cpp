@@ -17,15 +17,15 @@ namespace pllua_bg::session {
 
 namespace {
 
-struct Unclaimed {
-    Unclaimed *before;
-    Unclaimed *after;
+struct OrphanSegment {
+    OrphanSegment *before;
+    OrphanSegment *after;
     dsm_handle segment;
     uint64 cookie;
     BackgroundWorkerHandle *worker;
 };
 
-Chain<Unclaimed> unclaimed;
+LinkedList<OrphanSegment> orphans;
 
 } // namespace
 
@@ -35,8 +35,8 @@ Chain<Unclaimed> unclaimed;
 static constexpr int kMostWait = 3000;
 
 void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorkerHandle **worker) {
-    auto *entry =
-        static_cast<Unclaimed *>(MemoryContextAllocZero(TopMemoryContext, sizeof(Unclaimed)));
+    auto *entry = static_cast<OrphanSegment *>(
+        MemoryContextAllocZero(TopMemoryContext, sizeof(OrphanSegment)));
     entry->segment = dsm_segment_handle(segment);
     entry->cookie = header->cookie;
     dsm_pin_segment(segment);
@@ -47,10 +47,10 @@ void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorke
     }
     entry->worker = *worker;
     *worker = nullptr;
-    unclaimed.append(entry);
+    orphans.append(entry);
 }
 
-static void give_back(const Unclaimed *entry, SegmentHeader *header) {
+static void give_back(const OrphanSegment *entry, SegmentHeader *header) {
     if (has_flag(header, kOverflow)) dsm_unpin_segment(pg_atomic_read_u32(&header->overflow));
     retire_entry(header);
     dsm_unpin_segment(entry->segment);
@@ -58,7 +58,7 @@ static void give_back(const Unclaimed *entry, SegmentHeader *header) {
 
 // True when the worker has attached, or ended without; then the segment is given back. Errors: pg
 // (shared memory).
-static bool is_settled(const Unclaimed *entry, bool stopped) {
+static bool is_settled(const OrphanSegment *entry, bool stopped) {
     dsm_segment *mapped = dsm_find_mapping(entry->segment);
     dsm_segment *segment = mapped != nullptr ? mapped : dsm_attach(entry->segment);
     if (segment == nullptr) return true;
@@ -70,33 +70,33 @@ static bool is_settled(const Unclaimed *entry, bool stopped) {
     return attached || stopped;
 }
 
-static bool has_stopped(const Unclaimed *entry) {
+static bool has_stopped(const OrphanSegment *entry) {
     pid_t pid;
     BgwHandleStatus status = GetBackgroundWorkerPid(entry->worker, &pid);
     return status == BGWH_STOPPED || status == BGWH_POSTMASTER_DIED;
 }
 
 // Looks after those whose worker has stopped, or after all.
-static void sweep(bool all) {
-    Unclaimed *after;
-    for (Unclaimed *entry = unclaimed.first; entry != nullptr; entry = after) {
+static void look_after(bool all) {
+    OrphanSegment *after;
+    for (OrphanSegment *entry = orphans.first; entry != nullptr; entry = after) {
         after = entry->after;
         bool stopped = has_stopped(entry);
         if (!(all || stopped) || !is_settled(entry, stopped)) continue;
-        unclaimed.remove(entry);
+        orphans.remove(entry);
         pfree(entry->worker);
         pfree(entry);
     }
 }
 
-void sweep_unclaimed() {
-    if (unclaimed.first != nullptr)
+void collect_orphans() {
+    if (orphans.first != nullptr)
         // What cannot be looked at now is looked at the next time.
-        pg::free_error(pg::attempt([] { sweep(false); }));
+        pg::free_error(pg::attempt([] { look_after(false); }));
 }
 
 static bool some_have_no_process() {
-    for (Unclaimed *entry = unclaimed.first; entry != nullptr; entry = entry->after) {
+    for (OrphanSegment *entry = orphans.first; entry != nullptr; entry = entry->after) {
         pid_t pid;
         if (GetBackgroundWorkerPid(entry->worker, &pid) == BGWH_NOT_YET_STARTED) return true;
     }
@@ -105,21 +105,21 @@ static bool some_have_no_process() {
 
 static TimestampTz end_of_wait() { return GetCurrentTimestamp() + kMostWait * INT64CONST(1000); }
 
-void await_claims() {
+void await_orphans() {
     TimestampTz end = end_of_wait();
-    while (unclaimed.first != nullptr) {
-        pg::free_error(pg::attempt([] { sweep(true); }));
+    while (orphans.first != nullptr) {
+        pg::free_error(pg::attempt([] { look_after(true); }));
         if (some_have_no_process()) end = end_of_wait();
         long rest = pg::milliseconds_until(end);
-        if (unclaimed.first == nullptr || rest == 0) return;
+        if (orphans.first == nullptr || rest == 0) return;
         (void)pg::wait_latch_only(Min(rest, 10), pg::WaitEvent::kStart);
     }
 }
 
 static void at_transaction_end(XactEvent event, void *) {
-    if (event == XACT_EVENT_PRE_COMMIT) sweep_unclaimed();
+    if (event == XACT_EVENT_PRE_COMMIT) collect_orphans();
 }
 
-void initialize_unclaimed() { RegisterXactCallback(at_transaction_end, nullptr); }
+void initialize_orphans() { RegisterXactCallback(at_transaction_end, nullptr); }
 
 } // namespace pllua_bg::session

@@ -23,7 +23,7 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-Chain<Session> pool;
+LinkedList<Session> pool;
 int pool_count = 0;
 
 // A session whose memory here has grown beyond this is not kept.
@@ -33,7 +33,7 @@ static constexpr Size kMostMemory = 512 * 1024;
 static constexpr int kMostWait = 5;
 
 // Milliseconds a session may still be kept; not positive when it is too old.
-static int64 rest_of_life(const Session *session) {
+static int64 remaining_lifetime(const Session *session) {
     int64 age = (GetCurrentTimestamp() - session->local->born) / 1000;
     return Min(pg::setting_pool_lifetime * INT64CONST(1000),
                pg::setting_pool_age * INT64CONST(1000) - age);
@@ -61,7 +61,7 @@ static bool is_usable(const Session *session) {
            !has_flag(local->header, kWorkerDone | kClosing);
 }
 
-static void sweep() {
+static void end_unusable() {
     Session *after;
     for (Session *session = pool.first; session != nullptr; session = after) {
         after = session->after;
@@ -73,7 +73,7 @@ static void sweep() {
 static void forget_use(Session *session) {
     while (session->commands.first != nullptr) drop_command(session, session->commands.first);
     drop_notifications(session);
-    session->listener = false;
+    session->notifications.listener = false;
     while (Notice *notice = session->early_notices) {
         session->early_notices = notice->next;
         MemoryContextDelete(GetMemoryChunkContext(notice));
@@ -94,17 +94,17 @@ static bool is_clean(const Session *session) {
            session->fatal == nullptr && session->last_command == 0 &&
            !has_backlog(&local->channel) && local->channel.batch_length == 0 &&
            !has_flag(local->header, kClosing | kOverflow | kWorkerDone | kPinned) &&
-           rest_of_life(session) > 0;
+           remaining_lifetime(session) > 0;
 }
 
-static bool send_to_rest(Session *session) {
+static bool send_reset(Session *session) {
     receive(session);
     if (!is_clean(session)) return false;
     forget_use(session);
     if (MemoryContextMemAllocated(session->context, true) > kMostMemory) return false;
     LocalLink *local = session->local;
     pg_atomic_write_u32(&local->header->pool, kResting);
-    write_reset(&local->channel, {rest_of_life(session)});
+    write_reset(&local->channel, {remaining_lifetime(session)});
     (void)local->flush();
     return !has_backlog(&local->channel);
 }
@@ -113,7 +113,7 @@ bool keep_for_reuse(Session *session) {
     if (proc_exit_inprogress || pg::setting_pool_size == 0 || is_gone(session)) return false;
     if (session->local == nullptr) return false;
     bool sent = false;
-    ErrorData *error = pg::attempt([session, &sent] { sent = send_to_rest(session); });
+    ErrorData *error = pg::attempt([session, &sent] { sent = send_reset(session); });
     pg::free_error(error);
     if (error != nullptr || !sent) return false;
     pool_entry(session->local->header);
@@ -130,7 +130,7 @@ bool keep_for_reuse(Session *session) {
 static bool fits(const Session *session, const LaunchOptions &options, Size queue_size) {
     return session->user == GetUserId() && session->local->queue_size == queue_size &&
            session->local->header->idle_timeout == options.idle_timeout &&
-           rest_of_life(session) > 0;
+           remaining_lifetime(session) > 0;
 }
 
 // The newest session that fits and is ready; nullptr when there is none. `*soon`: one is about to
@@ -139,7 +139,7 @@ static Session *look_for(const LaunchOptions &options, Size queue_size, bool *so
     *soon = false;
     for (Session *session = pool.last; session != nullptr; session = session->before)
         receive(session);
-    sweep();
+    end_unusable();
     for (Session *session = pool.last; session != nullptr; session = session->before) {
         if (!fits(session, options, queue_size)) continue;
         if (session->local->pool_state == PoolState::kClean) return session;
@@ -178,7 +178,7 @@ static void reuse(Session *session, const LaunchOptions &options, StringInfo set
         strlcpy(local->header->name, NameStr(session->name), NAMEDATALEN);
         write_reuse(&local->channel, {setup->data, static_cast<Size>(setup->len)});
         (void)local->flush();
-        pg::fault("pool-renew");
+        pg::fault("pool-reuse");
         receive(session); // sees a worker that has died since it was found resting
     });
     if (error == nullptr) return;
@@ -222,7 +222,7 @@ static void role_changes(Datum, int, uint32 hash) {
 static void at_transaction_end(XactEvent event, void *) {
     if (pool_count == 0) return;
     if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-        sweep();
+        end_unusable();
 }
 
 void initialize_pool() {

@@ -52,10 +52,10 @@ static void take_column(const ColumnMessage &message, Column *column, Form_pg_at
     attribute->attcollation = column->as_text ? DEFAULT_COLLATION_OID : column->collation;
 }
 
-static Statement *open_statement(const Session *session, OwnCommand *own) {
+static StatementResult *open_statement(const Session *session, OwnCommand *own) {
     if (own->open != nullptr) return own->open;
-    auto *statement =
-        static_cast<Statement *>(MemoryContextAllocZero(own->context, sizeof(Statement)));
+    auto *statement = static_cast<StatementResult *>(
+        MemoryContextAllocZero(own->context, sizeof(StatementResult)));
     if (own->last != nullptr)
         own->last->next = statement;
     else
@@ -69,7 +69,7 @@ static Statement *open_statement(const Session *session, OwnCommand *own) {
 static void take_columns(const Session *session, OwnCommand *own, ColumnsMessage message) {
     // A rule can make one statement return two sets of rows.
     if (own->open != nullptr && own->open->has_rows) own->open = nullptr;
-    Statement *statement = open_statement(session, own);
+    StatementResult *statement = open_statement(session, own);
     const int ncolumns = message.ncolumns;
     statement->ncolumns = ncolumns;
     statement->columns = static_cast<Column *>(palloc0(sizeof(Column) * ncolumns + 1));
@@ -80,7 +80,7 @@ static void take_columns(const Session *session, OwnCommand *own, ColumnsMessage
         attribute->attnum = static_cast<int16>(i + 1);
         pg::complete_attribute(statement->descriptor, i);
     }
-    statement->rows = spool_create(own->context);
+    statement->rows = spill_create(own->context);
     statement->has_rows = true;
     statement->tag = "";
     // The types may have been created a moment ago, in the worker's transaction.
@@ -90,12 +90,12 @@ static void take_columns(const Session *session, OwnCommand *own, ColumnsMessage
 static void take_rows(OwnCommand *own, const Message &message) {
     if (own->open == nullptr || !own->open->has_rows) elog(ERROR, "rows without a description");
     own->open->nrows += message.rows.nrows;
-    spool_append(own->open->rows, message.payload, message.length);
+    spill_append(own->open->rows, message.payload, message.length);
     if (own->streaming) own->unread += message.length;
 }
 
 static void take_tag(const Session *session, OwnCommand *own, const TagMessage &message) {
-    Statement *statement = open_statement(session, own);
+    StatementResult *statement = open_statement(session, own);
     statement->tag = pstrdup(message.tag);
     own->open = nullptr;
 }

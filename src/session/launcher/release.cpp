@@ -14,7 +14,7 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-Chain<Session> draining;
+LinkedList<Session> draining;
 
 void cancel(Session *session) {
     if (is_gone(session)) return;
@@ -107,7 +107,7 @@ void end_all_sessions() {
 static void end_all(int, Datum) {
     end_all_sessions();
     pg::fault("sessions-ended");
-    await_claims();
+    await_orphans();
     publish_counts();
 }
 
@@ -122,7 +122,7 @@ static void register_end() { RegisterXactCallback(at_transaction_end, nullptr); 
 
 void initialize() {
     static const pg::Step steps[] = {
-        register_end,         initialize_on_commit,  initialize_pool,          initialize_unclaimed,
+        register_end,         initialize_on_commit,  initialize_pool,          initialize_orphans,
         initialize_snapshots, initialize_statistics, initialize_shared_memory,
     };
     static size_t done = 0;

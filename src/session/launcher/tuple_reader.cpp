@@ -9,29 +9,29 @@
 namespace pllua_bg::session {
 
 struct TupleReader {
-    Statement *statement;
+    StatementResult *statement;
     OwnCommand *streaming; // nullptr: rows are kept for other readers
-    SpoolCursor cursor;
+    SpillCursor cursor;
     const char *at;  // the next tuple of the batch
     const char *end; // of the batch
     uint64 left;     // tuples left in the batch
 };
 
-TupleReader *open_reader(Statement *statement, MemoryContext context) {
+TupleReader *open_reader(StatementResult *statement, MemoryContext context) {
     auto *reader = static_cast<TupleReader *>(MemoryContextAllocZero(context, sizeof(TupleReader)));
     reader->statement = statement;
     reader->streaming = statement->streaming;
-    spool_rewind(&reader->cursor, context);
+    spill_rewind(&reader->cursor, context);
     return reader;
 }
 
 bool reader_has_row(TupleReader *reader) {
     if (reader->left > 0) return true;
-    Statement *statement = reader->statement;
+    StatementResult *statement = reader->statement;
     if (statement->rows == nullptr) return false;
     Size length;
     const char *batch =
-        spool_next(statement->rows, &reader->cursor, reader->streaming != nullptr, &length);
+        spill_next(statement->rows, &reader->cursor, reader->streaming != nullptr, &length);
     if (batch == nullptr) return false;
     if (reader->streaming != nullptr) reader->streaming->unread -= length;
     const RowsMessage rows = read_rows(batch, length);

@@ -21,14 +21,14 @@ void channel_init(Channel *channel, MemoryContext context, shm_mq_handle *out, s
     channel->batch_capacity = kBatchSize;
     channel->sending_buffer = static_cast<char *>(MemoryContextAlloc(context, kBatchSize));
     channel->sending_capacity = kBatchSize;
-    channel->backlog = spool_create(context);
-    spool_rewind(&channel->cursor, context);
+    channel->backlog = spill_create(context);
+    spill_rewind(&channel->cursor, context);
 }
 
 Size channel_release(Channel *channel) {
     const Size freed = 2 * kBatchSize + channel->backlog->memory;
     channel->gone = true;
-    spool_free(channel->backlog);
+    spill_free(channel->backlog);
     pfree(channel->batch);
     pfree(channel->sending_buffer);
     channel->backlog = nullptr;
@@ -55,7 +55,7 @@ bool send_backlog(Channel *channel) {
         if (channel->gone) return true;
         if (channel->sending == nullptr) {
             Size length = 0;
-            const char *batch = spool_next(channel->backlog, &channel->cursor, true, &length);
+            const char *batch = spill_next(channel->backlog, &channel->cursor, true, &length);
             if (batch == nullptr) return true;
             channel->sending = batch;
             channel->sending_length = length;
@@ -78,7 +78,7 @@ const char *take_backlog(Channel *channel, Size *length) {
         release_sent(channel);
         return batch;
     }
-    return spool_next(channel->backlog, &channel->cursor, true, length);
+    return spill_next(channel->backlog, &channel->cursor, true, length);
 }
 
 // The batch becomes the one in progress; its successor gets the spare buffer. Cannot fail: the
@@ -117,7 +117,7 @@ void flush(Channel *channel) {
         return;
     }
     if (!send_backlog(channel))
-        spool_append(channel->backlog, channel->batch, channel->batch_length);
+        spill_append(channel->backlog, channel->batch, channel->batch_length);
     else if (!channel->gone && !offer(channel, channel->batch, channel->batch_length))
         keep_batch(channel);
     channel->batch_length = 0;

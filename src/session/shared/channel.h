@@ -1,7 +1,7 @@
 // Frames over the two queues of a session, the same code on both sides.
 // Owns what was written and not yet sent. A frame is {length, type, payload}, 8-aligned, and holds
 // a message. The queue takes batches of frames, of up to 32 kB; a longer frame is a batch of its
-// own. Sending never waits: what the queue does not take is kept in a spool.
+// own. Sending never waits: what the queue does not take is kept in a spill.
 #pragma once
 
 #include "session/shared/spill.h"
@@ -38,8 +38,8 @@ struct Channel {
     Size sending_length;
     char *sending_buffer; // when it is a former batch: to be reused
     Size sending_capacity;
-    Spool *backlog; // batches after it
-    SpoolCursor cursor;
+    Spill *backlog; // batches after it
+    SpillCursor cursor;
 };
 
 // Prepares a channel; all it allocates is in `context`. Without queues everything written is

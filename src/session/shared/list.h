@@ -4,7 +4,7 @@
 
 namespace pllua_bg::session {
 
-template <class T> struct Chain {
+template <class T> struct LinkedList {
     T *first;
     T *last;
 

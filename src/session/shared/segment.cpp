@@ -30,7 +30,7 @@ static void init_atomics(SegmentHeader *header) {
     pg_atomic_init_u32(&header->pool, kInUse);
     pg_atomic_init_u32(&header->worker_pid, 0);
     pg_atomic_init_u32(&header->worker_number, 0);
-    pg_atomic_init_u32(&header->table_entry, 0);
+    pg_atomic_init_u32(&header->slot_entry, 0);
     pg_atomic_init_u32(&header->overflow, 0);
     pg_atomic_init_u64(&header->started, 0);
     pg_atomic_init_u64(&header->finished, 0);

@@ -69,7 +69,7 @@ struct SegmentHeader {
     pg_atomic_uint32 pool;
     pg_atomic_uint32 worker_pid;
     pg_atomic_uint32 worker_number; // 1 + its number in the array of PGPROCs; 0: not attached
-    pg_atomic_uint32 table_entry;   // 1 + its place in the table of sessions; 0: it has none
+    pg_atomic_uint32 slot_entry;    // 1 + its place in the table of sessions; 0: it has none
     pg_atomic_uint32 overflow; // DSM handle of the commands that did not fit in the queue when the
                                // launcher let go
     pg_atomic_uint64 started;  // newest command begun

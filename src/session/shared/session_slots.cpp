@@ -26,14 +26,14 @@ static void unlock() { LWLockRelease(shared_area->lock); }
 // The session's slot; nullptr when it has none. What it holds can be trusted only with the lock.
 static Slot *slot_of(SegmentHeader *header) {
     if (shared_area == nullptr) return nullptr;
-    const uint32 number = pg_atomic_read_u32(&header->table_entry);
+    const uint32 number = pg_atomic_read_u32(&header->slot_entry);
     if (number == 0) return nullptr;
     Slot *slot = &shared_area->slots[number - 1];
     return slot->entry.cookie == header->cookie && slot->entry.use != Use::kFree ? slot : nullptr;
 }
 
 static void reset_use(Slot *slot, const char *name) {
-    TableEntry *entry = &slot->entry;
+    SlotEntry *entry = &slot->entry;
     entry->use = Use::kSession;
     pg::copy_clipped(NameStr(entry->name), name, NAMEDATALEN);
     entry->launched_at = GetCurrentTimestamp();
@@ -48,7 +48,7 @@ static void reset_use(Slot *slot, const char *name) {
 }
 
 static void fill_slot(Slot *slot, SegmentHeader *header) {
-    TableEntry *entry = &slot->entry;
+    SlotEntry *entry = &slot->entry;
     entry->cookie = header->cookie;
     entry->launcher_pid = header->launcher_pid;
     entry->worker_pid = 0;
@@ -58,14 +58,14 @@ static void fill_slot(Slot *slot, SegmentHeader *header) {
     entry->report.ready = false;
     reset_use(slot, header->name);
     if (!header->has_queues) pg_atomic_write_u64(&slot->sent, 1);
-    pg_atomic_write_u32(&header->table_entry, static_cast<uint32>(slot - shared_area->slots) + 1);
+    pg_atomic_write_u32(&header->slot_entry, static_cast<uint32>(slot - shared_area->slots) + 1);
 }
 
 // Takes back what belongs to nobody. Call with the lock.
-static void sweep() {
+static void free_abandoned() {
     const TimestampTz oldest = GetCurrentTimestamp() - kStaleAfter;
     for (int i = 0; i < shared_area->nslots; i++) {
-        TableEntry *entry = &shared_area->slots[i].entry;
+        SlotEntry *entry = &shared_area->slots[i].entry;
         if (entry->worker_pid == 0 && entry->launched_at < oldest) entry->use = Use::kFree;
     }
 }
@@ -83,7 +83,7 @@ static void check_role_limit(Oid role) {
     if (most == 0) return;
     int count = 0;
     for (int i = 0; i < shared_area->nslots; i++) {
-        const TableEntry *entry = &shared_area->slots[i].entry;
+        const SlotEntry *entry = &shared_area->slots[i].entry;
         count += entry->use == Use::kSession && entry->user == role ? 1 : 0;
     }
     if (count < most) return;
@@ -99,7 +99,7 @@ static void check_role_limit(Oid role) {
 bool take_entry(SegmentHeader *header) {
     if (shared_area == nullptr) return true;
     lock();
-    sweep();
+    free_abandoned();
     check_role_limit(header->user);
     Slot *slot = find_free();
     if (slot != nullptr) fill_slot(slot, header);
@@ -162,7 +162,7 @@ static void copy_text(char *into, const char *text, Size length) {
 
 void show_running(CommandId id, const char *sql) {
     if (own_slot == nullptr) return;
-    const Size length = pg::clipped_length(sql, kTableSqlSize);
+    const Size length = pg::clipped_length(sql, kSlotSqlSize);
     SpinLockAcquire(&own_slot->mutex);
     own_slot->entry.report.running = id;
     copy_text(own_slot->entry.report.sql, sql, length);
@@ -183,7 +183,7 @@ void show_idle(CommandId finished, char transaction) {
 
 void show_error(const char *message) {
     if (own_slot == nullptr) return;
-    const Size length = pg::clipped_length(message, kTableErrorSize);
+    const Size length = pg::clipped_length(message, kSlotErrorSize);
     SpinLockAcquire(&own_slot->mutex);
     copy_text(own_slot->entry.report.error, message, length);
     SpinLockRelease(&own_slot->mutex);
@@ -197,9 +197,9 @@ void show_progress(const Progress *progress) {
     SpinLockRelease(&own_slot->mutex);
 }
 
-int table_size() { return shared_area == nullptr ? 0 : shared_area->nslots; }
+int slot_count() { return shared_area == nullptr ? 0 : shared_area->nslots; }
 
-bool read_entry(int index, TableEntry *entry) {
+bool read_entry(int index, SlotEntry *entry) {
     Slot *slot = &shared_area->slots[index];
     LWLockAcquire(shared_area->lock, LW_SHARED);
     const bool shown = slot->entry.use == Use::kSession;

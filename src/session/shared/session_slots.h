@@ -22,8 +22,8 @@ enum class Use : uint8 {
     kEnding  // its launcher has closed it, the worker is about to end
 };
 
-inline constexpr Size kTableSqlSize = 1024;
-inline constexpr Size kTableErrorSize = 256;
+inline constexpr Size kSlotSqlSize = 1024;
+inline constexpr Size kSlotErrorSize = 256;
 
 // What the worker says.
 struct WorkerReport {
@@ -33,11 +33,11 @@ struct WorkerReport {
     CommandId finished;
     bool has_progress;
     Progress progress;
-    char sql[kTableSqlSize]; // of the running command, clipped
-    char error[kTableErrorSize];
+    char sql[kSlotSqlSize]; // of the running command, clipped
+    char error[kSlotErrorSize];
 };
 
-struct TableEntry {
+struct SlotEntry {
     Use use; // this and what follows up to `report`: changed with the lock held
     uint64 cookie;
     int launcher_pid;
@@ -52,7 +52,7 @@ struct TableEntry {
 };
 
 struct Slot {
-    TableEntry entry;
+    SlotEntry entry;
     pg_atomic_uint64 sent; // written by the launcher
     slock_t mutex;         // guards entry.report, which the worker writes
 };
@@ -84,8 +84,8 @@ void show_progress(const Progress *progress);
 // The reader's side.
 
 // How many entries there are; 0 without preloading. Errors: none.
-int table_size();
+int slot_count();
 // Copies the entry with this index; false when it is no session. Errors: none.
-bool read_entry(int index, TableEntry *entry);
+bool read_entry(int index, SlotEntry *entry);
 
 } // namespace pllua_bg::session

@@ -10,16 +10,16 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-struct SpoolItem {
-    SpoolItem *next;
+struct SpillItem {
+    SpillItem *next;
     Size length;
     // the bytes follow
 };
 
-struct Spool {
+struct Spill {
     MemoryContext context;
-    SpoolItem *first; // before the file
-    SpoolItem *last;
+    SpillItem *first; // before the file
+    SpillItem *last;
     Size memory; // bytes of the items in memory
     BufFile *file;
     uint64 file_items;
@@ -27,15 +27,15 @@ struct Spool {
     off_t end_offset;
     bool at_end;      // the file is positioned there
     bool file_failed; // writing raised; what follows stays in memory, after the file
-    SpoolItem *late_first;
-    SpoolItem *late_last;
+    SpillItem *late_first;
+    SpillItem *late_last;
     MemoryContextCallback callback;
 };
 
-// A place in a spool. Zeroed by spool_rewind(); reads in order of writing, also what is written
+// A place in a spill. Zeroed by spill_rewind(); reads in order of writing, also what is written
 // later.
-struct SpoolCursor {
-    SpoolItem *item; // the last one returned from memory
+struct SpillCursor {
+    SpillItem *item; // the last one returned from memory
     bool in_file;
     bool in_late;
     uint64 file_items; // read from the file so far
@@ -47,16 +47,16 @@ struct SpoolCursor {
 };
 
 // Errors: pg (memory).
-Spool *spool_create(MemoryContext context);
+Spill *spill_create(MemoryContext context);
 // Copies the bytes. Errors: pg (memory, temporary file).
-void spool_append(Spool *spool, const void *data, Size length);
+void spill_append(Spill *spill, const void *data, Size length);
 // Begins at the first item; file items are read into memory of `context`. Errors: none.
-void spool_rewind(SpoolCursor *cursor, MemoryContext context);
+void spill_rewind(SpillCursor *cursor, MemoryContext context);
 // The next item, valid until the next call with this cursor; nullptr at the end (another call may
 // find more). With `consume` everything before it is released; then there must be one cursor only.
 // Errors: pg (temporary file).
-const char *spool_next(Spool *spool, SpoolCursor *cursor, bool consume, Size *length);
+const char *spill_next(Spill *spill, SpillCursor *cursor, bool consume, Size *length);
 // Releases everything. Errors: none.
-void spool_free(Spool *spool);
+void spill_free(Spill *spill);
 
 } // namespace pllua_bg::session

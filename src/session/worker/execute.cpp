@@ -29,7 +29,7 @@ namespace pllua_bg::session {
 namespace {
 
 // A command on its way.
-struct Execution {
+struct CommandRun {
     const CommandMessage *command;
     const char *sql;
     CachedPlanSource *prepared; // what runs; nullptr: the text
@@ -66,7 +66,7 @@ void end_transaction_command() {
     worker.in_command = false;
 }
 
-static void log_statement_if_wanted(Execution *run) {
+static void log_statement_if_wanted(CommandRun *run) {
     if (log_statement == LOGSTMT_NONE) return;
     ListCell *cell;
     bool wanted = log_statement == LOGSTMT_ALL;
@@ -77,7 +77,7 @@ static void log_statement_if_wanted(Execution *run) {
     run->logged = true;
 }
 
-static void log_duration_if_wanted(const Execution *run) {
+static void log_duration_if_wanted(const CommandRun *run) {
     char duration[32];
     switch (check_log_duration(duration, run->logged)) {
     case 1: ereport(LOG, (errmsg("duration: %s ms", duration), errhidestmt(true))); break;
@@ -105,7 +105,7 @@ static bool is_commit(const Node *statement) {
            reinterpret_cast<const TransactionStmt *>(statement)->kind == TRANS_STMT_COMMIT;
 }
 
-static void check_transaction_state(const Execution *run, const Node *statement) {
+static void check_transaction_state(const CommandRun *run, const Node *statement) {
     if (!IsAbortedTransactionBlockState()) return;
     const bool ends = ends_transaction(statement) && run->command->nparams == 0;
     ErrorData *deadlock = worker.deadlock;
@@ -174,7 +174,7 @@ static void check_param_count(const pg::ParamTypes *types) {
 }
 
 // Analyses and plans; *bound gets the values of the parameters.
-static List *plan_statement(const Execution *run, RawStmt *statement, ParamListInfo *bound) {
+static List *plan_statement(const CommandRun *run, RawStmt *statement, ParamListInfo *bound) {
     const CommandMessage *command = run->command;
     bool snapshot = command->nparams > 0 || analyze_requires_snapshot(statement);
     if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
@@ -196,7 +196,7 @@ static List *plan_statement(const Execution *run, RawStmt *statement, ParamListI
 }
 
 // Plans a statement and starts the portal that runs it.
-static Portal open_portal(const Execution *run, RawStmt *statement, CommandTag tag) {
+static Portal open_portal(const CommandRun *run, RawStmt *statement, CommandTag tag) {
     ParamListInfo bound = nullptr;
     Portal portal;
     if (run->prepared == nullptr) {
@@ -216,7 +216,7 @@ static Portal open_portal(const Execution *run, RawStmt *statement, CommandTag t
     return portal;
 }
 
-static void run_portal(const Execution *run, Portal portal, QueryCompletion *completion) {
+static void run_portal(const CommandRun *run, Portal portal, QueryCompletion *completion) {
     DestReceiver *receiver = (run->command->flags & kQuiet) ? None_Receiver : make_row_receiver();
     MemoryContextSwitchTo(CurTransactionContext);
     pg::run_portal(portal, receiver, completion);
@@ -225,7 +225,7 @@ static void run_portal(const Execution *run, Portal portal, QueryCompletion *com
 }
 
 // What follows a statement, before its tag is sent: errors of a commit belong to the statement.
-static void finish_statement(const Execution *run, const Node *statement, bool last) {
+static void finish_statement(const CommandRun *run, const Node *statement, bool last) {
     if (last) {
         if (list_length(run->statements) > 1) EndImplicitTransactionBlock();
         end_transaction_command();
@@ -237,7 +237,7 @@ static void finish_statement(const Execution *run, const Node *statement, bool l
     }
 }
 
-static void run_statement(const Execution *run, RawStmt *statement, bool last) {
+static void run_statement(const CommandRun *run, RawStmt *statement, bool last) {
     QueryCompletion completion;
     InitializeQueryCompletion(&completion);
     pgstat_report_query_id(0, true);
@@ -274,7 +274,7 @@ static List *parse(const CommandMessage *command) {
     return statements;
 }
 
-static void prepare(const Execution *run) {
+static void prepare(const CommandRun *run) {
     if (run->statements == NIL)
         ereport(ERROR,
                 (errcode(ERRCODE_SYNTAX_ERROR), errmsg("there is no statement to be prepared")));
@@ -285,7 +285,7 @@ static void prepare(const Execution *run) {
 }
 
 void execute_command(const CommandMessage *command) {
-    Execution run = {command, command->sql, nullptr, NIL, false, log_statement_stats};
+    CommandRun run = {command, command->sql, nullptr, NIL, false, log_statement_stats};
     const bool prepares = (command->flags & kPrepare) != 0;
     if (command->statement != 0 && !prepares) {
         run.prepared = prepared_statement(command->statement);

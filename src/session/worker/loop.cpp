@@ -195,7 +195,7 @@ void run_loop() {
             recover();
             pg::fault("worker-recovered");
             // Half a reset is none.
-            if (worker.turning || (worker.pooled && retire())) return;
+            if (worker.resetting || (worker.pooled && retire())) return;
         }
     }
 }

@@ -188,7 +188,7 @@ static const char *cause_of_end() {
     if (has_flag(header, kIdleEnd)) return "it was idle for too long";
     if (!header->has_queues) return "its job is done";
     if (worker.last != 0) return "its last command is done";
-    if (worker.turning) return "it could not be made clean";
+    if (worker.resetting) return "it could not be made clean";
     return "its launcher has let it go";
 }
 

@@ -38,9 +38,9 @@ static void discard_all() {
 
 void reset(const ResetMessage &message) {
     if (transaction_state() != 'I') elog(ERROR, "session is in a transaction");
-    worker.turning = true;
+    worker.resetting = true;
     pgstat_report_activity(STATE_RUNNING, "DISCARD ALL");
-    pg::fault("worker-rest");
+    pg::fault("worker-reset");
     end_all_sessions(); // those that this session has launched
     if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
     worker.deadlock = nullptr;
@@ -51,16 +51,16 @@ void reset(const ResetMessage &message) {
     report_idle_activity();
     worker.pool_end = GetCurrentTimestamp() + message.lifetime * 1000;
     worker.pooled = true;
-    worker.turning = false;
+    worker.resetting = false;
     write_empty(&worker.channel, MessageType::kResetDone);
     flush(&worker.channel);
 }
 
 void reuse(const ReuseMessage &message) {
-    worker.turning = true;
+    worker.resetting = true;
     worker.pooled = false;
     write_empty(&worker.channel, MessageType::kReuseBegun);
-    pg::fault("worker-renew");
+    pg::fault("worker-reuse");
     FrameCursor cursor = {message.setup, message.setup + message.length};
     take_busy_lock();
     SetCurrentStatementStartTimestamp();
@@ -69,7 +69,7 @@ void reuse(const ReuseMessage &message) {
     CommitTransactionCommand();
     take_snapshot(&cursor);
     release_busy_lock();
-    worker.turning = false;
+    worker.resetting = false;
 }
 
 bool retire() { return leave_pool(worker.header, kRetired); }

@@ -22,12 +22,11 @@ struct Worker {
     dsm_segment *segment; // nullptr after it was detached
     Channel channel;
     FrameCursor frames; // what is left of the message received last
-    const char *testament;
     bool overflow_read;
     bool in_command;            // a transaction command is open (StartTransactionCommand)
     volatile CommandId running; // 0: none; read by signal handlers
     bool pooled;                // not in use (see reset.cpp)
-    bool turning;               // on its way into the pool or out of it: an error ends the worker
+    bool resetting;             // on its way into the pool or out of it: an error ends the worker
     TimestampTz pool_end;       // when a pooled worker ends
     TimestampTz begun;          // when the running command began
     Size result_size;           // bytes of rows of the running command

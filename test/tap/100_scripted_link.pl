@@ -5,15 +5,11 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('scripted_link');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
-$node->start;
+my $node = new_node('scripted_link');
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg');
 unless (has_fault_points($node))
 {
