@@ -1,7 +1,7 @@
--- A stand-in for the primitives that C++ gives (module 'bg.core'): sessions that are scripts, on a
--- clock that stands still. A command is its own script:  'ok VALUE', 'fail MESSAGE', 'ok VALUE
--- after SECONDS', 'many 1 2 3', 'notice TEXT'. Waiting moves the clock to the moment when what is
--- awaited settles.
+-- A stand-in for the primitives that C++ gives (module 'bg.core'): sessions that are scripts, on a clock that stands
+-- still. A command is its own script:  'ok VALUE', 'fail MESSAGE', 'ok VALUE after SECONDS', 'many 1 2 3', 'notice
+-- TEXT'. Waiting moves the clock to the moment when what is awaited settles. core_calls.lua compares it with the
+-- real one.
 
 local core = {session_metatable = {}, time = 0, sessions = {}, log = {}}
 
@@ -15,7 +15,7 @@ function core.raise(sqlstate, message, hint)
         {__tostring = function(e) return e.sqlstate .. ' ' .. e.message end}), 0)
 end
 
-function core.now() return core.time end
+function core.now() return core.time + 0.0 end
 
 function core.launch(options)
     next_number = next_number + 1
@@ -58,12 +58,15 @@ local function play(command, record)
     local word, rest = sql:match('^(%a*) ?(.*)$')
     rest = rest and rest:gsub(' after [%d.]+$', '')
     if word == 'fail' then
-        command.error = {sqlstate = 'P0001', message = rest}
+        command.error = {sqlstate = 'P0001', message = rest, context = 'PL/pgSQL function inline_code_block'}
+        record.error = rest
         if record.transaction == 'T' then record.transaction = 'E' end
     elseif word == 'many' then
         command.all = {}
         for item in rest:gmatch('%S+') do command.all[#command.all + 1] = result(item) end
         command.result = command.all[#command.all]
+    elseif word == 'prepare' then
+        command.result = {n = 0, tag = 'PREPARE'}
     elseif word == 'begin' then
         record.transaction, command.result = 'T', {n = 0, tag = 'BEGIN'}
     elseif word == 'commit' then
@@ -115,14 +118,14 @@ function core.wait_any(handles, ids, n, timeout)
     assert(best or timeout, 'waits for ever')
     if not best or (timeout and best_at > core.time + timeout) then
         core.time = core.time + timeout
-        return nil
+        return nil, false -- no notification either
     end
     core.time = math.max(core.time, best_at)
     return best
 end
 
 function core.wait_one(handle, id, timeout)
-    return core.wait_any({handle}, {id}, 1, timeout) ~= nil
+    return (core.wait_any({handle}, {id}, 1, timeout)) ~= nil
 end
 
 function core.fetch(handle, id)
@@ -159,6 +162,21 @@ function core.exec(handle, sql, ...)
     if not ok then error(value, 0) end
     return value
 end
+
+-- The rows of a result, one at a time.
+function core.stream(handle, sql, ...)
+    local rows, row = core.exec(handle, sql, ...), 0
+    local function next_row()
+        row = row + 1
+        return rows[row]
+    end
+    return next_row, setmetatable({}, {__close = function() row = rows.n end})
+end
+
+-- What the caller expects as rows; a test may set it.
+core.columns = nil
+
+function core.expected_columns() return core.columns end
 
 core.statement_metatable = {}
 
@@ -199,16 +217,18 @@ function core.cancel_command(handle, id)
     return true
 end
 
+-- Cancels what runs; true when there is a session.
 function core.cancel(handle)
     local id = core.oldest(handle)
-    return id ~= nil and core.cancel_command(handle, id)
+    if id then core.cancel_command(handle, id) end
+    return record_of(handle) ~= nil
 end
 
 function core.status(handle)
     local record = record_of(handle)
     if not record then return {state = 'gone', queued = 0} end
     return {state = 'idle', pid = record.pid, name = record.options.name, queued = 0,
-        transaction = record.transaction, progress = record.progress}
+        transaction = record.transaction, progress = record.progress, error = record.error}
 end
 
 function core.close(handle)
@@ -260,7 +280,7 @@ end
 
 function core.identity(handle)
     return {cookie = 7 * handle.number, launched_at = '2000-01-01 00:00:00+00', user = 10,
-        queue_size = record_of(handle).options.queue_size}
+        queue_size = record_of(handle).options.queue_size or 65536}
 end
 
 function core.find_exact(pid, cookie)
@@ -277,10 +297,14 @@ function core.look(handle, id)
     local command = find(handle, id)
     if not command then return nil end
     local seen = {state = core.state(handle, id)}
+    if seen.state ~= 'pending' then
+        seen.milliseconds = 2.0
+        seen.started_at, seen.finished_at = '2000-01-01 00:00:00+00', '2000-01-01 00:00:00.002+00'
+    end
     if seen.state == 'complete' then
-        seen.tag, seen.rows, seen.milliseconds = command.result.tag, command.result.n, 2.0
+        seen.tag, seen.rows = command.result.tag, command.result.n
     elseif seen.state == 'failed' then
-        seen.sqlstate, seen.message = command.error.sqlstate, command.error.message
+        seen.sqlstate, seen.message, seen.context = command.error.sqlstate, command.error.message, command.error.context
     end
     return seen
 end
@@ -290,6 +314,7 @@ function core.terminate(handle)
     for _, command in pairs(record_of(handle).commands) do
         command.at, command.error = core.time, {sqlstate = '08006', message = 'lost'}
     end
+    return true
 end
 
 function core.report_progress() return false end
