@@ -319,6 +319,7 @@ const luaL_Reg kSessionFunctions[] = {
     {"cancel", act<session::cancel>},
     {"detach", act<session::detach>},
     {"close", act<session::close>},
+    {"terminate", act<session::terminate>},
     {"close_scope", close_scope},
     {nullptr, nullptr},
 };

@@ -94,20 +94,6 @@ int send_last(lua_State *L) {
     return 1;
 }
 
-// terminate(handle): true when there was a session.
-int terminate(lua_State *L) {
-    const SessionHandle *handle = check_handle(L, 1);
-    bool found = false;
-    pg::call_cleanup(L, [&] {
-        session::Session *session = closable_session(handle);
-        if (session == nullptr) return;
-        found = true;
-        session::terminate(session);
-    });
-    lua_pushboolean(L, found);
-    return 1;
-}
-
 void set_error(lua_State *L, const ErrorData *error) {
     set_text(L, "sqlstate", unpack_sql_state(error->sqlerrcode));
     set_text(L, "message", error->message);
@@ -197,15 +183,10 @@ int settings(lua_State *L) {
 
 // What lua/pg_background is built on; internal functions:
 const luaL_Reg kOversightFunctions[] = {
-    {"identity", identity},
-    {"find_exact", find_exact},
-    {"note", note},
-    {"send_last", send_last},
-    {"terminate", terminate},
-    {"look", look},
-    {"report_progress", report_progress},
-    {"clip", clip},
-    {"pg_background_settings", settings},
+    {"identity", identity}, {"find_exact", find_exact},
+    {"note", note},         {"send_last", send_last},
+    {"look", look},         {"report_progress", report_progress},
+    {"clip", clip},         {"pg_background_settings", settings},
     {nullptr, nullptr},
 };
 

@@ -31,26 +31,21 @@ static bool is_protection(const struct config_generic *setting) {
     return listed;
 }
 
-static bool is_protection_off(const struct config_generic *setting) {
-    if (is_of_server(setting->source) || !is_protection(setting)) return false;
+// True when a protection, which is on unless somebody has switched it off, is off; `in_reset`: in
+// what RESET goes back to.
+static bool is_switched_off(const struct config_generic *setting, bool in_reset) {
     if (setting->vartype == PGC_BOOL) {
         const auto *boolean = reinterpret_cast<const struct config_bool *>(setting);
-        return *boolean->variable != boolean->boot_val;
+        return (in_reset ? boolean->reset_val : *boolean->variable) != boolean->boot_val;
     }
     if (setting->vartype != PGC_ENUM) return false;
     const auto *choice = reinterpret_cast<const struct config_enum *>(setting);
-    return *choice->variable != choice->boot_val;
+    return (in_reset ? choice->reset_val : *choice->variable) != choice->boot_val;
 }
 
-// What RESET goes back to.
-static bool resets_to_protection(const struct config_generic *setting) {
-    if (setting->vartype == PGC_BOOL) {
-        const auto *boolean = reinterpret_cast<const struct config_bool *>(setting);
-        return boolean->reset_val == boolean->boot_val;
-    }
-    if (setting->vartype != PGC_ENUM) return false;
-    const auto *choice = reinterpret_cast<const struct config_enum *>(setting);
-    return choice->reset_val == choice->boot_val;
+static bool is_protection_off(const struct config_generic *setting) {
+    return !is_of_server(setting->source) && is_protection(setting) &&
+           is_switched_off(setting, false);
 }
 
 // Set with the rights of a superuser or of the server. What anyone has set for a library that is
@@ -96,7 +91,7 @@ bool write_imposed(StringInfo frames) {
                   reinterpret_cast<const struct config_string *>(setting)->reset_val);
         if (!is_of_server(setting->source) && is_imposed(setting)) write_value(frames, setting);
         // What he has switched off is on for the session, also where its user's own is off.
-        if (is_protection_off(setting) && resets_to_protection(setting))
+        if (is_protection_off(setting) && !is_switched_off(setting, true))
             write(frames, setting, setting->reset_source,
                   GetConfigOptionResetString(setting->name));
     });
