@@ -1,5 +1,6 @@
 // setmetatable and getmetatable with shadows, and the finalizer that a shadow has.
 #include "lua/gc_guard.h"
+#include "lua/fields.h"
 
 #include "lua/hooks.h"
 #include "lua/state.h"
@@ -142,8 +143,7 @@ void set_metatable_functions(lua_State *L) {
 
     lua_newtable(L);
     lua_createtable(L, 0, 1);
-    lua_pushstring(L, "k");
-    lua_setfield(L, -2, "__mode");
+    set_text(L, "__mode", "k");
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &kShadows);
 }

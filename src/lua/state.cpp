@@ -1,5 +1,6 @@
 // Makes and ends interpreters, and counts their memory.
 #include "lua/state.h"
+#include "lua/fields.h"
 
 #include <cstring>
 
@@ -67,8 +68,7 @@ void overlay_string(lua_State *L) {
     // Locked, as in pllua: no one replaces the methods of all strings.
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
-    lua_pushboolean(L, 1);
-    lua_setfield(L, -2, "__metatable");
+    set_boolean(L, "__metatable", true);
     lua_pop(L, 2);
 }
 

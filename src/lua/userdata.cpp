@@ -1,5 +1,6 @@
 // Metatables by the address of their type's name, and the checks that need them.
 #include "lua/userdata.h"
+#include "lua/fields.h"
 #include "lua/state.h"
 
 #include "lua/no_server.h"
@@ -10,10 +11,8 @@ bool new_metatable(lua_State *L, const char *type, const char *shown) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, type) == LUA_TTABLE) return false;
     lua_pop(L, 1);
     lua_createtable(L, 0, 8);
-    lua_pushstring(L, shown != nullptr ? shown : type);
-    lua_setfield(L, -2, "__name");
-    lua_pushboolean(L, 1);
-    lua_setfield(L, -2, "__metatable");
+    set_text(L, "__name", shown != nullptr ? shown : type);
+    set_boolean(L, "__metatable", true);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
     return true;

@@ -5,6 +5,7 @@
 
 extern "C" {
 #include "commands/event_trigger.h"
+#include "lua/fields.h"
 }
 
 namespace pllua_bg::pl {
@@ -16,17 +17,12 @@ struct EventCall {
     const EventTriggerData *data;
 };
 
-void set_text(lua_State *L, const char *name, const char *text) {
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, name);
-}
-
 int event_body(lua_State *L) {
     auto *call = static_cast<const EventCall *>(lua_touserdata(L, 1));
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->site->function->reference);
     lua_createtable(L, 0, 2);
-    set_text(L, "event", call->data->event);
-    set_text(L, "tag", GetCommandTagName(call->data->tag));
+    lua::set_text(L, "event", call->data->event);
+    lua::set_text(L, "tag", GetCommandTagName(call->data->tag));
     lua_call(L, 1, 0);
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "pl/trigger.h"
 
 #include "lua/error.h"
+#include "lua/fields.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
 
@@ -59,19 +60,13 @@ void push_row(lua_State *L, const TriggerCall *call) {
         lua_getiuservalue(L, 1, call->new_tuple != nullptr ? kUserNew : kUserOld);
 }
 
-void set_text(lua_State *L, const char *name, const char *text) {
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, name);
-}
-
 // Column names with their places, counted from 0 as pllua does.
 void push_attributes(lua_State *L, TupleDesc descriptor) {
     lua_createtable(L, 0, descriptor->natts);
     for (int i = 0; i < descriptor->natts; i++) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
         if (column->attisdropped) continue;
-        lua_pushinteger(L, i);
-        lua_setfield(L, -2, NameStr(column->attname));
+        lua::set_integer(L, NameStr(column->attname), i);
     }
 }
 
@@ -80,11 +75,10 @@ void push_relation(lua_State *L, const TriggerCall *call) {
     char *schema = nullptr;
     pg::call_pure(L, [&] { schema = get_namespace_name(RelationGetNamespace(relation)); });
     lua_createtable(L, 0, 5);
-    set_text(L, "name", RelationGetRelationName(relation));
-    set_text(L, "namespace", schema);
-    set_text(L, "schema", schema);
-    lua_pushinteger(L, RelationGetRelid(relation));
-    lua_setfield(L, -2, "oid");
+    lua::set_text(L, "name", RelationGetRelationName(relation));
+    lua::set_text(L, "namespace", schema);
+    lua::set_text(L, "schema", schema);
+    lua::set_integer(L, "oid", RelationGetRelid(relation));
     push_attributes(L, RelationGetDescr(relation));
     lua_setfield(L, -2, "attributes");
 }

@@ -5,6 +5,7 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "lua/fields.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/datum.h"
@@ -149,8 +150,7 @@ void split(Oid type, Datum value, const char *zone_name, Parts *parts) {
 }
 
 void set_field(lua_State *L, const char *name, lua_Integer value) {
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, name);
+    lua::set_integer(L, name, value);
 }
 
 int as_table(lua_State *L) {
@@ -180,10 +180,8 @@ int as_table(lua_State *L) {
     }
     if (type == TIMETZOID || type == TIMESTAMPTZOID) set_field(L, "timezone", -parts.zone);
     if (type == TIMESTAMPTZOID) {
-        lua_pushboolean(L, parts.time.tm_isdst > 0);
-        lua_setfield(L, -2, "isdst");
-        lua_pushstring(L, parts.abbreviation);
-        lua_setfield(L, -2, "timezone_abbrev");
+        lua::set_boolean(L, "isdst", parts.time.tm_isdst > 0);
+        lua::set_text(L, "timezone_abbrev", parts.abbreviation);
     }
     return 1;
 }

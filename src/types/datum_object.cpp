@@ -10,6 +10,7 @@
 
 extern "C" {
 #include "access/detoast.h"
+#include "lua/fields.h"
 #include "utils/datum.h"
 }
 
@@ -124,8 +125,7 @@ void push_object_metatable(lua_State *L, const Type *type) {
     lua_rawsetp(L, -2, &kMark);
     push_type_name(L, type->oid);
     lua_setfield(L, -2, "__name");
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "__metatable");
+    lua::set_boolean(L, "__metatable", true);
     luaL_setfuncs(L, kCommon, 0);
     switch (type->family) {
     case Family::kNumeric: add_numeric_metamethods(L); break;

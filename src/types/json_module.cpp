@@ -1,5 +1,6 @@
 // The module pllua.jsonb, the metamethods of jsonb objects, and the marks of tables that came from
 // JSON. Owns the two mark metatables, in the registry of each state.
+#include "lua/fields.h"
 #include "types/json.h"
 #include "types/json_walk.h"
 #include "types/numeric.h"
@@ -17,8 +18,7 @@ void push_mark(lua_State *L, const char *key, const char *name) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE) return;
     lua_pop(L, 1);
     lua_createtable(L, 0, 1);
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "__name");
+    lua::set_text(L, "__name", name);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 }

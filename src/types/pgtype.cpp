@@ -6,6 +6,7 @@
 #include "types/range.h"
 #include "types/shape.h"
 
+#include "lua/fields.h"
 #include "lua/userdata.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -301,8 +302,7 @@ void set_index(lua_State *L, lua_CFunction index_function, lua_CFunction call_fu
         lua_pushcfunction(L, call_function);
         lua_setfield(L, -2, "__call");
     }
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "__metatable");
+    lua::set_boolean(L, "__metatable", true);
     lua_setmetatable(L, -2);
 }
 

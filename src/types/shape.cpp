@@ -2,6 +2,7 @@
 // state.
 #include "types/shape.h"
 
+#include "lua/fields.h"
 #include "lua/state.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
@@ -85,8 +86,7 @@ void make_shape(lua_State *L, TupleDesc descriptor) {
     else
         push_type_name(L, descriptor->tdtypeid);
     lua_setfield(L, -2, "__name");
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "__metatable");
+    lua::set_boolean(L, "__metatable", true);
     add_row_metamethods(L);
 }
 

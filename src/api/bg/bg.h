@@ -20,7 +20,7 @@ struct SessionHandle {
 
 // User values of a handle.
 constexpr int kHandleNotice = 1; // the on_notice function, or nil
-constexpr int kHandleFrames = 2; // frames of results (result.h) by the fingerprint of their columns
+constexpr int kHandleShapes = 2; // result shapes (result.h) by the fingerprint of their columns
 constexpr int kHandleValues = 2;
 
 SessionHandle *check_handle(lua_State *L, int idx);
@@ -45,7 +45,7 @@ struct Outgoing {
     uint32 statement; // number of a prepared statement, whose text `sql` is; 0: none
     int nparams;
     session::Param *params;
-    int execution; // stack index of what holds the parameters (param_arena.h); 0: there are none
+    int arena; // stack index of what holds the parameters (param_arena.h); 0: there are none
 };
 // Collects the string, or where a handle is at index 1 the prepared statement, at idx and the
 // values above it. Pushes values that must stay on the stack until discard(). Errors: lua.
@@ -57,11 +57,6 @@ void discard(lua_State *L, Outgoing *outgoing);
 
 // The number of rows a command has touched, as its tag says: 'INSERT 0 3'. Errors: none.
 uint64 tag_count(const char *tag);
-
-// Sets a field of the table on top of the stack; a text that is nullptr is left out. Errors: lua
-// (memory).
-void set_text(lua_State *L, const char *key, const char *text);
-void set_integer(lua_State *L, const char *key, lua_Integer number);
 
 // A timeout in seconds at idx as session::wait_any takes it: nil or none is no limit.
 double timeout_at(lua_State *L, int idx);

@@ -22,7 +22,7 @@ namespace {
 constexpr int kFewWaits = 8;
 
 // Makes the parameters of the values from idx on. Errors: lua.
-void convert_params(lua_State *L, int idx, Execution *execution, Outgoing *outgoing) {
+void convert_params(lua_State *L, int idx, ParamArena *arena, Outgoing *outgoing) {
     const int n = outgoing->nparams;
     session::Param *params = outgoing->params;
     const auto size = static_cast<size_t>(n);
@@ -42,7 +42,7 @@ void convert_params(lua_State *L, int idx, Execution *execution, Outgoing *outgo
         for (int i = 0; i < n; i++)
             plans[i] = params[i].table ? nullptr : types::lookup(params[i].type, -1);
     });
-    convert_values(L, execution, idx, n, plans, values, nulls);
+    convert_values(L, arena, idx, n, plans, values, nulls);
     for (int i = 0; i < n; i++) {
         params[i].value = values[i];
         params[i].isnull = nulls[i];
@@ -109,19 +109,19 @@ void collect(lua_State *L, int idx, Outgoing *outgoing) {
     if (outgoing->length > MaxAllocSize / 2) lua::raise(L, "54000", "the statement is too long");
     outgoing->nparams = lua_gettop(L) - idx;
     outgoing->params = nullptr;
-    outgoing->execution = 0;
+    outgoing->arena = 0;
     if (outgoing->nparams == 0) return;
     lua::need_stack(L, 8);
     outgoing->params = static_cast<session::Param *>(
         lua_newuserdatauv(L, sizeof(session::Param) * static_cast<size_t>(outgoing->nparams), 0));
-    Execution *execution = take_execution(L);
-    outgoing->execution = lua_gettop(L);
-    convert_params(L, idx + 1, execution, outgoing);
+    ParamArena *arena = take_arena(L);
+    outgoing->arena = lua_gettop(L);
+    convert_params(L, idx + 1, arena, outgoing);
 }
 
 void discard(lua_State *L, Outgoing *outgoing) {
-    if (outgoing->execution != 0) return_execution(L, outgoing->execution);
-    outgoing->execution = 0;
+    if (outgoing->arena != 0) return_arena(L, outgoing->arena);
+    outgoing->arena = 0;
 }
 
 double timeout_at(lua_State *L, int idx) { return luaL_optnumber(L, idx, -1); }

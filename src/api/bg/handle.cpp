@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "lua/error.h"
+#include "lua/fields.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
 
@@ -192,7 +193,7 @@ int name(lua_State *L) {
 
 // As set_text(), and an empty one is left out, too.
 void set_known(lua_State *L, const char *key, const char *text) {
-    if (text != nullptr && *text != '\0') set_text(L, key, text);
+    if (text != nullptr && *text != '\0') lua::set_text(L, key, text);
 }
 
 // A number of Lua: an integer where it is one.
@@ -227,12 +228,12 @@ int status(lua_State *L) {
         reported = session::read_progress(session, &progress);
     });
     lua_createtable(L, 0, 9);
-    set_text(L, "state", session::state_name(status.state));
-    set_integer(L, "queued", status.queued);
-    if (status.pid != 0) set_integer(L, "pid", status.pid);
+    lua::set_text(L, "state", session::state_name(status.state));
+    lua::set_integer(L, "queued", status.queued);
+    if (status.pid != 0) lua::set_integer(L, "pid", status.pid);
     if (status.transaction != '\0') {
         const char transaction[2] = {status.transaction, '\0'};
-        set_text(L, "transaction", transaction);
+        lua::set_text(L, "transaction", transaction);
     }
     set_known(L, "name", status.name);
     set_known(L, "sql", status.sql);
@@ -266,17 +267,6 @@ int close_scope(lua_State *L) {
 }
 
 } // namespace
-
-void set_text(lua_State *L, const char *key, const char *text) {
-    if (text == nullptr) return;
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, key);
-}
-
-void set_integer(lua_State *L, const char *key, lua_Integer number) {
-    lua_pushinteger(L, number);
-    lua_setfield(L, -2, key);
-}
 
 SessionHandle *check_handle(lua_State *L, int idx) {
     return lua::check_userdata<SessionHandle>(L, idx, kSessionHandle);

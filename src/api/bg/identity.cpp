@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "lua/error.h"
+#include "lua/fields.h"
 #include "lua/userdata.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
@@ -23,7 +24,7 @@ void set_time(lua_State *L, const char *key, TimestampTz time) {
     if (time == 0) return;
     const char *text = nullptr;
     pg::call_cleanup(L, [&] { text = timestamptz_to_str(time); });
-    set_text(L, key, text);
+    lua::set_text(L, key, text);
 }
 
 // identity(handle): {cookie, launched_at, user, queue_size}; nothing when the session is no more.
@@ -39,9 +40,9 @@ int identity(lua_State *L) {
     });
     if (!found) return 0;
     lua_createtable(L, 0, 4);
-    set_integer(L, "cookie", identity.cookie);
-    set_integer(L, "user", identity.user);
-    set_integer(L, "queue_size", static_cast<lua_Integer>(identity.queue_size));
+    lua::set_integer(L, "cookie", identity.cookie);
+    lua::set_integer(L, "user", identity.user);
+    lua::set_integer(L, "queue_size", static_cast<lua_Integer>(identity.queue_size));
     set_time(L, "launched_at", identity.launched_at);
     return 1;
 }
@@ -95,15 +96,15 @@ int send_last(lua_State *L) {
 }
 
 void set_error(lua_State *L, const ErrorData *error) {
-    set_text(L, "sqlstate", unpack_sql_state(error->sqlerrcode));
-    set_text(L, "message", error->message);
-    set_text(L, "detail", error->detail);
-    set_text(L, "hint", error->hint);
-    set_text(L, "context", error->context);
-    set_text(L, "schema", error->schema_name);
-    set_text(L, "table", error->table_name);
-    set_text(L, "column", error->column_name);
-    set_text(L, "constraint", error->constraint_name);
+    lua::set_text(L, "sqlstate", unpack_sql_state(error->sqlerrcode));
+    lua::set_text(L, "message", error->message);
+    lua::set_text(L, "detail", error->detail);
+    lua::set_text(L, "hint", error->hint);
+    lua::set_text(L, "context", error->context);
+    lua::set_text(L, "schema", error->schema_name);
+    lua::set_text(L, "table", error->table_name);
+    lua::set_text(L, "column", error->column_name);
+    lua::set_text(L, "constraint", error->constraint_name);
 }
 
 // Rows of a statement: those returned, or else those its tag counts.
@@ -128,7 +129,8 @@ int look(lua_State *L) {
     if (command == nullptr) return 0;
     const bool pending = command->state == session::CommandState::kPending;
     lua_createtable(L, 0, 16);
-    set_text(L, "state", pending ? "pending" : command->error == nullptr ? "complete" : "failed");
+    const char *settled = command->error == nullptr ? "complete" : "failed";
+    lua::set_text(L, "state", pending ? "pending" : settled);
     set_time(L, "started_at", command->begun);
     set_time(L, "finished_at", command->ended);
     if (command->begun != 0) {
@@ -137,8 +139,8 @@ int look(lua_State *L) {
     }
     if (command->error != nullptr && !pending) set_error(L, command->error);
     if (command->last != nullptr && command->error == nullptr && !pending) {
-        set_text(L, "tag", command->last->tag);
-        set_integer(L, "rows", row_count(command->last));
+        lua::set_text(L, "tag", command->last->tag);
+        lua::set_integer(L, "rows", row_count(command->last));
     }
     return 1;
 }
@@ -173,9 +175,9 @@ int settings(lua_State *L) {
     pg::PgBackgroundSettings settings = {};
     pg::call_pure(L, [&] { settings = pg::pg_background_settings(); });
     lua_createtable(L, 0, 3);
-    set_integer(L, "max_workers", settings.max_workers);
-    set_integer(L, "worker_timeout", settings.worker_timeout);
-    set_integer(L, "default_queue_size", settings.default_queue_size);
+    lua::set_integer(L, "max_workers", settings.max_workers);
+    lua::set_integer(L, "worker_timeout", settings.worker_timeout);
+    lua::set_integer(L, "default_queue_size", settings.default_queue_size);
     return 1;
 }
 

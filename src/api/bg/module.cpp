@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "api/hooks.h"
 #include "lua/error.h"
+#include "lua/fields.h"
 #include "lua/loader.h"
 #include "lua/sandbox.h"
 #include "lua/userdata.h"
@@ -58,12 +59,9 @@ int expected_columns(lua_State *L) {
         char *type = nullptr;
         pg::call_pure(L, [&] { type = format_type_be(column->atttypid); });
         lua_createtable(L, 0, 3);
-        lua_pushstring(L, type);
-        lua_setfield(L, -2, "type");
-        lua_pushstring(L, NameStr(column->attname));
-        lua_setfield(L, -2, "name");
-        lua_pushinteger(L, column->atttypid);
-        lua_setfield(L, -2, "oid");
+        lua::set_text(L, "type", type);
+        lua::set_text(L, "name", NameStr(column->attname));
+        lua::set_integer(L, "oid", column->atttypid);
         lua_rawseti(L, -2, ++live);
     }
     return 1;
@@ -102,8 +100,7 @@ void push_core(lua_State *L) {
     luaL_setfuncs(L, kSessionFunctions, 0);
     luaL_setfuncs(L, kOversightFunctions, 0);
     luaL_setfuncs(L, kNotifyFunctions, 0);
-    lua_pushinteger(L, static_cast<lua_Integer>(session::kAnyNotification));
-    lua_setfield(L, -2, "any_notification");
+    lua::set_integer(L, "any_notification", static_cast<lua_Integer>(session::kAnyNotification));
     luaL_setfuncs(L, kSchedulingFunctions, 0);
     lua::new_metatable(L, kSessionHandle);
     lua_setfield(L, -2, "session_metatable");
@@ -153,8 +150,7 @@ void open_bg(lua_State *L) {
     lua_createtable(L, 0, 32);
     lua_createtable(L, 0, 3);
     luaL_setfuncs(L, kFirstUse, 0);
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
+    lua::set_boolean(L, "__metatable", false);
     lua_setmetatable(L, -2);
     lua_pushvalue(L, -1);
     lua::set_global(L, "bg");

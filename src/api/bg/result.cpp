@@ -36,7 +36,7 @@ void push_statement(lua_State *L, int handle_idx, session::StatementResult *stat
     }
     RowSource source = {};
     pg::call_pure(L, [&] { open_source(&source, statement, false); });
-    push_source_frame(L, handle_idx, &source);
+    push_source_shape(L, handle_idx, &source);
     ResultBuilder builder;
     begin_result(L, &builder, -1, statement->nrows);
     session::TupleBatch batch;

@@ -8,6 +8,7 @@
 extern "C" {
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "lua/fields.h"
 #include "utils/inval.h"
 }
 
@@ -15,10 +16,10 @@ namespace pllua_bg::api {
 
 namespace {
 
-// Frames of so many different results are kept for each session.
-constexpr int kMaxFrames = 32;
+// Shapes of so many different results are kept for each session.
+constexpr int kMaxShapes = 32;
 
-// Frames are kept only for types that can never change.
+// Shapes are kept only for types that can never change.
 bool is_permanent(const RowSource *source) {
     for (int i = 0; i < source->ncolumns; i++) {
         const session::Column &column = source->info[i];
@@ -41,18 +42,18 @@ void push_fingerprint(lua_State *L, const RowSource *source) {
     luaL_pushresult(&buffer);
 }
 
-void push_new_frame(lua_State *L, const RowSource *source) {
+void push_new_shape(lua_State *L, const RowSource *source) {
     auto **names = static_cast<const char **>(
         lua_newuserdatauv(L, sizeof(char *) * static_cast<size_t>(source->ncolumns + 1), 0));
     for (int i = 0; i < source->ncolumns; i++) names[i] = source->info[i].type_name;
-    push_frame(L, source->descriptor, names);
+    push_result_shape(L, source->descriptor, names);
     lua_remove(L, -2);
 }
 
-// Pushes the frame of a result whose columns all have permanent types.
-void push_kept_frame(lua_State *L, int handle_idx, const RowSource *source) {
+// Pushes the shape of a result whose columns all have permanent types.
+void push_kept_shape(lua_State *L, int handle_idx, const RowSource *source) {
     push_fingerprint(L, source);
-    if (lua_getiuservalue(L, handle_idx, kHandleFrames) == LUA_TTABLE) {
+    if (lua_getiuservalue(L, handle_idx, kHandleShapes) == LUA_TTABLE) {
         lua_pushvalue(L, -2);
         if (lua_rawget(L, -2) == LUA_TTABLE) {
             lua_replace(L, -3);
@@ -62,25 +63,24 @@ void push_kept_frame(lua_State *L, int handle_idx, const RowSource *source) {
         lua_pop(L, 1);
         lua_getfield(L, -1, "n");
     } else {
-        lua_pushinteger(L, kMaxFrames);
+        lua_pushinteger(L, kMaxShapes);
     }
     lua_Integer count = lua_tointeger(L, -1);
     lua_pop(L, 1);
-    if (count >= kMaxFrames) {
+    if (count >= kMaxShapes) {
         lua_pop(L, 1);
         lua_createtable(L, 0, 4);
         lua_pushvalue(L, -1);
-        lua_setiuservalue(L, handle_idx, kHandleFrames);
+        lua_setiuservalue(L, handle_idx, kHandleShapes);
         count = 0;
     }
-    lua_pushinteger(L, count + 1);
-    lua_setfield(L, -2, "n");
-    push_new_frame(L, source); // fingerprint, frames, frame
+    lua::set_integer(L, "n", count + 1);
+    push_new_shape(L, source); // fingerprint, shapes, shape
     lua_pushvalue(L, -1);
-    lua_insert(L, -4); // frame, fingerprint, frames, frame
-    lua_insert(L, -3); // frame, frame, fingerprint, frames
-    lua_insert(L, -3); // frame, frames, frame, fingerprint
-    lua_insert(L, -2); // frame, frames, fingerprint, frame
+    lua_insert(L, -4); // shape, fingerprint, shapes, shape
+    lua_insert(L, -3); // shape, shape, fingerprint, shapes
+    lua_insert(L, -3); // shape, shapes, shape, fingerprint
+    lua_insert(L, -2); // shape, shapes, fingerprint, shape
     lua_rawset(L, -3);
     lua_pop(L, 1);
 }
@@ -207,11 +207,11 @@ void close_source(RowSource *source) {
     MemoryContextDelete(source->memory);
 }
 
-void push_source_frame(lua_State *L, int handle_idx, const RowSource *source) {
+void push_source_shape(lua_State *L, int handle_idx, const RowSource *source) {
     if (is_permanent(source))
-        push_kept_frame(L, handle_idx, source);
+        push_kept_shape(L, handle_idx, source);
     else
-        push_new_frame(L, source);
+        push_new_shape(L, source);
 }
 
 } // namespace pllua_bg::api

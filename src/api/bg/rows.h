@@ -42,7 +42,7 @@ void convert_tuple(RowSource *source, MinimalTuple tuple);
 // Errors: none.
 void close_source(RowSource *source);
 
-// Pushes the frame (result.h) of the statement's rows. Errors: lua.
-void push_source_frame(lua_State *L, int handle_idx, const RowSource *source);
+// Pushes the result shape (result.h) of the statement's rows. Errors: lua.
+void push_source_shape(lua_State *L, int handle_idx, const RowSource *source);
 
 } // namespace pllua_bg::api

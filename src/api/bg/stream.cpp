@@ -125,8 +125,8 @@ void wait_for_rows(lua_State *L, RowStream *stream) {
 // Makes the shape of the rows the upvalue. Errors: lua.
 void settle_shape(lua_State *L, const RowStream *stream) {
     lua_getiuservalue(L, lua_upvalueindex(kStream), kStreamHandle);
-    push_source_frame(L, lua_gettop(L), &stream->source);
-    push_frame_shape(L, -1);
+    push_source_shape(L, lua_gettop(L), &stream->source);
+    push_row_shape(L, -1);
     lua_replace(L, lua_upvalueindex(kShape));
     lua_settop(L, 0);
 }

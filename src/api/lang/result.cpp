@@ -1,6 +1,7 @@
 // Results of commands as Lua tables. See result.h for the contracts.
 #include "api/lang/result.h"
 
+#include "lua/fields.h"
 #include "lua/interrupt.h"
 #include "lua/state.h"
 #include "pg/guard.h"
@@ -10,10 +11,10 @@ namespace pllua_bg::api {
 
 namespace {
 
-// A frame is a sequence of these.
-constexpr int kFrameShape = 1;
-constexpr int kFrameColumns = 2;
-constexpr int kFrameOnlyColumn = 3; // the name of the only column, else false
+// A result shape is a sequence of these.
+constexpr int kRowShape = 1;
+constexpr int kColumns = 2;
+constexpr int kOnlyColumn = 3; // the name of the only column, else false
 
 // More array slots than this are not reserved at once; a guess may be wrong.
 constexpr uint64 kMaxReserved = 1 << 16;
@@ -37,14 +38,10 @@ const char **name_types(lua_State *L, TupleDesc descriptor, MemoryContext memory
 
 void push_column(lua_State *L, Form_pg_attribute column, const char *type_name) {
     lua_createtable(L, 0, 4);
-    lua_pushstring(L, NameStr(column->attname));
-    lua_setfield(L, -2, "name");
-    lua_pushstring(L, type_name);
-    lua_setfield(L, -2, "type");
-    lua_pushinteger(L, column->atttypid);
-    lua_setfield(L, -2, "oid");
-    lua_pushinteger(L, column->atttypmod);
-    lua_setfield(L, -2, "typmod");
+    lua::set_text(L, "name", NameStr(column->attname));
+    lua::set_text(L, "type", type_name);
+    lua::set_integer(L, "oid", column->atttypid);
+    lua::set_integer(L, "typmod", column->atttypmod);
 }
 
 void set_field(lua_State *L, int table, const char *name) {
@@ -62,7 +59,7 @@ void finish_row(ResultBuilder *builder) {
 void set_value(ResultBuilder *builder) {
     lua_State *L = builder->L;
     lua_rawgeti(L, builder->result, 1);
-    lua_rawgeti(L, builder->frame, kFrameOnlyColumn);
+    lua_rawgeti(L, builder->result_shape, kOnlyColumn);
     if (lua_toboolean(L, -1) && lua_istable(L, -2)) {
         lua_rawget(L, -2);
         set_field(L, builder->result, "value");
@@ -74,11 +71,11 @@ void set_value(ResultBuilder *builder) {
 
 } // namespace
 
-void push_frame(lua_State *L, TupleDesc descriptor, const char *const *type_names) {
+void push_result_shape(lua_State *L, TupleDesc descriptor, const char *const *type_names) {
     lua::need_stack(L, 8);
     lua_createtable(L, 3, 0);
     types::push_shape(L, descriptor);
-    lua_rawseti(L, -2, kFrameShape);
+    lua_rawseti(L, -2, kRowShape);
 
     // The names live in a context of their own below the current one, which dies soon enough if Lua
     // runs out of memory here.
@@ -99,41 +96,41 @@ void push_frame(lua_State *L, TupleDesc descriptor, const char *const *type_name
         lua_rawseti(L, -2, ++live);
     }
     pg::call_cleanup(L, [&] { MemoryContextDelete(memory); });
-    lua_rawseti(L, -2, kFrameColumns);
+    lua_rawseti(L, -2, kColumns);
     if (descriptor->natts == 1)
         lua_pushstring(L, NameStr(TupleDescAttr(descriptor, 0)->attname));
     else
         lua_pushboolean(L, 0);
-    lua_rawseti(L, -2, kFrameOnlyColumn);
+    lua_rawseti(L, -2, kOnlyColumn);
 }
 
-void push_frame_shape(lua_State *L, int frame_idx) { lua_rawgeti(L, frame_idx, kFrameShape); }
+void push_row_shape(lua_State *L, int shape_idx) { lua_rawgeti(L, shape_idx, kRowShape); }
 
-void push_frame_columns(lua_State *L, int frame_idx) { lua_rawgeti(L, frame_idx, kFrameColumns); }
+void push_columns(lua_State *L, int shape_idx) { lua_rawgeti(L, shape_idx, kColumns); }
 
-void begin_result(lua_State *L, ResultBuilder *builder, int frame_idx, uint64 expected) {
+void begin_result(lua_State *L, ResultBuilder *builder, int shape_idx, uint64 expected) {
     lua::need_stack(L, 8);
     builder->L = L;
     builder->n = 0;
-    builder->frame = lua_absindex(L, frame_idx);
+    builder->result_shape = lua_absindex(L, shape_idx);
     lua_createtable(L, static_cast<int>(Min(expected, kMaxReserved)), 4);
     builder->result = lua_gettop(L);
-    push_frame_shape(L, builder->frame);
-    builder->shape = lua_gettop(L);
+    push_row_shape(L, builder->result_shape);
+    builder->row_shape = lua_gettop(L);
 }
 
 void add_row(ResultBuilder *builder, const Datum *values, const bool *nulls) {
-    types::push_row(builder->L, builder->shape, values, nulls);
+    types::push_row(builder->L, builder->row_shape, values, nulls);
     finish_row(builder);
 }
 
 void add_tuple(ResultBuilder *builder, HeapTuple tuple) {
-    types::push_row_of_tuple(builder->L, builder->shape, tuple);
+    types::push_row_of_tuple(builder->L, builder->row_shape, tuple);
     finish_row(builder);
 }
 
 void add_minimal(ResultBuilder *builder, MinimalTuple tuple) {
-    types::push_row_of_minimal(builder->L, builder->shape, tuple);
+    types::push_row_of_minimal(builder->L, builder->row_shape, tuple);
     finish_row(builder);
 }
 
@@ -146,7 +143,7 @@ void finish_result(ResultBuilder *builder, const char *tag) {
         lua_pushstring(L, tag);
         set_field(L, builder->result, "tag");
     }
-    push_frame_columns(L, builder->frame);
+    push_columns(L, builder->result_shape);
     set_field(L, builder->result, "columns");
     if (builder->n == 1) set_value(builder);
 }

@@ -12,26 +12,26 @@
 
 namespace pllua_bg::api {
 
-// Pushes the frame of a descriptor: one Lua value that holds all that its results have in common
-// (the shape of the rows and the table of columns). Keep it with the statement; making it is the
-// expensive part. type_names, when given, has a name per column and overrides the descriptor's
+// Pushes the result shape of a descriptor: one Lua value that holds all that its results have in
+// common (the shape of the rows and the table of columns). Keep it with the statement; making it is
+// the expensive part. type_names, when given, has a name per column and overrides the descriptor's
 // types in the table of columns; an entry may be null. Errors: lua.
-void push_frame(lua_State *L, TupleDesc descriptor, const char *const *type_names = nullptr);
+void push_result_shape(lua_State *L, TupleDesc descriptor, const char *const *type_names = nullptr);
 
 // A result under construction. Lives in the builder's C++ frame; its Lua values live on the stack
 // of L between begin_result and finish_result: two slots, the result below and the row shape on
 // top. Leave the stack above them as it was.
 struct ResultBuilder {
     lua_State *L;
-    int result;    // stack index of the table
-    int shape;     // stack index of the row shape
-    int frame;     // stack index of the frame, as given to begin_result
-    lua_Integer n; // rows so far
+    int result;       // stack index of the table
+    int row_shape;    // stack index of the shape of a row
+    int result_shape; // stack index of the result shape, as given to begin_result
+    lua_Integer n;    // rows so far
 };
 
 // Pushes the new result (and the shape). expected: how many rows will come, a guess; 0: unknown.
 // Errors: lua.
-void begin_result(lua_State *L, ResultBuilder *builder, int frame_idx, uint64 expected);
+void begin_result(lua_State *L, ResultBuilder *builder, int shape_idx, uint64 expected);
 // Add one row. The memory of the row stays the caller's and is not needed afterwards. Errors: lua.
 void add_row(ResultBuilder *builder, const Datum *values, const bool *nulls);
 void add_tuple(ResultBuilder *builder, HeapTuple tuple);
@@ -43,9 +43,9 @@ void finish_result(ResultBuilder *builder, const char *tag);
 // Pushes the result of a command that returns no rows. Errors: lua.
 void push_command_result(lua_State *L, const char *tag, uint64 n);
 
-// Pushes the shape of the rows of a frame, for types::push_row. Errors: none.
-void push_frame_shape(lua_State *L, int frame_idx);
-// Pushes the table of columns of a frame. Errors: none.
-void push_frame_columns(lua_State *L, int frame_idx);
+// Pushes the shape of the rows of a result shape, for types::push_row. Errors: none.
+void push_row_shape(lua_State *L, int shape_idx);
+// Pushes the table of columns of a result shape. Errors: none.
+void push_columns(lua_State *L, int shape_idx);
 
 } // namespace pllua_bg::api

@@ -83,11 +83,11 @@ int cursor_fetch(lua_State *L) {
     const auto count = static_cast<long>(luaL_optinteger(L, 2, 1));
     const FetchDirection direction = check_direction(L, 3);
     lua_settop(L, 1);
-    if (cursor->link != nullptr) push_cursor_frame(L, 1);
-    Execution *execution = take_execution(L);
+    if (cursor->link != nullptr) push_cursor_shape(L, 1);
+    ParamArena *arena = take_arena(L);
     const int handle = lua_gettop(L);
-    RowStore *rows = &execution->rows;
-    prepare_store(rows, L, execution->context, nullptr);
+    RowStore *rows = &arena->rows;
+    prepare_store(rows, L, arena->context, nullptr);
     pg::call(L, [=] {
         (void)PortalRunFetch(require_portal(cursor), direction, count, &rows->receiver);
     });
@@ -100,7 +100,7 @@ int cursor_fetch(lua_State *L) {
     start_reading(&reader, rows);
     while (next_row(&reader)) add_row(&builder, reader.values, reader.nulls);
     finish_result(&builder, tag);
-    return_execution(L, handle);
+    return_arena(L, handle);
     return 1;
 }
 
@@ -201,33 +201,33 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
     require_memory(L, kLeastPortal);
     lua_getiuservalue(L, cursor_idx, kCursorName);
     const char *name = lua_tostring(L, -1);
-    Execution *execution = take_execution(L);
+    ParamArena *arena = take_arena(L);
     const int handle = lua_gettop(L);
-    set_parameters(L, execution, first, nargs, statement->types);
+    set_parameters(L, arena, first, nargs, statement->types);
     TupleDesc descriptor = nullptr;
     Portal portal = nullptr;
     pg::call(L, [&] {
         pg::ensure_spi();
         pg::refresh_plans();
         cursor->actor = pg::current_actor();
-        portal = SPI_cursor_open_with_paramlist(name, statement->plan, execution->params,
+        portal = SPI_cursor_open_with_paramlist(name, statement->plan, arena->params,
                                                 pg::current_activation->read_only);
         pg::note_portal(portal);
         attach_cursor(L, cursor, portal);
         if (cursor->is_private) portal->visible = false; // in pg_cursors
-        // Lua code that runs while we make the frame could close the portal.
-        MemoryContextSwitchTo(execution->context);
+        // Lua code that runs while we make the shape could close the portal.
+        MemoryContextSwitchTo(arena->context);
         descriptor = CreateTupleDescCopy(portal->tupDesc);
-        name = MemoryContextStrdup(execution->context, portal->name);
+        name = MemoryContextStrdup(arena->context, portal->name);
     });
     count_cursor(L, cursor);
     count_statement(L, statement);
     cursor->fetch_count = statement->fetch_count;
     set_name(L, cursor_idx, name);
     if (!cursor->is_private && cursor->link != nullptr) register_cursor(L, cursor_idx, portal);
-    push_statement_frame(L, idx, descriptor);
-    lua_setiuservalue(L, cursor_idx, kCursorFrame);
-    return_execution(L, handle);
+    push_statement_shape(L, idx, descriptor);
+    lua_setiuservalue(L, cursor_idx, kCursorShape);
+    return_arena(L, handle);
     lua_settop(L, handle - 2);
 }
 
@@ -244,24 +244,24 @@ void close_cursor(lua_State *L, Cursor *cursor) {
         pg::call(L, close);
 }
 
-void push_cursor_frame(lua_State *L, int cursor_idx) {
-    if (lua_getiuservalue(L, cursor_idx, kCursorFrame) != LUA_TNIL) return;
+void push_cursor_shape(lua_State *L, int cursor_idx) {
+    if (lua_getiuservalue(L, cursor_idx, kCursorShape) != LUA_TNIL) return;
     lua_pop(L, 1);
     const auto *cursor = static_cast<const Cursor *>(lua_touserdata(L, cursor_idx));
-    Execution *execution = take_execution(L);
+    ParamArena *arena = take_arena(L);
     TupleDesc descriptor = nullptr;
     pg::call(L, [=, &descriptor] {
         Portal portal = require_portal(cursor);
         if (portal->tupDesc == nullptr)
             ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE),
                             errmsg("cursor \"%s\" returns no rows", portal->name)));
-        MemoryContextSwitchTo(execution->context);
+        MemoryContextSwitchTo(arena->context);
         descriptor = CreateTupleDescCopy(portal->tupDesc);
     });
-    push_frame(L, descriptor);
+    push_result_shape(L, descriptor);
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, cursor_idx, kCursorFrame);
-    return_execution(L, -2);
+    lua_setiuservalue(L, cursor_idx, kCursorShape);
+    return_arena(L, -2);
     lua_remove(L, -2);
 }
 

@@ -17,7 +17,7 @@ namespace pllua_bg::api {
 inline constexpr char kCursorType[] = "SPI cursor object";
 
 // User values of a cursor.
-constexpr int kCursorFrame = 1; // the frame (result.h) of its rows, once it is known
+constexpr int kCursorShape = 1; // the result shape (result.h) of its rows, once it is known
 constexpr int kCursorName = 2;  // the name it has or will have; nil: not yet any
 constexpr int kCursorValues = 2;
 
@@ -66,8 +66,8 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs);
 void push_private_cursor(lua_State *L, int idx, int first, int nargs);
 // Closes the portal, if there is one; also while the database is closed. Errors: lua.
 void close_cursor(lua_State *L, Cursor *cursor);
-// Pushes the frame of an open cursor's rows. Errors: lua.
-void push_cursor_frame(lua_State *L, int cursor_idx);
+// Pushes the result shape of an open cursor's rows. Errors: lua.
+void push_cursor_shape(lua_State *L, int cursor_idx);
 // Forgets a private cursor. Errors: none.
 void unlink_private(Cursor *cursor);
 

@@ -23,13 +23,13 @@ constexpr Size kSmallBatch = 128 * 1024;
 // Upvalues of an iterator; the third is the cursor.
 constexpr int kState = 1;
 constexpr int kShape = 2;
-constexpr int kExecution = 4;
+constexpr int kArena = 4;
 constexpr int kUpvalues = 4;
 
 // A plain userdata without a metatable; what it points at are the other upvalues.
 struct Iterator {
     Cursor *cursor;
-    Execution *execution;
+    ParamArena *arena;
     RowReader reader;
     int batch;
     bool adaptive;
@@ -41,15 +41,15 @@ struct Iterator {
 void finish(lua_State *L, Iterator *iterator) {
     iterator->finished = true;
     if (iterator->cursor->is_private) close_cursor(L, iterator->cursor);
-    return_execution(L, lua_upvalueindex(kExecution));
+    return_arena(L, lua_upvalueindex(kArena));
 }
 
 // Replaces the present batch by the next. Errors: lua.
 void fetch_batch(lua_State *L, Iterator *iterator) {
     if (iterator->cursor->link == nullptr) lua::raise(L, "24000", "cannot iterate a closed cursor");
-    RowStore *rows = &iterator->execution->rows;
-    reset_execution(L, iterator->execution);
-    prepare_store(rows, L, iterator->execution->context, nullptr);
+    RowStore *rows = &iterator->arena->rows;
+    reset_arena(L, iterator->arena);
+    prepare_store(rows, L, iterator->arena->context, nullptr);
     start_reading(&iterator->reader, rows);
     const Cursor *cursor = iterator->cursor;
     const long count = iterator->batch;
@@ -62,7 +62,7 @@ void fetch_batch(lua_State *L, Iterator *iterator) {
     iterator->exhausted = rows->count < static_cast<uint64>(count);
     if (iterator->exhausted && iterator->cursor->is_private) close_cursor(L, iterator->cursor);
     if (iterator->adaptive && !iterator->exhausted &&
-        MemoryContextMemAllocated(iterator->execution->context, false) < kSmallBatch)
+        MemoryContextMemAllocated(iterator->arena->context, false) < kSmallBatch)
         iterator->batch = Min(iterator->batch * 2, kLargestBatch);
 }
 
@@ -98,13 +98,13 @@ int push_iterator(lua_State *L, int cursor_idx) {
     iterator->batch = cursor->fetch_count > 0 ? cursor->fetch_count
                       : iterator->adaptive    ? kFirstBatch
                                               : 1;
-    push_cursor_frame(L, cursor_idx);
-    push_frame_shape(L, -1);
+    push_cursor_shape(L, cursor_idx);
+    push_row_shape(L, -1);
     lua_remove(L, -2);
     lua_pushvalue(L, cursor_idx);
-    iterator->execution = take_execution(L);
-    prepare_store(&iterator->execution->rows, L, iterator->execution->context, nullptr);
-    start_reading(&iterator->reader, &iterator->execution->rows);
+    iterator->arena = take_arena(L);
+    prepare_store(&iterator->arena->rows, L, iterator->arena->context, nullptr);
+    start_reading(&iterator->reader, &iterator->arena->rows);
     lua_pushcclosure(L, iterate, kUpvalues);
     lua_pushnil(L);
     lua_pushnil(L);

@@ -84,13 +84,13 @@ int quote(lua_State *L, char *(*make)(const char *)) {
     luaL_checkstring(L, 1);
     const char *text = types::checked_string(L, 1, &length);
     const char *quoted = nullptr;
-    Execution *execution = take_execution(L);
+    ParamArena *arena = take_arena(L);
     pg::call_cleanup(L, [=, &quoted] {
-        MemoryContextSwitchTo(execution->context);
+        MemoryContextSwitchTo(arena->context);
         quoted = make(text);
     });
     lua_pushstring(L, quoted);
-    return_execution(L, -2);
+    return_arena(L, -2);
     return 1;
 }
 
@@ -124,7 +124,7 @@ void open_spi(lua_State *L) {
         {"commit", spi_commit},         {"rollback", spi_rollback},
         {"is_atomic", spi_is_atomic},   {nullptr, nullptr},
     };
-    initialize_executions(L);
+    initialize_arenas(L);
     initialize_statements(L);
     initialize_cursors(L);
     initialize_statement_cache(L);

@@ -18,22 +18,22 @@ namespace pllua_bg::api {
 
 namespace {
 
-constexpr char kExecutionType[] = "pllua_bg.execution";
-// Registry key of the pool, a sequence of free executions: its address.
+constexpr char kArenaType[] = "pllua_bg.param_arena";
+// Registry key of the pool, a sequence of free arenas: its address.
 constexpr char kPool = 0;
 // More than this are not kept; so deep a recursion is rare.
 constexpr lua_Unsigned kMaxPooled = 16;
 
-int collect_execution(lua_State *L) {
-    auto *execution = static_cast<Execution *>(lua_touserdata(L, 1));
-    if (execution->context != nullptr) MemoryContextDelete(execution->context);
-    execution->context = nullptr;
-    recount(L, &execution->rows.counted, 0);
+int collect_arena(lua_State *L) {
+    auto *arena = static_cast<ParamArena *>(lua_touserdata(L, 1));
+    if (arena->context != nullptr) MemoryContextDelete(arena->context);
+    arena->context = nullptr;
+    recount(L, &arena->rows.counted, 0);
     return 0;
 }
 
-void count_execution(lua_State *L, Execution *execution) {
-    recount(L, &execution->rows.counted, MemoryContextMemAllocated(execution->context, false));
+void count_arena(lua_State *L, ParamArena *arena) {
+    recount(L, &arena->rows.counted, MemoryContextMemAllocated(arena->context, false));
 }
 
 struct Conversion {
@@ -65,7 +65,7 @@ bool needs_memory(int n, const types::Type *const *plans) {
 
 } // namespace
 
-Execution *take_execution(lua_State *L) {
+ParamArena *take_arena(lua_State *L) {
     lua::need_stack(L, 4);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &kPool);
     const auto n = static_cast<lua_Integer>(lua_rawlen(L, -1));
@@ -74,29 +74,29 @@ Execution *take_execution(lua_State *L) {
         lua_pushnil(L);
         lua_rawseti(L, -3, n);
         lua_remove(L, -2);
-        return static_cast<Execution *>(lua_touserdata(L, -1));
+        return static_cast<ParamArena *>(lua_touserdata(L, -1));
     }
     lua_pop(L, 1);
     require_memory(L, ALLOCSET_DEFAULT_INITSIZE);
-    auto *execution = lua::new_userdata<Execution>(L, kExecutionType);
-    pg::call_cleanup(L, [execution] {
-        execution->context =
+    auto *arena = lua::new_userdata<ParamArena>(L, kArenaType);
+    pg::call_cleanup(L, [arena] {
+        arena->context =
             AllocSetContextCreate(TopMemoryContext, "pllua_bg execution", ALLOCSET_DEFAULT_SIZES);
     });
-    count_execution(L, execution);
-    return execution;
+    count_arena(L, arena);
+    return arena;
 }
 
-void reset_execution(lua_State *L, Execution *execution) {
-    MemoryContextReset(execution->context);
-    count_execution(L, execution);
+void reset_arena(lua_State *L, ParamArena *arena) {
+    MemoryContextReset(arena->context);
+    count_arena(L, arena);
 }
 
-void return_execution(lua_State *L, int idx) {
+void return_arena(lua_State *L, int idx) {
     idx = lua_absindex(L, idx);
-    auto *execution = static_cast<Execution *>(lua_touserdata(L, idx));
-    execution->params = nullptr;
-    reset_execution(L, execution);
+    auto *arena = static_cast<ParamArena *>(lua_touserdata(L, idx));
+    arena->params = nullptr;
+    reset_arena(L, arena);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &kPool);
     const lua_Unsigned n = lua_rawlen(L, -1);
     if (n < kMaxPooled) {
@@ -106,7 +106,7 @@ void return_execution(lua_State *L, int idx) {
     lua_pop(L, 1);
 }
 
-void convert_values(lua_State *L, Execution *execution, int first, int n,
+void convert_values(lua_State *L, ParamArena *arena, int first, int n,
                     const types::Type *const *plans, Datum *values, bool *nulls) {
     if (!needs_memory(n, plans)) {
         for (int i = 0; i < n; i++) values[i] = convert_one(L, first + i, plans[i], &nulls[i]);
@@ -118,15 +118,15 @@ void convert_values(lua_State *L, Execution *execution, int first, int n,
     lua_pushcfunction(L, convert_all);
     lua_pushlightuserdata(L, &conversion);
     for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
-    MemoryContext previous = MemoryContextSwitchTo(execution->context);
+    MemoryContext previous = MemoryContextSwitchTo(arena->context);
     const int status = lua::call(L, n + 1, 0, 0);
     MemoryContextSwitchTo(previous);
     if (status != LUA_OK) lua_error(L);
-    count_execution(L, execution);
+    count_arena(L, arena);
 }
 
-void set_parameters(lua_State *L, Execution *execution, int first, int nargs, const Oid *types) {
-    execution->params = nullptr;
+void set_parameters(lua_State *L, ParamArena *arena, int first, int nargs, const Oid *types) {
+    arena->params = nullptr;
     if (nargs == 0) return;
     const types::Type **plans = nullptr;
     Datum *values = nullptr;
@@ -134,16 +134,16 @@ void set_parameters(lua_State *L, Execution *execution, int first, int nargs, co
     const auto n = static_cast<Size>(nargs);
     pg::call(L, [=, &plans, &values, &nulls] {
         pg::ensure_spi();
-        MemoryContextSwitchTo(execution->context);
-        execution->params = makeParamList(nargs);
+        MemoryContextSwitchTo(arena->context);
+        arena->params = makeParamList(nargs);
         plans = static_cast<const types::Type **>(palloc(sizeof(*plans) * n));
         values = static_cast<Datum *>(palloc(sizeof(Datum) * n));
         nulls = static_cast<bool *>(palloc(sizeof(bool) * n));
         for (int i = 0; i < nargs; i++) plans[i] = types::lookup(types[i], -1);
     });
-    convert_values(L, execution, first, nargs, plans, values, nulls);
+    convert_values(L, arena, first, nargs, plans, values, nulls);
     for (int i = 0; i < nargs; i++) {
-        ParamExternData *param = &execution->params->params[i];
+        ParamExternData *param = &arena->params->params[i];
         param->value = values[i];
         param->isnull = nulls[i];
         param->pflags = PARAM_FLAG_CONST;
@@ -151,9 +151,9 @@ void set_parameters(lua_State *L, Execution *execution, int first, int nargs, co
     }
 }
 
-void initialize_executions(lua_State *L) {
-    lua::new_metatable(L, kExecutionType);
-    lua_pushcfunction(L, collect_execution);
+void initialize_arenas(lua_State *L) {
+    lua::new_metatable(L, kArenaType);
+    lua_pushcfunction(L, collect_arena);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
     lua_newtable(L);

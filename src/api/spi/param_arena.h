@@ -9,28 +9,28 @@
 
 namespace pllua_bg::api {
 
-struct Execution {
+struct ParamArena {
     MemoryContext context; // of the parameters and the rows
     ParamListInfo params;  // null when there are none
     RowStore rows;
 };
 
 // Pushes one that nobody uses. Errors: lua (memory).
-Execution *take_execution(lua_State *L);
+ParamArena *take_arena(lua_State *L);
 // Frees what it holds. Errors: none.
-void reset_execution(lua_State *L, Execution *execution);
+void reset_arena(lua_State *L, ParamArena *arena);
 // Frees what it holds and puts the object at idx back into the pool. Errors: lua (memory).
-void return_execution(lua_State *L, int idx);
+void return_arena(lua_State *L, int idx);
 
-// Makes datums of the n values from index `first` on, in the execution's context. Errors: lua.
-void convert_values(lua_State *L, Execution *execution, int first, int n,
+// Makes datums of the n values from index `first` on, in the arena's context. Errors: lua.
+void convert_values(lua_State *L, ParamArena *arena, int first, int n,
                     const types::Type *const *plans, Datum *values, bool *nulls);
 
 // Makes params of the nargs Lua values from index `first` on, of the given types. Uses the
 // database. Errors: lua.
-void set_parameters(lua_State *L, Execution *execution, int first, int nargs, const Oid *types);
+void set_parameters(lua_State *L, ParamArena *arena, int first, int nargs, const Oid *types);
 
 // Makes the metatable and the pool of a new state. Errors: lua (memory).
-void initialize_executions(lua_State *L);
+void initialize_arenas(lua_State *L);
 
 } // namespace pllua_bg::api

@@ -80,35 +80,35 @@ bool last_returns_rows(const Statement *statement, int code) {
     }
 }
 
-void execute(const Statement *statement, Execution *execution, uint64 limit, Outcome *outcome) {
+void execute(const Statement *statement, ParamArena *arena, uint64 limit, Outcome *outcome) {
     pg::ensure_spi();
     pg::refresh_plans();
     SPIExecuteOptions options = {};
-    options.params = execution->params;
+    options.params = arena->params;
     options.read_only = pg::current_activation->read_only;
     options.tcount = limit;
-    options.dest = &execution->rows.receiver;
+    options.dest = &arena->rows.receiver;
     const int code = may_commit_inside(statement)
                          ? execute_nonatomic(statement->plan, &options)
                          : SPI_execute_plan_extended(statement->plan, &options);
     if (code < 0) raise_spi_code("SPI_execute_plan", code);
     // After a COMMIT in a procedure there is none; what follows may call functions that expect one.
     if (!pg::current_activation->atomic) EnsurePortalSnapshotExists();
-    outcome->has_rows = execution->rows.descriptor != nullptr && last_returns_rows(statement, code);
-    outcome->processed = outcome->has_rows ? execution->rows.count : SPI_processed;
+    outcome->has_rows = arena->rows.descriptor != nullptr && last_returns_rows(statement, code);
+    outcome->processed = outcome->has_rows ? arena->rows.count : SPI_processed;
     set_tag(statement->plan, outcome);
 }
 
-void push_rows(lua_State *L, int idx, const Execution *execution, const char *tag) {
-    push_statement_frame(L, idx, execution->rows.descriptor);
-    const int frame = lua_gettop(L);
+void push_rows(lua_State *L, int idx, const ParamArena *arena, const char *tag) {
+    push_statement_shape(L, idx, arena->rows.descriptor);
+    const int shape = lua_gettop(L);
     ResultBuilder builder;
-    begin_result(L, &builder, frame, execution->rows.count);
+    begin_result(L, &builder, shape, arena->rows.count);
     RowReader reader;
-    start_reading(&reader, &execution->rows);
+    start_reading(&reader, &arena->rows);
     while (next_row(&reader)) add_row(&builder, reader.values, reader.nulls);
     finish_result(&builder, tag);
-    lua_remove(L, frame);
+    lua_remove(L, shape);
 }
 
 int statement_execute(lua_State *L) {
@@ -155,19 +155,18 @@ int statement_issaved(lua_State *L) {
 void run_statement(lua_State *L, int idx, int first, int nargs, lua_Integer limit) {
     auto *statement = static_cast<Statement *>(lua_touserdata(L, idx));
     check_argument_count(L, statement, nargs);
-    Execution *execution = take_execution(L);
+    ParamArena *arena = take_arena(L);
     const int handle = lua_gettop(L);
-    set_parameters(L, execution, first, nargs, statement->types);
-    prepare_store(&execution->rows, L, execution->context, statement->descriptor);
+    set_parameters(L, arena, first, nargs, statement->types);
+    prepare_store(&arena->rows, L, arena->context, statement->descriptor);
     Outcome outcome;
-    pg::call(
-        L, [=, &outcome] { execute(statement, execution, static_cast<uint64>(limit), &outcome); });
+    pg::call(L, [=, &outcome] { execute(statement, arena, static_cast<uint64>(limit), &outcome); });
     count_statement(L, statement);
     if (outcome.has_rows)
-        push_rows(L, idx, execution, outcome.tag);
+        push_rows(L, idx, arena, outcome.tag);
     else
         lua_pushinteger(L, static_cast<lua_Integer>(outcome.processed));
-    return_execution(L, handle);
+    return_arena(L, handle);
     lua_remove(L, handle);
 }
 

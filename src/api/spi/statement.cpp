@@ -236,20 +236,20 @@ Statement *to_statement(lua_State *L, int idx) {
     return lua::to_userdata<Statement>(L, idx, kStatementType);
 }
 
-void push_statement_frame(lua_State *L, int idx, TupleDesc descriptor) {
+void push_statement_shape(lua_State *L, int idx, TupleDesc descriptor) {
     auto *statement = static_cast<Statement *>(lua_touserdata(L, idx));
     if (statement->descriptor != descriptor &&
         (statement->descriptor == nullptr || !equalTupleDescs(statement->descriptor, descriptor))) {
-        // Frame and descriptor are never out of step, should memory run out in between.
+        // Shape and descriptor are never out of step, should memory run out in between.
         statement->descriptor = nullptr;
-        push_frame(L, descriptor);
-        lua_setiuservalue(L, idx, kStatementFrame);
+        push_result_shape(L, descriptor);
+        lua_setiuservalue(L, idx, kStatementShape);
         pg::call_cleanup(L, [statement, descriptor] {
             MemoryContextSwitchTo(statement->context);
             statement->descriptor = CreateTupleDescCopy(descriptor);
         });
     }
-    lua_getiuservalue(L, idx, kStatementFrame);
+    lua_getiuservalue(L, idx, kStatementShape);
 }
 
 void check_argument_count(lua_State *L, const Statement *statement, int nargs) {

@@ -14,7 +14,7 @@ namespace pllua_bg::api {
 inline constexpr char kStatementType[] = "SPI statement object";
 
 // User values of a statement.
-constexpr int kStatementFrame = 1; // the frame (result.h) of `descriptor`
+constexpr int kStatementShape = 1; // the result shape (result.h) of `descriptor`
 constexpr int kStatementNext = 2;  // the next statement of the cache with the same text (cache.cpp)
 constexpr int kStatementValues = 2;
 
@@ -68,9 +68,9 @@ void check_argument_count(lua_State *L, const Statement *statement, int nargs);
 // most, 0: all. Errors: lua.
 void run_statement(lua_State *L, int idx, int first, int nargs, lua_Integer limit);
 
-// Pushes the frame for rows of `descriptor` out of the statement at idx: the one it has when it
-// fits. Errors: lua.
-void push_statement_frame(lua_State *L, int idx, TupleDesc descriptor);
+// Pushes the result shape for rows of `descriptor` out of the statement at idx: the one it has when
+// it fits. Errors: lua.
+void push_statement_shape(lua_State *L, int idx, TupleDesc descriptor);
 
 // The limit argument of the execute_count functions; nil is no limit. Errors: lua.
 lua_Integer check_limit(lua_State *L, int idx);
