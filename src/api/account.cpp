@@ -9,7 +9,7 @@
 namespace pllua_bg::api {
 
 static bool is_refused(lua_State *L, Size bytes) {
-    return lua::account_would_exceed(L, bytes) || !pg::may_take(bytes);
+    return lua::account_would_exceed(L, bytes) || !pg::take_room(bytes);
 }
 
 void require_memory(lua_State *L, Size bytes) {

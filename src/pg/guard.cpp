@@ -108,14 +108,14 @@ void raise_in_lua(lua_State *L, ErrorData *error) {
 
 bool is_open() { return pending_error() == nullptr && database_closed == nullptr; }
 
-ErrorData *before_call(Effect effect, CallState *state) {
+ErrorData *before_call(Undo undo, CallState *state) {
     state->own.open = false;
-    if (effect == Effect::kCleanup) return nullptr;
+    if (undo == Undo::kNone) return nullptr;
     if (pending_error() != nullptr) return copy_pending();
-    if (database_closed != nullptr) return effect == Effect::kMessage ? nullptr : closed_error();
+    if (database_closed != nullptr) return undo == Undo::kMessage ? nullptr : closed_error();
     if (current_activation == nullptr || level_count() == current_activation->level_base)
         return nullptr;
-    if (effect == Effect::kDatabase) {
+    if (undo == Undo::kLevels) {
         ErrorData *error = attempt([] { open_levels(); });
         if (error != nullptr) note_uncertain(error);
         return error;

@@ -84,14 +84,13 @@ template <class F> ErrorData *attempt(F &&fn) {
 // Frees it. Errors: pg, always.
 [[noreturn]] void raise_fresh(ErrorData *error);
 
-// What call() needs to know about the effect of its functor.
-enum class Effect {
-    kDatabase, // may change the database: opens the subtransaction of every enclosing pcall first
-    kPure, // changes nothing when it succeeds: inside a pcall it gets a short subtransaction of its
-           // own
-    kMessage, // as kPure, and runs no code of users: allowed while the database is closed
-    kCleanup, // releases something or works in memory only, runs no code of users and cannot fail
-              // for a reason of theirs: allowed while an error is pending
+// Which subtransactions undo what the functor of a call() did when it fails.
+enum class Undo {
+    kLevels,  // those of every enclosing pcall, begun first: it may change the database
+    kOwn,     // inside a pcall a short one of its own: it changes nothing in the database
+    kMessage, // as kOwn, and runs no code of users: allowed while the database is closed
+    kNone,    // none: releases something or works in memory only, runs no code of users and cannot
+              // fail for a reason of theirs: allowed while an error is pending
 };
 
 // Non-template halves of call(). before_call returns the error to raise when the call may not be
@@ -99,7 +98,7 @@ enum class Effect {
 struct CallState {
     Subtransaction own; // open when before_call began one for this call alone
 };
-ErrorData *before_call(Effect effect, CallState *state);
+ErrorData *before_call(Undo undo, CallState *state);
 // True when no error is pending and the database is not closed (activation.h). Errors: none.
 bool is_open();
 ErrorData *after_call(ErrorData *error, CallState *state);
@@ -110,9 +109,9 @@ ErrorData *after_call(ErrorData *error, CallState *state);
 // Converter one: enters the server from Lua. Inside fn no Lua function that can raise; outside it
 // no server function that can ereport. What fn computes leaves through its captured references.
 // Errors: lua.
-template <Effect kEffect = Effect::kDatabase, class F> void call(lua_State *L, F &&fn) {
+template <Undo kUndo = Undo::kLevels, class F> void call(lua_State *L, F &&fn) {
     CallState state;
-    ErrorData *error = before_call(kEffect, &state);
+    ErrorData *error = before_call(kUndo, &state);
     if (error == nullptr) {
         if (attempt_raw(static_cast<F &&>(fn))) {
             if (!state.own.open) return;
@@ -125,12 +124,13 @@ template <Effect kEffect = Effect::kDatabase, class F> void call(lua_State *L, F
     raise_in_lua(L, error);
 }
 
-template <class F> void call_pure(lua_State *L, F &&fn) {
-    call<Effect::kPure>(L, static_cast<F &&>(fn));
+// With a subtransaction of its own, or none. Errors: lua.
+template <class F> void call_own_subxact(lua_State *L, F &&fn) {
+    call<Undo::kOwn>(L, static_cast<F &&>(fn));
 }
 
-template <class F> void call_cleanup(lua_State *L, F &&fn) {
-    call<Effect::kCleanup>(L, static_cast<F &&>(fn));
+template <class F> void call_no_subxact(lua_State *L, F &&fn) {
+    call<Undo::kNone>(L, static_cast<F &&>(fn));
 }
 
 } // namespace pllua_bg::pg

@@ -16,19 +16,19 @@ static size_t limit() { return static_cast<size_t>(setting_memory_limit) * 1024;
 
 void hold(ptrdiff_t bytes) { held += static_cast<size_t>(bytes); }
 
-bool held_would_exceed(size_t more) {
-    if (!may_take(more)) return true;
+bool take_held_room(size_t more) {
+    if (!take_room(more)) return false;
     const size_t most = limit();
-    if (most == 0) return false;
-    if (held + more > most / 4 * 3) return true;
+    if (most == 0) return true;
+    if (held + more > most / 4 * 3) return false;
     // Answers come while Lua code runs: it keeps some to go on with.
-    return hooks.largest_interpreter() + held + more > most - most / kRest;
+    return hooks.largest_interpreter() + held + more <= most - most / kRest;
 }
 
 size_t most_for_notifications() { return limit() == 0 ? SIZE_MAX : limit() / 4; }
 
 void check_held(size_t more) {
-    if (held_would_exceed(more))
+    if (!take_held_room(more))
         ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("memory limit exceeded"),
                         errdetail("What background sessions have brought or are to do holds %zu kB "
                                   "of this session's memory.",

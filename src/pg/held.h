@@ -13,9 +13,10 @@ extern size_t held;
 
 // Positive when something is taken, negative when it is given back. Errors: none.
 void hold(ptrdiff_t bytes);
-// True when there is no room for so many bytes more. Errors: none.
-bool held_would_exceed(size_t more);
-// Raises where held_would_exceed(). Errors: pg 53200.
+// False when there is no room for so many bytes more. Takes of what a transaction may still have
+// when memory is short (reserve.h). Errors: none.
+bool take_held_room(size_t more);
+// Raises where there is none. Errors: pg 53200.
 void check_held(size_t more);
 // What notifications may take beside all that: other roles send them, and shall not take from
 // anybody what the limit gives. Bytes. Errors: none.

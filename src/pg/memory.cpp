@@ -28,7 +28,7 @@ struct FreeBlock {
 size_t class_of(size_t size) { return (size + kUnit - 1) / kUnit; }
 
 void *allocate_large(MemoryContext context, size_t size) {
-    if (!may_take(size)) return nullptr;
+    if (!take_room(size)) return nullptr;
     return MemoryContextAllocExtended(context, size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
 }
 

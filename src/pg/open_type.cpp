@@ -100,19 +100,22 @@ bool look_inside(Oid type, Look *look) {
     return result || inside;
 }
 
+// True where rows in the part have no place in row_part() of the whole: in ranges, and in arrays of
+// arrays.
+bool hides_rows(Oid type, Oid part) {
+    if (get_typtype(type) == TYPTYPE_RANGE) return true;
+    return OidIsValid(get_element_type(type)) && OidIsValid(get_element_type(getBaseType(part)));
+}
+
 bool look_through(Oid type, Look *look) {
     check_stack_depth();
     if (look->writes && type >= FirstNormalObjectId && is_new_type(type, look)) return true;
-    const Oid element = get_element_type(type);
-    if (OidIsValid(element))
-        return OidIsValid(get_element_type(getBaseType(element))) ? look_inside(element, look)
-                                                                  : look_through(element, look);
+    const Oid part = part_type(type);
+    if (OidIsValid(part))
+        return hides_rows(type, part) ? look_inside(part, look) : look_through(part, look);
     switch (get_typtype(type)) {
     case TYPTYPE_PSEUDO: return type != VOIDOID && type != CSTRINGOID;
-    case TYPTYPE_DOMAIN: return look_through(getBaseType(type), look);
     case TYPTYPE_COMPOSITE: return look_through_row(type, look);
-    case TYPTYPE_RANGE: return look_inside(get_range_subtype(type), look);
-    case TYPTYPE_MULTIRANGE: return look_through(get_multirange_range(type), look);
     case TYPTYPE_ENUM:
         if (!look->writes || !has_new_labels(type)) return false;
         look->changed = true;
@@ -122,6 +125,17 @@ bool look_through(Oid type, Look *look) {
 }
 
 } // namespace
+
+Oid part_type(Oid type) {
+    const Oid element = get_element_type(type);
+    if (OidIsValid(element)) return element;
+    switch (get_typtype(type)) {
+    case TYPTYPE_DOMAIN: return getBaseType(type);
+    case TYPTYPE_RANGE: return get_range_subtype(type);
+    case TYPTYPE_MULTIRANGE: return get_multirange_range(type);
+    default: return InvalidOid;
+    }
+}
 
 OpenType open_type(Oid type) {
     Look look = {TransactionIdIsValid(GetTopTransactionIdIfAny()), false, false};

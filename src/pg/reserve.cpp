@@ -87,7 +87,7 @@ void release_reserve() {
     room = 0;
 }
 
-bool may_take(Size bytes) {
+bool take_room(Size bytes) {
     if (reserve.at != nullptr) [[likely]]
         return true;
     keep_reserve();

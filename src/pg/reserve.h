@@ -15,10 +15,10 @@ namespace pllua_bg::pg {
 void keep_reserve();
 // Memory was refused: gives the reserve back. Errors: none.
 void release_reserve();
-// False when so many bytes more for Lua code would take what the server needs to go on: the reserve
-// was released, and little is left. A transaction may take some nevertheless, so that code can let
-// go of what it has. Errors: none.
-bool may_take(Size bytes);
+// Takes room for so many bytes more for Lua code: false when they would take what the server needs
+// to go on: the reserve was released, and little is left. A transaction may take some nevertheless,
+// so that code can let go of what it has. Errors: none.
+bool take_room(Size bytes);
 // dsm_create() in address space that is kept for it. Errors: pg.
 dsm_segment *create_segment(Size size, int flags);
 

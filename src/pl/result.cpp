@@ -72,7 +72,7 @@ int spread_row(lua_State *L, int row) {
 }
 
 Datum check_domain(lua_State *L, Result *result, Datum value, bool isnull) {
-    pg::call_pure(L, [=] {
+    pg::call_own_subxact(L, [=] {
         domain_check(value, isnull, result->type_oid, &result->domain_state, result->memory);
     });
     return value;
@@ -86,13 +86,13 @@ Datum take_row(lua_State *L, int first, int count, Result *result, bool *isnull)
         auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
         auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
         take_columns(L, first, count, result, values, nulls);
-        pg::call_pure(L, [&] {
+        pg::call_own_subxact(L, [&] {
             tuple = heap_form_tuple(result->descriptor, values, nulls);
             value = HeapTupleGetDatum(tuple);
         });
     } else if (count == 1) {
         tuple = types::to_tuple(L, first, result->descriptor, true);
-        if (tuple != nullptr) pg::call_pure(L, [&] { value = HeapTupleGetDatum(tuple); });
+        if (tuple != nullptr) pg::call_own_subxact(L, [&] { value = HeapTupleGetDatum(tuple); });
     }
     *isnull = tuple == nullptr;
     return result->is_domain ? check_domain(L, result, value, *isnull) : value;
@@ -111,11 +111,11 @@ Datum take_record(lua_State *L, int first, int count, const Result *result, bool
         const types::Type *type = nullptr;
         oids[i] = types::natural_type(L, first + i, &weak);
         if (!OidIsValid(oids[i]) || oids[i] == UNKNOWNOID) oids[i] = TEXTOID;
-        pg::call_pure(L, [&] { type = types::lookup(oids[i], -1); });
+        pg::call_own_subxact(L, [&] { type = types::lookup(oids[i], -1); });
         values[i] = types::to_datum(L, first + i, type, &nulls[i]);
     }
     Datum value = 0;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         TupleDesc descriptor = CreateTemplateTupleDesc(count);
         for (int i = 0; i < count; i++) {
             char name[NAMEDATALEN];

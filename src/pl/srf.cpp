@@ -57,14 +57,14 @@ void take_one(lua_State *L, api::RowSink *sink) {
 void store_values(lua_State *L, Srf *srf, Datum *values, bool *nulls) {
     // A failure of the tuplestore is no error that Lua code may catch: kCleanup opens no
     // subtransaction for it.
-    pg::call_cleanup(L, [=] {
+    pg::call_no_subxact(L, [=] {
         tuplestore_putvalues(srf->store, srf->descriptor, values, nulls);
         MemoryContextResetOnly(srf->row_memory);
     });
 }
 
 void store_tuple(lua_State *L, Srf *srf, HeapTuple tuple) {
-    pg::call_cleanup(L, [=] {
+    pg::call_no_subxact(L, [=] {
         tuplestore_puttuple(srf->store, tuple);
         MemoryContextResetOnly(srf->row_memory);
     });
@@ -83,7 +83,7 @@ bool store_domain(lua_State *L, Srf *srf, int first, int count) {
     const Datum value = take_result(L, first, count, &srf->site->result, &isnull);
     if (isnull) return false;
     HeapTupleHeader header = nullptr;
-    pg::call_cleanup(L, [&] { header = DatumGetHeapTupleHeader(value); });
+    pg::call_no_subxact(L, [&] { header = DatumGetHeapTupleHeader(value); });
     HeapTupleData tuple = {};
     tuple.t_len = HeapTupleHeaderGetDatumLength(header);
     tuple.t_data = header;

@@ -27,7 +27,7 @@ int use_table(lua_State *L) {
         return 0;
     }
     const types::Type *type = nullptr;
-    pg::call_pure(L, [&] { type = types::lookup(use->type, -1); });
+    pg::call_own_subxact(L, [&] { type = types::lookup(use->type, -1); });
     // Whoever catches an error of the conversion goes on in the caller's context.
     MemoryContext old = MemoryContextSwitchTo(use->memory);
     use->value = types::to_parameter(L, -1, type, &use->isnull);

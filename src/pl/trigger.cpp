@@ -122,7 +122,7 @@ HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple)
     auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
     auto *replaced = static_cast<bool *>(__builtin_alloca(natts));
     bool changed = false;
-    pg::call_pure(L, [=] { heap_deform_tuple(tuple, descriptor, values, nulls); });
+    pg::call_own_subxact(L, [=] { heap_deform_tuple(tuple, descriptor, values, nulls); });
     for (int i = 0; i < descriptor->natts; i++) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
         replaced[i] = false;
@@ -137,8 +137,8 @@ HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple)
     }
     if (!changed) return tuple;
     HeapTuple merged = nullptr;
-    pg::call_pure(L,
-                  [&] { merged = heap_modify_tuple(tuple, descriptor, values, nulls, replaced); });
+    pg::call_own_subxact(
+        L, [&] { merged = heap_modify_tuple(tuple, descriptor, values, nulls, replaced); });
     return merged;
 }
 

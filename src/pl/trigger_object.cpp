@@ -73,7 +73,7 @@ void push_attributes(lua_State *L, TupleDesc descriptor) {
 void push_relation(lua_State *L, const TriggerCall *call) {
     Relation relation = call->data->tg_relation;
     char *schema = nullptr;
-    pg::call_pure(L, [&] { schema = get_namespace_name(RelationGetNamespace(relation)); });
+    pg::call_own_subxact(L, [&] { schema = get_namespace_name(RelationGetNamespace(relation)); });
     lua_createtable(L, 0, 5);
     lua::set_text(L, "name", RelationGetRelationName(relation));
     lua::set_text(L, "namespace", schema);

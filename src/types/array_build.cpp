@@ -198,7 +198,7 @@ Datum construct_array_of(lua_State *L, const Type *type, const ArrayState *array
                          const Datum *values, const bool *nulls) {
     const Type *element = element_of(L, type);
     Datum result = 0;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         ArrayType *made;
         if (array->dimensions == 0)
             made = construct_empty_array(element->oid);

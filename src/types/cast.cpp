@@ -40,7 +40,7 @@ Datum convert(lua_State *L, const pg::ParamValue &value, const Type *type, bool 
     Datum result = 0;
     pg::Refusal refusal;
     bool done = false;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         const Scratch scratch = enter_scratch();
         pg::TypedValue converted;
         done = pg::try_convert_param(&value, type->oid, &converted, &refusal);

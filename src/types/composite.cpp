@@ -32,7 +32,7 @@ Datum take_record(lua_State *L, int idx, const Type *type) {
     TupleDesc descriptor = shape->descriptor;
     HeapTuple tuple = to_tuple(L, idx, descriptor, false);
     Datum value = 0;
-    pg::call_pure(L, [&] { value = datum_of(tuple, descriptor); });
+    pg::call_own_subxact(L, [&] { value = datum_of(tuple, descriptor); });
     heap_freetuple(tuple);
     lua_pop(L, 1);
     return value;
@@ -47,9 +47,9 @@ void push_composite(lua_State *L, const Type *, Datum value) {
     // those that an older server has stored without the mark that they are composite.
     const auto get = [&] { header = DatumGetHeapTupleHeader(value); };
     if (VARATT_IS_EXTENDED(raw))
-        pg::call_pure(L, get);
+        pg::call_own_subxact(L, get);
     else
-        pg::call_cleanup(L, get);
+        pg::call_no_subxact(L, get);
     lua::need_stack(L, 12);
     const Oid type = HeapTupleHeaderGetTypeId(header);
     push_shape_of_type(L, type, type == RECORDOID ? HeapTupleHeaderGetTypMod(header) : -1);
@@ -66,7 +66,7 @@ Datum take_composite(lua_State *L, int idx, const Type *type) {
     TupleDesc descriptor = push_shape_data(L, -1)->descriptor;
     HeapTuple tuple = to_tuple(L, idx, descriptor, true);
     Datum value = 0;
-    pg::call_pure(L, [&] { value = datum_of(tuple, descriptor); });
+    pg::call_own_subxact(L, [&] { value = datum_of(tuple, descriptor); });
     heap_freetuple(tuple);
     lua_pop(L, 2);
     return value;

@@ -69,8 +69,8 @@ void push_field(lua_State *L, const DatumObject *object, const char *name) {
     const Unit unit = unit_of(name);
     Datum result = 0;
     bool found = false;
-    pg::call_pure(L,
-                  [&] { found = extract_field(object->type->oid, object->value, unit, &result); });
+    pg::call_own_subxact(
+        L, [&] { found = extract_field(object->type->oid, object->value, unit, &result); });
     if (!found) {
         lua_pushnil(L);
         return;
@@ -160,7 +160,7 @@ int as_table(lua_State *L) {
     if (zone_name != nullptr && type != TIMESTAMPTZOID)
         lua::raise(L, "22023", "cannot specify a time zone for type %s", push_type_name(L, type));
     Parts parts = {};
-    pg::call_pure(L, [&] { split(type, object->value, zone_name, &parts); });
+    pg::call_own_subxact(L, [&] { split(type, object->value, zone_name, &parts); });
     lua_createtable(L, 0, 10);
     if (!parts.finite) {
         push_field(L, object, "epoch");
@@ -196,7 +196,7 @@ bool push_part(lua_State *L, const DatumObject *object, const char *name) {
     while (part < lengthof(kNames) && std::strcmp(name, kNames[part]) != 0) part++;
     if (part == lengthof(kNames)) return false;
     Parts parts = {};
-    pg::call_pure(L, [&] { split(type, object->value, nullptr, &parts); });
+    pg::call_own_subxact(L, [&] { split(type, object->value, nullptr, &parts); });
     if (!parts.finite) return false;
     const struct pg_tm *time = &parts.time;
     // Fields know no year 0, the broken-down time does.

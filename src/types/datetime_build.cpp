@@ -242,7 +242,7 @@ Datum take_datetime(lua_State *L, int idx, const Type *type) {
     Fields fields = {};
     read_fields(L, idx, type->oid, &fields);
     Datum value = 0;
-    pg::call_pure(L, [&] { value = build(type->oid, fields); });
+    pg::call_own_subxact(L, [&] { value = build(type->oid, fields); });
     return value;
 }
 

@@ -67,7 +67,7 @@ int object_equal(lua_State *L) {
     const Type *type;
     bool equal = false;
     if (comparable(L, &left, &right, &type))
-        pg::call_pure(L, [&] {
+        pg::call_own_subxact(L, [&] {
             prepare_compare(type);
             FmgrInfo *operation = &type->cache->eq_opr_finfo;
             if (!OidIsValid(operation->fn_oid)) return;
@@ -85,7 +85,7 @@ int compare(lua_State *L) {
     int result = 0;
     bool known = false;
     if (comparable(L, &left, &right, &type))
-        pg::call_pure(L, [&] {
+        pg::call_own_subxact(L, [&] {
             prepare_compare(type);
             FmgrInfo *operation = &type->cache->cmp_proc_finfo;
             if (!OidIsValid(operation->fn_oid)) return;
@@ -145,7 +145,7 @@ void *flatten(lua_State *L, Datum value) {
     struct varlena *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
     if (!VARATT_IS_EXTENDED(raw)) return nullptr;
     void *plain = nullptr;
-    pg::call_pure(L, [&] { plain = detoast_attr(raw); });
+    pg::call_own_subxact(L, [&] { plain = detoast_attr(raw); });
     return plain;
 }
 
@@ -215,7 +215,7 @@ Datum take_object(lua_State *L, int idx, const Type *type) {
     if (object->type->oid == type->oid)
         return object->value == value ? copy_value(L, object->type, value) : value;
     const Type *from = object->type;
-    pg::call_pure(L, [&] { value = cast_value(from, value, type); });
+    pg::call_own_subxact(L, [&] { value = cast_value(from, value, type); });
     return value;
 }
 

@@ -26,7 +26,7 @@ static bool owns_domain_state(const Type *type) {
 }
 
 void check_domain(lua_State *L, const Type *type, Datum value, bool isnull) {
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         if (owns_domain_state(type)) {
             domain_check(value, isnull, type->oid, &type->domain_state, TopTransactionContext);
             return;
@@ -50,7 +50,7 @@ Datum take_with_typmod(lua_State *L, int idx, const Type *type) {
     const Type *inner = type->inner;
     Datum value = inner->take(L, idx, inner);
     if (!OidIsValid(type->length_cast.fn_oid)) return value;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         FmgrInfo *cast = const_cast<FmgrInfo *>(&type->length_cast);
         if (cast->fn_oid >= FirstNormalObjectId) {
             value = cast_length(type, value);

@@ -49,7 +49,7 @@ void push_enum(lua_State *L, const Type *type, Datum value) {
     if (labels != nullptr && labels->generation == generation && labels->value[slot] == oid)
         label = NameStr(labels->label[slot]);
     else
-        pg::call_pure(L, [&] { label = label_of(type, oid); });
+        pg::call_own_subxact(L, [&] { label = label_of(type, oid); });
     lua_pushstring(L, label);
 }
 

@@ -87,7 +87,7 @@ char *json_text(const Type *type, Datum value) {
 
 void write_datum(Writer *writer, const Type *type, Datum value) {
     char *text = nullptr;
-    pg::call_pure(writer->L, [&] { text = json_text(type, value); });
+    pg::call_own_subxact(writer->L, [&] { text = json_text(type, value); });
     buffer_add(&writer->out, text);
     pfree(text);
 }
@@ -293,7 +293,7 @@ Datum json_of_value(lua_State *L, int idx, const JsonOptions &options, const Typ
     const char *text = writer.out.data;
     if (writer.out.length > MaxAllocSize - VARHDRSZ)
         lua::raise(L, "54000", "JSON text is too large");
-    pg::call_pure(L, [&] { value = call_input(type, text); });
+    pg::call_own_subxact(L, [&] { value = call_input(type, text); });
     lua_settop(L, top);
     return value;
 }

@@ -56,7 +56,7 @@ Datum take_numeric(lua_State *L, int idx, const Type *type) {
     const NumericOperand operand = numeric_operand(L, idx);
     Datum value = 0;
     bool borrowed;
-    pg::call_pure(L, [&] { value = numeric_datum(operand, &borrowed); });
+    pg::call_own_subxact(L, [&] { value = numeric_datum(operand, &borrowed); });
     return value;
 }
 
@@ -71,7 +71,7 @@ template <PGFunction F> int binary(lua_State *L) {
     const NumericOperand left = numeric_operand(L, 1);
     const NumericOperand right = numeric_operand(L, 2);
     Datum result = 0;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         bool left_borrowed, right_borrowed;
         const Datum a = numeric_datum(left, &left_borrowed);
         const Datum b = numeric_datum(right, &right_borrowed);
@@ -87,7 +87,7 @@ int negate(lua_State *L) {
     const NumericOperand operand = numeric_operand(L, 1);
     Datum result = 0;
     bool borrowed;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         result = DirectFunctionCall1(numeric_uminus, numeric_datum(operand, &borrowed));
     });
     push_result(L, result);
@@ -101,7 +101,7 @@ int compare(lua_State *L) {
     if (left.kind == NumericOperand::kDatum && right.kind == NumericOperand::kDatum)
         return DatumGetInt32(DirectFunctionCall2(numeric_cmp, left.datum, right.datum));
     int result = 0;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         bool left_borrowed, right_borrowed;
         const Datum a = numeric_datum(left, &left_borrowed);
         const Datum b = numeric_datum(right, &right_borrowed);

@@ -26,7 +26,7 @@ template <class F> int result_of(lua_State *L, F function) {
     const NumericOperand operand = numeric_operand(L, 1);
     Datum source = 0, result = 0;
     bool borrowed = false;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         source = numeric_datum(operand, &borrowed);
         result = function(source);
     });
@@ -73,7 +73,7 @@ Datum operand_datum(lua_State *L) {
     if (operand.kind == NumericOperand::kDatum) return operand.datum;
     Datum value = 0;
     bool borrowed;
-    pg::call_pure(L, [&] { value = numeric_datum(operand, &borrowed); });
+    pg::call_own_subxact(L, [&] { value = numeric_datum(operand, &borrowed); });
     return value;
 }
 
@@ -104,7 +104,7 @@ int equal(lua_State *L) {
     const NumericOperand left = numeric_operand(L, 1);
     const NumericOperand right = numeric_operand(L, 2);
     bool result = false;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         bool borrowed;
         const Datum a = numeric_datum(left, &borrowed);
         result = DatumGetBool(DirectFunctionCall2(numeric_eq, a, numeric_datum(right, &borrowed)));

@@ -237,7 +237,7 @@ int push_named(lua_State *L, int idx, bool array) {
     const char *text = checked_string(L, idx, &length);
     Oid type = InvalidOid;
     int32 modifier = -1;
-    pg::call_pure(L, [&] { parse_name(text, array, &type, &modifier); });
+    pg::call_own_subxact(L, [&] { parse_name(text, array, &type, &modifier); });
     if (!OidIsValid(type)) return 0;
     push_type_object(L, find(L, type, modifier));
     lua_pushvalue(L, idx);

@@ -240,7 +240,7 @@ const Type *lookup(Oid oid, int32 typmod) {
 const Type *find(lua_State *L, Oid oid, int32 typmod) {
     const Type *type = cached(oid, oid == RECORDOID || typmod < 0 ? -1 : typmod);
     if (type == nullptr) [[unlikely]]
-        pg::call_pure(L, [&] { type = lookup(oid, typmod); });
+        pg::call_own_subxact(L, [&] { type = lookup(oid, typmod); });
     return type;
 }
 

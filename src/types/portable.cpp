@@ -80,7 +80,7 @@ void write_row(Writer *writer, int idx) {
     const Shape *shape = push_shape_of_row(L, idx);
     const int shape_idx = lua_gettop(L);
     Oid type = shape->descriptor->tdtypeid;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         const pg::OpenType open = pg::open_type(type);
         if (open.changed) type = InvalidOid;
     });
@@ -117,7 +117,7 @@ pg::OpenType check_type(lua_State *L, Oid type) {
         lua::raise(L, "0A000", "a value of type %s cannot be sent to a background session",
                    push_type_name(L, type));
     if (type < FirstNormalObjectId) return open;
-    pg::call_pure(L, [&] { open = pg::open_type(type); });
+    pg::call_own_subxact(L, [&] { open = pg::open_type(type); });
     if (open.changed)
         lua::raise(L, "55000", "type %s is being changed by the open transaction",
                    push_type_name(L, type));

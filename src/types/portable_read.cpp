@@ -169,7 +169,7 @@ struct Column {
 void push_row_shape(lua_State *L, Oid type, const Column *columns, int count) {
     TupleDesc descriptor = nullptr;
     bool known = false;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         descriptor = CreateTemplateTupleDesc(count);
         descriptor->tdtypeid = RECORDOID;
         descriptor->tdtypmod = -1;

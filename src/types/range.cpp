@@ -33,7 +33,7 @@ int index(lua_State *L) {
     if (lua_type(L, 2) != LUA_TSTRING) return 0;
     const Type *type = object->type;
     Bounds bounds = {};
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         range_deserialize(type->cache, DatumGetRangeTypeP(object->value), &bounds.lower,
                           &bounds.upper, &bounds.empty);
     });
@@ -71,7 +71,7 @@ Datum make(lua_State *L, const Type *type, RangeBound *lower, RangeBound *upper,
     Datum value = 0;
     lower->lower = true;
     upper->lower = false;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         const Scratch scratch = enter_scratch();
         const RangeType *range = pg::new_range(type->cache, lower, upper, empty);
         leave_scratch(scratch);

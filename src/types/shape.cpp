@@ -76,7 +76,7 @@ void make_shape(lua_State *L, TupleDesc descriptor) {
         lua_setfield(L, -2, "__gc");
     }
     lua_setmetatable(L, -2);
-    pg::call_pure(L, [&] { fill_columns(shape, descriptor); });
+    pg::call_own_subxact(L, [&] { fill_columns(shape, descriptor); });
     shape->counted = static_cast<ptrdiff_t>(GetMemoryChunkSpace(shape->descriptor));
     lua::account_external(L, shape->counted);
     set_keys(L, shape);
@@ -174,7 +174,7 @@ void push_shape_of_type(lua_State *L, Oid type, int32 typmod) {
     }
     TupleDesc descriptor = nullptr;
     uint64 identifier = 0;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         descriptor = lookup_rowtype_tupdesc_copy(type, typmod);
         identifier = assign_record_type_identifier(type, typmod);
     });
@@ -228,9 +228,9 @@ void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple) {
     // The server may refuse a composite value that is older than its type. Of any other row it
     // makes missing columns, in memory: there is nothing to roll back.
     if (is_composite_value(tuple->t_data))
-        pg::call_pure(L, deform);
+        pg::call_own_subxact(L, deform);
     else
-        pg::call_cleanup(L, deform);
+        pg::call_no_subxact(L, deform);
     finish_row(L, shape_idx, shape, values, nulls);
 }
 

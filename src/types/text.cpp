@@ -35,7 +35,7 @@ void push_text(lua_State *L, const Type *, Datum value) {
         return;
     }
     struct varlena *plain = nullptr;
-    pg::call_pure(L, [&] { plain = pg_detoast_datum_packed(raw); });
+    pg::call_own_subxact(L, [&] { plain = pg_detoast_datum_packed(raw); });
     lua_pushlstring(L, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
     pfree(plain);
 }

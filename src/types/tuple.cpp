@@ -170,7 +170,7 @@ HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position
     Parts parts = {descriptor, idx, values, nulls};
     take_columns(L, &parts, by_position);
     HeapTuple tuple = nullptr;
-    pg::call_pure(L, [&] { tuple = heap_form_tuple(descriptor, values, nulls); });
+    pg::call_own_subxact(L, [&] { tuple = heap_form_tuple(descriptor, values, nulls); });
     for (int i = 0; i < descriptor->natts; i++)
         if (!nulls[i] && !TupleDescAttr(descriptor, i)->attbyval) pfree(DatumGetPointer(values[i]));
     return tuple;

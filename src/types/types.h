@@ -17,7 +17,7 @@ const Type *lookup(Oid oid, int32 typmod);
 Oid type_oid(const Type *type);
 
 // Pushes the Lua value of a datum: the very value every row, argument and parameter of this type
-// has. May call the server (pg::call_pure) itself, so call it outside pg::call. Errors: lua.
+// has. May call the server (pg::call_own_subxact) itself, so call it outside pg::call. Errors: lua.
 void push(lua_State *L, const Type *type, Datum value, bool isnull);
 
 // The datum of the Lua value at idx, in CurrentMemoryContext when it is passed by reference. nil is

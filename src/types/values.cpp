@@ -22,7 +22,7 @@ void check_encoding(lua_State *L, const char *text, size_t length) {
     if (length > MaxAllocSize)
         lua::raise(L, "54000", "string of %I bytes is too large", (lua_Integer)length);
     if (pg_verify_mbstr(GetDatabaseEncoding(), text, static_cast<int>(length), true)) return;
-    pg::call_pure(
+    pg::call_own_subxact(
         L, [&] { pg_verify_mbstr(GetDatabaseEncoding(), text, static_cast<int>(length), false); });
 }
 
@@ -34,7 +34,8 @@ const char *checked_string(lua_State *L, int idx, size_t *length) {
 
 const char *push_type_name(lua_State *L, Oid oid) {
     char *name = nullptr;
-    pg::call_pure(L, [&] { name = format_type_extended(oid, -1, FORMAT_TYPE_ALLOW_INVALID); });
+    pg::call_own_subxact(L,
+                         [&] { name = format_type_extended(oid, -1, FORMAT_TYPE_ALLOW_INVALID); });
     lua_pushstring(L, name);
     pfree(name);
     return lua_tostring(L, -1);
@@ -53,7 +54,7 @@ Datum take_input(lua_State *L, int idx, const Type *type) {
     size_t length;
     const char *text = checked_string(L, idx, &length);
     Datum value = 0;
-    pg::call_pure(L, [&] { value = call_input(type, text); });
+    pg::call_own_subxact(L, [&] { value = call_input(type, text); });
     return value;
 }
 
@@ -114,7 +115,7 @@ char *call_output(const Type *type, Datum value) {
 
 void push_output(lua_State *L, const Type *type, Datum value) {
     char *text = nullptr;
-    pg::call_pure(L, [&] { text = call_output(type, value); });
+    pg::call_own_subxact(L, [&] { text = call_output(type, value); });
     lua_pushstring(L, text);
     pfree(text);
 }

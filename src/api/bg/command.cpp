@@ -38,7 +38,7 @@ void convert_params(lua_State *L, int idx, ParamArena *arena, Outgoing *outgoing
         // A string may be text or bytes; the place where it is used decides (pg/params.h).
         if (params[i].weak && params[i].type == TEXTOID) params[i].type = BYTEAOID;
     }
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         for (int i = 0; i < n; i++)
             plans[i] = params[i].table ? nullptr : types::lookup(params[i].type, -1);
     });
@@ -82,7 +82,7 @@ int return_one(lua_State *, int, lua_KContext) { return 1; }
 
 session::CommandId send(lua_State *L, SessionHandle *handle, Outgoing *outgoing) {
     session::CommandId id = 0;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = require_session(handle);
         verify_text(outgoing->sql, outgoing->length);
         id = session::send(session, outgoing->sql, outgoing->nparams, outgoing->params,
@@ -137,7 +137,7 @@ int bg_exec(lua_State *L) {
     Outgoing outgoing;
     collect(L, 2, &outgoing);
     session::Command *command = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = require_session(handle);
         verify_text(outgoing.sql, outgoing.length);
         handle->last = session::send(session, outgoing.sql, outgoing.nparams, outgoing.params,
@@ -168,7 +168,7 @@ int bg_send(lua_State *L) {
 int bg_post(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const char *sql = luaL_checkstring(L, 2);
-    pg::call_cleanup(L, [&] {
+    pg::call_no_subxact(L, [&] {
         session::Session *session = session::by_number(handle->number);
         if (session == nullptr || session::status(session).state == session::State::kGone) return;
         const session::WaitFor wait = {session, session::send_cleanup(session, sql)};
@@ -187,7 +187,7 @@ int bg_wait_one(lua_State *L) {
     const auto seen = static_cast<uint64>(luaL_optinteger(L, 4, 0));
     const uint64 *limit = lua_isnoneornil(L, 4) ? nullptr : &seen;
     int index = 0;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         const session::WaitFor wait = {open_session(handle), id};
         if (!is_settled(wait.session, id)) index = session::wait_any(&wait, 1, timeout, limit);
     });
@@ -226,7 +226,7 @@ int bg_wait_any(lua_State *L) {
         lua_pop(L, 2);
     }
     int index = session::kTimedOut;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         for (int i = 0; i < n && index < 0; i++) {
             waits[i].session = open_session(handles[i]);
             if (!waits[i].rows && is_settled(waits[i].session, waits[i].id)) index = i;
@@ -249,7 +249,7 @@ int bg_state(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const session::CommandId id = to_id(L, 2);
     const char *state = "gone";
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = open_session(handle);
         if (session == nullptr) return;
         session::receive(session);
@@ -269,7 +269,7 @@ int bg_fetch(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const session::CommandId id = to_id(L, 2);
     session::Command *command = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = open_session(handle);
         if (session != nullptr && is_settled(session, id)) command = session::take_out(session, id);
     });
@@ -284,7 +284,7 @@ int bg_fetch(lua_State *L) {
 int bg_newest(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const session::Command *command = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = open_session(handle);
         if (session != nullptr) command = session::newest_untaken(session);
     });
@@ -294,7 +294,7 @@ int bg_newest(lua_State *L) {
 int bg_oldest(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const session::Command *command = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = open_session(handle);
         if (session != nullptr) command = session::oldest_untaken(session);
     });
@@ -316,7 +316,7 @@ int bg_cancel_command(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const session::CommandId id = to_id(L, 2);
     bool pending = false;
-    pg::call_cleanup(L, [&] {
+    pg::call_no_subxact(L, [&] {
         session::Session *session = closable_session(handle);
         if (session == nullptr) return;
         session::receive(session);
@@ -344,7 +344,7 @@ int bg_on_commit(lua_State *L) {
 int bg_forget(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const session::CommandId id = to_id(L, 2);
-    pg::call_cleanup(L, [&] {
+    pg::call_no_subxact(L, [&] {
         session::Session *session = session::by_number(handle->number);
         if (session == nullptr) return;
         session::cancel_command(session, id);

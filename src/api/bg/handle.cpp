@@ -104,7 +104,7 @@ int launch(lua_State *L) {
     SessionHandle *handle = push_handle(L, 0);
     lua_getfield(L, 1, "on_notice");
     lua_setiuservalue(L, -2, kHandleNotice);
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         verify_options(options);
         if (size != nullptr) options.queue_size = parse_size(size);
         handle->number = session::number(session::launch(options));
@@ -117,7 +117,7 @@ int find(lua_State *L) {
     const lua_Integer pid = luaL_checkinteger(L, 1);
     session::Session *session = nullptr;
     if (pid > 0 && pid <= PG_INT32_MAX) {
-        pg::call_pure(L, [&] {
+        pg::call_own_subxact(L, [&] {
             session = session::find(static_cast<int>(pid), true);
             if (session != nullptr) session::check_owner(session);
         });
@@ -143,12 +143,12 @@ void add_number(session::Session *session, void *argument) {
 // numbers(): the numbers of the sessions the current user may use.
 int numbers(lua_State *L) {
     NumberList list = {nullptr, 0, 0};
-    pg::call_pure(L, [&] { session::for_each(add_number, &list); });
+    pg::call_own_subxact(L, [&] { session::for_each(add_number, &list); });
     list.capacity = list.count;
     list.numbers = static_cast<uint64 *>(
         lua_newuserdatauv(L, sizeof(uint64) * static_cast<size_t>(list.capacity + 1), 0));
     list.count = 0;
-    pg::call_pure(L, [&] { session::for_each(add_number, &list); });
+    pg::call_own_subxact(L, [&] { session::for_each(add_number, &list); });
     lua_createtable(L, list.capacity, 0);
     for (int i = 0; i < Min(list.count, list.capacity); i++) {
         lua_pushinteger(L, static_cast<lua_Integer>(list.numbers[i]));
@@ -170,7 +170,7 @@ int is_alive(lua_State *L) {
 int pid(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     int pid = 0;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = open_session(handle);
         if (session != nullptr) pid = session::pid(session);
     });
@@ -182,7 +182,7 @@ int pid(lua_State *L) {
 int name(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const char *name = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = open_session(handle);
         if (session != nullptr) name = session::status(session).name;
     });
@@ -221,7 +221,7 @@ int status(lua_State *L) {
     status.state = session::State::kGone;
     session::Progress progress;
     bool reported = false;
-    pg::call_cleanup(L, [&] {
+    pg::call_no_subxact(L, [&] {
         session::Session *session = session::by_number(handle->number);
         if (session == nullptr) return;
         status = session::status(session);
@@ -246,7 +246,7 @@ int status(lua_State *L) {
 template <void (*Action)(session::Session *)> int act(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     bool found = false;
-    pg::call_cleanup(L, [&] {
+    pg::call_no_subxact(L, [&] {
         session::Session *session = closable_session(handle);
         if (session == nullptr) return;
         found = true;
@@ -259,7 +259,7 @@ template <void (*Action)(session::Session *)> int act(lua_State *L) {
 // The __close of a handle: as close, by the right of whoever launched the session.
 int close_scope(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
-    pg::call_cleanup(L, [&] {
+    pg::call_no_subxact(L, [&] {
         session::Session *session = session::by_number(handle->number);
         if (session != nullptr) session::close(session);
     });

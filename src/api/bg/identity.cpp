@@ -23,7 +23,7 @@ namespace {
 void set_time(lua_State *L, const char *key, TimestampTz time) {
     if (time == 0) return;
     const char *text = nullptr;
-    pg::call_cleanup(L, [&] { text = timestamptz_to_str(time); });
+    pg::call_no_subxact(L, [&] { text = timestamptz_to_str(time); });
     lua::set_text(L, key, text);
 }
 
@@ -32,7 +32,7 @@ int identity(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     session::Identity identity = {};
     bool found = false;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         const session::Session *session = open_session(handle);
         if (session == nullptr) return;
         found = true;
@@ -52,7 +52,7 @@ int find_exact(lua_State *L) {
     const int pid = static_cast<int>(luaL_checkinteger(L, 1));
     const lua_Integer cookie = luaL_checkinteger(L, 2);
     const session::Session *session = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session = session::find_exact(pid, cookie);
         if (session != nullptr) session::check_owner(session);
     });
@@ -67,7 +67,7 @@ int note(lua_State *L) {
     size_t length = 0;
     const char *bytes = luaL_optlstring(L, 2, nullptr, &length);
     const char *kept = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = open_session(handle);
         if (session == nullptr) return;
         if (bytes != nullptr)
@@ -86,7 +86,7 @@ int send_last(lua_State *L) {
     size_t length;
     const char *sql = luaL_checklstring(L, 2, &length);
     const bool quiet = lua_toboolean(L, 3);
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = require_session(handle);
         verify_text(sql, length);
         handle->last = session::send_last(session, sql, quiet);
@@ -118,7 +118,7 @@ int look(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     const auto id = static_cast<session::CommandId>(luaL_checkinteger(L, 2));
     const session::Command *command = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = open_session(handle);
         if (session == nullptr) return;
         session::receive(session);
@@ -152,7 +152,7 @@ int report_progress(lua_State *L) {
     size_t length = 0;
     const char *message = luaL_optlstring(L, 3, "", &length);
     bool reported = false;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         verify_text(message, length);
         reported = session::report_progress(done, total, message);
     });
@@ -173,7 +173,7 @@ int clip(lua_State *L) {
 // pg_background_settings(): max_workers, worker_timeout in ms, default_queue_size in bytes.
 int settings(lua_State *L) {
     pg::PgBackgroundSettings settings = {};
-    pg::call_pure(L, [&] { settings = pg::pg_background_settings(); });
+    pg::call_own_subxact(L, [&] { settings = pg::pg_background_settings(); });
     lua_createtable(L, 0, 3);
     lua::set_integer(L, "max_workers", settings.max_workers);
     lua::set_integer(L, "worker_timeout", settings.worker_timeout);

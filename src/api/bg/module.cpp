@@ -57,7 +57,7 @@ int expected_columns(lua_State *L) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
         if (column->attisdropped) continue;
         char *type = nullptr;
-        pg::call_pure(L, [&] { type = format_type_be(column->atttypid); });
+        pg::call_own_subxact(L, [&] { type = format_type_be(column->atttypid); });
         lua_createtable(L, 0, 3);
         lua::set_text(L, "type", type);
         lua::set_text(L, "name", NameStr(column->attname));

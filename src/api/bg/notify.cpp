@@ -18,7 +18,7 @@ constexpr char kDelivery = 0;
 int notification(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     session::Notification *got = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = open_session(handle);
         if (session != nullptr) got = session::next_notification(session);
     });
@@ -26,14 +26,14 @@ int notification(lua_State *L) {
     lua_pushstring(L, got->channel);
     lua_pushstring(L, got->payload);
     lua_pushinteger(L, got->pid);
-    pg::call_cleanup(L, [got] { session::free_notification(got); });
+    pg::call_no_subxact(L, [got] { session::free_notification(got); });
     return 3;
 }
 
 // listen(handle): the notifications of this session count in arrived().
 int listen(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
-    pg::call_pure(L, [handle] { session::set_listener(require_session(handle)); });
+    pg::call_own_subxact(L, [handle] { session::set_listener(require_session(handle)); });
     return 0;
 }
 

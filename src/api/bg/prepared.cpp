@@ -85,7 +85,7 @@ int bg_prepare(lua_State *L) {
     lua_setiuservalue(L, -2, kPreparedText);
     prepared->session = handle->number;
     session::CommandId id = 0;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         id = session::prepare(require_session(handle), sql, count, params, &prepared->number);
     });
     handle->last = id;
@@ -99,7 +99,7 @@ int bg_release(lua_State *L) {
     const uint32 number = prepared->number;
     prepared->number = 0;
     if (number != 0) {
-        pg::call_cleanup(L, [&] {
+        pg::call_no_subxact(L, [&] {
             session::Session *session = session::by_number(prepared->session);
             if (session != nullptr) session::release_statement(session, number);
         });

@@ -20,7 +20,7 @@ void add_batch(ResultBuilder *builder, RowSource *source, const session::TupleBa
         auto *tuple = reinterpret_cast<MinimalTuple>(const_cast<char *>(at));
         at += MAXALIGN(tuple->t_len);
         if (source->columns != nullptr) {
-            pg::call_pure(builder->L, [&] { convert_tuple(source, tuple); });
+            pg::call_own_subxact(builder->L, [&] { convert_tuple(source, tuple); });
             add_row(builder, source->values, source->nulls);
         } else {
             add_minimal(builder, tuple);
@@ -35,19 +35,19 @@ void push_statement(lua_State *L, int handle_idx, session::StatementResult *stat
         return;
     }
     RowSource source = {};
-    pg::call_pure(L, [&] { open_source(&source, statement, false); });
+    pg::call_own_subxact(L, [&] { open_source(&source, statement, false); });
     push_source_shape(L, handle_idx, &source);
     ResultBuilder builder;
     begin_result(L, &builder, -1, statement->nrows);
     session::TupleBatch batch;
     do {
         // No subtransaction: what can fail here is reading a temporary file.
-        pg::call_cleanup(L, [&] { batch = session::next_batch(source.reader); });
+        pg::call_no_subxact(L, [&] { batch = session::next_batch(source.reader); });
         add_batch(&builder, &source, &batch);
     } while (batch.count > 0);
     finish_result(&builder, statement->tag);
     lua_remove(L, -2);
-    pg::call_cleanup(L, [&] { close_source(&source); });
+    pg::call_no_subxact(L, [&] { close_source(&source); });
 }
 
 // Pushes the last result, and above it a list of all of them, or nil when there is one.
@@ -111,7 +111,8 @@ void call_handler(lua_State *L, int handler_idx, int list_idx) {
 // Raises the notices again in this session.
 void relay(lua_State *L, const SessionHandle *handle, session::Command *command) {
     if (command->notices == nullptr) return;
-    pg::call_pure(L, [&] { session::relay_notices(session::by_number(handle->number), command); });
+    pg::call_own_subxact(
+        L, [&] { session::relay_notices(session::by_number(handle->number), command); });
 }
 
 // Pushes the notices, the handler for them or nil, and the outcome: what `push` leaves, or the
@@ -129,7 +130,7 @@ bool push_end(lua_State *L, int handle_idx, session::Command *command, Push push
         push(notices);
     else
         push_command_error(L, command);
-    pg::call_cleanup(L, [=] { MemoryContextDelete(command->context); });
+    pg::call_no_subxact(L, [=] { MemoryContextDelete(command->context); });
     if (handled) call_handler(L, notices + 1, notices);
     lua_remove(L, notices + 1);
     lua_remove(L, notices);

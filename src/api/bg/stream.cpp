@@ -112,7 +112,7 @@ void describe_wait(const RowStream *stream, session::WaitFor *wait) {
 }
 
 void wait_for_rows(lua_State *L, RowStream *stream) {
-    pg::call_pure(L, [stream] {
+    pg::call_own_subxact(L, [stream] {
         session::WaitFor wait = {};
         wait.session = session::by_number(stream->number);
         if (wait.session == nullptr) return;
@@ -159,17 +159,17 @@ void push_stream_row(lua_State *L, RowStream *stream) {
     if (stream->source.columns == nullptr) {
         types::push_row_of_minimal(L, kShapeIndex, tuple);
     } else {
-        pg::call_pure(L, [=] { convert_tuple(&stream->source, tuple); });
+        pg::call_own_subxact(L, [=] { convert_tuple(&stream->source, tuple); });
         types::push_row(L, kShapeIndex, stream->source.values, stream->source.nulls);
     }
     stream->busy = false;
-    if (stream->id == 0) pg::call_cleanup(L, [stream] { end_stream(stream); });
+    if (stream->id == 0) pg::call_no_subxact(L, [stream] { end_stream(stream); });
 }
 
 // The command has settled: hands on its notices, raises its error.
 int finish_stream(lua_State *L, RowStream *stream) {
     session::Command *command = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         if (stream->statement != nullptr) close_source(&stream->source);
         stream->statement = nullptr;
         command = session::take_out(session::by_number(stream->number), stream->id);
@@ -177,7 +177,7 @@ int finish_stream(lua_State *L, RowStream *stream) {
     });
     lua_getiuservalue(L, lua_upvalueindex(kStream), kStreamHandle);
     const bool good = push_stream_end(L, lua_gettop(L), command);
-    pg::call_cleanup(L, [stream] { end_stream(stream); });
+    pg::call_no_subxact(L, [stream] { end_stream(stream); });
     return good ? 0 : lua_error(L);
 }
 
@@ -194,9 +194,9 @@ int stream_next(lua_State *L) {
     while (stream->id != 0) {
         Step step = Step::kRow;
         if (stream->left == 0 || find_command(stream) == nullptr) {
-            if (!pg::is_open()) pg::call_pure(L, [] {}); // raises
+            if (!pg::is_open()) pg::call_own_subxact(L, [] {}); // raises
             // No subtransaction: what can fail here is reading a temporary file.
-            pg::call_cleanup(L, [&] { step = take_step(stream); });
+            pg::call_no_subxact(L, [&] { step = take_step(stream); });
         }
         switch (step) {
         case Step::kRow: push_stream_row(L, stream); return 1;
@@ -212,10 +212,10 @@ int stream_next(lua_State *L) {
             break;
         case Step::kEnd: return finish_stream(L, stream);
         case Step::kTwoSets:
-            pg::call_cleanup(L, [stream] { end_stream(stream); });
+            pg::call_no_subxact(L, [stream] { end_stream(stream); });
             lua::raise(L, "0A000", "rows takes a command with one statement that returns rows");
         case Step::kLost:
-            pg::call_cleanup(L, [stream] { end_stream(stream); });
+            pg::call_no_subxact(L, [stream] { end_stream(stream); });
             lua::raise(L, "08003", "the background session has been closed or detached");
         }
     }
@@ -232,7 +232,7 @@ int bg_stream(lua_State *L) {
     RowStream *stream = lua::new_userdata<RowStream>(L, kStreamType, kStreamValues);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, kStreamHandle);
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         session::Session *session = require_session(handle);
         verify_text(outgoing.sql, outgoing.length);
         stream->memory =
@@ -254,7 +254,7 @@ int bg_stream(lua_State *L) {
 // stream_close(stream): ends the reading early.
 static int stream_close(lua_State *L) {
     auto *stream = lua::check_userdata<RowStream>(L, 1, kStreamType);
-    pg::call_cleanup(L, [stream] { end_stream(stream); });
+    pg::call_no_subxact(L, [stream] { end_stream(stream); });
     return 0;
 }
 

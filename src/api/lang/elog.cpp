@@ -95,7 +95,7 @@ int sqlstate_number(const char *code, int severity) {
 
 // Sends a message that is no error. Errors: lua.
 void send(lua_State *L, int severity, const lua::ErrorFields &fields) {
-    pg::call<pg::Effect::kMessage>(L, [severity, &fields] {
+    pg::call<pg::Undo::kMessage>(L, [severity, &fields] {
         if (!errstart(severity, TEXTDOMAIN)) return;
         errcode(sqlstate_number(fields.sqlstate, severity));
         errmsg_internal("%s", fields.message);

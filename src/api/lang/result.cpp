@@ -22,7 +22,7 @@ constexpr uint64 kMaxReserved = 1 << 16;
 // The names of the descriptor's types, each palloc'ed in `memory`; the array too.
 const char **name_types(lua_State *L, TupleDesc descriptor, MemoryContext memory) {
     const char **names = nullptr;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         MemoryContext previous = MemoryContextSwitchTo(memory);
         const int n = descriptor->natts;
         names = static_cast<const char **>(palloc(sizeof(char *) * static_cast<Size>(n)));
@@ -81,7 +81,7 @@ void push_result_shape(lua_State *L, TupleDesc descriptor, const char *const *ty
     // runs out of memory here.
     MemoryContext memory = nullptr;
     const char *const *names = type_names;
-    pg::call_pure(L, [&] {
+    pg::call_own_subxact(L, [&] {
         memory =
             AllocSetContextCreate(CurrentMemoryContext, "pllua_bg columns", ALLOCSET_SMALL_SIZES);
     });
@@ -95,7 +95,7 @@ void push_result_shape(lua_State *L, TupleDesc descriptor, const char *const *ty
         push_column(L, column, name);
         lua_rawseti(L, -2, ++live);
     }
-    pg::call_cleanup(L, [&] { MemoryContextDelete(memory); });
+    pg::call_no_subxact(L, [&] { MemoryContextDelete(memory); });
     lua_rawseti(L, -2, kColumns);
     if (descriptor->natts == 1)
         lua_pushstring(L, NameStr(TupleDescAttr(descriptor, 0)->attname));

@@ -54,7 +54,7 @@ int collect_cursor(lua_State *L) {
     if (link == nullptr || pg::pending_error() != nullptr || is_ending(link->portal)) return 0;
     Portal portal = link->portal;
     // The functions of its query may have something to close.
-    pg::call_pure(L, [portal] { SPI_cursor_close(portal); });
+    pg::call_own_subxact(L, [portal] { SPI_cursor_close(portal); });
     return 0;
 }
 
@@ -187,7 +187,7 @@ Cursor *push_portal(lua_State *L, Portal portal) {
     Cursor *cursor = push_cursor(L);
     const int idx = lua_gettop(L);
     set_name(L, idx, portal->name);
-    pg::call_cleanup(L, [=] { attach_cursor(L, cursor, portal); });
+    pg::call_no_subxact(L, [=] { attach_cursor(L, cursor, portal); });
     count_cursor(L, cursor);
     register_cursor(L, idx, portal);
     return cursor;
@@ -239,7 +239,7 @@ void close_cursor(lua_State *L, Cursor *cursor) {
     };
     // What a portal has left to close when it ends runs without the database in any case.
     if (pg::database_closed != nullptr && pg::pending_error() == nullptr)
-        pg::call_cleanup(L, close);
+        pg::call_no_subxact(L, close);
     else
         pg::call(L, close);
 }

@@ -85,7 +85,7 @@ int quote(lua_State *L, char *(*make)(const char *)) {
     const char *text = types::checked_string(L, 1, &length);
     const char *quoted = nullptr;
     ParamArena *arena = take_arena(L);
-    pg::call_cleanup(L, [=, &quoted] {
+    pg::call_no_subxact(L, [=, &quoted] {
         MemoryContextSwitchTo(arena->context);
         quoted = make(text);
     });

@@ -79,7 +79,7 @@ ParamArena *take_arena(lua_State *L) {
     lua_pop(L, 1);
     require_memory(L, ALLOCSET_DEFAULT_INITSIZE);
     auto *arena = lua::new_userdata<ParamArena>(L, kArenaType);
-    pg::call_cleanup(L, [arena] {
+    pg::call_no_subxact(L, [arena] {
         arena->context =
             AllocSetContextCreate(TopMemoryContext, "pllua_bg execution", ALLOCSET_DEFAULT_SIZES);
     });

@@ -170,7 +170,7 @@ int collect_statement(lua_State *L) {
     statement->plan = nullptr;
     statement->context = nullptr;
     if (plan == nullptr && context == nullptr) return 0;
-    pg::call_cleanup(L, [plan, context] {
+    pg::call_no_subxact(L, [plan, context] {
         if (plan != nullptr) SPI_freeplan(plan);
         if (context != nullptr) MemoryContextDelete(context);
     });
@@ -244,7 +244,7 @@ void push_statement_shape(lua_State *L, int idx, TupleDesc descriptor) {
         statement->descriptor = nullptr;
         push_result_shape(L, descriptor);
         lua_setiuservalue(L, idx, kStatementShape);
-        pg::call_cleanup(L, [statement, descriptor] {
+        pg::call_no_subxact(L, [statement, descriptor] {
             MemoryContextSwitchTo(statement->context);
             statement->descriptor = CreateTupleDescCopy(descriptor);
         });

@@ -78,18 +78,15 @@ static ErrorData *wait_one_slice(Session *session, int slice) {
 }
 
 static void wait_in_subtransaction(Session *session, int slice) {
-    MemoryContext context = CurrentMemoryContext;
-    ResourceOwner owner = CurrentResourceOwner;
+    pg::Subtransaction own;
     bool statement_timer = get_timeout_active(STATEMENT_TIMEOUT);
-    BeginInternalSubTransaction(nullptr);
-    MemoryContextSwitchTo(context);
+    pg::begin_subtransaction(&own);
     ErrorData *error = wait_one_slice(session, slice);
-    if (error == nullptr)
-        ReleaseCurrentSubTransaction();
-    else
-        RollbackAndReleaseCurrentSubTransaction();
-    MemoryContextSwitchTo(context);
-    CurrentResourceOwner = owner;
+    ErrorData *end_error = pg::end_subtransaction(&own, error == nullptr);
+    if (end_error != nullptr) {
+        pg::free_error(error);
+        pg::rethrow(end_error);
+    }
     if (error == nullptr) return;
     if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE) pg::rethrow(error);
     pg::free_error(error);

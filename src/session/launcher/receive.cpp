@@ -219,14 +219,14 @@ void dispatch(Session *session, const Message &message) {
 
 bool is_full(const Session *session) {
     return !is_gone(session) && session->current != nullptr && !session->current->discarded &&
-           pg::held_would_exceed(0);
+           !pg::take_held_room(0);
 }
 
 // What comes stays with the link, and then with the worker.
 static bool is_throttled(const Session *session) {
     const OwnCommand *own = session->current;
     if (own == nullptr || own->discarded) return false;
-    return (own->streaming && own->unread > kStreamingWindow) || pg::held_would_exceed(0);
+    return (own->streaming && own->unread > kStreamingWindow) || !pg::take_held_room(0);
 }
 
 // An error interrupted the taking of messages: what follows cannot be trusted.

@@ -6,6 +6,7 @@
 #include "session/shared/row_definition.h"
 
 #include "pg/compat.h"
+#include "pg/open_type.h"
 #include "session/session.h"
 
 extern "C" {
@@ -72,26 +73,14 @@ void write_row_type(StringInfo message, const RowPart &rows, List **seen) {
     ReleaseTupleDesc(row);
 }
 
-// What values of a type are made of: those of a range, of an array, of a domain over either.
-Oid inner_type(Oid type) {
-    const Oid base = getBaseType(type);
-    const Oid element = get_element_type(base);
-    if (OidIsValid(element)) return element;
-    switch (get_typtype(base)) {
-    case TYPTYPE_RANGE: return get_range_subtype(base);
-    case TYPTYPE_MULTIRANGE: return get_multirange_range(base);
-    default: return InvalidOid;
-    }
-}
-
 // All row types in the type, also those that row_part() does not reach.
 void write_row_types(StringInfo message, Oid type, List **seen) {
     check_stack_depth();
     if (type < FirstNormalObjectId) return;
     const RowPart rows = row_part(type);
     if (OidIsValid(rows.type)) return write_row_type(message, rows, seen);
-    const Oid inner = inner_type(type);
-    if (OidIsValid(inner)) write_row_types(message, inner, seen);
+    const Oid part = pg::part_type(type);
+    if (OidIsValid(part)) write_row_types(message, part, seen);
 }
 
 void read_column(const char **at, RowDefinition *definition, int number) {

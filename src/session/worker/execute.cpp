@@ -145,6 +145,12 @@ static bool run_listen(const Node *statement, QueryCompletion *completion) {
 
 // The launcher may send a value of a type that its transaction has made and not committed, or that
 // is changed before the value is here.
+bool push_snapshot_to_analyze(const CommandMessage *command, RawStmt *statement) {
+    if (command->nparams == 0 && !analyze_requires_snapshot(statement)) return false;
+    PushActiveSnapshot(GetTransactionSnapshot());
+    return true;
+}
+
 void check_param_types(const CommandMessage *command) {
     for (uint32 i = 0; i < command->nparams; i++) {
         Oid type = command->params[i].type;
@@ -176,8 +182,7 @@ static void check_param_count(const pg::ParamTypes *types) {
 // Analyses and plans; *bound gets the values of the parameters.
 static List *plan_statement(const CommandRun *run, RawStmt *statement, ParamListInfo *bound) {
     const CommandMessage *command = run->command;
-    bool snapshot = command->nparams > 0 || analyze_requires_snapshot(statement);
-    if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
+    const bool snapshot = push_snapshot_to_analyze(command, statement);
     List *queries;
     if (command->nparams > 0) {
         check_param_types(command);
@@ -205,8 +210,7 @@ static Portal open_portal(const CommandRun *run, RawStmt *statement, CommandTag 
         pg::define_portal(portal, run->sql, tag, plans, nullptr);
     } else {
         portal = CreatePortal("", true, true);
-        bool snapshot = run->command->nparams > 0 || analyze_requires_snapshot(statement);
-        if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
+        const bool snapshot = push_snapshot_to_analyze(run->command, statement);
         CachedPlan *plan = plan_prepared(run->prepared, run->command, &bound);
         pg::define_portal(portal, run->sql, tag, plan->stmt_list, plan);
         if (snapshot) PopActiveSnapshot();

@@ -58,8 +58,7 @@ static int settle_types(const CommandMessage *command, pg::ParamTypes *types) {
 CachedPlanSource *make_source(const CommandMessage *command, RawStmt *statement) {
     CachedPlanSource *source =
         CreateCachedPlan(statement, command->sql, CreateCommandTag(statement->stmt));
-    bool snapshot = command->nparams > 0 || analyze_requires_snapshot(statement);
-    if (snapshot) PushActiveSnapshot(GetTransactionSnapshot());
+    const bool snapshot = push_snapshot_to_analyze(command, statement);
     check_param_types(command);
     pg::ParamTypes types;
     pg::init_param_types(&types, static_cast<int>(command->nparams), command->params);
@@ -84,7 +83,7 @@ static void recount(Kept *entry, Size now) {
 }
 
 static void check_kept(Size more) {
-    if (!pg::held_would_exceed(more)) return;
+    if (pg::take_held_room(more)) return;
     ereport(ERROR,
             (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("memory limit exceeded"),
              errdetail("The background session keeps %ld prepared statements, which take %zu kB.",

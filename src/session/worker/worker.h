@@ -72,6 +72,9 @@ void forget_all_statements();
 // Raises for a type that only the launcher's transaction knows, or knew otherwise. Errors: pg
 // 42704, 42804.
 void check_param_types(const CommandMessage *command);
+// Makes a snapshot the active one where the statement cannot be analysed without, or has
+// parameters, whose conversion may need one. True when it did: pop it afterwards. Errors: pg.
+bool push_snapshot_to_analyze(const CommandMessage *command, RawStmt *statement);
 
 // Closes the transaction command that is open, if any. Errors: pg.
 void end_transaction_command();
