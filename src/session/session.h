@@ -4,6 +4,7 @@
 // unless its contract says otherwise.
 #pragma once
 
+#include "pg/list.h"
 #include "pg/params.h"
 #include "pg/server.h"
 
@@ -117,12 +118,14 @@ struct StatementResult {
     struct Spill *rows; // batches of MinimalTuples, in memory up to work_mem, then on disk
     struct OwnCommand
         *streaming; // its command when the rows are read while they come; else nullptr
-    StatementResult *next;
+    StatementResult *before;
+    StatementResult *after;
 };
 
 struct Notice {
     ErrorData *data;
-    Notice *next;
+    Notice *before;
+    Notice *after;
 };
 
 enum class CommandState { kPending, kComplete, kFailed };
@@ -135,15 +138,12 @@ struct Command {
     ErrorData
         *error; // when kFailed; all fields as the worker raised them, context completed by
                 // 'background session, pid N'; 08006 when the worker died, with the cause as detail
-    StatementResult *
-        statements; // in order; the last may lack its tag while pending; nullptr when there is none
-    StatementResult *last;
-    Notice *notices; // in order; messages of the worker while this command ran
-    Notice *last_notice;
-    MemoryContext context; // owns all of that; nullptr before unpack()
-    bool untaken;          // not yet fetched by result() or results()
-    TimestampTz begun;     // by the worker's clock; 0: pending, or unknown because it died
-    TimestampTz ended;     // 0: pending
+    pg::LinkedList<StatementResult> statements; // in order; the last may lack its tag while pending
+    pg::LinkedList<Notice> notices; // in order; messages of the worker while this command ran
+    MemoryContext context;          // owns all of that; nullptr before unpack()
+    bool untaken;                   // not yet fetched by result() or results()
+    TimestampTz begun;              // by the worker's clock; 0: pending, or unknown because it died
+    TimestampTz ended;              // 0: pending
 };
 
 // The command with this number; nullptr once released. Errors: none.
@@ -203,7 +203,8 @@ struct Notification {
     int pid; // of the process that notified
     char *channel;
     char *payload;
-    Notification *next;
+    Notification *before;
+    Notification *after;
 };
 Notification *next_notification(Session *session);
 // True when there is one, or there will be none because the session has ended. Errors: none.

@@ -210,7 +210,7 @@ static bool put_meanwhile(session::Session *session, const session::Command *wan
     const TimestampTz end = GetCurrentTimestamp() + static_cast<int64>(Min(timeout, 1e9) * 1e6);
     session::WaitFor wait = {session, wanted->id, true};
     wait_or_raise(wait, timeout);
-    session::StatementResult *first = wanted->statements;
+    session::StatementResult *first = wanted->statements.first;
     if (first != nullptr) settle_columns(first);
     if (wanted->state != session::CommandState::kPending || !first->has_rows ||
         !same_layout(first, target->descriptor)) {
@@ -227,7 +227,8 @@ static bool put_meanwhile(session::Session *session, const session::Command *wan
     put_plain(wait.reader, slot, target);
     session::close_reader(wait.reader);
     ExecDropSingleTupleTableSlot(slot);
-    if (wanted->state == session::CommandState::kComplete && wanted->last == first) return true;
+    if (wanted->state == session::CommandState::kComplete && wanted->statements.last == first)
+        return true;
     tuplestore_clear(target->store);
     return false;
 }
@@ -242,12 +243,12 @@ void return_result(FunctionCallInfo fcinfo, session::Session *session, double ti
     session::unpack(session, wanted);
     const bool done = put_meanwhile(session, wanted, &target, timeout);
     // Who asked with the wrong column definition list may ask again.
-    if (wanted->state == session::CommandState::kComplete && wanted->last != nullptr)
-        check_target(wanted->last, &target);
+    if (wanted->state == session::CommandState::kComplete && wanted->statements.last != nullptr)
+        check_target(wanted->statements.last, &target);
     session::take(session, wanted);
     session::relay_notices(session, wanted);
     if (wanted->state == session::CommandState::kFailed) raise_error(session, wanted);
-    session::StatementResult *last = wanted->last;
+    session::StatementResult *last = wanted->statements.last;
     ErrorData *error = pg::attempt([last, &target, done] {
         if (done) return;
         if (last != nullptr && last->has_rows)

@@ -138,9 +138,9 @@ int look(lua_State *L) {
         lua_setfield(L, -2, "milliseconds");
     }
     if (command->error != nullptr && !pending) set_error(L, command->error);
-    if (command->last != nullptr && command->error == nullptr && !pending) {
-        lua::set_text(L, "tag", command->last->tag);
-        lua::set_integer(L, "rows", row_count(command->last));
+    if (command->statements.last != nullptr && command->error == nullptr && !pending) {
+        lua::set_text(L, "tag", command->statements.last->tag);
+        lua::set_integer(L, "rows", row_count(command->statements.last));
     }
     return 1;
 }

@@ -52,19 +52,19 @@ void push_statement(lua_State *L, int handle_idx, session::StatementResult *stat
 
 // Pushes the last result, and above it a list of all of them, or nil when there is one.
 void push_results(lua_State *L, int handle_idx, session::Command *command) {
-    session::StatementResult *statement = command->statements;
+    session::StatementResult *statement = command->statements.first;
     if (statement == nullptr) {
         push_command_result(L, "", 0);
         lua_pushnil(L);
         return;
     }
-    if (statement->next == nullptr) {
+    if (statement->after == nullptr) {
         push_statement(L, handle_idx, statement);
         lua_pushnil(L);
         return;
     }
     lua_createtable(L, 2, 0);
-    for (int i = 1; statement != nullptr; statement = statement->next, i++) {
+    for (int i = 1; statement != nullptr; statement = statement->after, i++) {
         push_statement(L, handle_idx, statement);
         lua_rawseti(L, -2, i);
     }
@@ -76,8 +76,8 @@ void push_results(lua_State *L, int handle_idx, session::Command *command) {
 void push_notices(lua_State *L, const session::Command *command) {
     lua_createtable(L, 0, 0);
     int n = 0;
-    for (const session::Notice *notice = command->notices; notice != nullptr;
-         notice = notice->next) {
+    for (const session::Notice *notice = command->notices.first; notice != nullptr;
+         notice = notice->after) {
         push_error_data(L, notice->data);
         lua_rawseti(L, -2, ++n);
     }
@@ -110,7 +110,7 @@ void call_handler(lua_State *L, int handler_idx, int list_idx) {
 
 // Raises the notices again in this session.
 void relay(lua_State *L, const SessionHandle *handle, session::Command *command) {
-    if (command->notices == nullptr) return;
+    if (command->notices.first == nullptr) return;
     pg::call_own_subxact(
         L, [&] { session::relay_notices(session::by_number(handle->number), command); });
 }

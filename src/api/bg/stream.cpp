@@ -56,7 +56,7 @@ session::Command *find_command(const RowStream *stream) {
 
 // Begins to read when the first statement that returns rows has begun. Errors: pg.
 void try_open(RowStream *stream, const session::Command *command) {
-    for (session::StatementResult *s = command->statements; s != nullptr; s = s->next) {
+    for (session::StatementResult *s = command->statements.first; s != nullptr; s = s->after) {
         if (!s->has_rows) continue;
         MemoryContext caller = MemoryContextSwitchTo(stream->memory);
         open_source(&stream->source, s, true);
@@ -69,7 +69,7 @@ void try_open(RowStream *stream, const session::Command *command) {
 // A second set of rows would wait for a reader that it never gets.
 bool has_second_set(const RowStream *stream) {
     if (stream->statement == nullptr) return false;
-    for (session::StatementResult *s = stream->statement->next; s != nullptr; s = s->next)
+    for (session::StatementResult *s = stream->statement->after; s != nullptr; s = s->after)
         if (s->has_rows) return true;
     return false;
 }

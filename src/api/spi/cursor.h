@@ -38,8 +38,8 @@ struct CursorLink {
 
 struct Cursor {
     CursorLink *link; // null while no portal is open
-    Cursor *previous; // list of private cursors
-    Cursor *next;
+    Cursor *before;   // list of private cursors
+    Cursor *after;
     int fetch_count; // as Statement's
     bool is_private; // nobody else knows the portal: closed with the object
     pg::Actor actor; // as whom it was opened

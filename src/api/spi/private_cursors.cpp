@@ -2,20 +2,13 @@
 // makes names for their portals that nobody can guess.
 #include "api/spi/cursor.h"
 #include "lua/error.h"
+#include "pg/list.h"
 
 namespace pllua_bg::api {
 
 namespace {
 
-Cursor *private_cursors;
-
-void link_private(Cursor *cursor) {
-    cursor->is_private = true;
-    cursor->previous = nullptr;
-    cursor->next = private_cursors;
-    if (private_cursors != nullptr) private_cursors->previous = cursor;
-    private_cursors = cursor;
-}
+pg::LinkedList<Cursor> private_cursors;
 
 // Between two rows of a set its caller runs: knowing the name he could fetch the rows himself.
 void set_secret_name(lua_State *L, int idx) {
@@ -41,21 +34,17 @@ void set_secret_name(lua_State *L, int idx) {
 void push_private_cursor(lua_State *L, int idx, int first, int nargs) {
     Cursor *cursor = push_cursor(L);
     set_secret_name(L, lua_gettop(L));
-    link_private(cursor);
+    cursor->is_private = true;
+    private_cursors.append(cursor);
     open_cursor(L, lua_gettop(L), idx, first, nargs);
 }
 
 void unlink_private(Cursor *cursor) {
-    if (cursor->previous != nullptr)
-        cursor->previous->next = cursor->next;
-    else if (private_cursors == cursor)
-        private_cursors = cursor->next;
-    if (cursor->next != nullptr) cursor->next->previous = cursor->previous;
-    cursor->previous = cursor->next = nullptr;
+    if (cursor->is_private) private_cursors.remove(cursor);
 }
 
 void pin_private_cursors() {
-    for (Cursor *cursor = private_cursors; cursor != nullptr; cursor = cursor->next) {
+    for (Cursor *cursor = private_cursors.first; cursor != nullptr; cursor = cursor->after) {
         Portal portal = cursor_portal(cursor);
         if (portal != nullptr && !portal->portalPinned && pg::is_current(cursor->actor))
             PinPortal(portal);
@@ -63,7 +52,7 @@ void pin_private_cursors() {
 }
 
 void unpin_private_cursors() {
-    for (Cursor *cursor = private_cursors; cursor != nullptr; cursor = cursor->next) {
+    for (Cursor *cursor = private_cursors.first; cursor != nullptr; cursor = cursor->after) {
         Portal portal = cursor_portal(cursor);
         if (portal != nullptr && portal->portalPinned) UnpinPortal(portal);
     }

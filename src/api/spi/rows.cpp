@@ -12,7 +12,8 @@ extern "C" {
 namespace pllua_bg::api {
 
 struct RowBlock {
-    RowBlock *next;
+    RowBlock *before;
+    RowBlock *after;
     int ncolumns;
     int used;
     int capacity;
@@ -32,7 +33,7 @@ RowStore *store_of(DestReceiver *receiver) { return reinterpret_cast<RowStore *>
 // A command of several statements announces rows several times: the last one counts.
 void startup(DestReceiver *receiver, int, TupleDesc descriptor) {
     RowStore *store = store_of(receiver);
-    store->first = store->last = nullptr;
+    store->blocks = {};
     store->count = 0;
     if (store->expected != nullptr && equalTupleDescs(store->expected, descriptor)) {
         store->descriptor = store->expected;
@@ -54,24 +55,20 @@ void check_account(RowStore *store, Size size) {
 }
 
 RowBlock *add_block(RowStore *store) {
-    const int capacity =
-        store->last == nullptr ? kFirstCapacity : Min(store->last->capacity * 4, kMaxCapacity);
+    const int capacity = store->blocks.last == nullptr
+                             ? kFirstCapacity
+                             : Min(store->blocks.last->capacity * 4, kMaxCapacity);
     const int ncolumns = store->descriptor->natts;
     const Size cells = static_cast<Size>(capacity) * static_cast<Size>(ncolumns);
     const Size size = MAXALIGN(sizeof(RowBlock)) + cells * (sizeof(Datum) + sizeof(bool));
     auto *block = static_cast<RowBlock *>(MemoryContextAllocHuge(store->context, size));
-    block->next = nullptr;
     block->ncolumns = ncolumns;
     block->used = 0;
     block->capacity = capacity;
     block->values =
         reinterpret_cast<Datum *>(reinterpret_cast<char *>(block) + MAXALIGN(sizeof(RowBlock)));
     block->nulls = reinterpret_cast<bool *>(block->values + cells);
-    if (store->last == nullptr)
-        store->first = block;
-    else
-        store->last->next = block;
-    store->last = block;
+    store->blocks.append(block);
     return block;
 }
 
@@ -87,7 +84,7 @@ Datum copy_value(Datum value, int16 length) {
 
 bool receive(TupleTableSlot *slot, DestReceiver *receiver) {
     RowStore *store = store_of(receiver);
-    RowBlock *block = store->last;
+    RowBlock *block = store->blocks.last;
     if (block == nullptr || block->used == block->capacity) block = add_block(store);
     slot_getallattrs(slot);
     const Size first = static_cast<Size>(block->used) * static_cast<Size>(block->ncolumns);
@@ -124,19 +121,19 @@ void prepare_store(RowStore *store, lua_State *L, MemoryContext context, TupleDe
     store->L = L;
     store->expected = expected;
     store->descriptor = nullptr;
-    store->first = store->last = nullptr;
+    store->blocks = {};
     store->count = 0;
 }
 
 void start_reading(RowReader *reader, const RowStore *store) {
-    reader->block = store->first;
+    reader->block = store->blocks.first;
     reader->index = 0;
 }
 
 bool next_row(RowReader *reader) {
     const RowBlock *block = reader->block;
     if (block != nullptr && reader->index == block->used) {
-        block = reader->block = block->next;
+        block = reader->block = block->after;
         reader->index = 0;
     }
     if (block == nullptr) return false;

@@ -3,6 +3,7 @@
 // context it was given.
 #pragma once
 
+#include "pg/list.h"
 #include "pg/server.h"
 
 #include "lua/lua_api.h"
@@ -24,8 +25,7 @@ struct RowStore {
     TupleDesc expected;   // what the rows will probably look like; may be null
     TupleDesc descriptor; // null until rows were announced; `expected` itself when equal, else a
                           // copy in context
-    RowBlock *first;
-    RowBlock *last;
+    pg::LinkedList<RowBlock> blocks;
     uint64 count;
 };
 

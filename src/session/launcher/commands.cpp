@@ -63,13 +63,12 @@ static void open_context(Session *session, OwnCommand *own) {
 
 // What came while no command was pending belongs to the next.
 static void take_early_notices(Session *session, OwnCommand *own) {
-    if (session->early_notices == nullptr) return;
+    if (session->early_notices.first == nullptr) return;
     open_context(session, own);
     own->notices = session->early_notices;
-    own->last_notice = session->last_early_notice;
-    for (Notice *notice = own->notices; notice != nullptr; notice = notice->next)
+    for (Notice *notice = own->notices.first; notice != nullptr; notice = notice->after)
         MemoryContextSetParent(GetMemoryChunkContext(notice), own->context);
-    session->early_notices = session->last_early_notice = nullptr;
+    session->early_notices = {};
 }
 
 OwnCommand *add_command(Session *session, const char *sql, bool streaming) {
@@ -103,8 +102,9 @@ static void drop_contents(OwnCommand *own) {
     own->context = nullptr;
     own->packed = nullptr;
     own->packed_length = own->packed_capacity = 0;
-    own->statements = own->last = own->open = nullptr;
-    own->notices = own->last_notice = nullptr;
+    own->statements = {};
+    own->open = nullptr;
+    own->notices = {};
     own->error = nullptr;
 }
 
@@ -203,8 +203,8 @@ Command *take_out(Session *session, CommandId id) {
     memcpy(taken, own, size);
     taken->sql = reinterpret_cast<char *>(taken + 1);
     taken->untaken = false;
-    for (StatementResult *statement = taken->statements; statement != nullptr;
-         statement = statement->next)
+    for (StatementResult *statement = taken->statements.first; statement != nullptr;
+         statement = statement->after)
         statement->streaming = nullptr;
     MemoryContextSetParent(own->context, CurrentMemoryContext);
     own->context = nullptr;

@@ -2,10 +2,10 @@
 // Owns the list of the sessions of this backend.
 #pragma once
 
+#include "pg/list.h"
 #include "session/launcher/link.h"
 #include "session/launcher/local_link.h"
 #include "session/session.h"
-#include "session/shared/list.h"
 
 namespace pllua_bg::session {
 
@@ -40,8 +40,7 @@ enum class Life : uint8 {
 };
 
 struct Notifications {
-    Notification *first;
-    Notification *last;
+    pg::LinkedList<Notification> list;
     int count;
     bool dropping; // some have been dropped since the last time there were none
     bool listener; // what comes is counted
@@ -67,35 +66,34 @@ struct Session {
     bool receiving; // set while messages are taken; found set: an error tore it
     char transaction;
     CommandId last_sent;
-    CommandId last_done;             // newest command that is no longer pending
-    CommandId last_command;          // sent by send_last(); 0: none was
-    uint32 last_statement;           // newest number of a prepared statement
-    LinkedList<OwnCommand> commands; // not yet released, in order of their numbers
-    OwnCommand *current;             // the oldest that is pending
-    ErrorData *fatal;                // an error that has ended the worker
+    CommandId last_done;                 // newest command that is no longer pending
+    CommandId last_command;              // sent by send_last(); 0: none was
+    uint32 last_statement;               // newest number of a prepared statement
+    pg::LinkedList<OwnCommand> commands; // not yet released, in order of their numbers
+    OwnCommand *current;                 // the oldest that is pending
+    ErrorData *fatal;                    // an error that has ended the worker
     char *last_error;
     const char *cause_of_death; // set when it is gone
     char *note;
     Size note_length;
     Notifications notifications;
-    Notice *early_notices; // came while no command was pending; given to the next
-    Notice *last_early_notice;
-    Size held;        // bytes counted in pg::held, those of commands included
-    Size held_unsent; // of that, for what the link has not sent
+    pg::LinkedList<Notice> early_notices; // came while no command was pending; given to the next
+    Size held;                            // bytes counted in pg::held, those of commands included
+    Size held_unsent;                     // of that, for what the link has not sent
 };
 
 inline bool is_gone(const Session *session) { return session->life >= Life::kEnded; }
 
 // All sessions of this backend that were neither detached nor closed.
-extern LinkedList<Session> sessions;
+extern pg::LinkedList<Session> sessions;
 extern int session_count;
 // Sessions kept for another use, oldest first.
-extern LinkedList<Session> pool;
+extern pg::LinkedList<Session> pool;
 extern int pool_count;
 
 // Let go before their worker has taken the snapshot of this transaction: they are kept until it
 // has.
-extern LinkedList<Session> draining;
+extern pg::LinkedList<Session> draining;
 // Lets those go whose worker has it, or all. Errors: as receive().
 void let_drained_go(bool all);
 

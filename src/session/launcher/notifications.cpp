@@ -15,16 +15,14 @@ static uint64 arrived = 0;
 static Size total = 0;
 
 static Notification *remove_first(Session *session) {
-    Notification *first = session->notifications.first;
-    session->notifications.first = first->next;
-    if (first->next == nullptr) session->notifications.last = nullptr;
+    Notification *first = session->notifications.list.take_first();
     session->notifications.count--;
     total -= GetMemoryChunkSpace(first);
     return first;
 }
 
 void drop_notifications(Session *session) {
-    while (session->notifications.first != nullptr) pfree(remove_first(session));
+    while (session->notifications.list.first != nullptr) pfree(remove_first(session));
     session->notifications.dropping = false;
 }
 
@@ -37,7 +35,7 @@ static bool is_room(const Session *session, Size size) {
 // Drops the oldest until there is room for one more.
 static void make_room(Session *session, Size size) {
     bool dropped = false;
-    while (session->notifications.first != nullptr && !is_room(session, size)) {
+    while (session->notifications.list.first != nullptr && !is_room(session, size)) {
         pfree(remove_first(session));
         dropped = true;
     }
@@ -55,10 +53,7 @@ void take_notification(Session *session, const NotificationMessage &message) {
     got->pid = message.pid;
     got->channel = text;
     got->payload = text + (message.payload - message.channel);
-    got->next = nullptr;
-    (session->notifications.last == nullptr ? session->notifications.first
-                                            : session->notifications.last->next) = got;
-    session->notifications.last = got;
+    session->notifications.list.append(got);
     session->notifications.count++;
     total += GetMemoryChunkSpace(got);
     if (session->notifications.listener) arrived++;
@@ -66,14 +61,14 @@ void take_notification(Session *session, const NotificationMessage &message) {
 
 Notification *next_notification(Session *session) {
     receive(session);
-    if (session->notifications.first == nullptr) return nullptr;
+    if (session->notifications.list.first == nullptr) return nullptr;
     Notification *got = remove_first(session);
-    if (session->notifications.first == nullptr) session->notifications.dropping = false;
+    if (session->notifications.list.first == nullptr) session->notifications.dropping = false;
     return got;
 }
 
 bool has_notification(const Session *session) {
-    return is_gone(session) || session->notifications.first != nullptr;
+    return is_gone(session) || session->notifications.list.first != nullptr;
 }
 
 void set_listener(Session *session) { session->notifications.listener = true; }

@@ -10,6 +10,7 @@
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/held.h"
+#include "pg/list.h"
 #include "pg/settings.h"
 #include "session/shared/guc_transfer.h"
 #include "session/shared/message.h"
@@ -25,7 +26,8 @@ namespace pllua_bg::session {
 namespace {
 
 struct Job {
-    Job *next;
+    Job *before;
+    Job *after;
     SubTransactionId subtransaction;
     Oid user;
     Size held;            // bytes counted for it
@@ -34,8 +36,7 @@ struct Job {
     SegmentHeader *header;
 };
 
-Job *first_job;
-Job *last_job;
+pg::LinkedList<Job> jobs;
 
 } // namespace
 
@@ -62,8 +63,7 @@ void on_commit(const char *sql, int nparams, const Param *params) {
     }
     job->held = GetMemoryChunkSpace(job) + GetMemoryChunkSpace(job->setup.data);
     pg::hold(static_cast<ptrdiff_t>(job->held));
-    (last_job == nullptr ? first_job : last_job->next) = job;
-    last_job = job;
+    jobs.append(job);
 }
 
 static void start_job(Job *job) {
@@ -94,9 +94,7 @@ static void tell_worker(const Job *job, uint32 outcome) {
 }
 
 static void end_jobs(uint32 outcome) {
-    Job *job = first_job;
-    first_job = last_job = nullptr;
-    for (; job != nullptr; job = job->next) {
+    while (Job *job = jobs.take_first()) {
         pg::hold(-static_cast<ptrdiff_t>(job->held));
         if (job->segment != nullptr) tell_worker(job, outcome);
     }
@@ -105,10 +103,10 @@ static void end_jobs(uint32 outcome) {
 static void at_transaction_end(XactEvent event, void *) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-        for (Job *job = first_job; job != nullptr; job = job->next) start_job(job);
+        for (Job *job = jobs.first; job != nullptr; job = job->after) start_job(job);
         break;
     case XACT_EVENT_PRE_PREPARE:
-        if (first_job != nullptr)
+        if (jobs.first != nullptr)
             ereport(
                 ERROR,
                 (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -121,18 +119,13 @@ static void at_transaction_end(XactEvent event, void *) {
 }
 
 static void forget_jobs_of(SubTransactionId subtransaction) {
-    Job **link = &first_job;
-    last_job = nullptr;
-    while (Job *job = *link) {
-        if (job->subtransaction == subtransaction) {
-            *link = job->next;
-            pg::hold(-static_cast<ptrdiff_t>(job->held));
-            pfree(job->setup.data);
-            pfree(job);
-        } else {
-            last_job = job;
-            link = &job->next;
-        }
+    for (Job *job = jobs.first, *after; job != nullptr; job = after) {
+        after = job->after;
+        if (job->subtransaction != subtransaction) continue;
+        jobs.remove(job);
+        pg::hold(-static_cast<ptrdiff_t>(job->held));
+        pfree(job->setup.data);
+        pfree(job);
     }
 }
 
@@ -140,7 +133,7 @@ static void at_subtransaction_end(SubXactEvent event, SubTransactionId own, SubT
                                   void *) {
     if (event == SUBXACT_EVENT_ABORT_SUB) forget_jobs_of(own);
     if (event != SUBXACT_EVENT_COMMIT_SUB) return;
-    for (Job *job = first_job; job != nullptr; job = job->next)
+    for (Job *job = jobs.first; job != nullptr; job = job->after)
         if (job->subtransaction == own) job->subtransaction = parent;
 }
 

@@ -25,7 +25,7 @@ struct OrphanSegment {
     BackgroundWorkerHandle *worker;
 };
 
-LinkedList<OrphanSegment> orphans;
+pg::LinkedList<OrphanSegment> orphans;
 
 } // namespace
 

@@ -23,7 +23,7 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-LinkedList<Session> pool;
+pg::LinkedList<Session> pool;
 int pool_count = 0;
 
 // A session whose memory here has grown beyond this is not kept.
@@ -74,11 +74,8 @@ static void forget_use(Session *session) {
     while (session->commands.first != nullptr) drop_command(session, session->commands.first);
     drop_notifications(session);
     session->notifications.listener = false;
-    while (Notice *notice = session->early_notices) {
-        session->early_notices = notice->next;
+    while (Notice *notice = session->early_notices.take_first())
         MemoryContextDelete(GetMemoryChunkContext(notice));
-    }
-    session->last_early_notice = nullptr;
     if (session->note != nullptr) pfree(session->note);
     session->note = nullptr;
     session->note_length = 0;

@@ -56,13 +56,10 @@ static StatementResult *open_statement(const Session *session, OwnCommand *own) 
     if (own->open != nullptr) return own->open;
     auto *statement = static_cast<StatementResult *>(
         MemoryContextAllocZero(own->context, sizeof(StatementResult)));
-    if (own->last != nullptr)
-        own->last->next = statement;
-    else
-        own->statements = statement;
+    own->statements.append(statement);
     statement->user = session->user;
     statement->streaming = own->streaming ? own : nullptr;
-    own->last = own->open = statement;
+    own->open = statement;
     return statement;
 }
 
@@ -142,11 +139,6 @@ static void take_error(Session *session, OwnCommand *own, const Message &message
     keep_message(session, own, message);
 }
 
-static void append_notice(Notice **first, Notice **last, Notice *notice) {
-    (*first == nullptr ? *first : (*last)->next) = notice;
-    *last = notice;
-}
-
 static Notice *make_notice(const Session *session, const ReportMessage &report) {
     auto *notice = static_cast<Notice *>(palloc0(sizeof(Notice)));
     notice->data = make_error(session, report);
@@ -158,8 +150,7 @@ static void take_early_notice(Session *session, const ReportMessage &report) {
     MemoryContext context =
         AllocSetContextCreate(session->context, "pllua_bg notice", ALLOCSET_SMALL_SIZES);
     MemoryContext old = MemoryContextSwitchTo(context);
-    append_notice(&session->early_notices, &session->last_early_notice,
-                  make_notice(session, report));
+    session->early_notices.append(make_notice(session, report));
     MemoryContextSwitchTo(old);
 }
 
@@ -187,9 +178,7 @@ void take_contents(Session *session, OwnCommand *own, const Message &message) {
     case MessageType::kColumns: take_columns(session, own, message.columns); break;
     case MessageType::kRows: take_rows(own, message); break;
     case MessageType::kTag: take_tag(session, own, message.tag); break;
-    case MessageType::kNotice:
-        append_notice(&own->notices, &own->last_notice, make_notice(session, message.report));
-        break;
+    case MessageType::kNotice: own->notices.append(make_notice(session, message.report)); break;
     default:
         own->error = make_error(session, message.report);
         own->error->elevel = ERROR;

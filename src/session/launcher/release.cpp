@@ -14,7 +14,7 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-LinkedList<Session> draining;
+pg::LinkedList<Session> draining;
 
 void cancel(Session *session) {
     if (is_gone(session)) return;

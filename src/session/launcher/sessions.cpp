@@ -13,7 +13,7 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-LinkedList<Session> sessions;
+pg::LinkedList<Session> sessions;
 int session_count = 0;
 
 Session *by_number(uint64 number) {

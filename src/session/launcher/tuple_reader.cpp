@@ -71,11 +71,7 @@ static void raise_again(ErrorData *notice) {
 }
 
 void relay_notices(Session *, Command *command) {
-    while (Notice *notice = command->notices) {
-        command->notices = notice->next;
-        if (command->notices == nullptr) command->last_notice = nullptr;
-        raise_again(notice->data);
-    }
+    while (Notice *notice = command->notices.take_first()) raise_again(notice->data);
 }
 
 } // namespace pllua_bg::session

@@ -54,7 +54,8 @@ static bool is_over(const WaitFor *wait) {
     OwnCommand *own = find_command(wait->session, wait->id);
     if (own == nullptr || own->state != CommandState::kPending) return true;
     if (!wait->rows) return false;
-    return wait->reader == nullptr ? own->statements != nullptr : reader_has_row(wait->reader);
+    return wait->reader == nullptr ? own->statements.first != nullptr
+                                   : reader_has_row(wait->reader);
 }
 
 static int first_settled(const WaitFor *commands, int n) {

@@ -67,8 +67,8 @@ bool send_backlog(Channel *channel) {
 
 bool has_backlog(const Channel *channel) {
     return !channel->gone &&
-           (channel->sending != nullptr || channel->backlog->first != nullptr ||
-            channel->backlog->file_items > 0 || channel->backlog->late_first != nullptr);
+           (channel->sending != nullptr || channel->backlog->early.first != nullptr ||
+            channel->backlog->file_items > 0 || channel->backlog->late.first != nullptr);
 }
 
 const char *take_backlog(Channel *channel, Size *length) {

@@ -25,19 +25,16 @@ Spill *spill_create(MemoryContext context) {
 static SpillItem *make_item(Spill *spill, const void *data, Size length) {
     SpillItem *item = static_cast<SpillItem *>(
         MemoryContextAllocHuge(spill->context, MAXALIGN(sizeof(SpillItem)) + length));
-    item->next = nullptr;
     item->length = length;
     memcpy(bytes_of(item), data, length);
     return item;
 }
 
-static void append_item(Spill *spill, SpillItem **first, SpillItem **last, SpillItem *item) {
+static void append_item(Spill *spill, pg::LinkedList<SpillItem> *items, const void *data,
+                        Size length) {
+    SpillItem *item = make_item(spill, data, length);
     spill->memory += GetMemoryChunkSpace(item);
-    if (*last != nullptr)
-        (*last)->next = item;
-    else
-        *first = item;
-    *last = item;
+    items->append(item);
 }
 
 static void open_file(Spill *spill) {
@@ -69,15 +66,15 @@ static void append_to_file(Spill *spill, const void *data, Size length) {
 
 void spill_append(Spill *spill, const void *data, Size length) {
     if (spill->file_failed) {
-        append_item(spill, &spill->late_first, &spill->late_last, make_item(spill, data, length));
+        append_item(spill, &spill->late, data, length);
         return;
     }
     bool fits = spill->memory + length <= static_cast<Size>(work_mem) * 1024;
-    if (spill->file_items > 0 || (!fits && spill->first != nullptr)) {
+    if (spill->file_items > 0 || (!fits && spill->early.first != nullptr)) {
         append_to_file(spill, data, length);
         return;
     }
-    append_item(spill, &spill->first, &spill->last, make_item(spill, data, length));
+    append_item(spill, &spill->early, data, length);
 }
 
 void spill_rewind(SpillCursor *cursor, MemoryContext context) {
@@ -123,51 +120,46 @@ static const char *return_item(SpillCursor *cursor, SpillItem *item, Size *lengt
 }
 
 // The item after the cursor's in one of the two lists; a consumed one is freed.
-static SpillItem *step(Spill *spill, SpillItem **first, SpillItem **last, SpillCursor *cursor,
+static SpillItem *step(Spill *spill, pg::LinkedList<SpillItem> *items, SpillCursor *cursor,
                        bool consume) {
-    if (cursor->item == nullptr) return *first;
-    SpillItem *next = cursor->item->next;
+    if (cursor->item == nullptr) return items->first;
+    SpillItem *after = cursor->item->after;
     if (consume) {
-        *first = next;
-        if (next == nullptr) *last = nullptr;
+        items->remove(cursor->item);
         spill->memory -= GetMemoryChunkSpace(cursor->item);
         pfree(cursor->item);
         cursor->item = nullptr;
     }
-    return next;
+    return after;
 }
 
 const char *spill_next(Spill *spill, SpillCursor *cursor, bool consume, Size *length) {
     if (!cursor->in_file && !cursor->in_late) {
-        SpillItem *item = step(spill, &spill->first, &spill->last, cursor, consume);
+        SpillItem *item = step(spill, &spill->early, cursor, consume);
         if (item != nullptr) return return_item(cursor, item, length);
-        if (spill->file_items == 0 && spill->late_first == nullptr) return nullptr;
+        if (spill->file_items == 0 && spill->late.first == nullptr) return nullptr;
         cursor->in_file = true;
         cursor->item = nullptr;
     }
     if (cursor->in_file && !cursor->in_late) {
         if (cursor->file_items < spill->file_items) return next_in_file(spill, cursor, length);
-        if (spill->late_first == nullptr) {
+        if (spill->late.first == nullptr) {
             if (consume && !spill->file_failed) drop_file(spill, cursor);
             return nullptr;
         }
         cursor->in_late = true;
     }
-    SpillItem *item = step(spill, &spill->late_first, &spill->late_last, cursor, consume);
+    SpillItem *item = step(spill, &spill->late, cursor, consume);
     return item == nullptr ? nullptr : return_item(cursor, item, length);
 }
 
-static void free_items(SpillItem *item) {
-    while (item != nullptr) {
-        SpillItem *next = item->next;
-        pfree(item);
-        item = next;
-    }
+static void free_items(pg::LinkedList<SpillItem> *items) {
+    while (SpillItem *item = items->take_first()) pfree(item);
 }
 
 void spill_free(Spill *spill) {
-    free_items(spill->first);
-    free_items(spill->late_first);
+    free_items(&spill->early);
+    free_items(&spill->late);
     close_file(spill);
     // The callback stays registered with the context, so the struct does too.
     if (spill->callback.func == nullptr) pfree(spill);

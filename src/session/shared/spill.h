@@ -2,6 +2,7 @@
 // transactions. Owns its memory and its file; both go with the memory context it was created in.
 #pragma once
 
+#include "pg/list.h"
 #include "pg/server.h"
 
 extern "C" {
@@ -11,24 +12,23 @@ extern "C" {
 namespace pllua_bg::session {
 
 struct SpillItem {
-    SpillItem *next;
+    SpillItem *before;
+    SpillItem *after;
     Size length;
     // the bytes follow
 };
 
 struct Spill {
     MemoryContext context;
-    SpillItem *first; // before the file
-    SpillItem *last;
-    Size memory; // bytes of the items in memory
+    pg::LinkedList<SpillItem> early; // before the file
+    Size memory;                     // bytes of the items in memory
     BufFile *file;
     uint64 file_items;
     int end_number; // where the next item is written: file number and offset
     off_t end_offset;
     bool at_end;      // the file is positioned there
     bool file_failed; // writing raised; what follows stays in memory, after the file
-    SpillItem *late_first;
-    SpillItem *late_last;
+    pg::LinkedList<SpillItem> late;
     MemoryContextCallback callback;
 };
 

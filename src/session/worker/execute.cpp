@@ -143,14 +143,14 @@ static bool run_listen(const Node *statement, QueryCompletion *completion) {
     return true;
 }
 
-// The launcher may send a value of a type that its transaction has made and not committed, or that
-// is changed before the value is here.
 bool push_snapshot_to_analyze(const CommandMessage *command, RawStmt *statement) {
     if (command->nparams == 0 && !analyze_requires_snapshot(statement)) return false;
     PushActiveSnapshot(GetTransactionSnapshot());
     return true;
 }
 
+// The launcher may send a value of a type that its transaction has made and not committed, or that
+// is changed before the value is here.
 void check_param_types(const CommandMessage *command) {
     for (uint32 i = 0; i < command->nparams; i++) {
         Oid type = command->params[i].type;

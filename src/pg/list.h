@@ -2,7 +2,7 @@
 // Owns nothing; all zero is the empty list.
 #pragma once
 
-namespace pllua_bg::session {
+namespace pllua_bg::pg {
 
 template <class T> struct LinkedList {
     T *first;
@@ -20,6 +20,13 @@ template <class T> struct LinkedList {
         (element->after == nullptr ? last : element->after->before) = element->before;
         element->before = element->after = nullptr;
     }
+
+    // nullptr when the list is empty.
+    T *take_first() {
+        T *element = first;
+        if (element != nullptr) remove(element);
+        return element;
+    }
 };
 
-} // namespace pllua_bg::session
+} // namespace pllua_bg::pg
