@@ -1,11 +1,11 @@
 // Event triggers: the function gets a table with the event and the command tag.
 // Owns nothing.
+#include "lua/fields.h"
 #include "pl/call.h"
 #include "pl/call_site.h"
 
 extern "C" {
 #include "commands/event_trigger.h"
-#include "lua/fields.h"
 }
 
 namespace pllua_bg::pl {

@@ -2,10 +2,10 @@
 #include "types/datum_object.h"
 #include "types/numeric.h"
 
+#include "lua/fields.h"
 #include "pg/guard.h"
 
 extern "C" {
-#include "lua/fields.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/datum.h"

@@ -5,12 +5,12 @@
 #include "types/array.h"
 #include "types/shape.h"
 
+#include "lua/fields.h"
 #include "pg/cast.h"
 #include "pg/guard.h"
 
 extern "C" {
 #include "access/detoast.h"
-#include "lua/fields.h"
 #include "utils/datum.h"
 }
 

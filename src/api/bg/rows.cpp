@@ -3,12 +3,12 @@
 
 #include "api/bg/bg.h"
 #include "api/lang/result.h"
+#include "lua/fields.h"
 #include "pg/guard.h"
 
 extern "C" {
 #include "access/htup_details.h"
 #include "access/transam.h"
-#include "lua/fields.h"
 #include "utils/inval.h"
 }
 
