@@ -10,9 +10,64 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
+namespace {
+
 // Source bytes converted in one go.
-static constexpr int kChunk = 256;
-static constexpr Size kLongestCharacter = MAX_MULTIBYTE_CHAR_LEN;
+constexpr int kChunk = 256;
+constexpr Size kLongestCharacter = MAX_MULTIBYTE_CHAR_LEN;
+
+void append_escaped(StringInfo out, const char *bytes, int length) {
+    for (int i = 0; i < length; i++)
+        appendStringInfo(out, "\\x%02x", static_cast<unsigned char>(bytes[i]));
+}
+
+void append_valid(StringInfo out, const char *at, int length) {
+    while (length > 0) {
+        const int valid = pg_encoding_verifymbstr(GetDatabaseEncoding(), at, length);
+        appendBinaryStringInfo(out, at, valid);
+        if (valid < length) append_escaped(out, at + valid, 1);
+        const int taken = Min(valid + 1, length);
+        at += taken;
+        length -= taken;
+    }
+}
+
+// Appends a character for which there is no conversion; returns its length, that of a byte when it
+// is none.
+int append_unconverted(StringInfo out, int encoding, const char *at, int length) {
+    const int size = Max(pg_encoding_verifymbchar(encoding, at, length), 1);
+    if (IS_HIGHBIT_SET(*at))
+        append_escaped(out, at, size);
+    else
+        appendBinaryStringInfo(out, at, size);
+    return size;
+}
+
+void append_converted(StringInfo out, int from, int to, const char *at, int length) {
+    const Oid conversion = FindDefaultConversionProc(from, to);
+    if (!OidIsValid(conversion) && from != PG_UTF8 && to != PG_UTF8 && to != PG_SQL_ASCII) {
+        StringInfoData middle;
+        initStringInfo(&middle);
+        append_converted(&middle, from, PG_UTF8, at, length);
+        append_converted(out, PG_UTF8, to, middle.data, middle.len);
+        return;
+    }
+    while (length > 0) {
+        unsigned char room[kChunk * MAX_CONVERSION_GROWTH + 1];
+        int taken = 0;
+        if (OidIsValid(conversion)) {
+            auto *source = reinterpret_cast<unsigned char *>(const_cast<char *>(at));
+            taken = pg_do_encoding_conversion_buf(conversion, from, to, source, length, room,
+                                                  sizeof room, true);
+            if (taken > 0) appendStringInfoString(out, reinterpret_cast<char *>(room));
+        }
+        if (taken == 0) taken = append_unconverted(out, from, at, length);
+        at += taken;
+        length -= taken;
+    }
+}
+
+} // namespace
 
 // The server's function may believe that a broken last character reaches beyond the end of the
 // text, so it is asked only for texts that do not fit.
@@ -53,57 +108,6 @@ void blot_invalid(char *text, Size length) {
         at += static_cast<Size>(
             pg_encoding_verifymbstr(encoding, text + at, static_cast<int>(length - at)));
         if (at < length) text[at++] = '?';
-    }
-}
-
-static void append_escaped(StringInfo out, const char *bytes, int length) {
-    for (int i = 0; i < length; i++)
-        appendStringInfo(out, "\\x%02x", static_cast<unsigned char>(bytes[i]));
-}
-
-static void append_valid(StringInfo out, const char *at, int length) {
-    while (length > 0) {
-        const int valid = pg_encoding_verifymbstr(GetDatabaseEncoding(), at, length);
-        appendBinaryStringInfo(out, at, valid);
-        if (valid < length) append_escaped(out, at + valid, 1);
-        const int taken = Min(valid + 1, length);
-        at += taken;
-        length -= taken;
-    }
-}
-
-// Appends a character for which there is no conversion; returns its length, that of a byte when it
-// is none.
-static int append_unconverted(StringInfo out, int encoding, const char *at, int length) {
-    const int size = Max(pg_encoding_verifymbchar(encoding, at, length), 1);
-    if (IS_HIGHBIT_SET(*at))
-        append_escaped(out, at, size);
-    else
-        appendBinaryStringInfo(out, at, size);
-    return size;
-}
-
-static void append_converted(StringInfo out, int from, int to, const char *at, int length) {
-    const Oid conversion = FindDefaultConversionProc(from, to);
-    if (!OidIsValid(conversion) && from != PG_UTF8 && to != PG_UTF8 && to != PG_SQL_ASCII) {
-        StringInfoData middle;
-        initStringInfo(&middle);
-        append_converted(&middle, from, PG_UTF8, at, length);
-        append_converted(out, PG_UTF8, to, middle.data, middle.len);
-        return;
-    }
-    while (length > 0) {
-        unsigned char room[kChunk * MAX_CONVERSION_GROWTH + 1];
-        int taken = 0;
-        if (OidIsValid(conversion)) {
-            auto *source = reinterpret_cast<unsigned char *>(const_cast<char *>(at));
-            taken = pg_do_encoding_conversion_buf(conversion, from, to, source, length, room,
-                                                  sizeof room, true);
-            if (taken > 0) appendStringInfoString(out, reinterpret_cast<char *>(room));
-        }
-        if (taken == 0) taken = append_unconverted(out, from, at, length);
-        at += taken;
-        length -= taken;
     }
 }
 

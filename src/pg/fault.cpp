@@ -17,13 +17,14 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
-static char *fault_setting = nullptr;
-static const char *spent; // the action `once` that has been taken
+namespace {
 
-static void forget_spent(const char *, void *) { spent = nullptr; }
+char *fault_setting = nullptr;
+const char *spent; // the action `once` that has been taken
+void forget_spent(const char *, void *) { spent = nullptr; }
 
 // In the middle of what the server does with a subtransaction.
-static void fail_in_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
+void fail_in_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
     switch (event) {
     case SUBXACT_EVENT_START_SUB: fault("subxact-start"); break;
     case SUBXACT_EVENT_PRE_COMMIT_SUB: fault("subxact-commit"); break;
@@ -32,21 +33,15 @@ static void fail_in_subtransaction(SubXactEvent event, SubTransactionId, SubTran
     }
 }
 
-static void define_setting() {
+void define_setting() {
     DefineCustomStringVariable("pllua_bg.fault", "Test builds: what is to go wrong where.", nullptr,
                                &fault_setting, "", PGC_SUSET, 0, nullptr, forget_spent, nullptr);
 }
 
-static void watch_subtransactions() { RegisterSubXactCallback(fail_in_subtransaction, nullptr); }
-
-void define_fault_settings() {
-    static const Step steps[] = {define_setting, watch_subtransactions};
-    static size_t done = 0;
-    do_rest(steps, &done);
-}
+void watch_subtransactions() { RegisterSubXactCallback(fail_in_subtransaction, nullptr); }
 
 // What the setting says about a point: the text after '='; nullptr when the point is not named.
-static const char *wanted(const char *point) {
+const char *wanted(const char *point) {
     Size length = strlen(point);
     for (const char *at = fault_setting; at != nullptr && *at != '\0';) {
         if (strncmp(at, point, length) == 0 && at[length] == '=') return at + length + 1;
@@ -54,6 +49,14 @@ static const char *wanted(const char *point) {
         if (at != nullptr) at++;
     }
     return nullptr;
+}
+
+} // namespace
+
+void define_fault_settings() {
+    static const Step steps[] = {define_setting, watch_subtransactions};
+    static size_t done = 0;
+    do_rest(steps, &done);
 }
 
 void fault(const char *point) {

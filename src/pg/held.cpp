@@ -7,13 +7,15 @@
 
 namespace pllua_bg::pg {
 
-size_t held = 0;
+namespace {
 
 // This part of the limit is left to Lua code.
-static constexpr size_t kRest = 32;
+constexpr size_t kRest = 32;
+size_t limit() { return static_cast<size_t>(setting_memory_limit) * 1024; }
 
-static size_t limit() { return static_cast<size_t>(setting_memory_limit) * 1024; }
+} // namespace
 
+size_t held = 0;
 void hold(ptrdiff_t bytes) { held += static_cast<size_t>(bytes); }
 
 bool take_held_room(size_t more) {

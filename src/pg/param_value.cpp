@@ -56,7 +56,7 @@ bool to_integer(const ParamValue *param, Oid type, Datum *result, Refusal *refus
     if (param->type == FLOAT8OID) {
         constexpr double kLimit = -static_cast<double>(PG_INT64_MIN);
         const double number = DatumGetFloat8(param->value);
-        if (std::isfinite(number) && number != std::floor(number))
+        if (std::isfinite(number) && number != floor(number))
             return refuse(refusal, "22003",
                           "%.14g has a fraction and cannot be converted to type %s", number,
                           format_type_be(type));
@@ -91,9 +91,9 @@ bool to_float4(double wide, Datum *result, Refusal *refusal) {
 Datum number_as_text(const ParamValue *param) {
     char text[64];
     if (param->type == INT8OID) {
-        std::snprintf(text, sizeof text, INT64_FORMAT, DatumGetInt64(param->value));
+        pg_snprintf(text, sizeof text, INT64_FORMAT, DatumGetInt64(param->value));
     } else {
-        std::snprintf(text, sizeof text, "%.14g", DatumGetFloat8(param->value));
+        pg_snprintf(text, sizeof text, "%.14g", DatumGetFloat8(param->value));
         if (text[strspn(text, "-0123456789")] == '\0') strlcat(text, ".0", sizeof text);
     }
     return PointerGetDatum(cstring_to_text(text));

@@ -12,34 +12,21 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
+namespace {
+
 // The type a value has by itself when nothing else is known: a string of unknown nature is text.
-static Oid natural_type(const ParamTypes *types, int i) {
+Oid natural_type(const ParamTypes *types, int i) {
     if (types->params[i].table) return hooks.natural_type_of_table(types->params[i].value);
     const Oid own = types->own[i];
     return own == BYTEAOID || own == UNKNOWNOID ? TEXTOID : own;
 }
 
-void init_param_types(ParamTypes *types, int count, const ParamValue *params) {
-    types->count = count;
-    types->params = params;
-    types->own = static_cast<Oid *>(palloc(sizeof(Oid) * count + 1));
-    types->weak = static_cast<bool *>(palloc(sizeof(bool) * count + 1));
-    types->resolved = static_cast<Oid *>(palloc(sizeof(Oid) * count + 1));
-    types->place = static_cast<ParseState **>(palloc0(sizeof(ParseState *) * count + 1));
-    types->again = false;
-    for (int i = 0; i < count; i++) {
-        types->own[i] = params[i].type;
-        types->weak[i] = params[i].weak;
-        types->resolved[i] = params[i].weak ? UNKNOWNOID : params[i].type;
-    }
-}
-
-static ParamTypes *types_of(ParseState *parse) {
+ParamTypes *types_of(ParseState *parse) {
     return static_cast<ParamTypes *>(parse->p_ref_hook_state);
 }
 
 // True when a column of the parameter is selected: ($1).a. It then has to have a type at once.
-static bool selects_column(const char *sql, int location) {
+bool selects_column(const char *sql, int location) {
     if (sql == nullptr || location < 0) return false;
     const char *at = sql + location + 1;
     at += strspn(at, "0123456789");
@@ -48,7 +35,7 @@ static bool selects_column(const char *sql, int location) {
 }
 
 // $n becomes a Param of the type known so far.
-static Node *reference_param(ParseState *parse, ParamRef *reference) {
+Node *reference_param(ParseState *parse, ParamRef *reference) {
     ParamTypes *types = types_of(parse);
     int number = reference->number;
     if (number < 1 || number > types->count)
@@ -73,13 +60,13 @@ static Node *reference_param(ParseState *parse, ParamRef *reference) {
 
 // True when the parser asks for text only because a column of a result has to have some type. Such
 // requests come after the expressions of a query were transformed, and from no place in the text.
-static bool is_last_resort(ParseState *parse, const Param *param, Oid target, int location) {
+bool is_last_resort(ParseState *parse, const Param *param, Oid target, int location) {
     return target == TEXTOID && location < 0 && parse->p_expr_kind == EXPR_KIND_NONE &&
            types_of(parse)->place[param->paramid - 1] == parse;
 }
 
 // An undecided parameter takes the type its place asks for.
-static Node *coerce_param(ParseState *parse, Param *param, Oid target, int32, int location) {
+Node *coerce_param(ParseState *parse, Param *param, Oid target, int32, int location) {
     if (param->paramkind != PARAM_EXTERN || param->paramtype != UNKNOWNOID) return nullptr;
     ParamTypes *types = types_of(parse);
     Oid *resolved = &types->resolved[param->paramid - 1];
@@ -103,14 +90,8 @@ static Node *coerce_param(ParseState *parse, Param *param, Oid target, int32, in
     return reinterpret_cast<Node *>(param);
 }
 
-void setup_param_hooks(ParseState *parse, void *types) {
-    parse->p_ref_hook_state = types;
-    parse->p_paramref_hook = reference_param;
-    parse->p_coerce_param_hook = coerce_param;
-}
-
 // True when a Param of the tree has another type than was resolved in the end.
-static bool finds_mismatch(Node *node, void *context) {
+bool finds_mismatch(Node *node, void *context) {
     if (node == nullptr) return false;
     if (IsA(node, Param)) {
         const Param *param = reinterpret_cast<Param *>(node);
@@ -123,6 +104,29 @@ static bool finds_mismatch(Node *node, void *context) {
     if (IsA(node, Query))
         return walk_query(reinterpret_cast<Query *>(node), finds_mismatch, context);
     return walk_expression(node, finds_mismatch, context);
+}
+
+} // namespace
+
+void init_param_types(ParamTypes *types, int count, const ParamValue *params) {
+    types->count = count;
+    types->params = params;
+    types->own = static_cast<Oid *>(palloc(sizeof(Oid) * count + 1));
+    types->weak = static_cast<bool *>(palloc(sizeof(bool) * count + 1));
+    types->resolved = static_cast<Oid *>(palloc(sizeof(Oid) * count + 1));
+    types->place = static_cast<ParseState **>(palloc0(sizeof(ParseState *) * count + 1));
+    types->again = false;
+    for (int i = 0; i < count; i++) {
+        types->own[i] = params[i].type;
+        types->weak[i] = params[i].weak;
+        types->resolved[i] = params[i].weak ? UNKNOWNOID : params[i].type;
+    }
+}
+
+void setup_param_hooks(ParseState *parse, void *types) {
+    parse->p_ref_hook_state = types;
+    parse->p_paramref_hook = reference_param;
+    parse->p_coerce_param_hook = coerce_param;
 }
 
 bool needs_second_pass(ParamTypes *types, List *queries) {

@@ -9,29 +9,13 @@
 
 namespace pllua_bg::pg {
 
-int setting_max_sessions = 16;
-int setting_max_sessions_per_role = 0;
-int setting_max_depth = 4;
-int setting_max_result_size = 0;
-int setting_max_queued = 200000;
-int setting_max_notifications = 10000;
-int setting_queue_size = 256;
-int setting_launch_wait = 5000;
-int setting_pool_size = 2;
-int setting_pool_lifetime = 3;
-int setting_pool_age = 3600;
-int setting_memory_limit = 1024 * 1024;
+namespace {
 
 // The library was loaded at the start of the server.
-static bool is_preloaded = false;
-
-char *setting_on_init = nullptr;
-char *setting_on_trusted_init = nullptr;
-char *setting_on_untrusted_init = nullptr;
-char *setting_on_common_init = nullptr;
+bool is_preloaded = false;
 
 // Without preloading nobody counts the sessions of other backends: who sets the limit is told.
-static bool check_role_limit(int *value, void **, GucSource source) {
+bool check_role_limit(int *value, void **, GucSource source) {
     if (*value == 0 || is_preloaded || source < PGC_S_TEST || MyBgworkerEntry != nullptr)
         return true;
     ereport(WARNING, (errmsg("pllua_bg.max_sessions_per_role has no effect"),
@@ -41,16 +25,16 @@ static bool check_role_limit(int *value, void **, GucSource source) {
 
 // Loading that has failed once, for want of memory, is done again; the server defines nothing
 // twice.
-static bool is_defined(const char *name) {
+bool is_defined(const char *name) {
     const struct config_generic *setting = find_setting(name);
     return setting != nullptr && !(setting->flags & GUC_CUSTOM_PLACEHOLDER);
 }
 
-template <class... Arguments> static void define_int(const char *name, Arguments... arguments) {
+template <class... Arguments> void define_int(const char *name, Arguments... arguments) {
     if (!is_defined(name)) DefineCustomIntVariable(name, arguments...);
 }
 
-static void define_session_settings() {
+void define_session_settings() {
     define_int("pllua_bg.max_sessions",
                "Sets the maximum number of background sessions of one backend.", nullptr,
                &setting_max_sessions, 16, 0, 1000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
@@ -85,9 +69,9 @@ static void define_session_settings() {
                nullptr);
 }
 
-static void assign_pool_size(int value, void *) { hooks.pool_size_changes(value); }
+void assign_pool_size(int value, void *) { hooks.pool_size_changes(value); }
 
-static void define_pool_settings() {
+void define_pool_settings() {
     define_int("pllua_bg.pool_size",
                "Sets how many idle sessions one backend keeps to use them again.", "0 keeps none.",
                &setting_pool_size, 2, 0, 100, PGC_SUSET, 0, nullptr, assign_pool_size, nullptr);
@@ -100,13 +84,13 @@ static void define_pool_settings() {
                nullptr);
 }
 
-static void define_start_code(const char *name, const char *description, char **variable) {
+void define_start_code(const char *name, const char *description, char **variable) {
     if (is_defined(name)) return;
     DefineCustomStringVariable(name, description, nullptr, variable, "", PGC_SUSET, 0, nullptr,
                                nullptr, nullptr);
 }
 
-static void define_language_settings() {
+void define_language_settings() {
     define_int("pllua_bg.memory_limit", "Sets the memory limit of each interpreter.",
                "0 means no limit.", &setting_memory_limit, 1024 * 1024, 0, MAX_KILOBYTES, PGC_SUSET,
                GUC_UNIT_KB, nullptr, nullptr, nullptr);
@@ -124,6 +108,41 @@ static void define_language_settings() {
         &setting_on_common_init);
 }
 
+PgBackgroundSettings own_pg_background = {16, 0, 65536};
+
+void define_unless_there(const char *name, const char *description, int *variable, int least,
+                         int most, int unit) {
+    define_int(name, description, nullptr, variable, *variable, least, most, PGC_USERSET, unit,
+               nullptr, nullptr, nullptr);
+}
+
+int read_setting(const char *name) {
+    const struct config_generic *setting = find_setting(name);
+    if (setting == nullptr || setting->vartype != PGC_INT)
+        elog(ERROR, "setting %s is not a number", name);
+    int value = *reinterpret_cast<const struct config_int *>(setting)->variable;
+    return (setting->flags & GUC_UNIT) == GUC_UNIT_KB ? value * 1024 : value;
+}
+
+} // namespace
+
+int setting_max_sessions = 16;
+int setting_max_sessions_per_role = 0;
+int setting_max_depth = 4;
+int setting_max_result_size = 0;
+int setting_max_queued = 200000;
+int setting_max_notifications = 10000;
+int setting_queue_size = 256;
+int setting_launch_wait = 5000;
+int setting_pool_size = 2;
+int setting_pool_lifetime = 3;
+int setting_pool_age = 3600;
+int setting_memory_limit = 1024 * 1024;
+char *setting_on_init = nullptr;
+char *setting_on_trusted_init = nullptr;
+char *setting_on_untrusted_init = nullptr;
+char *setting_on_common_init = nullptr;
+
 void define_settings() {
     is_preloaded = process_shared_preload_libraries_in_progress;
     define_session_settings();
@@ -131,22 +150,6 @@ void define_settings() {
     define_language_settings();
     define_fault_settings();
     MarkGUCPrefixReserved("pllua_bg");
-}
-
-static PgBackgroundSettings own_pg_background = {16, 0, 65536};
-
-static void define_unless_there(const char *name, const char *description, int *variable, int least,
-                                int most, int unit) {
-    define_int(name, description, nullptr, variable, *variable, least, most, PGC_USERSET, unit,
-               nullptr, nullptr, nullptr);
-}
-
-static int read_setting(const char *name) {
-    const struct config_generic *setting = find_setting(name);
-    if (setting == nullptr || setting->vartype != PGC_INT)
-        elog(ERROR, "setting %s is not a number", name);
-    int value = *reinterpret_cast<const struct config_int *>(setting)->variable;
-    return (setting->flags & GUC_UNIT) == GUC_UNIT_KB ? value * 1024 : value;
 }
 
 PgBackgroundSettings pg_background_settings() {

@@ -28,7 +28,7 @@ bool begin_poll() {
     if (undecided) in_vain = 0;
     undecided = false;
     if (to_skip > 0) {
-        --to_skip;
+        to_skip--;
         return false;
     }
     undecided = true;
@@ -40,6 +40,9 @@ void end_poll_in_vain() {
     in_vain = Min(in_vain + 1, 5);
     to_skip = Min((1 << in_vain) - 2, kMostSkipped);
 }
+
+uint32 events[] = {WAIT_EVENT_BGWORKER_STARTUP, kWaitReceive,     kWaitSend, WAIT_EVENT_CLIENT_READ,
+                   WAIT_EVENT_BGWORKER_STARTUP, PG_WAIT_EXTENSION};
 
 } // namespace
 
@@ -61,10 +64,6 @@ bool poll_again(Poll *poll) {
     (void)sched_yield();
     return true;
 }
-
-static uint32 events[] = {
-    WAIT_EVENT_BGWORKER_STARTUP, kWaitReceive,     kWaitSend, WAIT_EVENT_CLIENT_READ,
-    WAIT_EVENT_BGWORKER_STARTUP, PG_WAIT_EXTENSION};
 
 void name_wait_events() {
     static const char *const names[] = {"PlluaBgStart", "PlluaBgResult", "PlluaBgRoom",

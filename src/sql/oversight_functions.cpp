@@ -27,12 +27,11 @@ PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_terminate)
 
 namespace pllua_bg::sql {
 
-// How long a signal waits for a worker that is starting, in milliseconds.
-static constexpr int kMostWait = 1000;
-
-static constexpr int kOwn = -1;
-
 namespace {
+
+// How long a signal waits for a worker that is starting, in milliseconds.
+constexpr int kMostWait = 1000;
+constexpr int kOwn = -1;
 
 // A row of bg.sessions being made. Trivial, lives in the frame of its maker.
 struct Row {
@@ -42,15 +41,13 @@ struct Row {
     int n;
 };
 
-} // namespace
-
-static void put(Row *row, Datum value, bool isnull = false) {
+void put(Row *row, Datum value, bool isnull = false) {
     row->values[row->n] = value;
     row->nulls[row->n++] = isnull;
 }
 
 // Null for no text, and for an empty one.
-static void put_text(Row *row, const char *text) {
+void put_text(Row *row, const char *text) {
     if (text == nullptr || *text == '\0') {
         put(row, 0, true);
         return;
@@ -61,25 +58,25 @@ static void put_text(Row *row, const char *text) {
 
 // Databases share the names of databases and roles, which are in the encodings of those who gave
 // them.
-static void put_database(Row *row, Oid database) {
+void put_database(Row *row, Oid database) {
     const char *name = get_database_name(database);
     const bool isnull = name == nullptr;
     put(row, isnull ? 0 : CStringGetTextDatum(pg::text_from(name, PG_SQL_ASCII)), isnull);
 }
 
 // The type of the column shows a name as it is.
-static void put_role(Row *row, Oid role) {
+void put_role(Row *row, Oid role) {
     const char *name = GetUserNameFromId(role, true);
     const bool isnull = name != nullptr && strcmp(pg::text_from(name, PG_SQL_ASCII), name) != 0;
     put(row, ObjectIdGetDatum(role), isnull);
 }
 
-static void put_transaction(Row *row, char transaction) {
+void put_transaction(Row *row, char transaction) {
     const char text[2] = {transaction, '\0'};
     put_text(row, text);
 }
 
-static void put_progress(Row *row, const session::Progress *progress) {
+void put_progress(Row *row, const session::Progress *progress) {
     const bool isnull = progress == nullptr;
     put(row, isnull ? 0 : Float8GetDatum(progress->done), isnull);
     const bool no_total = isnull || std::isnan(progress->total);
@@ -87,7 +84,7 @@ static void put_progress(Row *row, const session::Progress *progress) {
     put_text(row, isnull ? nullptr : progress->message);
 }
 
-static void put_session(session::Session *session, void *argument) {
+void put_session(session::Session *session, void *argument) {
     const auto *target = static_cast<const Target *>(argument);
     session::Status now = session::status(session);
     if (!has_privs_of_role(GetUserId(), now.user)) return;
@@ -110,7 +107,7 @@ static void put_session(session::Session *session, void *argument) {
     tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);
 }
 
-static session::State state_of(const session::SlotEntry *entry) {
+session::State state_of(const session::SlotEntry *entry) {
     const session::WorkerReport *report = &entry->report;
     if (!report->ready) return session::State::kStarting;
     return report->running != 0 || entry->sent > report->finished ? session::State::kBusy
@@ -119,7 +116,7 @@ static session::State state_of(const session::SlotEntry *entry) {
 
 // As pg_stat_activity does it: who it is, and for the role itself and those who may read everything
 // what it does.
-static void put_other(const Target *target, const session::SlotEntry *entry) {
+void put_other(const Target *target, const session::SlotEntry *entry) {
     const bool visible = has_privs_of_role(GetUserId(), entry->user) ||
                          has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
     const session::WorkerReport *report = &entry->report;
@@ -141,21 +138,21 @@ static void put_other(const Target *target, const session::SlotEntry *entry) {
     tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);
 }
 
-static bool is_session_worker(int pid) {
+bool is_session_worker(int pid) {
     const char *type = GetBackgroundWorkerTypeByPid(pid);
     return type != nullptr && strcmp(type, session::kWorkerType) == 0;
 }
 
 // True when the server can decide who may signal it: only superusers may signal what has no role
 // yet.
-static bool can_be_signalled(int pid) {
+bool can_be_signalled(int pid) {
     const PGPROC *proc = BackendPidGetProc(pid);
     return proc != nullptr && (OidIsValid(proc->roleId) || superuser());
 }
 
 // What has just been launched becomes a backend, which the server can signal, in some milliseconds;
 // a job does when its transaction has committed. Errors: pg 55000, interrupts.
-static void await_backend(int pid) {
+void await_backend(int pid) {
     const TimestampTz end = GetCurrentTimestamp() + kMostWait * INT64CONST(1000);
     while (!can_be_signalled(pid) && is_session_worker(pid)) {
         const long rest = pg::milliseconds_until(end);
@@ -167,7 +164,7 @@ static void await_backend(int pid) {
 }
 
 // Signals the worker of a session of another backend by the server's own function and rules.
-static void signal_other(int pid, Datum (*send)(FunctionCallInfo fcinfo)) {
+void signal_other(int pid, Datum (*send)(FunctionCallInfo fcinfo)) {
     await_backend(pid);
     // The server's function would only warn.
     if (BackendPidGetProc(pid) == nullptr ||
@@ -176,7 +173,7 @@ static void signal_other(int pid, Datum (*send)(FunctionCallInfo fcinfo)) {
                         errmsg("background session with PID %d has ended", pid)));
 }
 
-static int pid_argument(FunctionCallInfo fcinfo) {
+int pid_argument(FunctionCallInfo fcinfo) {
     if (PG_ARGISNULL(0))
         ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("pid must not be null")));
     return PG_GETARG_INT32(0);
@@ -184,7 +181,7 @@ static int pid_argument(FunctionCallInfo fcinfo) {
 
 // The session of this backend with this pid; nullptr when it is one of another backend. Errors: pg
 // 42501, 42704 (no session).
-static session::Session *own_or_other(int pid) {
+session::Session *own_or_other(int pid) {
     session::Session *session = session::find(pid, true);
     if (session != nullptr)
         session::check_owner(session);
@@ -195,13 +192,15 @@ static session::Session *own_or_other(int pid) {
 }
 
 // By `own` when it is a session of this backend, else by the server's function `other`.
-static void signal_session(int pid, void (*own)(session::Session *session),
-                           Datum (*other)(FunctionCallInfo fcinfo)) {
+void signal_session(int pid, void (*own)(session::Session *session),
+                    Datum (*other)(FunctionCallInfo fcinfo)) {
     if (session::Session *session = own_or_other(pid))
         own(session);
     else
         signal_other(pid, other);
 }
+
+} // namespace
 
 } // namespace pllua_bg::sql
 

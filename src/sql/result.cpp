@@ -14,31 +14,9 @@ extern "C" {
 
 namespace pllua_bg::sql {
 
-Target open_target(FunctionCallInfo fcinfo) {
-    auto *info = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-    if (info == nullptr || !IsA(info, ReturnSetInfo) || !(info->allowedModes & SFRM_Materialize))
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("set-valued function called in context that cannot accept a set")));
-    if (info->expectedDesc == nullptr)
-        ereport(
-            ERROR,
-            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-             errmsg("function returning record called in context that cannot accept type record"),
-             errhint(
-                 "Try calling the function in the FROM clause using a column definition list.")));
-    MemoryContext old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
-    Target target;
-    target.store =
-        tuplestore_begin_heap((info->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
-    target.descriptor = CreateTupleDescCopy(info->expectedDesc);
-    info->returnMode = SFRM_Materialize;
-    info->setResult = target.store;
-    info->setDesc = target.descriptor;
-    MemoryContextSwitchTo(old);
-    return target;
-}
+namespace {
 
-[[noreturn]] static void type_mismatch(const char *detail) {
+[[noreturn]] void type_mismatch(const char *detail) {
     ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
                     errmsg("result rowtype does not match the specified FROM clause rowtype"),
                     errdetail("%s", detail)));
@@ -46,7 +24,7 @@ Target open_target(FunctionCallInfo fcinfo) {
 }
 
 // Finds out which columns came in binary and have a type that is defined otherwise here.
-static void settle_columns(const session::StatementResult *statement) {
+void settle_columns(const session::StatementResult *statement) {
     AcceptInvalidationMessages();
     for (int i = 0; i < statement->ncolumns; i++) {
         session::Column *column = &statement->columns[i];
@@ -58,15 +36,15 @@ static void settle_columns(const session::StatementResult *statement) {
 }
 
 // True when a column is what is wanted, without conversion.
-static bool same_type(const session::Column *column, Oid wanted) {
+bool same_type(const session::Column *column, Oid wanted) {
     return column->as_text || column->foreign != nullptr ? wanted == TEXTOID || wanted == VARCHAROID
                                                          : IsBinaryCoercible(column->type, wanted);
 }
 
 // Input functions for the columns that came as text and are wanted as what they are; InvalidOid
 // elsewhere.
-static FmgrInfo *match_columns(const session::StatementResult *statement, TupleDesc wanted,
-                               Oid **elements) {
+FmgrInfo *match_columns(const session::StatementResult *statement, TupleDesc wanted,
+                        Oid **elements) {
     if (wanted->natts != statement->ncolumns)
         type_mismatch(psprintf("The result has %d columns, the column definition list has %d.",
                                statement->ncolumns, wanted->natts));
@@ -90,8 +68,8 @@ static FmgrInfo *match_columns(const session::StatementResult *statement, TupleD
     return inputs;
 }
 
-static void convert_row(TupleTableSlot *slot, const session::Column *columns,
-                        const FmgrInfo *inputs, const Oid *elements) {
+void convert_row(TupleTableSlot *slot, const session::Column *columns, const FmgrInfo *inputs,
+                 const Oid *elements) {
     for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++) {
         if (slot->tts_isnull[i]) continue;
         if (columns[i].foreign != nullptr)
@@ -105,7 +83,7 @@ static void convert_row(TupleTableSlot *slot, const session::Column *columns,
 }
 
 // True when the tuples of the statement are tuples of the target as they are.
-static bool same_layout(const session::StatementResult *statement, TupleDesc wanted) {
+bool same_layout(const session::StatementResult *statement, TupleDesc wanted) {
     if (wanted->natts != statement->ncolumns) return false;
     for (int i = 0; i < wanted->natts; i++) {
         Form_pg_attribute from = TupleDescAttr(statement->descriptor, i);
@@ -119,7 +97,7 @@ static bool same_layout(const session::StatementResult *statement, TupleDesc wan
 }
 
 // Puts the rows that the reader has; they are as they are wanted.
-static void put_plain(session::TupleReader *reader, TupleTableSlot *slot, const Target *target) {
+void put_plain(session::TupleReader *reader, TupleTableSlot *slot, const Target *target) {
     while (MinimalTuple tuple = session::next_tuple(reader)) {
         ExecStoreMinimalTuple(tuple, slot, false);
         tuplestore_puttupleslot(target->store, slot);
@@ -127,15 +105,14 @@ static void put_plain(session::TupleReader *reader, TupleTableSlot *slot, const 
     }
 }
 
-static void put_converted(TupleTableSlot *slot, const Target *target,
-                          const session::Column *columns, const FmgrInfo *inputs,
-                          const Oid *elements) {
+void put_converted(TupleTableSlot *slot, const Target *target, const session::Column *columns,
+                   const FmgrInfo *inputs, const Oid *elements) {
     slot_getallattrs(slot);
     convert_row(slot, columns, inputs, elements);
     tuplestore_putvalues(target->store, target->descriptor, slot->tts_values, slot->tts_isnull);
 }
 
-static void put_rows(session::StatementResult *statement, const Target *target) {
+void put_rows(session::StatementResult *statement, const Target *target) {
     TupleTableSlot *slot = MakeSingleTupleTableSlot(statement->descriptor, &TTSOpsMinimalTuple);
     session::TupleReader *reader = session::open_reader(statement, CurrentMemoryContext);
     settle_columns(statement);
@@ -161,7 +138,7 @@ static void put_rows(session::StatementResult *statement, const Target *target) 
 }
 
 // Raises unless the rows, or the tag, fit the target.
-static void check_target(const session::StatementResult *statement, const Target *target) {
+void check_target(const session::StatementResult *statement, const Target *target) {
     TupleDesc wanted = target->descriptor;
     Oid *elements;
     settle_columns(statement);
@@ -171,7 +148,7 @@ static void check_target(const session::StatementResult *statement, const Target
         type_mismatch("The statement returns no rows; its command tag is one column of type text.");
 }
 
-static void put_tag(const session::StatementResult *statement, const Target *target) {
+void put_tag(const session::StatementResult *statement, const Target *target) {
     TupleDesc wanted = target->descriptor;
     Datum value = CStringGetTextDatum(statement->tag);
     bool isnull = false;
@@ -179,7 +156,7 @@ static void put_tag(const session::StatementResult *statement, const Target *tar
 }
 
 // Raises the error of a failed command again, after forgetting the command.
-[[noreturn]] static void raise_error(session::Session *session, session::Command *command) {
+[[noreturn]] void raise_error(session::Session *session, session::Command *command) {
     // The position counts in the command's text, not in that of the statement that asks for the
     // result.
     if (command->error->cursorpos > 0 && command->error->internalquery == nullptr) {
@@ -192,21 +169,21 @@ static void put_tag(const session::StatementResult *statement, const Target *tar
     pg::rethrow(error);
 }
 
-static void wait_or_raise(const session::WaitFor &wait, double timeout) {
+void wait_or_raise(const session::WaitFor &wait, double timeout) {
     if (session::wait_any(&wait, 1, timeout) < 0)
         ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
                         errmsg("canceling wait for a background session due to timeout")));
 }
 
 // Seconds until then; negative for no limit.
-static double seconds_until(double timeout, TimestampTz end) {
+double seconds_until(double timeout, TimestampTz end) {
     return timeout < 0 ? timeout : static_cast<double>(Max(end - GetCurrentTimestamp(), 0)) / 1e6;
 }
 
 // Waits for the command, and puts the rows of its first statement while they come: the session
 // keeps them, too, in case that we are interrupted. True when these were all there is to put.
-static bool put_meanwhile(session::Session *session, const session::Command *wanted,
-                          const Target *target, double timeout) {
+bool put_meanwhile(session::Session *session, const session::Command *wanted, const Target *target,
+                   double timeout) {
     const TimestampTz end = GetCurrentTimestamp() + static_cast<int64>(Min(timeout, 1e9) * 1e6);
     session::WaitFor wait = {session, wanted->id, true};
     wait_or_raise(wait, timeout);
@@ -231,6 +208,32 @@ static bool put_meanwhile(session::Session *session, const session::Command *wan
         return true;
     tuplestore_clear(target->store);
     return false;
+}
+
+} // namespace
+
+Target open_target(FunctionCallInfo fcinfo) {
+    auto *info = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    if (info == nullptr || !IsA(info, ReturnSetInfo) || !(info->allowedModes & SFRM_Materialize))
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("set-valued function called in context that cannot accept a set")));
+    if (info->expectedDesc == nullptr)
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("function returning record called in context that cannot accept type record"),
+             errhint(
+                 "Try calling the function in the FROM clause using a column definition list.")));
+    MemoryContext old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
+    Target target;
+    target.store =
+        tuplestore_begin_heap((info->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+    target.descriptor = CreateTupleDescCopy(info->expectedDesc);
+    info->returnMode = SFRM_Materialize;
+    info->setResult = target.store;
+    info->setDesc = target.descriptor;
+    MemoryContextSwitchTo(old);
+    return target;
 }
 
 void return_result(FunctionCallInfo fcinfo, session::Session *session, double timeout) {

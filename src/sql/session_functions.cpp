@@ -23,7 +23,9 @@ PLLUA_BG_SQL_FUNCTION(pllua_bg_sql_notifications)
 
 namespace pllua_bg::sql {
 
-static session::Session *session_argument(FunctionCallInfo fcinfo) {
+namespace {
+
+session::Session *session_argument(FunctionCallInfo fcinfo) {
     int pid = PG_GETARG_INT32(0);
     session::Session *session = session::find(pid, true);
     if (session == nullptr)
@@ -33,12 +35,12 @@ static session::Session *session_argument(FunctionCallInfo fcinfo) {
     return session;
 }
 
-static char *text_argument(FunctionCallInfo fcinfo, int number) {
+char *text_argument(FunctionCallInfo fcinfo, int number) {
     return PG_ARGISNULL(number) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(number));
 }
 
 // A number of seconds; -1 for a null.
-static double timeout_argument(FunctionCallInfo fcinfo, int number, const char *name) {
+double timeout_argument(FunctionCallInfo fcinfo, int number, const char *name) {
     if (PG_ARGISNULL(number)) return -1;
     const double seconds = PG_GETARG_FLOAT8(number);
     if (!(seconds >= 0))
@@ -47,7 +49,7 @@ static double timeout_argument(FunctionCallInfo fcinfo, int number, const char *
     return seconds;
 }
 
-static Size queue_size_argument(FunctionCallInfo fcinfo, int number) {
+Size queue_size_argument(FunctionCallInfo fcinfo, int number) {
     if (PG_ARGISNULL(number)) return 0;
     const int bytes = PG_GETARG_INT32(number);
     if (bytes <= 0)
@@ -57,7 +59,7 @@ static Size queue_size_argument(FunctionCallInfo fcinfo, int number) {
 }
 
 // 'name=value' strings, as in pg_proc.proconfig.
-static void settings_argument(ArrayType *array, session::LaunchOptions *options) {
+void settings_argument(ArrayType *array, session::LaunchOptions *options) {
     Datum *elements;
     bool *nulls;
     int count;
@@ -81,7 +83,7 @@ static void settings_argument(ArrayType *array, session::LaunchOptions *options)
     options->setting_values = values;
 }
 
-static session::OnExit on_exit_argument(const char *word) {
+session::OnExit on_exit_argument(const char *word) {
     if (word == nullptr || strcmp(word, "finish") == 0) return session::OnExit::kFinish;
     if (strcmp(word, "cancel") == 0) return session::OnExit::kCancel;
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -90,7 +92,7 @@ static session::OnExit on_exit_argument(const char *word) {
 }
 
 // The variadic arguments from `first` on. Untyped literals take the type the statement wants.
-static int param_arguments(FunctionCallInfo fcinfo, int first, session::Param **params) {
+int param_arguments(FunctionCallInfo fcinfo, int first, session::Param **params) {
     Datum *values;
     bool *nulls;
     Oid *types;
@@ -109,11 +111,13 @@ static int param_arguments(FunctionCallInfo fcinfo, int first, session::Param **
     return Max(count, 0);
 }
 
-static void require(FunctionCallInfo fcinfo, int number, const char *name) {
+void require(FunctionCallInfo fcinfo, int number, const char *name) {
     if (PG_ARGISNULL(number))
         ereport(ERROR,
                 (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
 }
+
+} // namespace
 
 } // namespace pllua_bg::sql
 

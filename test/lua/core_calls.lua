@@ -1,6 +1,6 @@
 -- Calls every function of 'bg.core' that lua/ calls, in the ways in which it does, and tells of each call what it
 -- took and gave, a line each. The fake core has to tell the same as the real one: core_calls_test.lua,
--- test/tap/100_fake_core.pl.
+-- test/tap/101_fake_core.pl.
 -- Called with the core and with texts of commands: ok, failing, slow, several, parameter.
 
 -- What lua/ compares with words, by the name of the field or of the function.

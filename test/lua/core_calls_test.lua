@@ -1,5 +1,5 @@
 -- core_calls.lua calls the whole of what lua/ calls, and the fake core has it. That it is like the real one:
--- test/tap/100_fake_core.pl.
+-- test/tap/101_fake_core.pl.
 local lu = require 'luaunit'
 local core = require 'fake_core'
 local core_calls = require 'core_calls'
