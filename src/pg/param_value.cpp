@@ -91,9 +91,9 @@ bool to_float4(double wide, Datum *result, Refusal *refusal) {
 Datum number_as_text(const ParamValue *param) {
     char text[64];
     if (param->type == INT8OID) {
-        pg_snprintf(text, sizeof text, INT64_FORMAT, DatumGetInt64(param->value));
+        snprintf(text, sizeof text, INT64_FORMAT, DatumGetInt64(param->value));
     } else {
-        pg_snprintf(text, sizeof text, "%.14g", DatumGetFloat8(param->value));
+        snprintf(text, sizeof text, "%.14g", DatumGetFloat8(param->value));
         if (text[strspn(text, "-0123456789")] == '\0') strlcat(text, ".0", sizeof text);
     }
     return PointerGetDatum(cstring_to_text(text));
