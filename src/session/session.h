@@ -42,8 +42,10 @@ Session *launch(const LaunchOptions &options);
 int launch_for_pid(const LaunchOptions &options);
 
 // The session of this backend whose worker has this pid; nullptr when there is none. Waits for the
-// pid of sessions that are still starting only when `wait_for_start`. Errors: pg (interrupts).
-Session *find(int pid, bool wait_for_start);
+// pid of sessions that are still starting. Errors: pg (interrupts).
+Session *find(int pid);
+// True when the worker of a session of this backend is known to have this pid. Errors: none.
+bool is_own_worker(int pid);
 // The session whose number (see number()) this is; nullptr when it is gone. Handles in Lua keep the
 // number, never the pointer.
 Session *by_number(uint64 number);

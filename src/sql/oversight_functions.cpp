@@ -182,7 +182,7 @@ int pid_argument(FunctionCallInfo fcinfo) {
 // The session of this backend with this pid; nullptr when it is one of another backend. Errors: pg
 // 42501, 42704 (no session).
 session::Session *own_or_other(int pid) {
-    session::Session *session = session::find(pid, true);
+    session::Session *session = session::find(pid);
     if (session != nullptr)
         session::check_owner(session);
     else if (!is_session_worker(pid))

@@ -31,7 +31,8 @@ void settle_columns(const session::StatementResult *statement) {
         if (column->as_text || column->definitions_length == 0) continue;
         session::RowDefinition *there =
             session::read_definitions(column->definitions, column->definitions_length);
-        column->foreign = session::definitions_hold(there) ? nullptr : there;
+        column->foreign =
+            session::definitions_hold(there, session::is_own_worker) ? nullptr : there;
     }
 }
 

@@ -27,7 +27,7 @@ namespace {
 
 session::Session *session_argument(FunctionCallInfo fcinfo) {
     int pid = PG_GETARG_INT32(0);
-    session::Session *session = session::find(pid, true);
+    session::Session *session = session::find(pid);
     if (session == nullptr)
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                         errmsg("PID %d is not a background session of this backend", pid)));

@@ -118,7 +118,7 @@ int find(lua_State *L) {
     session::Session *session = nullptr;
     if (pid > 0 && pid <= PG_INT32_MAX) {
         pg::call_own_subxact(L, [&] {
-            session = session::find(static_cast<int>(pid), true);
+            session = session::find(static_cast<int>(pid));
             if (session != nullptr) session::check_owner(session);
         });
     }

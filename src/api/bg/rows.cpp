@@ -95,7 +95,8 @@ void resolve_type(RowSource *source, int number) {
     const session::Column &column = source->info[number];
     TextColumn *text = &source->columns[number];
     text->definitions = session::read_definitions(column.definitions, column.definitions_length);
-    const bool holds = !column.changed && session::definitions_hold(text->definitions);
+    const bool holds =
+        !column.changed && session::definitions_hold(text->definitions, session::is_own_worker);
     if (!column.as_text) {
         text->foreign = !holds;
         if (text->foreign) set_type(source, number, TEXTOID, -1);
@@ -177,7 +178,8 @@ static Datum convert_value(const RowSource *source, int number, Datum value) {
     if (column->foreign)
         return CStringGetTextDatum(session::text_by_definition(value, column->definitions));
     // The rows before had the type.
-    if (!(info->as_text && !column->convert) && !session::definitions_hold(column->definitions))
+    if (!(info->as_text && !column->convert) &&
+        !session::definitions_hold(column->definitions, session::is_own_worker))
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                         errmsg("type %s was changed while rows of it were read", info->type_name)));
     if (!column->convert) return value;

@@ -111,15 +111,21 @@ static Session *look_for(int wanted, Session **starting) {
     return ended;
 }
 
-Session *find(int wanted, bool wait_for_start) {
+Session *find(int wanted) {
     for (;;) {
         Session *starting;
         Session *found = look_for(wanted, &starting);
-        if (found != nullptr || starting == nullptr || !wait_for_start) return found;
+        if (found != nullptr || starting == nullptr) return found;
         receive_all();
         if (known_pid(starting) == 0 && !is_gone(starting))
             (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
     }
+}
+
+bool is_own_worker(int pid) {
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        if (known_pid(session) == pid) return true;
+    return false;
 }
 
 Status status(Session *session) {

@@ -7,7 +7,6 @@
 
 #include "pg/compat.h"
 #include "pg/open_type.h"
-#include "session/session.h"
 
 extern "C" {
 #include "access/detoast.h"
@@ -121,23 +120,23 @@ bool same_columns(TupleDesc here, TupleDesc there) {
 }
 
 // True when a session of ours holds a lock that keeps us from looking at the relation.
-bool is_held_by_session(Oid relation) {
+bool is_held_by_session(Oid relation, bool (*is_own_worker)(int pid)) {
     LOCKTAG tag;
     int count;
     SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
     const VirtualTransactionId *holders = GetLockConflicts(&tag, AccessShareLock, &count);
     for (int i = 0; i < count; i++) {
         const int pid = pg::pid_of_transaction(holders[i]);
-        if (pid != 0 && find(pid, false) != nullptr) return true;
+        if (pid != 0 && is_own_worker(pid)) return true;
     }
     return false;
 }
 
-bool holds(RowDefinition *definition) {
+bool holds(RowDefinition *definition, bool (*is_own_worker)(int pid)) {
     if (get_typtype(definition->type) != TYPTYPE_COMPOSITE) return false;
     // While the cache has the definition nobody has to be asked.
     const bool known = lookup_type_cache(definition->type, 0)->tupDesc != nullptr;
-    if (!known && is_held_by_session(definition->relation)) return false;
+    if (!known && is_held_by_session(definition->relation, is_own_worker)) return false;
     const TypeCacheEntry *entry = lookup_type_cache(definition->type, TYPECACHE_TUPDESC);
     if (entry->tupDesc == nullptr) return false;
     if (entry->tupDesc_identifier == definition->identifier) return true;
@@ -252,9 +251,9 @@ RowDefinition *read_definitions(const char *bytes, Size length) {
     return first;
 }
 
-bool definitions_hold(RowDefinition *definitions) {
+bool definitions_hold(RowDefinition *definitions, bool (*is_own_worker)(int pid)) {
     for (; definitions != nullptr; definitions = definitions->next)
-        if (!holds(definitions)) return false;
+        if (!holds(definitions, is_own_worker)) return false;
     return true;
 }
 

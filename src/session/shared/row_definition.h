@@ -33,8 +33,9 @@ void write_definitions(StringInfo message, Oid type);
 RowDefinition *read_definitions(const char *bytes, Size length);
 
 // True when all types are defined here as there. False also when only a session of ours could let
-// us look: it has the type open. Errors: pg (catalog access; waits for locks of others).
-bool definitions_hold(RowDefinition *definitions);
+// us look: it has the type open; who they are says session::is_own_worker. Errors: pg (catalog
+// access; waits for locks of others).
+bool definitions_hold(RowDefinition *definitions, bool (*is_own_worker)(int pid));
 
 // The text form of a value in binary whose type is not defined here as there. Allocates in
 // CurrentMemoryContext. Errors: pg.

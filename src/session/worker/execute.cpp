@@ -38,9 +38,7 @@ struct CommandRun {
     bool usage;
 };
 
-} // namespace
-
-static void start_statement_timer() {
+void start_statement_timer() {
     if (StatementTimeout > 0) {
         if (!get_timeout_active(STATEMENT_TIMEOUT))
             enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
@@ -49,24 +47,17 @@ static void start_statement_timer() {
     }
 }
 
-static void stop_statement_timer() {
+void stop_statement_timer() {
     if (get_timeout_active(STATEMENT_TIMEOUT)) disable_timeout(STATEMENT_TIMEOUT, false);
 }
 
-static void begin_transaction_command() {
+void begin_transaction_command() {
     if (!worker.in_command) StartTransactionCommand();
     worker.in_command = true;
     start_statement_timer();
 }
 
-void end_transaction_command() {
-    stop_statement_timer();
-    if (!worker.in_command) return;
-    CommitTransactionCommand();
-    worker.in_command = false;
-}
-
-static void log_statement_if_wanted(CommandRun *run) {
+void log_statement_if_wanted(CommandRun *run) {
     if (log_statement == LOGSTMT_NONE) return;
     ListCell *cell;
     bool wanted = log_statement == LOGSTMT_ALL;
@@ -77,7 +68,7 @@ static void log_statement_if_wanted(CommandRun *run) {
     run->logged = true;
 }
 
-static void log_duration_if_wanted(const CommandRun *run) {
+void log_duration_if_wanted(const CommandRun *run) {
     char duration[32];
     switch (check_log_duration(duration, run->logged)) {
     case 1: ereport(LOG, (errmsg("duration: %s ms", duration), errhidestmt(true))); break;
@@ -89,7 +80,7 @@ static void log_duration_if_wanted(const CommandRun *run) {
     if (run->usage) ShowUsage("QUERY STATISTICS");
 }
 
-static bool ends_transaction(const Node *statement) {
+bool ends_transaction(const Node *statement) {
     if (!IsA(statement, TransactionStmt)) return false;
     switch (reinterpret_cast<const TransactionStmt *>(statement)->kind) {
     case TRANS_STMT_COMMIT:
@@ -100,12 +91,12 @@ static bool ends_transaction(const Node *statement) {
     }
 }
 
-static bool is_commit(const Node *statement) {
+bool is_commit(const Node *statement) {
     return IsA(statement, TransactionStmt) &&
            reinterpret_cast<const TransactionStmt *>(statement)->kind == TRANS_STMT_COMMIT;
 }
 
-static void check_transaction_state(const CommandRun *run, const Node *statement) {
+void check_transaction_state(const CommandRun *run, const Node *statement) {
     if (!IsAbortedTransactionBlockState()) return;
     const bool ends = ends_transaction(statement) && run->command->nparams == 0;
     ErrorData *deadlock = worker.deadlock;
@@ -125,7 +116,7 @@ static void check_transaction_state(const CommandRun *run, const Node *statement
              "current transaction is aborted, commands ignored until end of transaction block")));
 }
 
-static void refuse_unsupported(const Node *statement) {
+void refuse_unsupported(const Node *statement) {
     if (!IsA(statement, CopyStmt)) return;
     const auto *copy = reinterpret_cast<const CopyStmt *>(statement);
     if (copy->is_from && copy->filename == nullptr)
@@ -136,76 +127,19 @@ static void refuse_unsupported(const Node *statement) {
 
 // A worker may listen because its loop serves notifications; the server leaves that to whoever can
 // promise it.
-static bool run_listen(const Node *statement, QueryCompletion *completion) {
+bool run_listen(const Node *statement, QueryCompletion *completion) {
     if (!IsA(statement, ListenStmt)) return false;
     Async_Listen(reinterpret_cast<const ListenStmt *>(statement)->conditionname);
     SetQueryCompletion(completion, CMDTAG_LISTEN, 0);
     return true;
 }
 
-bool push_snapshot_to_analyze(const CommandMessage *command, RawStmt *statement) {
-    if (command->nparams == 0 && !analyze_requires_snapshot(statement)) return false;
-    PushActiveSnapshot(GetTransactionSnapshot());
-    return true;
-}
-
-// The launcher may send a value of a type that its transaction has made and not committed, or that
-// is changed before the value is here.
-void check_param_types(const CommandMessage *command) {
-    for (uint32 i = 0; i < command->nparams; i++) {
-        Oid type = command->params[i].type;
-        const bool exists = SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type));
-        if (exists && definitions_hold(command->definitions[i])) continue;
-        if (exists)
-            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                            errmsg("type %s of parameter $%u has been changed since it was sent",
-                                   format_type_be(type), i + 1)));
-        ereport(
-            ERROR,
-            (errcode(ERRCODE_UNDEFINED_OBJECT),
-             errmsg("type of parameter $%u does not exist for the background session", i + 1),
-             errhint(
-                 "A type can be used in a background session once its creation is committed.")));
-    }
-}
-
-// Raises when there are more values than the statement has parameters.
-static void check_param_count(const pg::ParamTypes *types) {
-    int wanted = types->count;
-    while (wanted > 0 && types->place[wanted - 1] == nullptr) wanted--;
-    if (wanted < types->count)
-        ereport(ERROR,
-                (errcode(ERRCODE_SYNTAX_ERROR),
-                 errmsg("wrong number of parameters: expected %d, got %d", wanted, types->count)));
-}
-
-// Analyses and plans; *bound gets the values of the parameters.
-static List *plan_statement(const CommandRun *run, RawStmt *statement, ParamListInfo *bound) {
-    const CommandMessage *command = run->command;
-    const bool snapshot = push_snapshot_to_analyze(command, statement);
-    List *queries;
-    if (command->nparams > 0) {
-        check_param_types(command);
-        pg::ParamTypes types;
-        pg::init_param_types(&types, static_cast<int>(command->nparams), command->params);
-        queries = pg::analyze_with_params(statement, command->sql, &types);
-        check_param_count(&types);
-        *bound = pg::bind_params(&types, command->params);
-    } else {
-        queries = pg_analyze_and_rewrite_fixedparams(statement, command->sql, nullptr, 0, nullptr);
-    }
-    List *plans = pg_plan_queries(queries, command->sql, CURSOR_OPT_PARALLEL_OK, *bound);
-    if (snapshot) PopActiveSnapshot();
-    CHECK_FOR_INTERRUPTS();
-    return plans;
-}
-
 // Plans a statement and starts the portal that runs it.
-static Portal open_portal(const CommandRun *run, RawStmt *statement, CommandTag tag) {
+Portal open_portal(const CommandRun *run, RawStmt *statement, CommandTag tag) {
     ParamListInfo bound = nullptr;
     Portal portal;
     if (run->prepared == nullptr) {
-        List *plans = plan_statement(run, statement, &bound);
+        List *plans = plan_statement(run->command, statement, &bound);
         portal = CreatePortal("", true, true);
         pg::define_portal(portal, run->sql, tag, plans, nullptr);
     } else {
@@ -220,7 +154,7 @@ static Portal open_portal(const CommandRun *run, RawStmt *statement, CommandTag 
     return portal;
 }
 
-static void run_portal(const CommandRun *run, Portal portal, QueryCompletion *completion) {
+void run_portal(const CommandRun *run, Portal portal, QueryCompletion *completion) {
     DestReceiver *receiver = (run->command->flags & kQuiet) ? None_Receiver : make_row_receiver();
     MemoryContextSwitchTo(CurTransactionContext);
     pg::run_portal(portal, receiver, completion);
@@ -229,7 +163,7 @@ static void run_portal(const CommandRun *run, Portal portal, QueryCompletion *co
 }
 
 // What follows a statement, before its tag is sent: errors of a commit belong to the statement.
-static void finish_statement(const CommandRun *run, const Node *statement, bool last) {
+void finish_statement(const CommandRun *run, const Node *statement, bool last) {
     if (last) {
         if (list_length(run->statements) > 1) EndImplicitTransactionBlock();
         end_transaction_command();
@@ -241,7 +175,7 @@ static void finish_statement(const CommandRun *run, const Node *statement, bool 
     }
 }
 
-static void run_statement(const CommandRun *run, RawStmt *statement, bool last) {
+void run_statement(const CommandRun *run, RawStmt *statement, bool last) {
     QueryCompletion completion;
     InitializeQueryCompletion(&completion);
     pgstat_report_query_id(0, true);
@@ -269,7 +203,7 @@ static void run_statement(const CommandRun *run, RawStmt *statement, bool last) 
 }
 
 // The statements of the text.
-static List *parse(const CommandMessage *command) {
+List *parse(const CommandMessage *command) {
     List *statements = pg_parse_query(command->sql);
     bool single = command->nparams > 0 || command->statement != 0;
     if (single && list_length(statements) > 1)
@@ -278,7 +212,7 @@ static List *parse(const CommandMessage *command) {
     return statements;
 }
 
-static void prepare(const CommandRun *run) {
+void prepare(const CommandRun *run) {
     if (run->statements == NIL)
         ereport(ERROR,
                 (errcode(ERRCODE_SYNTAX_ERROR), errmsg("there is no statement to be prepared")));
@@ -286,6 +220,15 @@ static void prepare(const CommandRun *run) {
     check_transaction_state(run, statement->stmt);
     refuse_unsupported(statement->stmt);
     keep_statement(run->command, statement);
+}
+
+} // namespace
+
+void end_transaction_command() {
+    stop_statement_timer();
+    if (!worker.in_command) return;
+    CommitTransactionCommand();
+    worker.in_command = false;
 }
 
 void execute_command(const CommandMessage *command) {

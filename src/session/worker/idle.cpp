@@ -67,7 +67,7 @@ static void start_timers(Idle *idle) {
         enable_timeout_after(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IdleInTransactionSessionTimeout);
         idle->transaction_timer = true;
     }
-    if (state == 'I' && IdleSessionTimeout > 0 && !worker.pooled) {
+    if (state == 'I' && IdleSessionTimeout > 0 && worker.phase != Phase::kPooled) {
         enable_timeout_after(IDLE_SESSION_TIMEOUT, IdleSessionTimeout);
         idle->session_timer = true;
     }
@@ -75,7 +75,7 @@ static void start_timers(Idle *idle) {
 
 static void begin_idle(Idle *idle) {
     idle->begun = true;
-    if (worker.pooled)
+    if (worker.phase == Phase::kPooled)
         idle->end = worker.pool_end;
     else if (worker.header->idle_timeout > 0)
         idle->end = GetCurrentTimestamp() + worker.header->idle_timeout * static_cast<int64>(1000);
@@ -177,7 +177,7 @@ bool sleep_idle(Idle *idle) {
     serve_duties(timed_out, idle);
     if (!timed_out) return true;
     if (idle->end != 0 && GetCurrentTimestamp() >= idle->end) {
-        if (worker.pooled) {
+        if (worker.phase == Phase::kPooled) {
             idle->end = 0;
             return !retire();
         }

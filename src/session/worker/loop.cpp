@@ -195,7 +195,8 @@ void run_loop() {
             recover();
             pg::fault("worker-recovered");
             // Half a reset is none.
-            if (worker.resetting || (worker.pooled && retire())) return;
+            if (worker.phase == Phase::kChanging || (worker.phase == Phase::kPooled && retire()))
+                return;
         }
     }
 }

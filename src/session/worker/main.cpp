@@ -1,5 +1,5 @@
 // A session's worker process: finding its segment, becoming the user, taking over settings,
-// signals, and the end. Owns the worker's state and its signal handlers.
+// signals, and the end. Owns the signal handlers.
 #include "session/worker/worker.h"
 
 #include <signal.h>
@@ -7,8 +7,6 @@
 #include "pg/compat.h"
 #include "pg/fault.h"
 #include "pg/wait.h"
-#include "session/shared/guc_imposed.h"
-#include "session/shared/guc_transfer.h"
 #include "session/shared/session_slots.h"
 #include "session/worker/idle.h"
 
@@ -24,10 +22,10 @@ extern "C" PLLUA_BG_EXPORT void pllua_bg_worker_main(Datum argument);
 
 namespace pllua_bg::session {
 
-Worker worker;
+namespace {
 
 // SIGUSR2 is the launcher's way to say: look at the segment. Async-signal-safe.
-static void notice_launcher(int) {
+void notice_launcher(int) {
     int saved_errno = errno;
     SegmentHeader *header = worker.header;
     if (header != nullptr) {
@@ -47,28 +45,28 @@ static void notice_launcher(int) {
 
 // A command that catches its cancellation does not keep a session alive whose launcher wants it to
 // end.
-static void watch_subtransactions(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
+void watch_subtransactions(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
     if (event != SUBXACT_EVENT_ABORT_SUB || worker.header == nullptr) return;
     if (!has_flag(worker.header, kClosing) || worker.running == 0) return;
     ProcDiePending = true;
     InterruptPending = true;
 }
 
-static void set_signal_handlers() {
+void set_signal_handlers() {
     pqsignal(SIGTERM, die);
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
     pqsignal(SIGUSR2, notice_launcher);
 }
 
 // The segment goes: nothing can be sent any more.
-static void segment_goes(dsm_segment *, Datum) {
+void segment_goes(dsm_segment *, Datum) {
     remove_output();
     worker.header = nullptr;
     worker.segment = nullptr;
 }
 
 // An overflow segment that nobody has read must not stay behind.
-static void worker_exits(int, Datum) {
+void worker_exits(int, Datum) {
     release_entry();
     SegmentHeader *header = worker.header;
     if (header == nullptr) return;
@@ -81,7 +79,7 @@ static void worker_exits(int, Datum) {
 }
 
 // Attaches to the segment; false when the launcher is gone and took it along.
-static bool attach(dsm_handle handle) {
+bool attach(dsm_handle handle) {
     worker.segment = dsm_attach(handle);
     if (worker.segment == nullptr) return false;
     auto *header = static_cast<SegmentHeader *>(dsm_segment_address(worker.segment));
@@ -99,7 +97,7 @@ static bool attach(dsm_handle handle) {
     return true;
 }
 
-static void open_channel() {
+void open_channel() {
     SegmentHeader *header = worker.header;
     MemoryContextSwitchTo(TopMemoryContext);
     if (!header->has_queues) {
@@ -118,54 +116,16 @@ static void open_channel() {
     on_dsm_detach(worker.segment, segment_goes, 0);
 }
 
-const char *session_title() {
-    const char *name = worker.header->name;
-    return name[0] == '\0' ? "pllua_bg session" : name;
-}
-
-void take_over(FrameCursor *cursor) {
-    SetConfigOption("application_name", session_title(), PGC_USERSET, PGC_S_CLIENT);
-    Frame frame;
-    for (FrameCursor ahead = *cursor; next_frame(&ahead, &frame); *cursor = ahead) {
-        if (frame.type == MessageType::kLibraries)
-            load_libraries(read_libraries(frame).paths);
-        else if (frame.type == MessageType::kSetting)
-            apply_setting(read_setting(frame));
-        else
-            break;
-    }
-}
-
-void take_snapshot(FrameCursor *cursor) {
-    Frame frame;
-    FrameCursor ahead = *cursor;
-    if (!next_frame(&ahead, &frame) || frame.type != MessageType::kSnapshot) return;
-    begin_with_snapshot(frame);
-    *cursor = ahead;
-}
-
-// Settings of the setup; what is left of it are the commands of an on-commit job.
-static void apply_setup() {
-    SegmentHeader *header = worker.header;
-    const char *setup = reinterpret_cast<char *>(header) + header->setup;
-    worker.frames = {setup, setup + header->setup_length};
-    StartTransactionCommand();
-    fix_client_encoding();
-    take_over(&worker.frames);
-    CommitTransactionCommand();
-    take_snapshot(&worker.frames);
-}
-
 // An on-commit job waits until the transaction that registered it has ended; true when it has
 // committed.
-static bool wait_for_commit() {
+bool wait_for_commit() {
     SegmentHeader *header = worker.header;
     while (!has_flag(header, kCommitted | kRolledBack))
         (void)pg::wait_latch(-1, pg::WaitEvent::kCommit);
     return has_flag(header, kCommitted);
 }
 
-static void become_backend() {
+void become_backend() {
     BackgroundWorkerInitializeConnectionByOid(worker.header->database, worker.header->user,
                                               pg::kConnectFlags);
     MessageContext =
@@ -180,7 +140,7 @@ static void become_backend() {
 }
 
 // Why the loop has come to its end. Errors: none.
-static const char *cause_of_end() {
+const char *cause_of_end() {
     SegmentHeader *header = worker.header;
     if (header == nullptr) return "its launcher has gone";
     if (pg_atomic_read_u32(&header->pool) == kRetired) return "nobody has used it again";
@@ -188,11 +148,11 @@ static const char *cause_of_end() {
     if (has_flag(header, kIdleEnd)) return "it was idle for too long";
     if (!header->has_queues) return "its job is done";
     if (worker.last != 0) return "its last command is done";
-    if (worker.resetting) return "it could not be made clean";
+    if (worker.phase == Phase::kChanging) return "it could not be made clean";
     return "its launcher has let it go";
 }
 
-static void run(dsm_handle handle) {
+void run(dsm_handle handle) {
     pg::fault("worker-entry");
     set_signal_handlers();
     before_shmem_exit(worker_exits, 0);
@@ -212,6 +172,8 @@ static void run(dsm_handle handle) {
     ereport(DEBUG1, (errmsg_internal("background session ends: %s", cause_of_end()),
                      errhidestmt(true), errhidecontext(true)));
 }
+
+} // namespace
 
 } // namespace pllua_bg::session
 

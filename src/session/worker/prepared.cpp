@@ -28,14 +28,71 @@ struct Kept {
 HTAB *kept; // made by the first statement
 Size kept_bytes;
 
-} // namespace
-
-static void make_table() {
+void make_table() {
     HASHCTL control = {};
     control.keysize = sizeof(uint32);
     control.entrysize = sizeof(Kept);
     kept = hash_create("pllua_bg prepared statements", 16, &control, HASH_ELEM | HASH_BLOBS);
 }
+
+// How many parameters the statement has, and their types: at least the declared ones.
+int settle_types(const CommandMessage *command, pg::ParamTypes *types) {
+    int count = types->count;
+    while (count > 0 && types->place[count - 1] == nullptr && types->weak[count - 1]) count--;
+    for (int i = 0; i < count; i++)
+        if (types->resolved[i] == UNKNOWNOID) types->resolved[i] = command->params[i].type;
+    return count;
+}
+
+Size size_of(const CachedPlanSource *source) {
+    Size size = sizeof(Kept) + MemoryContextMemAllocated(source->context, true);
+    if (source->gplan != nullptr) size += MemoryContextMemAllocated(source->gplan->context, true);
+    return size;
+}
+
+void recount(Kept *entry, Size now) {
+    const auto grown = static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(entry->counted);
+    entry->counted = now;
+    kept_bytes += static_cast<Size>(grown);
+    pg::hold(grown);
+}
+
+void check_kept(Size more) {
+    if (pg::take_held_room(more)) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("memory limit exceeded"),
+             errdetail("The background session keeps %ld prepared statements, which take %zu kB.",
+                       kept == nullptr ? 0L : hash_get_num_entries(kept), kept_bytes / 1024),
+             errhint("Close statements that are no longer needed, or increase "
+                     "pllua_bg.memory_limit.")));
+}
+
+// A plan for all values is made by some run; it stays.
+void count_plan(uint32 number) {
+    auto *entry = static_cast<Kept *>(
+        kept == nullptr ? nullptr : hash_search(kept, &number, HASH_FIND, nullptr));
+    if (entry == nullptr || entry->generic == entry->source->gplan) return;
+    entry->generic = entry->source->gplan;
+    recount(entry, size_of(entry->source));
+}
+
+// The values as the statement wants them.
+ParamListInfo bind(const CachedPlanSource *source, const CommandMessage *command) {
+    if (command->nparams != static_cast<uint32>(source->num_params))
+        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+                        errmsg("wrong number of parameters: expected %d, got %u",
+                               source->num_params, command->nparams)));
+    if (source->num_params == 0) return nullptr;
+    check_param_types(command);
+    ParamListInfo list = makeParamList(source->num_params);
+    for (int i = 0; i < source->num_params; i++) {
+        list->params[i].ptype = source->param_types[i];
+        pg::bind_param(&command->params[i], &list->params[i]);
+    }
+    return list;
+}
+
+} // namespace
 
 CachedPlanSource *prepared_statement(uint32 number) {
     auto *found = static_cast<Kept *>(
@@ -46,16 +103,8 @@ CachedPlanSource *prepared_statement(uint32 number) {
     return found->source;
 }
 
-// How many parameters the statement has, and their types: at least the declared ones.
-static int settle_types(const CommandMessage *command, pg::ParamTypes *types) {
-    int count = types->count;
-    while (count > 0 && types->place[count - 1] == nullptr && types->weak[count - 1]) count--;
-    for (int i = 0; i < count; i++)
-        if (types->resolved[i] == UNKNOWNOID) types->resolved[i] = command->params[i].type;
-    return count;
-}
-
-CachedPlanSource *make_source(const CommandMessage *command, RawStmt *statement) {
+// An analysed statement, in the current memory context until SaveCachedPlan.
+static CachedPlanSource *make_source(const CommandMessage *command, RawStmt *statement) {
     CachedPlanSource *source =
         CreateCachedPlan(statement, command->sql, CreateCommandTag(statement->stmt));
     const bool snapshot = push_snapshot_to_analyze(command, statement);
@@ -69,29 +118,6 @@ CachedPlanSource *make_source(const CommandMessage *command, RawStmt *statement)
     return source;
 }
 
-static Size size_of(const CachedPlanSource *source) {
-    Size size = sizeof(Kept) + MemoryContextMemAllocated(source->context, true);
-    if (source->gplan != nullptr) size += MemoryContextMemAllocated(source->gplan->context, true);
-    return size;
-}
-
-static void recount(Kept *entry, Size now) {
-    const auto grown = static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(entry->counted);
-    entry->counted = now;
-    kept_bytes += static_cast<Size>(grown);
-    pg::hold(grown);
-}
-
-static void check_kept(Size more) {
-    if (pg::take_held_room(more)) return;
-    ereport(ERROR,
-            (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("memory limit exceeded"),
-             errdetail("The background session keeps %ld prepared statements, which take %zu kB.",
-                       kept == nullptr ? 0L : hash_get_num_entries(kept), kept_bytes / 1024),
-             errhint("Close statements that are no longer needed, or increase "
-                     "pllua_bg.memory_limit.")));
-}
-
 void keep_statement(const CommandMessage *command, RawStmt *statement) {
     check_kept(0);
     CachedPlanSource *source = make_source(command, statement);
@@ -103,31 +129,6 @@ void keep_statement(const CommandMessage *command, RawStmt *statement) {
     entry->counted = 0;
     SaveCachedPlan(source);
     recount(entry, size_of(source));
-}
-
-// A plan for all values is made by some run; it stays.
-static void count_plan(uint32 number) {
-    auto *entry = static_cast<Kept *>(
-        kept == nullptr ? nullptr : hash_search(kept, &number, HASH_FIND, nullptr));
-    if (entry == nullptr || entry->generic == entry->source->gplan) return;
-    entry->generic = entry->source->gplan;
-    recount(entry, size_of(entry->source));
-}
-
-// The values as the statement wants them.
-static ParamListInfo bind(const CachedPlanSource *source, const CommandMessage *command) {
-    if (command->nparams != static_cast<uint32>(source->num_params))
-        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
-                        errmsg("wrong number of parameters: expected %d, got %u",
-                               source->num_params, command->nparams)));
-    if (source->num_params == 0) return nullptr;
-    check_param_types(command);
-    ParamListInfo list = makeParamList(source->num_params);
-    for (int i = 0; i < source->num_params; i++) {
-        list->params[i].ptype = source->param_types[i];
-        pg::bind_param(&command->params[i], &list->params[i]);
-    }
-    return list;
 }
 
 CachedPlan *plan_prepared(CachedPlanSource *source, const CommandMessage *command,

@@ -19,10 +19,12 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-// A worker whose caches have grown beyond this is not used again.
-static constexpr Size kMostMemory = 64 * 1024 * 1024;
+namespace {
 
-static void discard_all() {
+// A worker whose caches have grown beyond this is not used again.
+constexpr Size kMostMemory = 64 * 1024 * 1024;
+
+void discard_all() {
     DiscardStmt statement = {};
     statement.type = T_DiscardStmt;
     statement.target = DISCARD_ALL;
@@ -36,9 +38,11 @@ static void discard_all() {
     pg::drop_temporary_slots();
 }
 
+} // namespace
+
 void reset(const ResetMessage &message) {
     if (transaction_state() != 'I') elog(ERROR, "session is in a transaction");
-    worker.resetting = true;
+    worker.phase = Phase::kChanging;
     pgstat_report_activity(STATE_RUNNING, "DISCARD ALL");
     pg::fault("worker-reset");
     end_all_sessions(); // those that this session has launched
@@ -50,15 +54,13 @@ void reset(const ResetMessage &message) {
         elog(ERROR, "session has become too large to be used again");
     report_idle_activity();
     worker.pool_end = GetCurrentTimestamp() + message.lifetime * 1000;
-    worker.pooled = true;
-    worker.resetting = false;
+    worker.phase = Phase::kPooled;
     write_empty(&worker.channel, MessageType::kResetDone);
     flush(&worker.channel);
 }
 
 void reuse(const ReuseMessage &message) {
-    worker.resetting = true;
-    worker.pooled = false;
+    worker.phase = Phase::kChanging;
     write_empty(&worker.channel, MessageType::kReuseBegun);
     pg::fault("worker-reuse");
     FrameCursor cursor = {message.setup, message.setup + message.length};
@@ -69,9 +71,7 @@ void reuse(const ReuseMessage &message) {
     CommitTransactionCommand();
     take_snapshot(&cursor);
     release_busy_lock();
-    worker.resetting = false;
+    worker.phase = Phase::kUsed;
 }
-
-bool retire() { return leave_pool(worker.header, kRetired); }
 
 } // namespace pllua_bg::session

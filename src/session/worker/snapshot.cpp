@@ -11,9 +11,11 @@ extern "C" {
 
 namespace pllua_bg::session {
 
+namespace {
+
 // The place in the array of processes may have changed hands before or while the snapshot was taken
 // over; then nobody has kept what it needs.
-static void check_launcher_transaction(LocalTransactionId transaction) {
+void check_launcher_transaction(LocalTransactionId transaction) {
     const PGPROC *launcher = pg::proc_by_number(worker.header->launcher_number);
     if (launcher->pid == worker.header->launcher_pid &&
         pg::transaction_number(launcher) == transaction)
@@ -23,7 +25,9 @@ static void check_launcher_transaction(LocalTransactionId transaction) {
                     errdetail("The source transaction is not running anymore.")));
 }
 
-void begin_with_snapshot(const Frame &frame) {
+} // namespace
+
+static void begin_with_snapshot(const Frame &frame) {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
     XactIsoLevel = XACT_REPEATABLE_READ;
@@ -33,6 +37,14 @@ void begin_with_snapshot(const Frame &frame) {
     check_launcher_transaction(taken.transaction);
     BeginTransactionBlock();
     CommitTransactionCommand();
+}
+
+void take_snapshot(FrameCursor *cursor) {
+    Frame frame;
+    FrameCursor ahead = *cursor;
+    if (!next_frame(&ahead, &frame) || frame.type != MessageType::kSnapshot) return;
+    begin_with_snapshot(frame);
+    *cursor = ahead;
 }
 
 } // namespace pllua_bg::session

@@ -17,6 +17,13 @@ extern "C" {
 
 namespace pllua_bg::session {
 
+// Of the uses of a session (reset.cpp).
+enum class Phase : uint8 {
+    kUsed,
+    kChanging, // on its way into the pool or out of it: an error ends the worker
+    kPooled,
+};
+
 struct Worker {
     SegmentHeader *header;
     dsm_segment *segment; // nullptr after it was detached
@@ -25,13 +32,12 @@ struct Worker {
     bool overflow_read;
     bool in_command;            // a transaction command is open (StartTransactionCommand)
     volatile CommandId running; // 0: none; read by signal handlers
-    bool pooled;                // not in use (see reset.cpp)
-    bool resetting;             // on its way into the pool or out of it: an error ends the worker
-    TimestampTz pool_end;       // when a pooled worker ends
-    TimestampTz begun;          // when the running command began
-    Size result_size;           // bytes of rows of the running command
-    CommandId last;             // after which the worker ends; 0: none has come
-    ErrorData *deadlock;        // found while idle in a transaction: what the next command reports
+    Phase phase;
+    TimestampTz pool_end; // when a pooled worker ends
+    TimestampTz begun;    // when the running command began
+    Size result_size;     // bytes of rows of the running command
+    CommandId last;       // after which the worker ends; 0: none has come
+    ErrorData *deadlock;  // found while idle in a transaction: what the next command reports
 };
 
 extern Worker worker;
@@ -60,21 +66,21 @@ CachedPlanSource *prepared_statement(uint32 number);
 // Analyses a statement and keeps it under the command's number. Call inside a transaction. Errors:
 // pg.
 void keep_statement(const CommandMessage *command, RawStmt *statement);
-// An analysed statement, in the current memory context until SaveCachedPlan. Call inside a
-// transaction. Errors: pg.
-CachedPlanSource *make_source(const CommandMessage *command, RawStmt *statement);
 // The plan for a run with the command's values, which go to *bound. Errors: pg 42601.
 CachedPlan *plan_prepared(CachedPlanSource *source, const CommandMessage *command,
                           ParamListInfo *bound);
 // Errors: none.
 void forget_statement(uint32 number);
 void forget_all_statements();
-// Raises for a type that only the launcher's transaction knows, or knew otherwise. Errors: pg
-// 42704, 42804.
+
+// Raises for the type of a parameter that does not exist here, or not as it was when the value was
+// sent: the launcher's transaction may have made or changed it. Errors: pg 42704, 42804.
 void check_param_types(const CommandMessage *command);
 // Makes a snapshot the active one where the statement cannot be analysed without, or has
 // parameters, whose conversion may need one. True when it did: pop it afterwards. Errors: pg.
 bool push_snapshot_to_analyze(const CommandMessage *command, RawStmt *statement);
+// Analyses and plans; *bound gets the values of the parameters. Errors: pg.
+List *plan_statement(const CommandMessage *command, RawStmt *statement, ParamListInfo *bound);
 
 // Closes the transaction command that is open, if any. Errors: pg.
 void end_transaction_command();
@@ -82,11 +88,12 @@ void end_transaction_command();
 // Takes the application name of the segment, and the settings at the cursor; the cursor then stands
 // behind them. Call in a transaction. Errors: pg.
 void take_over(FrameCursor *cursor);
-// Begins a REPEATABLE READ transaction block with the snapshot in the frame. Call outside a
-// transaction. Errors: pg 55000 (the launcher's transaction has ended).
-void begin_with_snapshot(const Frame &frame);
-// Begins a transaction with the launcher's snapshot if one is at the cursor, which then stands
-// behind it. Call outside a transaction. Errors: pg.
+// Takes over what the segment has for the start of the worker; what is left of it are the commands
+// of an on-commit job. Call outside a transaction. Errors: pg.
+void apply_setup();
+// Begins a REPEATABLE READ transaction block with the launcher's snapshot if one is at the cursor,
+// which then stands behind it. Call outside a transaction. Errors: pg 55000 (the launcher's
+// transaction has ended).
 void take_snapshot(FrameCursor *cursor);
 
 // Ends a use: forgets all that DISCARD ALL forgets and more, says so, and waits in the pool.

@@ -1,0 +1,38 @@
+// What a worker takes over from its launcher before it runs commands: libraries, settings, a
+// snapshot. Owns nothing.
+#include "session/worker/worker.h"
+
+#include "session/shared/guc_imposed.h"
+#include "session/shared/guc_transfer.h"
+
+extern "C" {
+#include "access/xact.h"
+}
+
+namespace pllua_bg::session {
+
+void take_over(FrameCursor *cursor) {
+    SetConfigOption("application_name", session_title(), PGC_USERSET, PGC_S_CLIENT);
+    Frame frame;
+    for (FrameCursor ahead = *cursor; next_frame(&ahead, &frame); *cursor = ahead) {
+        if (frame.type == MessageType::kLibraries)
+            load_libraries(read_libraries(frame).paths);
+        else if (frame.type == MessageType::kSetting)
+            apply_setting(read_setting(frame));
+        else
+            break;
+    }
+}
+
+void apply_setup() {
+    SegmentHeader *header = worker.header;
+    const char *setup = reinterpret_cast<char *>(header) + header->setup;
+    worker.frames = {setup, setup + header->setup_length};
+    StartTransactionCommand();
+    fix_client_encoding();
+    take_over(&worker.frames);
+    CommitTransactionCommand();
+    take_snapshot(&worker.frames);
+}
+
+} // namespace pllua_bg::session
