@@ -5,7 +5,6 @@
 
 #include "lua/interrupt.h"
 #include "lua/stack.h"
-#include "lua/state.h"
 #include "lua/stock.h"
 
 #include "lua/no_server.h"

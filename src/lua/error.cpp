@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "lua/sqlstate.h"
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "lua/userdata.h"
 
 #include "lua/no_server.h"
@@ -59,9 +59,6 @@ constexpr NamedNumber kErrorNumberNames[] = {
     {"internal_position", &ErrorFields::internal_position},
     {"pg_source_line", &ErrorFields::source_line},
 };
-
-// Registry key of the out-of-memory object: its address.
-constexpr char kOutOfMemory = 0;
 
 const char *sqlstate_in(const ErrorFields &error) {
     return error.sqlstate != nullptr ? error.sqlstate : "XX000";
@@ -185,8 +182,6 @@ void push_error(lua_State *L, const ErrorFields &fields) {
     lua_setmetatable(L, -2);
 }
 
-void push_out_of_memory(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kOutOfMemory); }
-
 bool is_error(lua_State *L, int idx) { return test_userdata(L, idx, kErrorType) != nullptr; }
 
 const ErrorFields *error_fields(lua_State *L, int idx) {
@@ -230,14 +225,18 @@ void initialize_errors(lua_State *L) {
     luaL_setfuncs(L, kMetamethods, 0);
     lua_pop(L, 1);
 
-    ErrorFields fields = {};
-    fields.severity = "ERROR";
-    fields.sqlstate = "53200";
-    fields.message = "out of memory";
-    fields.detail =
-        "The memory limit of the Lua interpreter was reached, or the server has no more memory.";
-    push_error(L, fields);
+    push_error(L, {.severity = "ERROR",
+                   .sqlstate = "53200",
+                   .message = "out of memory",
+                   .detail = "The memory limit of the Lua interpreter was reached, or the server "
+                             "has no more memory."});
     lua_rawsetp(L, LUA_REGISTRYINDEX, &kOutOfMemory);
+    push_error(
+        L, {.severity = "ERROR",
+            .sqlstate = "54001",
+            .message = "stack depth limit exceeded",
+            .hint = "Calls are nested too deeply, or \"max_stack_depth\" is too low for them."});
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kStackTooDeep);
 }
 
 int open_error(lua_State *L) {

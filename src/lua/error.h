@@ -1,6 +1,6 @@
 // The error object of the language: a full userdata that holds every field of a server error, or of
-// one raised by us. Owns the metatable of error objects and one prebuilt out-of-memory object per
-// state.
+// one raised by us. Owns the metatable of error objects and the prebuilt ones of each state
+// (stack.h).
 #pragma once
 
 #include <cstdarg>
@@ -40,8 +40,6 @@ struct ErrorFields {
 
 // Pushes a new error object with a copy of fields. Errors: lua (memory).
 void push_error(lua_State *L, const ErrorFields &fields);
-// Pushes the prebuilt object (53200). Needs one free stack slot, allocates nothing. Errors: none.
-void push_out_of_memory(lua_State *L);
 
 bool is_error(lua_State *L, int idx);
 // The fields of the error object at idx; null when it is none. Valid while the object lives.
@@ -58,7 +56,7 @@ const char *error_field(lua_State *L, int idx, const char *name);
                              ...);
 [[noreturn]] void raise_fields(lua_State *L, const ErrorFields &fields);
 
-// Makes the metatable and the prebuilt object. Called once by create_interp. Errors: lua (memory).
+// Makes the metatable and the prebuilt errors. Called once by create_interp. Errors: lua (memory).
 void initialize_errors(lua_State *L);
 
 // Pushes the module 'pllua.error': type, errcode, category. Floors above add pcall and its family.

@@ -6,6 +6,7 @@
 #include "lua/baselib.h"
 #include "lua/loader.h"
 #include "lua/stack.h"
+#include "lua/stock.h"
 
 #include "lua/no_server.h"
 
@@ -96,7 +97,7 @@ int bounded_date(lua_State *L) {
     std::size_t length = 0;
     luaL_optlstring(L, 1, "", &length);
     if (length > kMaxDateFormat) return luaL_error(L, "date format too long");
-    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+    return run_guarded(L);
 }
 
 // Upvalues: package, package.loaded.
@@ -236,9 +237,8 @@ void create_sandbox(lua_State *L) {
         install_library(L, library);
     }
     push_library_copy(L, "os", kSystemMembers);
-    lua_getfield(L, -1, "date");
-    lua_pushcclosure(L, bounded_date, 1);
-    lua_setfield(L, -2, "date");
+    static const luaL_Reg kGuards[] = {{"date", bounded_date}, {nullptr, nullptr}};
+    set_guards(L, kGuards);
     install_library(L, "os");
     push_library_copy(L, "debug", kDebugMembers);
     install_library(L, "debug");
@@ -253,6 +253,13 @@ bool has_sandbox(lua_State *L) {
 }
 
 void push_sandbox(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kSandbox); }
+
+void push_user_globals(lua_State *L) {
+    if (has_sandbox(L))
+        push_sandbox(L);
+    else
+        lua_pushglobaltable(L);
+}
 
 void set_global(lua_State *L, const char *name) {
     if (has_sandbox(L)) {

@@ -14,6 +14,10 @@ bool has_sandbox(lua_State *L);
 // Pushes the sandbox; nil when the state has none. Errors: none.
 void push_sandbox(lua_State *L);
 
+// Pushes the globals that user code sees: the sandbox of a trusted state, else the state's own
+// globals. Needs one stack slot. Errors: none.
+void push_user_globals(lua_State *L);
+
 // Sets a global of user code (both in the sandbox, when there is one, and in the real globals) to
 // the value on top, which is popped. Errors: lua (memory).
 void set_global(lua_State *L, const char *name);

@@ -1,48 +1,28 @@
-// The test of the C stack without a server, and the prebuilt error.
+// Raises the prebuilt errors.
 #include "lua/stack.h"
 
-#include <cstddef>
-
-#include "lua/error.h"
 #include "lua/state.h"
 
 #include "lua/no_server.h"
 
 namespace pllua_bg::lua {
 
-namespace {
-
-constexpr char kTooDeep = 0; // registry key of the error: its address
-
-constexpr std::ptrdiff_t kOwnLimit = 1024 * 1024;
-const char *stack_base = nullptr;
-
-} // namespace
-
-bool is_beyond_own_limit() {
-    const auto *here = static_cast<const char *>(__builtin_frame_address(0));
-    const std::ptrdiff_t depth = stack_base - here;
-    return depth > kOwnLimit || -depth > kOwnLimit;
+void need_stack(lua_State *L, int slots) {
+    if (lua_checkstack(L, slots)) return;
+    lua_gc(L, LUA_GCCOLLECT);
+    const size_t refused = interp(L)->refused;
+    if (lua_checkstack(L, slots)) return;
+    if (interp(L)->refused == refused) luaL_error(L, "stack overflow");
+    lua_settop(L, 0);
+    push_out_of_memory(L);
+    lua_error(L);
 }
-
-void push_stack_too_deep(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kTooDeep); }
 
 void raise_stack_too_deep(lua_State *L) {
     need_stack(L, 1);
     push_stack_too_deep(L);
     lua_error(L);
     __builtin_unreachable();
-}
-
-void initialize_stack_error(lua_State *L) {
-    if (stack_base == nullptr) stack_base = static_cast<const char *>(__builtin_frame_address(0));
-    ErrorFields fields = {};
-    fields.severity = "ERROR";
-    fields.sqlstate = "54001";
-    fields.message = "stack depth limit exceeded";
-    fields.hint = "Calls are nested too deeply, or \"max_stack_depth\" is too low for them.";
-    push_error(L, fields);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &kTooDeep);
 }
 
 } // namespace pllua_bg::lua

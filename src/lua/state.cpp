@@ -9,7 +9,6 @@
 #include "lua/gc_guard.h"
 #include "lua/loader.h"
 #include "lua/sandbox.h"
-#include "lua/stack.h"
 #include "lua/stringlib/match.h"
 #include "lua/stringlib/stringlib.h"
 #include "lua/tablelib/tablelib.h"
@@ -115,7 +114,6 @@ void add_embedded_searcher(lua_State *L) {
 int fill_state(lua_State *L) {
     luaL_openlibs(L);
     initialize_errors(L);
-    initialize_stack_error(L);
     refresh_character_classes();
     overlay_libraries(L);
     add_embedded_searcher(L);
@@ -182,23 +180,5 @@ void release_external(Interp *interp, std::size_t bytes) {
 }
 
 bool account_would_exceed(lua_State *L, std::size_t bytes) { return exceeds(interp(L), bytes); }
-
-void need_stack(lua_State *L, int slots) {
-    if (lua_checkstack(L, slots)) return;
-    lua_gc(L, LUA_GCCOLLECT);
-    const std::size_t refused = interp(L)->refused;
-    if (lua_checkstack(L, slots)) return;
-    if (interp(L)->refused == refused) luaL_error(L, "stack overflow");
-    lua_settop(L, 0);
-    push_out_of_memory(L);
-    lua_error(L);
-}
-
-void push_user_globals(lua_State *L) {
-    if (interp(L)->trusted)
-        push_sandbox(L);
-    else
-        lua_pushglobaltable(L);
-}
 
 } // namespace pllua_bg::lua

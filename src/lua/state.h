@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "lua/lua_api.h"
+#include "lua/stack.h"
 
 namespace pllua_bg::lua {
 
@@ -65,14 +66,5 @@ bool account_would_exceed(lua_State *L, std::size_t bytes);
 // Errors: none.
 void take_external(Interp *interp, std::size_t bytes);
 void release_external(Interp *interp, std::size_t bytes);
-
-// Makes room for so many more values on the stack. Where memory is full of garbage it is collected
-// first: newer Lua does not collect for a stack by itself, and luaL_checkstack then speaks of a
-// stack overflow. May run finalizers. Errors: lua.
-void need_stack(lua_State *L, int slots);
-
-// Pushes the globals that user code sees: the sandbox of a trusted state, else the state's own
-// globals. Needs one stack slot. Errors: none.
-void push_user_globals(lua_State *L);
 
 } // namespace pllua_bg::lua

@@ -1,7 +1,7 @@
 // Metatables by the address of their type's name, and the checks that need them.
 #include "lua/userdata.h"
 #include "lua/fields.h"
-#include "lua/state.h"
+#include "lua/stack.h"
 
 #include "lua/no_server.h"
 

@@ -1,7 +1,7 @@
 // Call sites. See call_site.h for the contracts.
 #include "pl/call_site.h"
 
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "pg/fault.h"
 
 namespace pllua_bg::pl {

@@ -7,7 +7,7 @@ extern "C" {
 
 #include "lua/baselib.h"
 #include "lua/error.h"
-#include "lua/state.h"
+#include "lua/sandbox.h"
 #include "pg/encoding.h"
 
 namespace pllua_bg::pl {

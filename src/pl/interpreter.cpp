@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "api/lang/errors.h"
 #include "lua/interrupt.h"
+#include "lua/sandbox.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/held.h"

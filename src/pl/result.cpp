@@ -7,7 +7,7 @@ extern "C" {
 }
 
 #include "lua/error.h"
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "types/shape.h"

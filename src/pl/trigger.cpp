@@ -9,7 +9,7 @@ extern "C" {
 }
 
 #include "lua/error.h"
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
 

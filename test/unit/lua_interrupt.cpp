@@ -39,6 +39,7 @@ struct Timer {
         sigaction(SIGALRM, &action, &before);
         lua::hooks.interrupt_flag = &flag;
         lua::hooks.serve_interrupt = cancel;
+        lua::hooks.resume_finalizer = lua::resume;
     }
     ~Timer() {
         static volatile int none = 0;

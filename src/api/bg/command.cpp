@@ -4,7 +4,7 @@
 
 #include "api/spi/param_arena.h"
 #include "lua/error.h"
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"

@@ -5,7 +5,7 @@
 #include "api/lang/errors.h"
 #include "api/lang/result.h"
 #include "lua/error.h"
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
 

@@ -9,7 +9,6 @@
 #include "lua/sandbox.h"
 #include "lua/sqlstate.h"
 #include "lua/stack.h"
-#include "lua/state.h"
 #include "pg/guard.h"
 #include "types/values.h"
 

@@ -3,7 +3,7 @@
 
 #include "lua/error.h"
 #include "lua/interrupt.h"
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
 

@@ -3,7 +3,7 @@
 
 #include "lua/fields.h"
 #include "lua/interrupt.h"
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "pg/guard.h"
 #include "types/types.h"
 

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "lua/interrupt.h"
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "lua/stringlib/match.h"
 #include "lua/stringlib/stringlib.h"
 

@@ -2,7 +2,7 @@
 // interrupts (an empty text for ever), and holds a long result twice.
 #include <cstring>
 
-#include "lua/state.h"
+#include "lua/stack.h"
 #include "lua/stringlib/stringlib.h"
 
 #include "lua/no_server.h"
