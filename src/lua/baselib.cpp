@@ -14,7 +14,7 @@ namespace pllua_bg::lua {
 namespace {
 
 // What the parser gets at once.
-constexpr std::size_t kPiece = std::size_t{1} << 14;
+constexpr size_t kPiece = size_t{1} << 14;
 // Texts up to this size are counted in one go.
 constexpr lua_Integer kStretch = lua_Integer{1} << 22;
 
@@ -22,7 +22,7 @@ constexpr int kPieceSlot = 5; // the stack index that holds the text being read
 
 struct Source {
     const char *text;
-    std::size_t left;
+    size_t left;
     bool is_function;  // ask the function at index 1 for more
     bool interrupting; // the interrupt hook runs; when it raises, load raises too
 };
@@ -42,7 +42,7 @@ bool fetch(lua_State *L, Source *source) {
     return source->left > 0;
 }
 
-const char *read_piece(lua_State *L, void *data, std::size_t *size) {
+const char *read_piece(lua_State *L, void *data, size_t *size) {
     auto *source = static_cast<Source *>(data);
     source->interrupting = true;
     check_interrupt(L);
@@ -93,7 +93,7 @@ bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 
 
 // Lua's own, on stretches that end where a character does.
 int utf8_len(lua_State *L) {
-    std::size_t size = 0;
+    size_t size = 0;
     const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &size) : nullptr;
     auto length = static_cast<lua_Integer>(size);
     if (text == nullptr || length <= kStretch) return run_guarded(L);
@@ -108,8 +108,8 @@ int utf8_len(lua_State *L) {
         lua_Integer last = j - i > kStretch ? i + kStretch : j;
         // text[last] is the byte behind the stretch. More than a few continuations in a row are an
         // error that Lua's own finds.
-        for (int back = 0; back < 8 && last < j && last > i && is_continuation(text[last]); ++back)
-            --last;
+        for (int back = 0; back < 8 && last < j && last > i && is_continuation(text[last]); back++)
+            last--;
         check_interrupt(L);
         lua_pushvalue(L, lua_upvalueindex(1));
         lua_pushvalue(L, 1);
@@ -138,7 +138,7 @@ void set_load_function(lua_State *L, bool text_only, int environment) {
     lua_setfield(L, -2, "load");
 }
 
-int load_text(lua_State *L, const char *text, std::size_t size, const char *name) {
+int load_text(lua_State *L, const char *text, size_t size, const char *name) {
     Source source = {};
     source.text = text;
     source.left = size;

@@ -14,7 +14,7 @@ void set_load_function(lua_State *L, bool text_only, int environment);
 
 // Compiles a text as luaL_loadbufferx does, and returns what lua_load returns. Looks at interrupts
 // between pieces of it: an error that one raises is then on top. Errors: none.
-int load_text(lua_State *L, const char *text, std::size_t size, const char *name);
+int load_text(lua_State *L, const char *text, size_t size, const char *name);
 
 // Replaces utf8.len in the utf8 library on top of the stack by one that can be interrupted. Errors:
 // lua (memory).

@@ -12,18 +12,18 @@ namespace {
 
 constexpr lua_Integer kBits = 32;
 
-std::uint32_t check_word(lua_State *L, int idx) {
-    return static_cast<std::uint32_t>(static_cast<lua_Unsigned>(luaL_checkinteger(L, idx)));
+uint32_t check_word(lua_State *L, int idx) {
+    return static_cast<uint32_t>(static_cast<lua_Unsigned>(luaL_checkinteger(L, idx)));
 }
 
-int push_word(lua_State *L, std::uint32_t word) {
+int push_word(lua_State *L, uint32_t word) {
     lua_pushinteger(L, static_cast<lua_Integer>(word));
     return 1;
 }
 
-std::uint32_t and_of_arguments(lua_State *L) {
-    std::uint32_t word = ~std::uint32_t{0};
-    for (int i = lua_gettop(L); i >= 1; --i) word &= check_word(L, i);
+uint32_t and_of_arguments(lua_State *L) {
+    uint32_t word = ~uint32_t{0};
+    for (int i = lua_gettop(L); i >= 1; i--) word &= check_word(L, i);
     return word;
 }
 
@@ -35,63 +35,63 @@ int btest(lua_State *L) {
 }
 
 int bor(lua_State *L) {
-    std::uint32_t word = 0;
-    for (int i = lua_gettop(L); i >= 1; --i) word |= check_word(L, i);
+    uint32_t word = 0;
+    for (int i = lua_gettop(L); i >= 1; i--) word |= check_word(L, i);
     return push_word(L, word);
 }
 
 int bxor(lua_State *L) {
-    std::uint32_t word = 0;
-    for (int i = lua_gettop(L); i >= 1; --i) word ^= check_word(L, i);
+    uint32_t word = 0;
+    for (int i = lua_gettop(L); i >= 1; i--) word ^= check_word(L, i);
     return push_word(L, word);
 }
 
 int bnot(lua_State *L) { return push_word(L, ~check_word(L, 1)); }
 
 // Shifts to the left, to the right when places is negative.
-std::uint32_t shifted(std::uint32_t word, lua_Integer places) {
+uint32_t shifted(uint32_t word, lua_Integer places) {
     if (places <= -kBits || places >= kBits) return 0;
     return places >= 0 ? word << places : word >> -places;
 }
 
 int lshift(lua_State *L) {
-    std::uint32_t word = check_word(L, 1);
+    uint32_t word = check_word(L, 1);
     return push_word(L, shifted(word, luaL_checkinteger(L, 2)));
 }
 
 int rshift(lua_State *L) {
-    std::uint32_t word = check_word(L, 1);
+    uint32_t word = check_word(L, 1);
     lua_Integer places = luaL_checkinteger(L, 2);
     return push_word(L, places == LUA_MININTEGER ? 0 : shifted(word, -places));
 }
 
 int arshift(lua_State *L) {
-    std::uint32_t word = check_word(L, 1);
+    uint32_t word = check_word(L, 1);
     lua_Integer places = luaL_checkinteger(L, 2);
     if (places < 0) return push_word(L, places == LUA_MININTEGER ? 0 : shifted(word, -places));
     if (places >= kBits) places = kBits - 1;
-    return push_word(L, static_cast<std::uint32_t>(static_cast<std::int32_t>(word) >> places));
+    return push_word(L, static_cast<uint32_t>(static_cast<int32_t>(word) >> places));
 }
 
-int rotate(lua_State *L, std::uint32_t word, lua_Integer places) {
+int rotate(lua_State *L, uint32_t word, lua_Integer places) {
     auto left = static_cast<unsigned>(places & (kBits - 1));
     return push_word(L, left == 0 ? word : word << left | word >> (kBits - left));
 }
 
 int lrotate(lua_State *L) {
-    std::uint32_t word = check_word(L, 1);
+    uint32_t word = check_word(L, 1);
     return rotate(L, word, luaL_checkinteger(L, 2));
 }
 
 int rrotate(lua_State *L) {
-    std::uint32_t word = check_word(L, 1);
+    uint32_t word = check_word(L, 1);
     auto places = static_cast<lua_Unsigned>(luaL_checkinteger(L, 2));
     return rotate(L, word, static_cast<lua_Integer>(0 - places));
 }
 
 struct Field {
     lua_Integer position;
-    std::uint32_t mask;
+    uint32_t mask;
 };
 
 // A field of bits: its position at idx, its width behind it.
@@ -102,20 +102,20 @@ Field check_field(lua_State *L, int idx) {
     luaL_argcheck(L, width > 0, idx + 1, "width must be positive");
     if (position >= kBits || width > kBits - position)
         luaL_error(L, "trying to access non-existent bits");
-    return {position, static_cast<std::uint32_t>((std::uint64_t{1} << width) - 1)};
+    return {position, static_cast<uint32_t>((uint64_t{1} << width) - 1)};
 }
 
 int extract(lua_State *L) {
-    std::uint32_t word = check_word(L, 1);
+    uint32_t word = check_word(L, 1);
     Field field = check_field(L, 2);
     return push_word(L, word >> field.position & field.mask);
 }
 
 int replace(lua_State *L) {
-    std::uint32_t word = check_word(L, 1);
-    std::uint32_t value = check_word(L, 2);
+    uint32_t word = check_word(L, 1);
+    uint32_t value = check_word(L, 2);
     Field field = check_field(L, 3);
-    std::uint32_t mask = field.mask << field.position;
+    uint32_t mask = field.mask << field.position;
     return push_word(L, (word & ~mask) | (value << field.position & mask));
 }
 

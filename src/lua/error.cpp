@@ -69,7 +69,7 @@ void push_severity(lua_State *L, const ErrorFields &error) {
     const char *severity = error.severity != nullptr ? error.severity : "ERROR";
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
-    for (const char *p = severity; *p != '\0'; ++p)
+    for (const char *p = severity; *p != '\0'; p++)
         luaL_addchar(&buffer, *p >= 'A' && *p <= 'Z' ? static_cast<char>(*p - 'A' + 'a') : *p);
     luaL_pushresult(&buffer);
 }
@@ -96,17 +96,17 @@ const ErrorFields &check_error(lua_State *L, int idx) {
 int error_index(lua_State *L) {
     const ErrorFields &error = check_error(L, 1);
     const char *name = luaL_checkstring(L, 2);
-    if (std::strcmp(name, "errcode") == 0)
+    if (strcmp(name, "errcode") == 0)
         push_errcode(L, error);
-    else if (std::strcmp(name, "category") == 0)
+    else if (strcmp(name, "category") == 0)
         push_category(L, error);
-    else if (std::strcmp(name, "severity") == 0)
+    else if (strcmp(name, "severity") == 0)
         push_severity(L, error);
     else if (const char *text = error_field(L, 1, name); text != nullptr)
         lua_pushstring(L, text);
     else {
         for (const NamedNumber &number : kErrorNumberNames) {
-            if (std::strcmp(name, number.name) == 0) {
+            if (strcmp(name, number.name) == 0) {
                 lua_pushinteger(L, error.*number.field);
                 return 1;
             }
@@ -161,20 +161,20 @@ int error_category(lua_State *L) {
 } // namespace
 
 void push_error(lua_State *L, const ErrorFields &fields) {
-    std::size_t size = sizeof(ErrorFields);
-    std::size_t lengths[kTextCount];
-    for (int i = 0; i < kTextCount; ++i) {
+    size_t size = sizeof(ErrorFields);
+    size_t lengths[kTextCount];
+    for (int i = 0; i < kTextCount; i++) {
         const char *text = fields.*kTexts[i];
-        lengths[i] = text != nullptr ? std::strlen(text) + 1 : 0;
+        lengths[i] = text != nullptr ? strlen(text) + 1 : 0;
         size += lengths[i];
     }
     need_stack(L, 2);
     auto *copy = static_cast<ErrorFields *>(lua_newuserdatauv(L, size, 0));
     *copy = fields;
     char *tail = reinterpret_cast<char *>(copy + 1);
-    for (int i = 0; i < kTextCount; ++i) {
+    for (int i = 0; i < kTextCount; i++) {
         if (lengths[i] == 0) continue;
-        std::memcpy(tail, fields.*kTexts[i], lengths[i]);
+        memcpy(tail, fields.*kTexts[i], lengths[i]);
         copy->*kTexts[i] = tail;
         tail += lengths[i];
     }
@@ -192,7 +192,7 @@ const char *error_field(lua_State *L, int idx, const char *name) {
     const ErrorFields *error = error_fields(L, idx);
     if (error == nullptr) return nullptr;
     for (const NamedText &text : kErrorFieldNames) {
-        if (std::strcmp(name, text.name) == 0) return error->*text.field;
+        if (strcmp(name, text.name) == 0) return error->*text.field;
     }
     return nullptr;
 }

@@ -30,9 +30,9 @@ int finalize(lua_State *L) {
 
     Interp *owner = interp(L);
     int results;
-    ++owner->finalizers;
+    owner->finalizers++;
     int status = hooks.resume_finalizer(co, L, 1, &results);
-    --owner->finalizers;
+    owner->finalizers--;
     if (status == LUA_OK) return 0;
     if (status == LUA_YIELD) return luaL_error(L, "attempt to yield from a finalizer");
     lua_xmove(co, L, 1);
@@ -88,7 +88,7 @@ void push_shadow(lua_State *L) {
 // many objects before there is a function.
 void check_call_chain(lua_State *L) {
     lua_pushvalue(L, 2);
-    for (int links = 0;; ++links) {
+    for (int links = 0;; links++) {
         lua_pushvalue(L, lua_upvalueindex(2)); // "__call"
         if (lua_rawget(L, -2) == LUA_TNIL || lua_isfunction(L, -1)) break;
         if (links == kMostCallLinks) luaL_error(L, "'__call' chain too long; possibly a loop");

@@ -8,8 +8,8 @@
 namespace pllua_bg::lua {
 
 const EmbeddedModule *find_embedded(const char *name) {
-    for (int i = 0; i < kEmbeddedModuleCount; ++i) {
-        if (std::strcmp(kEmbeddedModules[i].name, name) == 0) return &kEmbeddedModules[i];
+    for (int i = 0; i < kEmbeddedModuleCount; i++) {
+        if (strcmp(kEmbeddedModules[i].name, name) == 0) return &kEmbeddedModules[i];
     }
     return nullptr;
 }

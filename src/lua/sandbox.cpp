@@ -31,7 +31,7 @@ constexpr const char *kSystemMembers[] = {"clock", "date", "difftime", "time", n
 constexpr const char *kDebugMembers[] = {"traceback", nullptr};
 
 // Longest format of os.date; what a longer one makes could not be interrupted.
-constexpr std::size_t kMaxDateFormat = 1 << 16;
+constexpr size_t kMaxDateFormat = 1 << 16;
 
 void push_loaded(lua_State *L, bool sandbox) {
     if (sandbox)
@@ -47,7 +47,7 @@ void push_library_copy(lua_State *L, const char *library, const char *const *mem
     lua_getfield(L, -1, library);
     lua_remove(L, -2);
     if (members != nullptr) {
-        for (; *members != nullptr; ++members) {
+        for (; *members != nullptr; members++) {
             lua_getfield(L, -1, *members);
             lua_setfield(L, -3, *members);
         }
@@ -94,7 +94,7 @@ void restrict_strings(lua_State *L) {
 }
 
 int bounded_date(lua_State *L) {
-    std::size_t length = 0;
+    size_t length = 0;
     luaL_optlstring(L, 1, "", &length);
     if (length > kMaxDateFormat) return luaL_error(L, "date format too long");
     return run_guarded(L);
@@ -112,7 +112,7 @@ int require_module(lua_State *L) {
     if (lua_getfield(L, lua_upvalueindex(1), "searchers") != LUA_TTABLE) // 3
         return luaL_error(L, "'package.searchers' must be a table");
     lua_pushliteral(L, ""); // 4: what the searchers said
-    for (lua_Integer i = 1;; ++i) {
+    for (lua_Integer i = 1;; i++) {
         if (lua_rawgeti(L, 3, i) == LUA_TNIL)
             return luaL_error(L, "module '%s' not found:%s", name, lua_tostring(L, 4));
         lua_pushvalue(L, 1);
@@ -174,7 +174,7 @@ int search_allowed(lua_State *L) {
     if (lua_rawget(L, -2) == LUA_TNIL) {
         const EmbeddedModule *module = find_embedded(name);
         // Parts of a module, such as bg.wait, are its own affair.
-        if (module == nullptr || std::strchr(name, '.') != nullptr) {
+        if (module == nullptr || strchr(name, '.') != nullptr) {
             lua_pushfstring(L, "no module '%s' in list of allowed modules", name);
             return 1;
         }
@@ -278,7 +278,7 @@ void set_global(lua_State *L, const char *name) {
 }
 
 void set_library_member(lua_State *L, const char *library, const char *name) {
-    for (int sandbox = has_sandbox(L) ? 1 : 0; sandbox >= 0; --sandbox) {
+    for (int sandbox = has_sandbox(L) ? 1 : 0; sandbox >= 0; sandbox--) {
         push_loaded(L, sandbox != 0);
         if (lua_getfield(L, -1, library) == LUA_TTABLE) {
             lua_pushvalue(L, -3);
@@ -315,7 +315,7 @@ int open_trusted(lua_State *L) {
         push_loaded(L, true);
         lua_rawgetp(L, LUA_REGISTRYINDEX, &kAllowed);
     } else {
-        for (int i = 0; i < 3; ++i) lua_newtable(L);
+        for (int i = 0; i < 3; i++) lua_newtable(L);
     }
     lua_call(L, 3, 1);
     return 1;

@@ -11,11 +11,11 @@ namespace pllua_bg::lua {
 
 namespace {
 
-constexpr std::size_t kCodeLength = 5;
+constexpr size_t kCodeLength = 5;
 
 bool has_form_of_code(const char *text) {
-    std::size_t length = 0;
-    for (; text[length] != '\0'; ++length) {
+    size_t length = 0;
+    for (; text[length] != '\0'; length++) {
         char c = text[length];
         if (length == kCodeLength || !((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')))
             return false;
@@ -31,11 +31,11 @@ bool is_error_code(const char *code) { return code[0] != '0' || code[1] > '2'; }
 const char *sqlstate_of(const char *name) {
     if (has_form_of_code(name)) return name;
     const char *found = nullptr;
-    for (int i = 0; i < kConditionCount; ++i) {
+    for (int i = 0; i < kConditionCount; i++) {
         // Some names stand for two codes; the last error wins, as in pllua.
         const Condition &condition = kConditions[i];
         if ((found == nullptr || is_error_code(condition.code)) &&
-            std::strcmp(condition.name, name) == 0)
+            strcmp(condition.name, name) == 0)
             found = condition.code;
     }
     return found;
@@ -46,7 +46,7 @@ const char *condition_of(const char *sqlstate) {
     int high = kConditionCount - 1;
     while (low <= high) {
         int middle = (low + high) / 2;
-        int order = std::strcmp(kConditions[middle].code, sqlstate);
+        int order = strcmp(kConditions[middle].code, sqlstate);
         if (order == 0) return kConditions[middle].name;
         if (order < 0)
             low = middle + 1;
@@ -58,7 +58,7 @@ const char *condition_of(const char *sqlstate) {
 
 const char *category_of(const char *sqlstate) {
     char code[kCodeLength + 1] = "00000";
-    for (int i = 0; i < 2 && sqlstate[i] != '\0'; ++i) code[i] = sqlstate[i];
+    for (int i = 0; i < 2 && sqlstate[i] != '\0'; i++) code[i] = sqlstate[i];
     return condition_of(code);
 }
 

@@ -20,36 +20,36 @@ namespace pllua_bg::lua {
 namespace {
 
 // The collector hears of external memory in portions of this size.
-constexpr std::size_t kPortion = 256 * 1024;
+constexpr size_t kPortion = 256 * 1024;
 
-constexpr std::size_t kNothing = 0;
+constexpr size_t kNothing = 0;
 
 // Blocks up to this size count as they are: they are most, and the allocator's rounding is small.
-constexpr std::size_t kCountedAsIs = 256;
+constexpr size_t kCountedAsIs = 256;
 
-std::size_t own_size(std::size_t size) { return size; }
+size_t own_size(size_t size) { return size; }
 
-std::size_t cost(const Interp *interp, std::size_t size) {
+size_t cost(const Interp *interp, size_t size) {
     return size <= kCountedAsIs ? size : interp->cost(size);
 }
 
-bool exceeds(const Interp *interp, std::size_t more) {
+bool exceeds(const Interp *interp, size_t more) {
     return interp->limit != 0 &&
            interp->used + interp->external + *interp->shared + more > interp->limit;
 }
 
 // lua_Alloc: the given allocator behind the account. Only growth can be refused.
-void *allocate_counted(void *data, void *block, std::size_t old_size, std::size_t new_size) {
+void *allocate_counted(void *data, void *block, size_t old_size, size_t new_size) {
     auto *interp = static_cast<Interp *>(data);
     if (block == nullptr) old_size = 0; // it is a type then
-    const std::size_t grown = cost(interp, new_size) - cost(interp, old_size);
+    const size_t grown = cost(interp, new_size) - cost(interp, old_size);
     if (new_size > old_size && exceeds(interp, grown)) {
-        ++interp->refused;
+        interp->refused++;
         return nullptr;
     }
     void *result = interp->allocate(interp->allocate_data, block, old_size, new_size);
     if (result == nullptr && new_size > 0) {
-        ++interp->refused;
+        interp->refused++;
         return nullptr;
     }
     interp->used += grown; // or less: modulo the largest number
@@ -98,7 +98,7 @@ void overlay_libraries(lua_State *L) {
 void add_embedded_searcher(lua_State *L) {
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "searchers");
-    for (lua_Integer i = luaL_len(L, -1); i >= 2; --i) {
+    for (lua_Integer i = luaL_len(L, -1); i >= 2; i--) {
         lua_rawgeti(L, -1, i);
         lua_rawseti(L, -2, i + 1);
     }
@@ -140,7 +140,7 @@ Interp *create_interp(const InterpOptions &options) {
     lua_State *L = lua_newstate(allocate_counted, interp);
     if (L != nullptr) {
         interp->main = L;
-        std::memset(lua_getextraspace(L), 0, LUA_EXTRASPACE);
+        memset(lua_getextraspace(L), 0, LUA_EXTRASPACE);
         lua_gc(L, LUA_GCSTOP);
         lua_pushcfunction(L, fill_state);
         if (lua_pcall(L, 0, 0, 0) == LUA_OK) {
@@ -157,28 +157,28 @@ void destroy_interp(Interp *interp) {
     interp->allocate(interp->allocate_data, interp, sizeof(Interp), 0);
 }
 
-void account_external(lua_State *L, std::ptrdiff_t bytes) {
+void account_external(lua_State *L, ptrdiff_t bytes) {
     Interp *owner = interp(L);
     if (bytes <= 0) {
-        release_external(owner, static_cast<std::size_t>(-bytes));
+        release_external(owner, static_cast<size_t>(-bytes));
         return;
     }
-    take_external(owner, static_cast<std::size_t>(bytes));
+    take_external(owner, static_cast<size_t>(bytes));
     if (owner->unpaid < kPortion || owner->finalizers > 0) return;
-    std::size_t kilobytes = owner->unpaid / 1024;
+    size_t kilobytes = owner->unpaid / 1024;
     owner->unpaid %= 1024;
     lua_gc(L, LUA_GCSTEP, static_cast<int>(kilobytes < 1024 * 1024 ? kilobytes : 1024 * 1024));
 }
 
-void take_external(Interp *interp, std::size_t bytes) {
+void take_external(Interp *interp, size_t bytes) {
     interp->external += bytes;
     interp->unpaid += bytes;
 }
 
-void release_external(Interp *interp, std::size_t bytes) {
+void release_external(Interp *interp, size_t bytes) {
     interp->external -= bytes < interp->external ? bytes : interp->external;
 }
 
-bool account_would_exceed(lua_State *L, std::size_t bytes) { return exceeds(interp(L), bytes); }
+bool account_would_exceed(lua_State *L, size_t bytes) { return exceeds(interp(L), bytes); }
 
 } // namespace pllua_bg::lua

@@ -9,7 +9,7 @@ namespace pllua_bg::lua {
 // Replaces functions of the library table on top of the stack by guards, each with the replaced
 // function as its upvalue. Members the table lacks stay absent. Errors: lua (memory).
 inline void set_guards(lua_State *L, const luaL_Reg *guards) {
-    for (; guards->name != nullptr; ++guards) {
+    for (; guards->name != nullptr; guards++) {
         if (lua_getfield(L, -1, guards->name) == LUA_TNIL) {
             lua_pop(L, 1);
             continue;

@@ -15,12 +15,12 @@ namespace pllua_bg::lua {
 
 namespace {
 
-constexpr std::size_t kMaxFormat = std::size_t{1} << 24;
-constexpr std::size_t kLongText = std::size_t{1} << 20;
-constexpr std::size_t kStretch = std::size_t{1} << 16;
+constexpr size_t kMaxFormat = size_t{1} << 24;
+constexpr size_t kLongText = size_t{1} << 20;
+constexpr size_t kStretch = size_t{1} << 16;
 
 void check_format_length(lua_State *L) {
-    std::size_t length = 0;
+    size_t length = 0;
     if (lua_type(L, 1) == LUA_TSTRING) lua_tolstring(L, 1, &length);
     if (length > kMaxFormat)
         luaL_error(L, "format too long (%I characters)", static_cast<lua_Integer>(length));
@@ -28,20 +28,20 @@ void check_format_length(lua_State *L) {
 
 // Replaces the argument at idx by its literal, as %q writes it.
 void quote(lua_State *L, int idx) {
-    std::size_t length;
+    size_t length;
     const char *text = lua_tolstring(L, idx, &length);
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
     luaL_addchar(&buffer, '"');
-    for (std::size_t i = 0; i < length; ++i) {
+    for (size_t i = 0; i < length; i++) {
         auto c = static_cast<unsigned char>(text[i]);
         if (i % kStretch == 0) check_interrupt(L);
         if (c == '"' || c == '\\' || c == '\n') {
             luaL_addchar(&buffer, '\\');
             luaL_addchar(&buffer, text[i]);
-        } else if (std::iscntrl(c)) {
+        } else if (iscntrl(c)) {
             // Three digits only where a shorter number would swallow the next one.
-            bool full = i + 1 < length && std::isdigit(static_cast<unsigned char>(text[i + 1]));
+            bool full = i + 1 < length && isdigit(static_cast<unsigned char>(text[i + 1]));
             luaL_addchar(&buffer, '\\');
             if (full || c >= 100) luaL_addchar(&buffer, static_cast<char>('0' + c / 100));
             if (full || c >= 10) luaL_addchar(&buffer, static_cast<char>('0' + c / 10 % 10));
@@ -56,7 +56,7 @@ void quote(lua_State *L, int idx) {
 }
 
 bool has_long_text(lua_State *L) {
-    for (int i = lua_gettop(L); i > 1; --i) {
+    for (int i = lua_gettop(L); i > 1; i--) {
         if (lua_type(L, i) == LUA_TSTRING && lua_rawlen(L, i) > kLongText) return true;
     }
     return false;
@@ -64,7 +64,7 @@ bool has_long_text(lua_State *L) {
 
 // Turns every plain %q of a long text into %s of its literal.
 void quote_long_texts(lua_State *L) {
-    std::size_t length;
+    size_t length;
     const char *format = luaL_checklstring(L, 1, &length);
     int top = lua_gettop(L);
     luaL_Buffer buffer;
@@ -78,13 +78,13 @@ void quote_long_texts(lua_State *L) {
             luaL_addchar(&buffer, *p++);
             continue;
         }
-        ++argument;
+        argument++;
         bool quoted = *p == 'q' && argument <= top && lua_type(L, argument) == LUA_TSTRING &&
                       lua_rawlen(L, argument) > kLongText;
         if (quoted) {
             quote(L, argument);
             luaL_addchar(&buffer, 's');
-            ++p;
+            p++;
         }
     }
     luaL_pushresult(&buffer);

@@ -17,7 +17,7 @@ constexpr int kReplacement = 3; // the stack index of the third argument
 void add_capture(Matcher *m, luaL_Buffer *buffer, int index, const char *begin, const char *end) {
     if (index < m->capture_count && m->captures[index].length >= 0) {
         const Capture &capture = m->captures[index];
-        luaL_addlstring(buffer, capture.start, static_cast<std::size_t>(capture.length));
+        luaL_addlstring(buffer, capture.start, static_cast<size_t>(capture.length));
         return;
     }
     push_capture(m, index, begin, end);
@@ -28,27 +28,27 @@ void add_capture(Matcher *m, luaL_Buffer *buffer, int index, const char *begin, 
 
 // Adds the replacement text with its %0 to %9 filled in.
 void add_template(Matcher *m, luaL_Buffer *buffer, const char *begin, const char *end) {
-    std::size_t length;
+    size_t length;
     const char *text = lua_tolstring(m->L, kReplacement, &length);
     const char *stop = text + length;
     for (;;) {
-        auto left = static_cast<std::size_t>(stop - text);
-        const char *mark = static_cast<const char *>(std::memchr(text, kEscape, left));
+        auto left = static_cast<size_t>(stop - text);
+        const char *mark = static_cast<const char *>(memchr(text, kEscape, left));
         if (mark == nullptr) break;
-        luaL_addlstring(buffer, text, static_cast<std::size_t>(mark - text));
+        luaL_addlstring(buffer, text, static_cast<size_t>(mark - text));
         char what = mark[1];
         if (what == kEscape) {
             luaL_addchar(buffer, kEscape);
         } else if (what == '0') {
-            luaL_addlstring(buffer, begin, static_cast<std::size_t>(end - begin));
-        } else if (std::isdigit(static_cast<unsigned char>(what))) {
+            luaL_addlstring(buffer, begin, static_cast<size_t>(end - begin));
+        } else if (isdigit(static_cast<unsigned char>(what))) {
             add_capture(m, buffer, what - '1', begin, end);
         } else {
             luaL_error(m->L, "invalid use of '%c' in replacement string", kEscape);
         }
         text = mark + 2;
     }
-    luaL_addlstring(buffer, text, static_cast<std::size_t>(stop - text));
+    luaL_addlstring(buffer, text, static_cast<size_t>(stop - text));
 }
 
 // Adds what replaces the match [begin, end). False when the match stays as it is.
@@ -67,7 +67,7 @@ bool add_replacement(Matcher *m, luaL_Buffer *buffer, const char *begin, const c
     }
     if (!lua_toboolean(L, -1)) {
         lua_pop(L, 1);
-        luaL_addlstring(buffer, begin, static_cast<std::size_t>(end - begin));
+        luaL_addlstring(buffer, begin, static_cast<size_t>(end - begin));
         return false;
     }
     if (!lua_isstring(L, -1))
@@ -86,8 +86,8 @@ int check_replacement(lua_State *L) {
 
 int gsub(lua_State *L) {
     check_stack(L);
-    std::size_t length;
-    std::size_t pattern_length;
+    size_t length;
+    size_t pattern_length;
     const char *begin = luaL_checklstring(L, 1, &length);
     const char *pattern = luaL_checklstring(L, 2, &pattern_length);
     int kind = check_replacement(L);
@@ -96,7 +96,7 @@ int gsub(lua_State *L) {
 
     const char *pattern_end = pattern + pattern_length;
     bool anchored = *pattern == '^';
-    if (anchored) ++pattern;
+    if (anchored) pattern++;
     Matcher matcher;
     prepare(&matcher, L, {begin, stop}, {pattern, pattern_end});
     luaL_Buffer buffer;
@@ -112,17 +112,17 @@ int gsub(lua_State *L) {
         matcher.capture_count = 0;
         const char *end = try_match(&matcher, place, pattern);
         if (end != nullptr && end != last_end) {
-            ++count;
-            luaL_addlstring(&buffer, copied, static_cast<std::size_t>(place - copied));
+            count++;
+            luaL_addlstring(&buffer, copied, static_cast<size_t>(place - copied));
             if (add_replacement(&matcher, &buffer, place, end, kind)) changed = true;
             copied = place = last_end = end;
         } else {
-            ++place;
+            place++;
         }
         if (anchored) break;
     }
     if (changed) {
-        luaL_addlstring(&buffer, copied, static_cast<std::size_t>(stop - copied));
+        luaL_addlstring(&buffer, copied, static_cast<size_t>(stop - copied));
         luaL_pushresult(&buffer);
     } else {
         lua_pushvalue(L, 1);

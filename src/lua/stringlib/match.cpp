@@ -16,10 +16,10 @@ namespace pllua_bg::lua {
 namespace {
 
 constexpr int kMaxDepth = 200;
-constexpr int kBudget = 1000;                // steps between two looks at the flag
-constexpr std::ptrdiff_t kStretch = 1 << 16; // bytes scanned between two looks at the flag
+constexpr int kBudget = 1000;           // steps between two looks at the flag
+constexpr ptrdiff_t kStretch = 1 << 16; // bytes scanned between two looks at the flag
 
-enum ClassBit : std::uint16_t {
+enum ClassBit : uint16_t {
     kAlpha = 1,
     kCntrl = 2,
     kDigit = 4,
@@ -33,12 +33,12 @@ enum ClassBit : std::uint16_t {
     kZero = 1024, // %z, deprecated but there
 };
 
-std::uint16_t class_bits[256];
+uint16_t class_bits[256];
 
 unsigned char byte(char c) { return static_cast<unsigned char>(c); }
 
 // The bits of a class letter in lower case; 0 when it names no class.
-std::uint16_t bits_of_letter(unsigned char letter) {
+uint16_t bits_of_letter(unsigned char letter) {
     switch (letter) {
     case 'a': return kAlpha;
     case 'c': return kCntrl;
@@ -57,7 +57,7 @@ std::uint16_t bits_of_letter(unsigned char letter) {
 
 bool in_class(unsigned char c, unsigned char letter) {
     bool complement = letter >= 'A' && letter <= 'Z';
-    std::uint16_t bits = bits_of_letter(complement ? letter + ('a' - 'A') : letter);
+    uint16_t bits = bits_of_letter(complement ? letter + ('a' - 'A') : letter);
     if (bits == 0) return c == letter;
     return ((class_bits[c] & bits) != 0) != complement;
 }
@@ -68,7 +68,7 @@ bool in_set(unsigned char c, const char *set, const char *last) {
     bool member = true;
     if (*p == '^') {
         member = false;
-        ++p;
+        p++;
     }
     while (p < last) {
         if (*p == kEscape) {
@@ -79,7 +79,7 @@ bool in_set(unsigned char c, const char *set, const char *last) {
             p += 3;
         } else {
             if (byte(*p) == c) return member;
-            ++p;
+            p++;
         }
     }
     return !member;
@@ -100,12 +100,12 @@ const char *item_end(Matcher *m, const char *p) {
         return p + 1;
     }
     if (first != '[') return p;
-    if (*p == '^') ++p;
+    if (*p == '^') p++;
     // The first character is a member even when it is ']'.
     do {
         if (p == m->pattern_end) luaL_error(m->L, "malformed pattern (missing ']')");
         char c = *p++;
-        if (c == kEscape && p < m->pattern_end) ++p;
+        if (c == kEscape && p < m->pattern_end) p++;
     } while (*p != ']');
     return p + 1;
 }
@@ -126,22 +126,22 @@ const char *skip_taken(const char *s, const char *stop, const char *p, const cha
     switch (*p) {
     case '.': return stop;
     case '[':
-        while (s < stop && in_set(byte(*s), p, end - 1)) ++s;
+        while (s < stop && in_set(byte(*s), p, end - 1)) s++;
         return s;
     case kEscape: {
         unsigned char letter = byte(p[1]);
         bool complement = letter >= 'A' && letter <= 'Z';
-        std::uint16_t bits = bits_of_letter(complement ? letter + ('a' - 'A') : letter);
+        uint16_t bits = bits_of_letter(complement ? letter + ('a' - 'A') : letter);
         if (bits == 0) {
-            while (s < stop && byte(*s) == letter) ++s;
+            while (s < stop && byte(*s) == letter) s++;
         } else {
-            while (s < stop && ((class_bits[byte(*s)] & bits) != 0) != complement) ++s;
+            while (s < stop && ((class_bits[byte(*s)] & bits) != 0) != complement) s++;
         }
         return s;
     }
     default: {
         char c = *p;
-        while (s < stop && *s == c) ++s;
+        while (s < stop && *s == c) s++;
         return s;
     }
     }
@@ -150,13 +150,13 @@ const char *skip_taken(const char *s, const char *stop, const char *p, const cha
 const char *expand_longest(Matcher *m, const char *s, const char *p, const char *end) {
     const char *place = s;
     while (place < m->subject.end) {
-        std::ptrdiff_t left = m->subject.end - place;
+        ptrdiff_t left = m->subject.end - place;
         const char *stop = left > kStretch ? place + kStretch : m->subject.end;
         place = skip_taken(place, stop, p, end);
         if (place < stop) break;
         check_interrupt(m->L);
     }
-    for (; place >= s; --place) {
+    for (; place >= s; place--) {
         const char *found = try_match(m, place, end + 1);
         if (found != nullptr) return found;
     }
@@ -168,22 +168,22 @@ const char *expand_shortest(Matcher *m, const char *s, const char *p, const char
         const char *found = try_match(m, s, end + 1);
         if (found != nullptr) return found;
         if (!takes(m, s, p, end)) return nullptr;
-        ++s;
+        s++;
     }
 }
 
-const char *open_capture(Matcher *m, const char *s, const char *p, std::ptrdiff_t kind) {
+const char *open_capture(Matcher *m, const char *s, const char *p, ptrdiff_t kind) {
     if (m->capture_count >= kMaxCaptures) luaL_error(m->L, "too many captures");
     m->captures[m->capture_count] = {s, kind};
-    ++m->capture_count;
+    m->capture_count++;
     const char *found = try_match(m, s, p);
-    if (found == nullptr) --m->capture_count;
+    if (found == nullptr) m->capture_count--;
     return found;
 }
 
 const char *close_capture(Matcher *m, const char *s, const char *p) {
     int index = m->capture_count - 1;
-    while (index >= 0 && m->captures[index].length != kCaptureOpen) --index;
+    while (index >= 0 && m->captures[index].length != kCaptureOpen) index--;
     if (index < 0) luaL_error(m->L, "invalid pattern capture");
     m->captures[index].length = s - m->captures[index].start;
     const char *found = try_match(m, s, p);
@@ -197,13 +197,13 @@ const char *match_balanced(Matcher *m, const char *s, const char *p) {
     if (s >= m->subject.end || *s != p[0]) return nullptr;
     char opening = p[0];
     char closing = p[1];
-    std::ptrdiff_t open = 1;
-    for (const char *place = s + 1; place < m->subject.end; ++place) {
+    ptrdiff_t open = 1;
+    for (const char *place = s + 1; place < m->subject.end; place++) {
         if (((place - s) & (kStretch - 1)) == 0) check_interrupt(m->L);
         if (*place == closing) {
             if (--open == 0) return place + 1;
         } else if (*place == opening) {
-            ++open;
+            open++;
         }
     }
     return nullptr;
@@ -216,8 +216,7 @@ const char *match_backreference(Matcher *m, const char *s, unsigned char digit) 
         luaL_error(m->L, "invalid capture index %%%d", index + 1);
     const Capture &capture = m->captures[index];
     if (capture.length < 0 || m->subject.end - s < capture.length) return nullptr;
-    if (std::memcmp(capture.start, s, static_cast<std::size_t>(capture.length)) != 0)
-        return nullptr;
+    if (memcmp(capture.start, s, static_cast<size_t>(capture.length)) != 0) return nullptr;
     m->budget -= static_cast<int>(capture.length >> 6 & 0xffff);
     return s + capture.length;
 }
@@ -296,7 +295,7 @@ const char *match_items(Matcher *m, const char *s, const char *p) {
         case '*': return expand_longest(m, s, p, end);
         case '-': return expand_shortest(m, s, p, end);
         default:
-            ++s;
+            s++;
             p = end;
             break;
         }
@@ -306,8 +305,7 @@ const char *match_items(Matcher *m, const char *s, const char *p) {
 
 // The character of a first item that is one literal character which must be there; else -1.
 int first_literal(Text pattern) {
-    if (pattern.begin == pattern.end || std::strchr("^$*+?.([%-)", *pattern.begin) != nullptr)
-        return -1;
+    if (pattern.begin == pattern.end || strchr("^$*+?.([%-)", *pattern.begin) != nullptr) return -1;
     char suffix = pattern.begin[1];
     return suffix == '*' || suffix == '?' || suffix == '-' ? -1 : byte(*pattern.begin);
 }
@@ -328,7 +326,7 @@ const char *try_match(Matcher *m, const char *place, const char *pattern) {
     if (m->depth-- == 0) [[unlikely]]
         luaL_error(m->L, "pattern too complex");
     const char *found = match_items(m, place, pattern);
-    ++m->depth;
+    m->depth++;
     return found;
 }
 
@@ -336,9 +334,9 @@ const char *next_candidate(Matcher *m, const char *from) {
     tick(m);
     if (m->first < 0) return from;
     while (from < m->subject.end) {
-        std::ptrdiff_t left = m->subject.end - from;
-        std::ptrdiff_t stretch = left > kStretch * 16 ? kStretch * 16 : left;
-        const void *found = std::memchr(from, m->first, static_cast<std::size_t>(stretch));
+        ptrdiff_t left = m->subject.end - from;
+        ptrdiff_t stretch = left > kStretch * 16 ? kStretch * 16 : left;
+        const void *found = memchr(from, m->first, static_cast<size_t>(stretch));
         if (found != nullptr) return static_cast<const char *>(found);
         from += stretch;
         check_interrupt(m->L);
@@ -347,19 +345,19 @@ const char *next_candidate(Matcher *m, const char *from) {
 }
 
 void refresh_character_classes() {
-    for (int c = 0; c < 256; ++c) {
+    for (int c = 0; c < 256; c++) {
         unsigned bits = c == 0 ? kZero : 0;
-        if (std::isalpha(c)) bits |= kAlpha;
-        if (std::iscntrl(c)) bits |= kCntrl;
-        if (std::isdigit(c)) bits |= kDigit;
-        if (std::isgraph(c)) bits |= kGraph;
-        if (std::islower(c)) bits |= kLower;
-        if (std::ispunct(c)) bits |= kPunct;
-        if (std::isspace(c)) bits |= kSpace;
-        if (std::isupper(c)) bits |= kUpper;
-        if (std::isalnum(c)) bits |= kAlnum;
-        if (std::isxdigit(c)) bits |= kXdigit;
-        class_bits[c] = static_cast<std::uint16_t>(bits);
+        if (isalpha(c)) bits |= kAlpha;
+        if (iscntrl(c)) bits |= kCntrl;
+        if (isdigit(c)) bits |= kDigit;
+        if (isgraph(c)) bits |= kGraph;
+        if (islower(c)) bits |= kLower;
+        if (ispunct(c)) bits |= kPunct;
+        if (isspace(c)) bits |= kSpace;
+        if (isupper(c)) bits |= kUpper;
+        if (isalnum(c)) bits |= kAlnum;
+        if (isxdigit(c)) bits |= kXdigit;
+        class_bits[c] = static_cast<uint16_t>(bits);
     }
 }
 

@@ -14,10 +14,10 @@ inline constexpr char kEscape = '%';
 
 struct Capture {
     const char *start;
-    std::ptrdiff_t length; // or one of the two below
+    ptrdiff_t length; // or one of the two below
 };
-inline constexpr std::ptrdiff_t kCaptureOpen = -1;
-inline constexpr std::ptrdiff_t kCapturePosition = -2;
+inline constexpr ptrdiff_t kCaptureOpen = -1;
+inline constexpr ptrdiff_t kCapturePosition = -2;
 
 // What a text consists of; both ends given because it may hold zeros. A zero follows the end.
 struct Text {

@@ -24,7 +24,7 @@ constexpr int kBudget = 1024; // comparisons between two looks at the interrupt 
 
 struct TextRef {
     const char *begin;
-    std::size_t size;
+    size_t size;
     lua_Integer index; // where it was
 };
 
@@ -56,7 +56,7 @@ bool is_number(Kind kind) {
 
 Kind kind_of_array(lua_State *L, lua_Integer n) {
     Kind kind = Kind::kOther;
-    for (lua_Integer i = 1; i <= n; ++i) {
+    for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, 1, i);
         Kind here = kind_of_value(L, -1);
         lua_pop(L, 1);
@@ -73,7 +73,7 @@ Kind kind_of_array(lua_State *L, lua_Integer n) {
 // Room for n values: the small buffer, or a userdata that stays on the stack.
 template <class T> T *room_for(lua_State *L, T *small, lua_Integer n) {
     if (n <= kSmall) return small;
-    return static_cast<T *>(lua_newuserdatauv(L, static_cast<std::size_t>(n) * sizeof(T), 0));
+    return static_cast<T *>(lua_newuserdatauv(L, static_cast<size_t>(n) * sizeof(T), 0));
 }
 
 // Whether an integer lies below a float that is a number.
@@ -81,14 +81,14 @@ bool is_below(lua_Integer left, lua_Number right) {
     constexpr lua_Number kTwoTo63 = 9223372036854775808.0;
     if (right >= kTwoTo63) return true;
     if (right <= -kTwoTo63) return false;
-    return left < static_cast<lua_Integer>(std::ceil(right));
+    return left < static_cast<lua_Integer>(ceil(right));
 }
 
 bool is_above(lua_Integer left, lua_Number right) {
     constexpr lua_Number kTwoTo63 = 9223372036854775808.0;
     if (right >= kTwoTo63) return false;
     if (right < -kTwoTo63) return true;
-    return left > static_cast<lua_Integer>(std::floor(right));
+    return left > static_cast<lua_Integer>(floor(right));
 }
 
 bool operator<(const Number &left, const Number &right) {
@@ -123,7 +123,7 @@ void push(lua_State *L, const Number &value) {
 template <class T> void sort_numbers(lua_State *L, lua_Integer n) {
     T small[kSmall];
     T *values = room_for(L, small, n);
-    for (lua_Integer i = 0; i < n; ++i) {
+    for (lua_Integer i = 0; i < n; i++) {
         lua_rawgeti(L, 1, i + 1);
         get(L, -1, &values[i]);
         lua_pop(L, 1);
@@ -136,7 +136,7 @@ template <class T> void sort_numbers(lua_State *L, lua_Integer n) {
         }
         return left < right;
     });
-    for (lua_Integer i = 0; i < n; ++i) {
+    for (lua_Integer i = 0; i < n; i++) {
         push(L, values[i]);
         lua_rawseti(L, 1, i + 1);
     }
@@ -149,15 +149,15 @@ void sort_texts(lua_State *L, lua_Integer n) {
     lua_createtable(L, static_cast<int>(n), 0);
     int copy = lua_gettop(L);
     TextRef *texts = room_for(L, small, n);
-    for (lua_Integer i = 0; i < n; ++i) {
+    for (lua_Integer i = 0; i < n; i++) {
         lua_rawgeti(L, 1, i + 1);
         texts[i].begin = lua_tolstring(L, -1, &texts[i].size);
         texts[i].index = i + 1;
         lua_rawseti(L, copy, i + 1);
     }
-    std::size_t budget = 1 << 16; // bytes compared
+    size_t budget = 1 << 16; // bytes compared
     std::sort(texts, texts + n, [L, &budget](const TextRef &left, const TextRef &right) {
-        std::size_t cost = std::min(left.size, right.size) + 64;
+        size_t cost = std::min(left.size, right.size) + 64;
         if (cost >= budget) {
             budget = 1 << 16;
             check_interrupt(L);
@@ -166,7 +166,7 @@ void sort_texts(lua_State *L, lua_Integer n) {
         }
         return compare_texts(left.begin, left.size, right.begin, right.size) < 0;
     });
-    for (lua_Integer i = 0; i < n; ++i) {
+    for (lua_Integer i = 0; i < n; i++) {
         lua_rawgeti(L, copy, texts[i].index);
         lua_rawseti(L, 1, i + 1);
     }
@@ -205,10 +205,10 @@ int compare_texts(const char *left, unsigned long left_size, const char *right,
                   unsigned long right_size) {
     if (left == right && left_size == right_size) return 0;
     for (;;) {
-        int order = std::strcoll(left, right);
+        int order = strcoll(left, right);
         if (order != 0) return order;
         // Equal up to a zero, which may be the end or a part of either.
-        unsigned long part = std::strlen(left);
+        unsigned long part = strlen(left);
         if (part == right_size) return part == left_size ? 0 : 1;
         if (part == left_size) return -1;
         left += part + 1;

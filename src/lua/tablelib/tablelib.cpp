@@ -37,7 +37,7 @@ int insert(lua_State *L) {
     lua_Integer position = luaL_checkinteger(L, 2);
     luaL_argcheck(L, static_cast<lua_Unsigned>(position) - 1 < static_cast<lua_Unsigned>(end), 2,
                   "position out of bounds");
-    for (lua_Integer i = end; i > position; --i) {
+    for (lua_Integer i = end; i > position; i--) {
         lua_geti(L, 1, i - 1);
         lua_seti(L, 1, i);
         tick(L, static_cast<lua_Unsigned>(i));
@@ -54,7 +54,7 @@ int remove(lua_State *L) {
         luaL_argcheck(L, static_cast<lua_Unsigned>(position) - 1 <= static_cast<lua_Unsigned>(size),
                       2, "position out of bounds");
     lua_geti(L, 1, position);
-    for (; position < size; ++position) {
+    for (; position < size; position++) {
         lua_geti(L, 1, position + 1);
         lua_seti(L, 1, position);
         tick(L, static_cast<lua_Unsigned>(position));
@@ -78,7 +78,7 @@ int move(lua_State *L) {
     if (to > LUA_MAXINTEGER - count + 1) return run_guarded(L);
     bool upwards =
         to > last || to <= first || (target != 1 && !lua_compare(L, 1, target, LUA_OPEQ));
-    for (lua_Integer i = 0; i < count; ++i) {
+    for (lua_Integer i = 0; i < count; i++) {
         lua_Integer offset = upwards ? i : count - 1 - i;
         lua_geti(L, 1, first + offset);
         lua_seti(L, target, to + offset);
@@ -101,13 +101,13 @@ int concat(lua_State *L) {
     if (lua_type(L, 1) != LUA_TTABLE || (is_short_plain_table(L) && lua_gettop(L) < 4))
         return run_guarded(L);
     lua_Integer last = luaL_len(L, 1);
-    std::size_t length;
+    size_t length;
     const char *separator = luaL_optlstring(L, 2, "", &length);
     lua_Integer i = luaL_optinteger(L, 3, 1);
     last = luaL_optinteger(L, 4, last);
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
-    for (; i < last; ++i) {
+    for (; i < last; i++) {
         add_item(L, &buffer, i);
         luaL_addlstring(&buffer, separator, length);
         tick(L, static_cast<lua_Unsigned>(i));
