@@ -1,5 +1,5 @@
-// The launcher's side of sessions, as the files of this folder share it.
-// Owns the list of the sessions of this backend.
+// The launcher's side of sessions, as the files of this folder share it: what a session is, and
+// what each file has for the others. Owns nothing.
 #pragma once
 
 #include "pg/list.h"
@@ -61,7 +61,6 @@ struct Session {
     int pid; // 0: not known yet
     Life life;
     bool ended_here; // terminate() was called
-    bool draining;   // in the list `draining`
     bool unused;    // launched in this transaction; nothing was sent to it and nobody knows its pid
     bool receiving; // set while messages are taken; found set: an error tore it
     char transaction;
@@ -83,36 +82,45 @@ struct Session {
 };
 
 inline bool is_gone(const Session *session) { return session->life >= Life::kEnded; }
+// False when its worker never became ready and nobody here has ended it.
+inline bool has_run(const Session *session) {
+    return session->life == Life::kRunning || session->life == Life::kEnded || session->ended_here;
+}
+
+// sessions.cpp
 
 // All sessions of this backend that were neither detached nor closed.
 extern pg::LinkedList<Session> sessions;
 extern int session_count;
-// Sessions kept for another use, oldest first.
-extern pg::LinkedList<Session> pool;
-extern int pool_count;
-
-// Let go before their worker has taken the snapshot of this transaction: they are kept until it
-// has.
-extern pg::LinkedList<Session> draining;
-// Lets those go whose worker has it, or all. Errors: as receive().
-void let_drained_go(bool all);
-
-// Puts a session that is idle and in no transaction into the pool instead of ending it: the worker
-// forgets what was done in it and waits for another use. False when it cannot be kept. Errors:
-// none.
-bool keep_for_reuse(Session *session);
-// A session of the pool for another use, with the settings in `setup`; nullptr when none fits. The
-// caller enters it in `sessions`. Errors: pg (interrupts, memory).
-Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup);
-void initialize_pool();
 // A session of the current user, without a link yet. Errors: pg (memory).
 Session *make_session();
-// A session that was launched is one of this backend's. Errors: none.
-void enter(Session *session);
 // Gives a session what it has for one use: number, cookie, name, what becomes of it. Errors: pg
 // (random numbers).
 void begin_use(Session *session, const LaunchOptions &options);
+// A session that was launched is one of this backend's. Errors: none.
+void enter(Session *session);
+// Removes it from the list and frees it. Errors: none.
+void forget(Session *session);
+// Frees a session that is in no list, and its link. Errors: none.
+void free_session(Session *session);
+// The pid if it is known by now. Errors: none.
+int known_pid(Session *session);
+// Raises for a session that takes no command any more. Errors: pg 08003; 08006 it has not run.
+[[noreturn]] void raise_gone(const Session *session);
+// Writes to the server log, for DEBUG1, what becomes of a session. Errors: none.
+void log_life(Session *session, const char *event, const char *cause = nullptr);
 
+// status.cpp
+
+// Receives of every session. Errors: as receive().
+void receive_all();
+// Sessions whose worker is not known to have ended. Errors: as receive().
+int count_living();
+
+// commands.cpp
+
+// Counts bytes that the session holds, or has given back: negative. Errors: none.
+void count_held(Session *session, ptrdiff_t bytes);
 // The command a worker's message belongs to: the oldest that is pending; nullptr when there is
 // none.
 OwnCommand *current_command(Session *session);
@@ -124,65 +132,66 @@ void begin_contents(Session *session, OwnCommand *own);
 // Keeps a message that belongs to the command, unless it is discarded. Errors: pg (memory,
 // temporary file).
 void keep_message(Session *session, OwnCommand *own, const Message &message);
-// Makes of such a message what it is a part of, in the command's context. Errors: as
-// keep_message().
-void take_contents(Session *session, OwnCommand *own, const Message &message);
-// Makes the error of a command whose worker has died. Errors: pg (memory).
-void take_death(const Session *session, OwnCommand *own);
 // An error that has come is none of the command. Errors: pg (memory).
 void forget_error(Session *session, OwnCommand *own);
-// Sends what the link has taken, and counts what it keeps. Errors: as Link::flush().
-void flush(Session *session);
-// Counts bytes that the session holds, or has given back: negative. Errors: none.
-void count_held(Session *session, ptrdiff_t bytes);
+// The current command has ended: the next one is current; a discarded one is dropped.
+void current_is_done(Session *session);
 // Forgets one.
 void drop_command(Session *session, OwnCommand *command);
 
-// The current command has ended: the next one is current; a discarded one is dropped.
-void current_is_done(Session *session);
+// contents.cpp
 
+// Makes of a message what it is a part of, in the command's context. Errors: as keep_message().
+void take_contents(Session *session, OwnCommand *own, const Message &message);
+// Makes the error of a command whose worker has died. Errors: pg (memory).
+void take_death(const Session *session, OwnCommand *own);
+// An error or a notice of the session's worker, in CurrentMemoryContext. Errors: pg (memory).
+ErrorData *make_error(const Session *session, const ReportMessage &report);
+Notice *make_notice(const Session *session, const ReportMessage &report);
+
+// receive.cpp
+
+// Sends what the link has taken, and counts what it keeps. Errors: as Link::flush().
+void flush(Session *session);
+// Takes one message of the worker. Errors: pg (memory, temporary file).
+void dispatch(Session *session, const Message &message);
 // Nothing more is taken of what has come for the pending command: there is no memory for it.
 // Errors: none.
 bool is_full(const Session *session);
 
-// Sessions whose worker is not known to have ended. Errors: as receive().
-int count_living();
+// loss.cpp
 
 // The link is lost: ends every pending command with 08006. Errors: pg (memory).
 void session_is_gone(Session *session, const Loss &loss);
-// Removes it from the list and frees it. Errors: none.
-void forget(Session *session);
-// Frees a session that is in no list, and its link. Errors: none.
-void free_session(Session *session);
-// The pid if it is known by now. Errors: none.
-int known_pid(Session *session);
-// False when its worker never became ready and nobody here has ended it. Errors: none.
-bool has_run(const Session *session);
-// Raises for a session that takes no command any more. Errors: pg 08003; 08006 it has not run.
-[[noreturn]] void raise_gone(const Session *session);
+
+// notifications.cpp
+
 // Keeps a notification; the oldest make room. Errors: pg (memory).
 void take_notification(Session *session, const NotificationMessage &message);
+// Gives out the oldest of those that have come; nullptr when there is none. Errors: none.
+Notification *first_notification(Session *session);
 // Frees those that nobody has taken. Errors: none.
 void drop_notifications(Session *session);
-// Takes one message of the worker. Errors: pg (memory, temporary file).
-void dispatch(Session *session, const Message &message);
 
-// Receives of every session. Errors: as receive().
-void receive_all();
+// may_launch.cpp
 
-// Registers a worker for a segment, waiting for a free slot so many seconds. The handle is in
-// TopMemoryContext, the caller's to free. Errors: pg 53000 with that message.
-void await_slot(dsm_segment *segment, double seconds, const char *refusal,
-                BackgroundWorkerHandle **handle);
-// Creates a segment that lives until dsm_detach. Errors: pg 53000.
-dsm_segment *create_segment(Size size);
-// Writes to the server log, for DEBUG1, what becomes of a session. Errors: none.
-void log_life(Session *session, const char *event, const char *cause = nullptr);
 // The checks every launch makes: right to use schema bg, role, security context. Errors: pg.
 void check_may_launch();
 // Raises 42501 within a security-restricted operation: a session is not bound to it, what it is
 // sent would run outside of it. Errors: pg.
 void check_not_restricted();
+
+// new_worker.cpp
+
+// Creates a segment that lives until dsm_detach. Errors: pg 53000.
+dsm_segment *create_segment(Size size);
+// Registers a worker for a segment, waiting for a free slot so many seconds. The handle is in
+// TopMemoryContext, the caller's to free. Errors: pg 53000 with that message.
+void await_slot(dsm_segment *segment, double seconds, const char *refusal,
+                BackgroundWorkerHandle **handle);
+
+// orphan_segments.cpp
+
 // Pins a segment so that the worker finds it although we detach; the worker (or we, if it has
 // already attached) unpins it. Takes *worker over unless it has attached: if it ends before that,
 // we unpin. Errors: pg (memory).
@@ -190,16 +199,47 @@ void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorke
 // Gives back the segments of workers that have ended without attaching. Errors: none.
 void collect_orphans();
 // At the end of the process: waits until every such segment has found its worker; for a worker that
-// has a process already, not for long.
-// Errors: none.
+// has a process already, not for long. Errors: none.
 void await_orphans();
 void initialize_orphans();
+
+// pool.cpp
+
+// Sessions kept for another use, oldest first.
+extern pg::LinkedList<Session> pool;
+extern int pool_count;
+// Puts a session that is idle and in no transaction into the pool instead of ending it: the worker
+// forgets what was done in it and waits for another use. False when it cannot be kept. Errors:
+// none.
+bool keep_for_reuse(Session *session);
+// A session of the pool for another use, with the settings in `setup`; nullptr when none fits. The
+// caller enters it in `sessions`. Errors: pg (interrupts, memory).
+Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup);
+void initialize_pool();
+
+// draining.cpp
+
+// Lets a session go: now, or, when its worker has yet to take the snapshot of this transaction, as
+// soon as it has. Errors: none.
+void let_go(Session *session);
+// Lets those go whose worker has it by now, or all. Errors: as receive().
+void let_drained_go(bool all);
+bool is_any_draining();
+
+// release.cpp
+
+// What can be registered only in the backend itself: its exit callback. Errors: pg.
+void initialize_at_first_use();
+void initialize_release();
+
+// deadlock.cpp
 
 // Makes a cycle through the workers we wait for visible for a moment, at most `timeout` ms; false
 // when they do not all wait for locks. Errors: pg (interrupts).
 bool offer_deadlock_edge(const WaitFor *commands, int n, long timeout);
+
+// on_commit.cpp
+
 void initialize_on_commit();
-// What can be registered only in the backend itself: its exit callback. Errors: pg.
-void initialize_at_first_use();
 
 } // namespace pllua_bg::session

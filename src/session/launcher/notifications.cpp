@@ -9,31 +9,28 @@
 
 namespace pllua_bg::session {
 
-// Notifications that have come for sessions with a listener.
-static uint64 arrived = 0;
-// Bytes of those of all sessions that nobody has taken.
-static Size total = 0;
+namespace {
 
-static Notification *remove_first(Session *session) {
+// Notifications that have come for sessions with a listener.
+uint64 arrived = 0;
+// Bytes of those of all sessions that nobody has taken.
+Size total = 0;
+
+Notification *remove_first(Session *session) {
     Notification *first = session->notifications.list.take_first();
     session->notifications.count--;
     total -= GetMemoryChunkSpace(first);
     return first;
 }
 
-void drop_notifications(Session *session) {
-    while (session->notifications.list.first != nullptr) pfree(remove_first(session));
-    session->notifications.dropping = false;
-}
-
-static bool is_room(const Session *session, Size size) {
+bool is_room(const Session *session, Size size) {
     const int most = pg::setting_max_notifications;
     return (most == 0 || session->notifications.count < most) &&
            total + size <= pg::most_for_notifications();
 }
 
 // Drops the oldest until there is room for one more.
-static void make_room(Session *session, Size size) {
+void make_room(Session *session, Size size) {
     bool dropped = false;
     while (session->notifications.list.first != nullptr && !is_room(session, size)) {
         pfree(remove_first(session));
@@ -41,7 +38,14 @@ static void make_room(Session *session, Size size) {
     }
     if (!dropped || session->notifications.dropping) return;
     session->notifications.dropping = true;
-    warn_of_lost_notifications(known_pid(session));
+    warn_of_lost_notifications(session->pid);
+}
+
+} // namespace
+
+void drop_notifications(Session *session) {
+    while (session->notifications.list.first != nullptr) pfree(remove_first(session));
+    session->notifications.dropping = false;
 }
 
 void take_notification(Session *session, const NotificationMessage &message) {
@@ -59,8 +63,7 @@ void take_notification(Session *session, const NotificationMessage &message) {
     if (session->notifications.listener) arrived++;
 }
 
-Notification *next_notification(Session *session) {
-    receive(session);
+Notification *first_notification(Session *session) {
     if (session->notifications.list.first == nullptr) return nullptr;
     Notification *got = remove_first(session);
     if (session->notifications.list.first == nullptr) session->notifications.dropping = false;

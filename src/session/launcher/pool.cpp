@@ -4,6 +4,7 @@
 // leave the pool by a compare-and-exchange, so that a worker never ends for idleness under a
 // launch.
 #include "session/launcher/launcher.h"
+#include "session/launcher/snapshot.h"
 
 #include "pg/compat.h"
 #include "pg/fault.h"
@@ -23,23 +24,22 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-pg::LinkedList<Session> pool;
-int pool_count = 0;
+namespace {
 
 // A session whose memory here has grown beyond this is not kept.
-static constexpr Size kMostMemory = 512 * 1024;
+constexpr Size kMostMemory = 512 * 1024;
 // How long a launch waits for a worker that is just forgetting its last use, in milliseconds: no
 // more than a new worker takes to start.
-static constexpr int kMostWait = 5;
+constexpr int kMostWait = 5;
 
 // Milliseconds a session may still be kept; not positive when it is too old.
-static int64 remaining_lifetime(const Session *session) {
+int64 remaining_lifetime(const Session *session) {
     int64 age = (GetCurrentTimestamp() - session->local->born) / 1000;
     return Min(pg::setting_pool_lifetime * INT64CONST(1000),
                pg::setting_pool_age * INT64CONST(1000) - age);
 }
 
-static void end_pooled(Session *session) {
+void end_pooled(Session *session) {
     pool.remove(session);
     pool_count--;
     if (!is_gone(session)) {
@@ -50,18 +50,14 @@ static void end_pooled(Session *session) {
     free_session(session);
 }
 
-void trim_pool(int most) {
-    while (pool_count > Max(most, 0)) end_pooled(pool.first);
-}
-
-static bool is_usable(const Session *session) {
+bool is_usable(const Session *session) {
     const LocalLink *local = session->local;
     return !is_gone(session) && !local->not_reusable &&
            pg_atomic_read_u32(&local->header->pool) == kResting &&
            !has_flag(local->header, kWorkerDone | kClosing);
 }
 
-static void end_unusable() {
+void end_unusable() {
     Session *after;
     for (Session *session = pool.first; session != nullptr; session = after) {
         after = session->after;
@@ -70,7 +66,7 @@ static void end_unusable() {
 }
 
 // Frees what the last use has left here.
-static void forget_use(Session *session) {
+void forget_use(Session *session) {
     while (session->commands.first != nullptr) drop_command(session, session->commands.first);
     drop_notifications(session);
     session->notifications.listener = false;
@@ -84,7 +80,7 @@ static void forget_use(Session *session) {
     session->last_error = nullptr;
 }
 
-static bool is_clean(const Session *session) {
+bool is_clean(const Session *session) {
     const LocalLink *local = session->local;
     return session->life == Life::kRunning && !local->not_reusable && session->current == nullptr &&
            session->last_done == session->last_sent && session->transaction == 'I' &&
@@ -94,7 +90,7 @@ static bool is_clean(const Session *session) {
            remaining_lifetime(session) > 0;
 }
 
-static bool send_reset(Session *session) {
+bool send_reset(Session *session) {
     receive(session);
     if (!is_clean(session)) return false;
     forget_use(session);
@@ -102,8 +98,97 @@ static bool send_reset(Session *session) {
     LocalLink *local = session->local;
     pg_atomic_write_u32(&local->header->pool, kResting);
     write_reset(&local->channel, {remaining_lifetime(session)});
-    (void)local->flush();
+    (void)session->link->flush();
     return !has_backlog(&local->channel);
+}
+
+bool fits(const Session *session, const LaunchOptions &options, Size queue_size) {
+    return session->user == GetUserId() && session->local->queue_size == queue_size &&
+           session->local->header->idle_timeout == options.idle_timeout &&
+           remaining_lifetime(session) > 0;
+}
+
+// The newest session that fits and is ready; nullptr when there is none. `*soon`: one is about to
+// be.
+Session *look_for(const LaunchOptions &options, Size queue_size, bool *soon) {
+    *soon = false;
+    for (Session *session = pool.last; session != nullptr; session = session->before)
+        receive(session);
+    end_unusable();
+    for (Session *session = pool.last; session != nullptr; session = session->before) {
+        if (!fits(session, options, queue_size)) continue;
+        if (session->local->pool_state == PoolState::kClean) return session;
+        *soon = true;
+    }
+    return nullptr;
+}
+
+Session *wait_for_one(const LaunchOptions &options, Size queue_size) {
+    bool soon;
+    Session *session = look_for(options, queue_size, &soon);
+    pg::Poll poll = {};
+    while (session == nullptr && soon && pg::poll_again(&poll))
+        session = look_for(options, queue_size, &soon);
+    if (session != nullptr || !soon) return session;
+    TimestampTz end = GetCurrentTimestamp() + kMostWait * INT64CONST(1000);
+    while (session == nullptr && soon) {
+        long rest = pg::milliseconds_until(end);
+        if (rest == 0) break;
+        (void)pg::wait_latch(rest, pg::WaitEvent::kResult);
+        session = look_for(options, queue_size, &soon);
+    }
+    return session;
+}
+
+void reuse(Session *session, const LaunchOptions &options, StringInfo setup) {
+    pool.remove(session);
+    pool_count--;
+    LocalLink *local = session->local;
+    local->pool_state = PoolState::kWaking;
+    session->last_sent = session->last_done = 0;
+    forget_commands(local->header);
+    ErrorData *error = pg::attempt([session, local, &options, setup] {
+        if (local->imposed) complete_settings(setup);
+        begin_use(session, options);
+        if (options.snapshot) keep_snapshot(local);
+        strlcpy(local->header->name, NameStr(session->name), NAMEDATALEN);
+        write_reuse(&local->channel, {setup->data, static_cast<Size>(setup->len)});
+        (void)session->link->flush();
+        pg::fault("pool-reuse");
+        receive(session); // sees a worker that has died since it was found resting
+    });
+    if (error == nullptr) return;
+    pool.append(session);
+    pool_count++;
+    end_pooled(session);
+    pg::rethrow(error);
+}
+
+void never_reuse(Session *session, uint32 hash) {
+    for (; session != nullptr; session = session->after)
+        if (session->local != nullptr && (hash == 0 || session->local->user_hash == hash))
+            session->local->not_reusable = true;
+}
+
+// A role was changed or dropped: what its workers believe of it may be wrong.
+void role_changes(Datum, int, uint32 hash) {
+    never_reuse(sessions.first, hash);
+    never_reuse(pool.first, hash);
+}
+
+void at_transaction_end(XactEvent event, void *) {
+    if (pool_count == 0) return;
+    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+        end_unusable();
+}
+
+} // namespace
+
+pg::LinkedList<Session> pool;
+int pool_count = 0;
+
+void trim_pool(int most) {
+    while (pool_count > Max(most, 0)) end_pooled(pool.first);
 }
 
 bool keep_for_reuse(Session *session) {
@@ -124,67 +209,6 @@ bool keep_for_reuse(Session *session) {
     return true;
 }
 
-static bool fits(const Session *session, const LaunchOptions &options, Size queue_size) {
-    return session->user == GetUserId() && session->local->queue_size == queue_size &&
-           session->local->header->idle_timeout == options.idle_timeout &&
-           remaining_lifetime(session) > 0;
-}
-
-// The newest session that fits and is ready; nullptr when there is none. `*soon`: one is about to
-// be.
-static Session *look_for(const LaunchOptions &options, Size queue_size, bool *soon) {
-    *soon = false;
-    for (Session *session = pool.last; session != nullptr; session = session->before)
-        receive(session);
-    end_unusable();
-    for (Session *session = pool.last; session != nullptr; session = session->before) {
-        if (!fits(session, options, queue_size)) continue;
-        if (session->local->pool_state == PoolState::kClean) return session;
-        *soon = true;
-    }
-    return nullptr;
-}
-
-static Session *wait_for_one(const LaunchOptions &options, Size queue_size) {
-    bool soon;
-    Session *session = look_for(options, queue_size, &soon);
-    pg::Poll poll = {};
-    while (session == nullptr && soon && pg::poll_again(&poll))
-        session = look_for(options, queue_size, &soon);
-    if (session != nullptr || !soon) return session;
-    TimestampTz end = GetCurrentTimestamp() + kMostWait * INT64CONST(1000);
-    while (session == nullptr && soon) {
-        long rest = pg::milliseconds_until(end);
-        if (rest == 0) break;
-        (void)pg::wait_latch(rest, pg::WaitEvent::kResult);
-        session = look_for(options, queue_size, &soon);
-    }
-    return session;
-}
-
-static void reuse(Session *session, const LaunchOptions &options, StringInfo setup) {
-    pool.remove(session);
-    pool_count--;
-    LocalLink *local = session->local;
-    local->pool_state = PoolState::kWaking;
-    session->last_sent = session->last_done = 0;
-    forget_commands(local->header);
-    ErrorData *error = pg::attempt([session, local, &options, setup] {
-        if (local->imposed) complete_settings(setup);
-        begin_use(session, options);
-        strlcpy(local->header->name, NameStr(session->name), NAMEDATALEN);
-        write_reuse(&local->channel, {setup->data, static_cast<Size>(setup->len)});
-        (void)local->flush();
-        pg::fault("pool-reuse");
-        receive(session); // sees a worker that has died since it was found resting
-    });
-    if (error == nullptr) return;
-    pool.append(session);
-    pool_count++;
-    end_pooled(session);
-    pg::rethrow(error);
-}
-
 Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup) {
     if (pool_count == 0) return nullptr;
     // What the server checks when a worker connects may have changed.
@@ -202,24 +226,6 @@ Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInf
         end_pooled(session);
     }
     return nullptr;
-}
-
-static void never_reuse(Session *session, uint32 hash) {
-    for (; session != nullptr; session = session->after)
-        if (session->local != nullptr && (hash == 0 || session->local->user_hash == hash))
-            session->local->not_reusable = true;
-}
-
-// A role was changed or dropped: what its workers believe of it may be wrong.
-static void role_changes(Datum, int, uint32 hash) {
-    never_reuse(sessions.first, hash);
-    never_reuse(pool.first, hash);
-}
-
-static void at_transaction_end(XactEvent event, void *) {
-    if (pool_count == 0) return;
-    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-        end_unusable();
 }
 
 void initialize_pool() {

@@ -9,6 +9,8 @@
 
 namespace pllua_bg::session {
 
+namespace {
+
 // What goes to the worker of a command.
 struct Request {
     uint32 flags;
@@ -20,7 +22,7 @@ struct Request {
 };
 
 // Raises when the session has too much to do, or this backend holds too much already.
-static void check_room(const Session *session) {
+void check_room(const Session *session) {
     const auto most = static_cast<uint64>(pg::setting_max_queued);
     const uint64 queued = session->last_sent - session->last_done;
     if (most != 0 && queued >= most)
@@ -32,14 +34,7 @@ static void check_room(const Session *session) {
     pg::check_held(sizeof(OwnCommand));
 }
 
-void flush(Session *session) {
-    const Size now = session->link->flush();
-    if (now == session->held_unsent) return;
-    count_held(session, static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(session->held_unsent));
-    session->held_unsent = now;
-}
-
-static CommandId send_request(Session *session, const Request &request) {
+CommandId send_request(Session *session, const Request &request) {
     if (!request.cleanup) check_not_restricted();
     session->unused = false;
     receive(session);
@@ -72,6 +67,8 @@ static CommandId send_request(Session *session, const Request &request) {
     flush(session);
     return own->id;
 }
+
+} // namespace
 
 CommandId send(Session *session, const char *sql, int nparams, const Param *params,
                uint32 statement) {

@@ -1,20 +1,51 @@
-// The sessions of this backend: finding, counting, forgetting, ending.
+// The sessions of this backend: making, numbering, finding, forgetting.
 // Owns the list of sessions.
 #include "session/launcher/launcher.h"
 
 #include "pg/encoding.h"
-#include "pg/guard.h"
-#include "pg/wait.h"
 
 extern "C" {
-#include "storage/ipc.h"
 #include "utils/acl.h"
 }
 
 namespace pllua_bg::session {
 
+namespace {
+
+uint64 last_number = 0;
+
+} // namespace
+
 pg::LinkedList<Session> sessions;
 int session_count = 0;
+
+Session *make_session() {
+    MemoryContext context =
+        AllocSetContextCreate(TopMemoryContext, "pllua_bg session", ALLOCSET_SMALL_SIZES);
+    auto *session = static_cast<Session *>(MemoryContextAllocZero(context, sizeof(Session)));
+    session->context = context;
+    session->user = GetUserId();
+    return session;
+}
+
+void begin_use(Session *session, const LaunchOptions &options) {
+    if (!pg_strong_random(&session->cookie, sizeof session->cookie))
+        ereport(ERROR,
+                (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random number")));
+    session->number = ++last_number;
+    session->launched_at = GetCurrentTimestamp();
+    session->on_exit = options.on_exit;
+    session->transaction = options.snapshot ? 'T' : 'I';
+    memset(&session->name, 0, sizeof session->name);
+    if (options.name != nullptr)
+        pg::copy_clipped(NameStr(session->name), options.name, NAMEDATALEN);
+}
+
+void enter(Session *session) {
+    session->unused = true;
+    sessions.append(session);
+    session_count++;
+}
 
 Session *by_number(uint64 number) {
     for (Session *session = sessions.first; session != nullptr; session = session->after)
@@ -32,20 +63,6 @@ void for_each(void (*visit)(Session *session, void *argument), void *argument) {
     }
 }
 
-void receive_all() {
-    for (Session *session = sessions.first; session != nullptr; session = session->after)
-        receive(session);
-    if (draining.first != nullptr) let_drained_go(false);
-}
-
-int count_living() {
-    receive_all();
-    int living = 0;
-    for (Session *session = sessions.first; session != nullptr; session = session->after)
-        living += is_gone(session) ? 0 : 1;
-    return living;
-}
-
 void check_owner(const Session *session) {
     if (has_privs_of_role(GetUserId(), session->user)) return;
     ereport(ERROR,
@@ -55,20 +72,9 @@ void check_owner(const Session *session) {
              errhint("A session may be used by roles that are members of the role it runs as.")));
 }
 
-void check_not_restricted() {
-    if (InSecurityRestrictedOperation())
-        ereport(ERROR,
-                (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                 errmsg("cannot use background sessions within security-restricted operation")));
-}
-
 int known_pid(Session *session) {
     if (session->pid == 0) session->pid = session->link->pid();
     return session->pid;
-}
-
-bool has_run(const Session *session) {
-    return session->life == Life::kRunning || session->life == Life::kEnded || session->ended_here;
 }
 
 void raise_gone(const Session *session) {
@@ -82,78 +88,10 @@ void raise_gone(const Session *session) {
              errdetail("%s", cause == nullptr ? "The worker did not start." : cause)));
 }
 
-int pid(Session *session) {
-    uint64 wanted = session->number;
-    while (known_pid(session) == 0) {
-        receive_all();
-        if (known_pid(session) != 0) break;
-        if (is_gone(session)) raise_gone(session);
-        (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
-        if (by_number(wanted) == nullptr)
-            ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
-                            errmsg("background session has ended")));
-    }
-    session->unused = false;
-    return session->pid;
-}
-
-// The live session with this pid; else one that has ended with it. `*starting` is one whose pid is
-// not known yet.
-static Session *look_for(int wanted, Session **starting) {
-    Session *ended = nullptr;
-    *starting = nullptr;
-    for (Session *session = sessions.first; session != nullptr; session = session->after) {
-        int known = known_pid(session);
-        if (known == wanted && !is_gone(session)) return session;
-        if (known == wanted) ended = session;
-        if (known == 0 && !is_gone(session)) *starting = session;
-    }
-    return ended;
-}
-
-Session *find(int wanted) {
-    for (;;) {
-        Session *starting;
-        Session *found = look_for(wanted, &starting);
-        if (found != nullptr || starting == nullptr) return found;
-        receive_all();
-        if (known_pid(starting) == 0 && !is_gone(starting))
-            (void)pg::wait_latch(1000, pg::WaitEvent::kStart);
-    }
-}
-
 bool is_own_worker(int pid) {
     for (Session *session = sessions.first; session != nullptr; session = session->after)
         if (known_pid(session) == pid) return true;
     return false;
-}
-
-Status status(Session *session) {
-    receive(session);
-    Status result = {};
-    result.pid = known_pid(session);
-    result.name = NameStr(session->name);
-    result.user = session->user;
-    result.transaction = session->transaction;
-    result.queued = static_cast<int>(session->last_sent - session->last_done);
-    result.error = session->last_error;
-    OwnCommand *current = current_command(session);
-    result.sql = current == nullptr ? nullptr : current->sql;
-    result.state = is_gone(session)                   ? State::kGone
-                   : session->life == Life::kStarting ? State::kStarting
-                   : result.queued > 0                ? State::kBusy
-                                                      : State::kIdle;
-    return result;
-}
-
-const char *state_name(State state) {
-    switch (state) {
-    case State::kStarting: return "starting";
-    case State::kIdle: return "idle";
-    case State::kBusy: return "busy";
-    case State::kGone: break;
-    }
-    return "gone";
 }
 
 void log_life(Session *session, const char *event, const char *cause) {
@@ -172,12 +110,8 @@ void free_session(Session *session) {
 }
 
 void forget(Session *session) {
-    if (session->draining) {
-        draining.remove(session);
-    } else {
-        sessions.remove(session);
-        session_count--;
-    }
+    sessions.remove(session);
+    session_count--;
     free_session(session);
 }
 

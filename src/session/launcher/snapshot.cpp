@@ -71,7 +71,7 @@ void release_snapshot(LocalLink *link) { drop(&link->snapshot); }
 
 static bool is_any_awaited() {
     receive_all();
-    if (draining.first != nullptr) return true;
+    if (is_any_draining()) return true;
     for (Session *session = sessions.first; session != nullptr; session = session->after)
         if (session->local != nullptr && session->local->snapshot != nullptr) return true;
     return false;

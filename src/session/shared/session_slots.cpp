@@ -13,13 +13,6 @@ static constexpr int64 kStaleAfter = 60 * INT64CONST(1000000);
 
 static Slot *own_slot; // of the worker of this process
 
-void init_slot(Slot *slot) {
-    memset(slot, 0, sizeof *slot);
-    slot->entry.use = Use::kFree;
-    pg_atomic_init_u64(&slot->sent, 0);
-    SpinLockInit(&slot->mutex);
-}
-
 static void lock() { LWLockAcquire(shared_area->lock, LW_EXCLUSIVE); }
 static void unlock() { LWLockRelease(shared_area->lock); }
 

@@ -57,8 +57,6 @@ struct Slot {
     slock_t mutex;         // guards entry.report, which the worker writes
 };
 
-void init_slot(Slot *slot);
-
 // The launcher's side. The session is the one the segment belongs to.
 
 // Takes an entry for a worker that is about to be registered; false when none is free. Errors: pg

@@ -31,6 +31,13 @@ static void request() {
     RequestNamedLWLockTranche(kAreaName, 1);
 }
 
+static void init_slot(Slot *slot) {
+    memset(slot, 0, sizeof *slot);
+    slot->entry.use = Use::kFree;
+    pg_atomic_init_u64(&slot->sent, 0);
+    SpinLockInit(&slot->mutex);
+}
+
 static void fill_area(SharedArea *area) {
     memset(area, 0, area_size());
     area->lock = &GetNamedLWLockTranche(kAreaName)->lock;

@@ -4,7 +4,6 @@
 #include "session/worker/worker.h"
 
 #include "pg/params.h"
-#include "session/session.h"
 
 extern "C" {
 #include "parser/analyze.h"

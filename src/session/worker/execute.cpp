@@ -14,7 +14,6 @@ extern "C" {
 #include "access/xact.h"
 #include "commands/async.h"
 #include "nodes/plannodes.h"
-#include "parser/analyze.h"
 #include "pgstat.h"
 #include "tcop/utility.h"
 #include "utils/backend_status.h"

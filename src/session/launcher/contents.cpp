@@ -1,0 +1,142 @@
+// What has come of a command: statements with their columns and rows, notices, an error, made of
+// the messages of its link. Owns nothing: everything made here belongs to the command.
+#include "session/launcher/launcher.h"
+
+#include "pg/compat.h"
+#include "pg/fault.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
+#include "utils/inval.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+// A tuple descriptor made of what the worker says, without asking the catalogs: the type may be
+// unknown here.
+TupleDesc make_descriptor(int ncolumns) {
+    TupleDesc descriptor = CreateTemplateTupleDesc(ncolumns);
+    descriptor->tdtypeid = RECORDOID;
+    descriptor->tdtypmod = -1;
+    return descriptor;
+}
+
+void take_column(const ColumnMessage &message, Column *column, Form_pg_attribute attribute) {
+    namestrcpy(&column->name, message.name);
+    column->type = message.type;
+    column->typmod = message.typmod;
+    column->collation = message.collation;
+    column->as_text = message.as_text;
+    column->changed = message.changed;
+    column->type_name = pstrdup(message.type_name);
+    char *definitions = static_cast<char *>(palloc(message.definitions_length + 1));
+    memcpy(definitions, message.definitions, message.definitions_length);
+    column->definitions = definitions;
+    column->definitions_length = message.definitions_length;
+    memset(attribute, 0, sizeof *attribute);
+    attribute->attname = column->name;
+    attribute->atttypid = message.sent_type;
+    attribute->attlen = message.sent_length;
+    attribute->attbyval = message.sent_by_value;
+    attribute->attalign = message.sent_alignment;
+    attribute->attstorage = message.sent_storage;
+    attribute->atttypmod = column->as_text ? -1 : column->typmod;
+    attribute->attcollation = column->as_text ? DEFAULT_COLLATION_OID : column->collation;
+}
+
+StatementResult *open_statement(const Session *session, OwnCommand *own) {
+    if (own->open != nullptr) return own->open;
+    auto *statement = static_cast<StatementResult *>(
+        MemoryContextAllocZero(own->context, sizeof(StatementResult)));
+    own->statements.append(statement);
+    statement->user = session->user;
+    statement->streaming = own->streaming ? own : nullptr;
+    own->open = statement;
+    return statement;
+}
+
+void take_columns(const Session *session, OwnCommand *own, ColumnsMessage message) {
+    // A rule can make one statement return two sets of rows.
+    if (own->open != nullptr && own->open->has_rows) own->open = nullptr;
+    StatementResult *statement = open_statement(session, own);
+    const int ncolumns = message.ncolumns;
+    statement->ncolumns = ncolumns;
+    statement->columns = static_cast<Column *>(palloc0(sizeof(Column) * ncolumns + 1));
+    statement->descriptor = make_descriptor(ncolumns);
+    for (int i = 0; i < ncolumns; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(statement->descriptor, i);
+        take_column(read_column(&message), &statement->columns[i], attribute);
+        attribute->attnum = static_cast<int16>(i + 1);
+        pg::complete_attribute(statement->descriptor, i);
+    }
+    statement->rows = spill_create(own->context);
+    statement->has_rows = true;
+    statement->tag = "";
+    // The types may have been created a moment ago, in the worker's transaction.
+    if (IsTransactionState()) AcceptInvalidationMessages();
+}
+
+void take_rows(OwnCommand *own, const Message &message) {
+    if (own->open == nullptr || !own->open->has_rows) elog(ERROR, "rows without a description");
+    own->open->nrows += message.rows.nrows;
+    spill_append(own->open->rows, message.payload, message.length);
+    if (own->streaming) own->unread += message.length;
+}
+
+void take_tag(const Session *session, OwnCommand *own, const TagMessage &message) {
+    StatementResult *statement = open_statement(session, own);
+    statement->tag = pstrdup(message.tag);
+    own->open = nullptr;
+}
+
+} // namespace
+
+ErrorData *make_error(const Session *session, const ReportMessage &report) {
+    ErrorData *error = read_report(report);
+    char *origin = psprintf(_("background session, pid %d"), session->pid);
+    error->context =
+        error->context == nullptr ? origin : psprintf("%s\n%s", error->context, origin);
+    return error;
+}
+
+Notice *make_notice(const Session *session, const ReportMessage &report) {
+    auto *notice = static_cast<Notice *>(palloc0(sizeof(Notice)));
+    notice->data = make_error(session, report);
+    return notice;
+}
+
+void take_contents(Session *session, OwnCommand *own, const Message &message) {
+    MemoryContext old = MemoryContextSwitchTo(own->context);
+    switch (message.type) {
+    case MessageType::kColumns: take_columns(session, own, message.columns); break;
+    case MessageType::kRows: take_rows(own, message); break;
+    case MessageType::kTag: take_tag(session, own, message.tag); break;
+    case MessageType::kNotice: own->notices.append(make_notice(session, message.report)); break;
+    default:
+        own->error = make_error(session, message.report);
+        own->error->elevel = ERROR;
+        break;
+    }
+    MemoryContextSwitchTo(old);
+}
+
+void take_death(const Session *session, OwnCommand *own) {
+    auto *error = static_cast<ErrorData *>(MemoryContextAllocZero(own->context, sizeof(ErrorData)));
+    MemoryContext old = MemoryContextSwitchTo(own->context);
+    error->elevel = ERROR;
+    error->assoc_context = own->context;
+    error->output_to_client = true;
+    error->sqlerrcode = ERRCODE_CONNECTION_FAILURE;
+    pg::fault("tell-death");
+    error->message = pstrdup(has_run(session) ? _("background session was lost")
+                                              : _("background session could not be started"));
+    error->detail = pstrdup(session->cause_of_death);
+    error->context = psprintf(_("background session, pid %d"), session->pid);
+    MemoryContextSwitchTo(old);
+    own->error = error;
+}
+
+} // namespace pllua_bg::session

@@ -1,0 +1,108 @@
+// What a new worker needs of the server: a shared memory segment and a slot. Sessions of the pool
+// make room for it. Owns nothing.
+#include "session/launcher/launcher.h"
+
+#include <dlfcn.h>
+
+#include "pg/compat.h"
+#include "pg/reserve.h"
+#include "pg/wait.h"
+#include "session/shared/session_slots.h"
+
+namespace pllua_bg::session {
+
+namespace {
+
+// How a worker finds this library: by its plain name where the server looks anyway, else by its
+// path.
+void fill_library_name(BackgroundWorker *worker) {
+    Dl_info info;
+    if (dladdr(reinterpret_cast<void *>(&fill_library_name), &info) == 0 ||
+        info.dli_fname == nullptr)
+        elog(ERROR, "could not find the path of the library");
+    const char *path = info.dli_fname;
+    const char *slash = strrchr(path, '/');
+    Size folder = slash == nullptr ? 0 : static_cast<Size>(slash - path);
+    const char *suffix = strrchr(path, '.');
+    if (slash != nullptr && strlen(pkglib_path) == folder &&
+        strncmp(path, pkglib_path, folder) == 0 && suffix != nullptr && suffix > slash) {
+        strlcpy(worker->bgw_library_name, slash + 1,
+                Min(pg::kLibraryNameSize, static_cast<Size>(suffix - slash)));
+        return;
+    }
+    if (strlcpy(worker->bgw_library_name, path, pg::kLibraryNameSize) >= pg::kLibraryNameSize)
+        ereport(ERROR,
+                (errcode(ERRCODE_CONFIG_FILE_ERROR),
+                 errmsg("path of the library is too long for a background worker: \"%s\"", path)));
+}
+
+// Registers a worker for a segment; false when no slot is free. Errors: pg.
+bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
+    auto *header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
+    if (!take_entry(header)) return false;
+    BackgroundWorker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+    worker.bgw_start_time = BgWorkerStart_ConsistentState;
+    worker.bgw_restart_time = BGW_NEVER_RESTART;
+    worker.bgw_notify_pid = MyProcPid;
+    worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
+    fill_library_name(&worker);
+    strlcpy(worker.bgw_function_name, kWorkerFunction, BGW_MAXLEN);
+    strlcpy(worker.bgw_type, kWorkerType, BGW_MAXLEN);
+    pg_snprintf(worker.bgw_name, BGW_MAXLEN, "pllua_bg session of PID %d", MyProcPid);
+    memcpy(worker.bgw_extra, &header->cookie, sizeof header->cookie);
+    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+    bool registered = RegisterDynamicBackgroundWorker(&worker, handle);
+    MemoryContextSwitchTo(old);
+    if (!registered) retire_entry(header);
+    return registered;
+}
+
+// With dynamic_shared_memory_type = mmap the server leaves a buffer in the current context.
+dsm_segment *try_segment(Size size) {
+    MemoryContext scratch =
+        AllocSetContextCreate(CurrentMemoryContext, "pllua_bg segment", ALLOCSET_SMALL_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(scratch);
+    dsm_segment *segment = pg::create_segment(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+    MemoryContextSwitchTo(old);
+    MemoryContextDelete(scratch);
+    return segment;
+}
+
+} // namespace
+
+dsm_segment *create_segment(Size size) {
+    dsm_segment *segment = try_segment(size);
+    if (segment == nullptr && pool_count > 0) {
+        trim_pool(0);
+        segment = try_segment(size);
+    }
+    if (segment == nullptr)
+        ereport(ERROR,
+                (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+                 errmsg("too many dynamic shared memory segments for another background session"),
+                 errhint("The number of segments depends on max_connections.")));
+    dsm_pin_mapping(segment);
+    return segment;
+}
+
+void await_slot(dsm_segment *segment, double seconds, const char *refusal,
+                BackgroundWorkerHandle **handle) {
+    TimestampTz deadline = GetCurrentTimestamp() + static_cast<int64>(Min(seconds, 1e9) * 1e6);
+    long pause = 1;
+    while (!register_worker(segment, handle)) {
+        long rest = pg::milliseconds_until(deadline);
+        if (rest == 0)
+            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("%s", refusal),
+                            errhint("You may need to increase max_worker_processes.")));
+        // A session nobody uses makes room.
+        trim_pool(pool_count - 1);
+        // Workers that end need what they wrote to be taken.
+        receive_all();
+        (void)pg::wait_latch(Min(pause, rest), pg::WaitEvent::kStart);
+        pause = Min(pause * 2, 50);
+    }
+}
+
+} // namespace pllua_bg::session
