@@ -2,7 +2,7 @@
 // Owns their metatables, one per plan, in the registry of each Lua state.
 #pragma once
 
-#include "types/values.h"
+#include "types/helpers.h"
 
 namespace pllua_bg::types {
 

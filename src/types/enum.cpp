@@ -1,6 +1,6 @@
 // Enums as label strings, with a small cache of labels per type.
 // Owns the caches (in the plan context); they are emptied when pg_enum changes.
-#include "types/values.h"
+#include "types/helpers.h"
 
 #include "pg/guard.h"
 

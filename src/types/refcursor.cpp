@@ -1,7 +1,7 @@
 // Values of type refcursor: the names of cursors, and to Lua code the cursors themselves. Owns
 // nothing.
+#include "types/helpers.h"
 #include "types/hooks.h"
-#include "types/values.h"
 
 namespace pllua_bg::types {
 

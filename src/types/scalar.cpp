@@ -1,6 +1,6 @@
 // Booleans, integers, OIDs and floats: no server call unless the Lua value is a string or a datum
 // object. Owns nothing.
-#include "types/values.h"
+#include "types/helpers.h"
 
 #include <cmath>
 #include <limits>

@@ -2,7 +2,7 @@
 // the collector.
 #pragma once
 
-#include "types/values.h"
+#include "types/helpers.h"
 
 namespace pllua_bg::types {
 

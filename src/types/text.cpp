@@ -1,6 +1,6 @@
 // Types whose Lua value is a string: text and its kin, names, C strings, "char", bytea. Owns
 // nothing.
-#include "types/values.h"
+#include "types/helpers.h"
 
 #include "pg/guard.h"
 

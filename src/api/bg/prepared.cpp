@@ -6,7 +6,7 @@
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
-#include "types/values.h"
+#include "types/helpers.h"
 
 extern "C" {
 #include "catalog/pg_type.h"

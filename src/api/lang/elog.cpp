@@ -10,7 +10,7 @@
 #include "lua/sqlstate.h"
 #include "lua/stack.h"
 #include "pg/guard.h"
-#include "types/values.h"
+#include "types/helpers.h"
 
 namespace pllua_bg::api {
 

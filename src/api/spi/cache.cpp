@@ -12,9 +12,9 @@
 #include "lua/userdata.h"
 #include "pg/activation.h"
 #include "pg/guard.h"
+#include "types/helpers.h"
 #include "types/shape.h"
 #include "types/types.h"
-#include "types/values.h"
 
 extern "C" {
 #include "catalog/namespace.h"

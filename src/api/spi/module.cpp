@@ -10,7 +10,7 @@
 #include "pg/guard.h"
 #include "pg/subxact.h"
 #include "session/session.h"
-#include "types/values.h"
+#include "types/helpers.h"
 
 namespace pllua_bg::api {
 

@@ -4,8 +4,8 @@
 #include "lua/userdata.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "types/helpers.h"
 #include "types/types.h"
-#include "types/values.h"
 
 extern "C" {
 #include "parser/parse_type.h"

@@ -1,5 +1,5 @@
-// Small helpers of all families; values.h has the contracts. Owns nothing.
-#include "types/values.h"
+// Small helpers of all families; helpers.h has the contracts. Owns nothing.
+#include "types/helpers.h"
 
 #include "pg/guard.h"
 
