@@ -42,7 +42,7 @@ static void install_hooks() {
         .notice_interrupt = pl::notice_interrupt,
         .largest_interpreter = pl::largest_interpreter,
         .pool_size_changes = session::trim_pool,
-        .natural_type_of_table = pl::natural_type_of_table,
+        .own_type_of_table = pl::own_type_of_table,
         .convert_table = pl::convert_table,
     };
     types::hooks = {

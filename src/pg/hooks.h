@@ -18,7 +18,7 @@ struct Hooks {
     void (*pool_size_changes)(int value);
     // What only Lua can do with a table that is a parameter: say which type it has by itself, and
     // make a value of it. Errors: pg.
-    Oid (*natural_type_of_table)(Datum table);
+    Oid (*own_type_of_table)(Datum table);
     Datum (*convert_table)(Datum table, Oid type, bool *isnull);
 };
 extern Hooks hooks;

@@ -15,8 +15,8 @@ namespace pllua_bg::pg {
 namespace {
 
 // The type a value has by itself when nothing else is known: a string of unknown nature is text.
-Oid natural_type(const ParamTypes *types, int i) {
-    if (types->params[i].table) return hooks.natural_type_of_table(types->params[i].value);
+Oid own_type(const ParamTypes *types, int i) {
+    if (types->params[i].table) return hooks.own_type_of_table(types->params[i].value);
     const Oid own = types->own[i];
     return own == BYTEAOID || own == UNKNOWNOID ? TEXTOID : own;
 }
@@ -45,7 +45,7 @@ Node *reference_param(ParseState *parse, ParamRef *reference) {
     types->place[number - 1] = parse;
     Oid *resolved = &types->resolved[number - 1];
     if (*resolved == UNKNOWNOID && selects_column(parse->p_sourcetext, reference->location)) {
-        const Oid own = natural_type(types, number - 1);
+        const Oid own = own_type(types, number - 1);
         if (type_is_rowtype(own)) *resolved = own;
     }
     Param *param = makeNode(Param);
@@ -72,7 +72,7 @@ Node *coerce_param(ParseState *parse, Param *param, Oid target, int32, int locat
     Oid *resolved = &types->resolved[param->paramid - 1];
     if (is_last_resort(parse, param, target, location)) {
         const int i = param->paramid - 1;
-        types->again = types->again || types->params[i].table || natural_type(types, i) != TEXTOID;
+        types->again = types->again || types->params[i].table || own_type(types, i) != TEXTOID;
     } else if (*resolved == UNKNOWNOID) {
         *resolved = target;
     } else if (*resolved != target) {
@@ -143,7 +143,7 @@ bool needs_second_pass(ParamTypes *types, List *queries) {
     }
     if (undecided)
         for (int i = 0; i < types->count; i++)
-            if (types->resolved[i] == UNKNOWNOID) types->resolved[i] = natural_type(types, i);
+            if (types->resolved[i] == UNKNOWNOID) types->resolved[i] = own_type(types, i);
     return again;
 }
 
@@ -162,8 +162,7 @@ ParamListInfo bind_params(const ParamTypes *types, const ParamValue *params) {
     ParamListInfo list = makeParamList(types->count);
     for (int i = 0; i < types->count; i++) {
         ParamExternData *bound = &list->params[i];
-        bound->ptype =
-            types->resolved[i] == UNKNOWNOID ? natural_type(types, i) : types->resolved[i];
+        bound->ptype = types->resolved[i] == UNKNOWNOID ? own_type(types, i) : types->resolved[i];
         bind_param(&params[i], bound);
     }
     return list;

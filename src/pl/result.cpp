@@ -45,7 +45,7 @@ void resolve_scalar(Result *result) {
                count == 1 ? "value" : "values", wanted, wanted == 1 ? "was" : "were");
 }
 
-Datum take_scalar(lua_State *L, int first, int count, const Result *result, bool *isnull) {
+Datum scalar_from_lua(lua_State *L, int first, int count, const Result *result, bool *isnull) {
     if (count > 1) {
         if (!result->collects) raise_count(L, count, 1);
         lua_createtable(L, count, 0);
@@ -78,7 +78,7 @@ Datum check_domain(lua_State *L, Result *result, Datum value, bool isnull) {
     return value;
 }
 
-Datum take_row(lua_State *L, int first, int count, Result *result, bool *isnull) {
+Datum row_from_lua(lua_State *L, int first, int count, Result *result, bool *isnull) {
     HeapTuple tuple = nullptr;
     Datum value = 0;
     if (are_columns(L, &first, &count, result)) {
@@ -100,7 +100,7 @@ Datum take_row(lua_State *L, int first, int count, Result *result, bool *isnull)
 
 // A record of several values has the values' own types.
 Datum take_record(lua_State *L, int first, int count, const Result *result, bool *isnull) {
-    if (count <= 1) return take_scalar(L, first, count, result, isnull);
+    if (count <= 1) return scalar_from_lua(L, first, count, result, isnull);
     auto *values =
         static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * static_cast<size_t>(count)));
     auto *nulls = static_cast<bool *>(__builtin_alloca(static_cast<size_t>(count)));
@@ -109,7 +109,7 @@ Datum take_record(lua_State *L, int first, int count, const Result *result, bool
     for (int i = 0; i < count; i++) {
         bool weak;
         const types::Type *type = nullptr;
-        oids[i] = types::natural_type(L, first + i, &weak);
+        oids[i] = types::own_type(L, first + i, &weak);
         if (!OidIsValid(oids[i]) || oids[i] == UNKNOWNOID) oids[i] = TEXTOID;
         pg::call_own_subxact(L, [&] { type = types::lookup(oids[i], -1); });
         values[i] = types::to_datum(L, first + i, type, &nulls[i]);
@@ -188,8 +188,8 @@ Datum take_result(lua_State *L, int first, int count, Result *result, bool *isnu
     pg::fault("take-result");
     switch (result->kind) {
     case ResultKind::kVoid: *isnull = false; return 0;
-    case ResultKind::kScalar: return take_scalar(L, first, count, result, isnull);
-    case ResultKind::kRow: return take_row(L, first, count, result, isnull);
+    case ResultKind::kScalar: return scalar_from_lua(L, first, count, result, isnull);
+    case ResultKind::kRow: return row_from_lua(L, first, count, result, isnull);
     case ResultKind::kRecord: return take_record(L, first, count, result, isnull);
     }
     pg_unreachable();

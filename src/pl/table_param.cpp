@@ -23,7 +23,7 @@ int use_table(lua_State *L) {
     types::push_portable(L, use->table);
     if (!OidIsValid(use->type)) {
         bool weak;
-        use->type = types::natural_type(L, -1, &weak);
+        use->type = types::own_type(L, -1, &weak);
         return 0;
     }
     const types::Type *type = nullptr;
@@ -44,7 +44,7 @@ void run(TableUse *use) {
 
 } // namespace
 
-Oid natural_type_of_table(Datum table) {
+Oid own_type_of_table(Datum table) {
     TableUse use = {table, InvalidOid, CurrentMemoryContext, 0, false};
     run(&use);
     return use.type;

@@ -7,7 +7,7 @@ namespace pllua_bg::pl {
 
 // The hooks of the same names of pg::Hooks, for tables from types::to_portable. They start an
 // interpreter of the current user when there is none, without its start-up code. Errors: pg.
-Oid natural_type_of_table(Datum table);
+Oid own_type_of_table(Datum table);
 Datum convert_table(Datum table, Oid type, bool *isnull);
 
 } // namespace pllua_bg::pl

@@ -143,7 +143,7 @@ HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple)
 }
 
 // The tuple of the row a trigger gives as its result.
-HeapTuple take_row(lua_State *L, int idx, TriggerCall *call) {
+HeapTuple row_from_lua(lua_State *L, int idx, TriggerCall *call) {
     if (lua_isnil(L, idx)) return nullptr;
     if (!lua_istable(L, idx) && !lua_isuserdata(L, idx))
         lua::raise(L, "42804", "a trigger returns a row or nil, not a %s", luaL_typename(L, idx));
@@ -158,10 +158,10 @@ void take_trigger_result(lua_State *L, int first, int count, TriggerCall *call) 
     call->result = nullptr;
     if (!returns_row(call)) return;
     if (count > 0) {
-        call->result = take_row(L, first, call);
+        call->result = row_from_lua(L, first, call);
     } else if (call->row_assigned) {
         lua_getiuservalue(L, kTriggerIndex, kUserRow);
-        call->result = take_row(L, lua_gettop(L), call);
+        call->result = row_from_lua(L, lua_gettop(L), call);
     } else if (call->new_tuple == nullptr) {
         call->result = call->old_tuple;
     } else {

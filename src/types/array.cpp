@@ -23,7 +23,11 @@ struct Slice {
 
 constexpr char kSliceType[] = "array slice";
 
-ArrayType *bytes_of(const DatumObject *object) {
+ArrayObject *check_array(lua_State *L, int idx) {
+    return static_cast<ArrayObject *>(check_object(L, idx, kArrayFamily));
+}
+
+ArrayType *bytes_of(const ArrayObject *object) {
     return reinterpret_cast<ArrayType *>(DatumGetPointer(object->value));
 }
 
@@ -38,13 +42,13 @@ bool is_deformed(lua_State *L, int idx) {
 }
 
 // Pushes the element at a position; nil when it is null.
-void push_element(lua_State *L, int idx, DatumObject *object, int64 position) {
+void push_element(lua_State *L, int idx, ArrayObject *object, int64 position) {
     const Type *element = element_of(L, object->type);
     if (element->by_value && !object->array.has_nulls && !is_deformed(L, idx)) {
         // Elements of equal length lie side by side; by-value types are as long as they are
         // aligned.
         const char *address = ARR_DATA_PTR(bytes_of(object)) + position * element->length;
-        element->push(L, element, fetch_att(address, true, element->length));
+        element->to_lua(L, element, fetch_att(address, true, element->length));
         return;
     }
     push_elements(L, idx, object);
@@ -80,7 +84,7 @@ void push_slice(lua_State *L, int array_idx, int depth, const int *subscripts) {
 }
 
 // Pushes what the subscripts lead to: an element, a slice, nil.
-void push_at(lua_State *L, int array_idx, DatumObject *object, int depth, const int *subscripts) {
+void push_at(lua_State *L, int array_idx, ArrayObject *object, int depth, const int *subscripts) {
     const ArrayState *array = &object->array;
     const int64 position = depth == array->dimensions ? position_of(array, subscripts) : -1;
     if (depth < array->dimensions)
@@ -127,7 +131,7 @@ void extend(lua_State *L, int array_idx, ArrayState *array, int subscript) {
 }
 
 // Assigns the value at value_idx.
-void assign(lua_State *L, int array_idx, DatumObject *object, int depth, const int *subscripts,
+void assign(lua_State *L, int array_idx, ArrayObject *object, int depth, const int *subscripts,
             int value_idx) {
     ArrayState *array = &object->array;
     if (depth < array->dimensions) lua::raise(L, "2202E", "not enough subscripts for array");
@@ -148,7 +152,7 @@ void assign(lua_State *L, int array_idx, DatumObject *object, int depth, const i
 }
 
 int index(lua_State *L) {
-    DatumObject *object = check_object(L, 1, Family::kArray, "array");
+    ArrayObject *object = check_array(L, 1);
     int subscript;
     if (!read_subscript(L, 2, &subscript)) return 0;
     push_at(L, 1, object, 1, &subscript);
@@ -156,7 +160,7 @@ int index(lua_State *L) {
 }
 
 int new_index(lua_State *L) {
-    DatumObject *object = check_object(L, 1, Family::kArray, "array");
+    ArrayObject *object = check_array(L, 1);
     int subscript;
     if (!read_subscript(L, 2, &subscript))
         lua::raise(L, "2202E", "array subscript must be an integer");
@@ -165,13 +169,13 @@ int new_index(lua_State *L) {
 }
 
 int length(lua_State *L) {
-    const DatumObject *object = check_object(L, 1, Family::kArray, "array");
+    const ArrayObject *object = check_array(L, 1);
     lua_pushinteger(L, object->array.dimensions == 0 ? 0 : high(&object->array, 0));
     return 1;
 }
 
 // The step of pairs(): subscript and element of the next place of the dimension.
-int step(lua_State *L, int array_idx, DatumObject *object, int depth, int *subscripts) {
+int step(lua_State *L, int array_idx, ArrayObject *object, int depth, int *subscripts) {
     const ArrayState *array = &object->array;
     if (depth >= array->dimensions) return 0;
     int next = array->low[depth];
@@ -185,7 +189,7 @@ int step(lua_State *L, int array_idx, DatumObject *object, int depth, int *subsc
 
 int array_next(lua_State *L) {
     int subscripts[MAXDIM];
-    return step(L, 1, check_object(L, 1, Family::kArray, "array"), 0, subscripts);
+    return step(L, 1, check_array(L, 1), 0, subscripts);
 }
 
 int array_pairs(lua_State *L) {
@@ -195,22 +199,22 @@ int array_pairs(lua_State *L) {
 }
 
 int call(lua_State *L) {
-    check_object(L, 1, Family::kArray, "array");
+    check_array(L, 1);
     lua_settop(L, 2);
     return map_array(L, 1, 2, 0, nullptr);
 }
 
 // The slice at 1, with its array pushed.
-Slice *check_slice(lua_State *L, DatumObject **object) {
+Slice *check_slice(lua_State *L, ArrayObject **object) {
     Slice *slice = lua::check_userdata<Slice>(L, 1, kSliceType);
     lua_getiuservalue(L, 1, 1);
-    *object = check_object(L, -1, Family::kArray, "array");
+    *object = check_array(L, -1);
     return slice;
 }
 
 int slice_index(lua_State *L) {
     lua_settop(L, 2);
-    DatumObject *object;
+    ArrayObject *object;
     Slice slice = *check_slice(L, &object);
     if (!read_subscript(L, 2, &slice.subscripts[slice.depth])) return 0;
     push_at(L, 3, object, slice.depth + 1, slice.subscripts);
@@ -219,7 +223,7 @@ int slice_index(lua_State *L) {
 
 int slice_new_index(lua_State *L) {
     lua_settop(L, 3);
-    DatumObject *object;
+    ArrayObject *object;
     Slice slice = *check_slice(L, &object);
     if (!read_subscript(L, 2, &slice.subscripts[slice.depth]))
         lua::raise(L, "2202E", "array subscript must be an integer");
@@ -229,7 +233,7 @@ int slice_new_index(lua_State *L) {
 
 int slice_length(lua_State *L) {
     lua_settop(L, 1);
-    DatumObject *object;
+    ArrayObject *object;
     const Slice *slice = check_slice(L, &object);
     lua_pushinteger(L, slice->depth < object->array.dimensions ? high(&object->array, slice->depth)
                                                                : 0);
@@ -238,7 +242,7 @@ int slice_length(lua_State *L) {
 
 int slice_next(lua_State *L) {
     lua_settop(L, 2);
-    DatumObject *object;
+    ArrayObject *object;
     Slice slice = *check_slice(L, &object);
     return step(L, 3, object, slice.depth, slice.subscripts);
 }
@@ -251,7 +255,7 @@ int slice_pairs(lua_State *L) {
 
 int slice_call(lua_State *L) {
     lua_settop(L, 2);
-    DatumObject *object;
+    ArrayObject *object;
     const Slice *slice = check_slice(L, &object);
     return map_array(L, 3, 2, slice->depth, slice->subscripts);
 }
@@ -276,19 +280,7 @@ int64 element_count(const ArrayState *array) {
     return count;
 }
 
-void read_array_state(DatumObject *object) {
-    const ArrayType *bytes = bytes_of(object);
-    ArrayState *array = &object->array;
-    array->dimensions = ARR_NDIM(bytes);
-    array->has_nulls = ARR_HASNULL(bytes);
-    array->modified = false;
-    for (int i = 0; i < array->dimensions; i++) {
-        array->length[i] = ARR_DIMS(bytes)[i];
-        array->low[i] = ARR_LBOUND(bytes)[i];
-    }
-}
-
-void push_elements(lua_State *L, int idx, DatumObject *object) {
+void push_elements(lua_State *L, int idx, ArrayObject *object) {
     idx = lua_absindex(L, idx);
     if (lua_getiuservalue(L, idx, 1) == LUA_TTABLE) return;
     lua_pop(L, 1);
@@ -306,38 +298,51 @@ void push_elements(lua_State *L, int idx, DatumObject *object) {
         address = reinterpret_cast<const char *>(att_align_nominal(address, element->align));
     }
     // Rows are tables: whoever holds one may write to it.
-    if (element->family == Family::kRow) object->array.modified = true;
+    if (element->family == &kCompositeFamily) object->array.modified = true;
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, idx, 1);
 }
 
-Datum rebuild_array(lua_State *L, int idx, const DatumObject *object) {
-    idx = lua_absindex(L, idx);
-    const Type *element = element_of(L, object->type);
-    // Elements that are rows can run code of users when they are converted, which may add others.
-    const ArrayState array = object->array;
-    const int64 count = element_count(&array);
-    lua::need_stack(L, 8);
-    Datum *values =
-        static_cast<Datum *>(lua_newuserdatauv(L, count * (sizeof(Datum) + sizeof(bool)) + 1, 0));
-    bool *nulls = reinterpret_cast<bool *>(values + count);
-    lua_getiuservalue(L, idx, 1);
-    for (int64 i = 0; i < count; i++) {
-        lua::check_interrupt(L);
-        lua_rawgeti(L, -1, i + 1);
-        values[i] = to_datum(L, -1, element, &nulls[i]);
-        lua_pop(L, 1);
+namespace {
+
+void init_object(DatumObject *datum_object) {
+    ArrayObject *object = static_cast<ArrayObject *>(datum_object);
+    const ArrayType *bytes = bytes_of(object);
+    ArrayState *array = &object->array;
+    array->dimensions = ARR_NDIM(bytes);
+    array->has_nulls = ARR_HASNULL(bytes);
+    array->modified = false;
+    for (int i = 0; i < array->dimensions; i++) {
+        array->length[i] = ARR_DIMS(bytes)[i];
+        array->low[i] = ARR_LBOUND(bytes)[i];
     }
-    const Datum result = construct_array_of(L, object->type, &array, values, nulls);
-    free_elements(element, values, nulls, count);
-    lua_pop(L, 2);
-    return result;
 }
 
-void add_array_metamethods(lua_State *L) {
+Datum present_value(lua_State *L, int idx, DatumObject *datum_object) {
+    ArrayObject *object = static_cast<ArrayObject *>(datum_object);
+    return object->array.modified ? convert_elements(L, idx, object->type, object) : object->value;
+}
+
+void add_metamethods(lua_State *L) {
     luaL_setfuncs(L, kMetamethods, 0);
     if (lua::new_metatable(L, kSliceType)) luaL_setfuncs(L, kSliceMethods, 0);
     lua_pop(L, 1);
 }
+
+void complete(Type *type, Form_pg_type form) { type->element_oid = form->typelem; }
+
+} // namespace
+
+const Family kArrayFamily = {.to_lua = push_object,
+                             .from_lua = array_from_lua,
+                             .takes_modifiers = true,
+                             .complete = complete,
+                             .construct = construct_array,
+                             .object_name = "array",
+                             .add_metamethods = add_metamethods,
+                             .object_size = sizeof(ArrayObject),
+                             .user_values = 1,
+                             .init_object = init_object,
+                             .object_value = present_value};
 
 } // namespace pllua_bg::types

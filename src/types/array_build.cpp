@@ -1,5 +1,6 @@
 // Arrays from Lua tables, and from the arguments of a constructor. Owns nothing.
 #include "types/array.h"
+#include "types/cast.h"
 
 #include "lua/interrupt.h"
 #include "lua/state.h"
@@ -31,17 +32,6 @@ int low_bound(const Type *type) {
     lua::raise(L, "2202E", "multidimensional arrays must have sub-arrays with matching dimensions");
 }
 
-// A table that stands for one element, not for another dimension.
-bool takes_tables(const Type *element) {
-    switch (element->family) {
-    case Family::kRow:
-    case Family::kJsonb:
-    case Family::kDatetime:
-    case Family::kRange: return true;
-    default: return element->oid == JSONOID;
-    }
-}
-
 bool is_plain_table(lua_State *L, int idx) { return lua_type(L, idx) == LUA_TTABLE; }
 
 void set_length(lua_State *L, Builder *builder, int dimension, lua_Integer length) {
@@ -62,7 +52,7 @@ void measure(lua_State *L, int idx, Builder *builder) {
         const lua_Integer length = highest_index(L, -1);
         set_length(L, builder, dimension, length);
         builder->array.dimensions++;
-        if (length == 0 || takes_tables(builder->element)) break;
+        if (length == 0 || builder->element->family->takes_tables) break;
         lua_geti(L, -1, 1);
         lua_remove(L, -2);
         if (!is_plain_table(L, -1)) break;
@@ -109,13 +99,31 @@ void fill(lua_State *L, Builder *builder, int dimension) {
     }
 }
 
+// The array that the elements make, which are freed; null elements where nulls says so.
+Datum construct(lua_State *L, Builder *builder) {
+    ArrayState *array = &builder->array;
+    const Type *element = builder->element;
+    Datum result = 0;
+    pg::call_own_subxact(L, [&] {
+        ArrayType *made;
+        if (array->dimensions == 0)
+            made = construct_empty_array(element->oid);
+        else
+            made = construct_md_array(builder->values, builder->nulls, array->dimensions,
+                                      array->length, array->low, element->oid, element->length,
+                                      element->by_value, element->align);
+        result = PointerGetDatum(made);
+    });
+    const int64 count = element->by_value ? 0 : element_count(array);
+    for (int64 i = 0; i < count; i++)
+        if (!builder->nulls[i]) free_value(element, builder->values[i]);
+    return result;
+}
+
+// The same with the lowest subscripts that arrays of the type begin with.
 Datum finish(lua_State *L, const Type *type, Builder *builder) {
     for (int i = 0; i < builder->array.dimensions; i++) builder->array.low[i] = low_bound(type);
-    const Datum result =
-        construct_array_of(L, type, &builder->array, builder->values, builder->nulls);
-    free_elements(builder->element, builder->values, builder->nulls,
-                  element_count(&builder->array));
-    return result;
+    return construct(L, builder);
 }
 
 // The table at idx, whose dimensions are known.
@@ -128,26 +136,6 @@ Datum build_table(lua_State *L, int idx, const Type *type, Builder *builder) {
     }
     const Datum result = finish(L, type, builder);
     lua_pop(L, 1);
-    return result;
-}
-
-// An array whose elements have to be made anew, for their length modifier.
-Datum convert_elements(lua_State *L, int idx, const Type *type, DatumObject *object) {
-    Builder builder = {};
-    builder.element = element_of(L, type);
-    builder.array = object->array;
-    allocate_elements(L, &builder);
-    push_elements(L, idx, object);
-    const int64 count = element_count(&builder.array);
-    for (int64 i = 0; i < count; i++) {
-        lua::check_interrupt(L);
-        lua_rawgeti(L, -1, i + 1);
-        builder.values[i] = to_datum(L, -1, builder.element, &builder.nulls[i]);
-        lua_pop(L, 1);
-    }
-    const Datum result = construct_array_of(L, type, &builder.array, builder.values, builder.nulls);
-    free_elements(builder.element, builder.values, builder.nulls, count);
-    lua_pop(L, 2);
     return result;
 }
 
@@ -172,47 +160,28 @@ bool all_integers(lua_State *L, int first, int count) {
 
 } // namespace
 
-lua_Integer highest_index(lua_State *L, int idx) {
+Datum convert_elements(lua_State *L, int idx, const Type *type, ArrayObject *object) {
+    lua::need_stack(L, 8);
     idx = lua_absindex(L, idx);
-    if (luaL_getmetafield(L, idx, "__len") != LUA_TNIL) {
-        lua_pop(L, 1);
-        return luaL_len(L, idx);
-    }
-    lua_Integer highest = 0;
-    lua_pushnil(L);
-    while (lua_next(L, idx) != 0) {
+    Builder builder = {};
+    builder.element = element_of(L, type);
+    // Elements that are rows can run code of users when they are converted, which may add others.
+    builder.array = object->array;
+    allocate_elements(L, &builder);
+    push_elements(L, idx, object);
+    const int64 count = element_count(&builder.array);
+    for (int64 i = 0; i < count; i++) {
         lua::check_interrupt(L);
-        if (lua_isinteger(L, -2)) highest = Max(highest, lua_tointeger(L, -2));
+        lua_rawgeti(L, -1, i + 1);
+        builder.values[i] = to_datum(L, -1, builder.element, &builder.nulls[i]);
         lua_pop(L, 1);
     }
-    return highest;
-}
-
-void free_elements(const Type *element, const Datum *values, const bool *nulls, int64 count) {
-    if (element->by_value) return;
-    for (int64 i = 0; i < count; i++)
-        if (!nulls[i]) free_value(element, values[i]);
-}
-
-Datum construct_array_of(lua_State *L, const Type *type, const ArrayState *array,
-                         const Datum *values, const bool *nulls) {
-    const Type *element = element_of(L, type);
-    Datum result = 0;
-    pg::call_own_subxact(L, [&] {
-        ArrayType *made;
-        if (array->dimensions == 0)
-            made = construct_empty_array(element->oid);
-        else
-            made = construct_md_array(const_cast<Datum *>(values), const_cast<bool *>(nulls),
-                                      array->dimensions, const_cast<int *>(array->length),
-                                      const_cast<int *>(array->low), element->oid, element->length,
-                                      element->by_value, element->align);
-        result = PointerGetDatum(made);
-    });
+    const Datum result = construct(L, &builder);
+    lua_pop(L, 2);
     return result;
 }
 
-Datum take_array(lua_State *L, int idx, const Type *type) {
+Datum array_from_lua(lua_State *L, int idx, const Type *type) {
     lua::check_stack(L);
     if (lua_type(L, idx) == LUA_TTABLE) {
         Builder builder = {};
@@ -222,11 +191,13 @@ Datum take_array(lua_State *L, int idx, const Type *type) {
     }
     DatumObject *object = object_at(L, idx);
     if (object != nullptr && type->typmod >= 0 && object->type->oid == type->oid)
-        return convert_elements(L, idx, type, object);
-    return take_generic(L, idx, type);
+        return convert_elements(L, idx, type, static_cast<ArrayObject *>(object));
+    return generic_from_lua(L, idx, type);
 }
 
-Datum array_of_arguments(lua_State *L, int first, int count, const Type *type) {
+namespace {
+
+Datum of_arguments(lua_State *L, const Type *type, int first, int count) {
     const Type *element = element_of(L, type);
     if (count > 1 && is_plain_table(L, first) && all_integers(L, first + 1, count - 1)) {
         if (count - 1 > MAXDIM)
@@ -242,10 +213,17 @@ Datum array_of_arguments(lua_State *L, int first, int count, const Type *type) {
     }
     if (count == 1) {
         const DatumObject *object = object_at(L, first);
-        const bool whole = object != nullptr && object->type->family == Family::kArray;
-        if (whole || is_plain_table(L, first)) return take_array(L, first, type);
+        const bool whole = object != nullptr && object->type->family == &kArrayFamily;
+        if (whole || is_plain_table(L, first)) return array_from_lua(L, first, type);
     }
     return of_elements(L, first, count, type);
+}
+
+} // namespace
+
+bool construct_array(lua_State *L, const Type *type, int first, int count, Datum *value) {
+    *value = of_arguments(L, type, first, count);
+    return true;
 }
 
 } // namespace pllua_bg::types

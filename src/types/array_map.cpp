@@ -60,7 +60,7 @@ void push_dimension(lua_State *L, Walk *walk, int depth) {
 } // namespace
 
 int map_array(lua_State *L, int array_idx, int options_idx, int depth, const int *subscripts) {
-    DatumObject *object = check_object(L, array_idx, Family::kArray, "array");
+    ArrayObject *object = static_cast<ArrayObject *>(check_object(L, array_idx, kArrayFamily));
     Walk walk = {};
     // A map function may change the array; the walk keeps to what it was.
     const ArrayState array = object->array;

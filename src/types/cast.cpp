@@ -1,6 +1,6 @@
 // Values that are wanted as another type than their own. The casts themselves are those of
 // pg/cast.h and pg/params.h. Owns nothing.
-#include "types/datum_object.h"
+#include "types/cast.h"
 #include "types/shape.h"
 
 #include "pg/guard.h"
@@ -55,15 +55,14 @@ Datum convert(lua_State *L, const pg::ParamValue &value, const Type *type, bool 
 // The row at idx by the casts of its type.
 Datum convert_row(lua_State *L, int idx, const Type *type, bool *isnull) {
     bool weak, null;
-    const Type *own = find(L, natural_type(L, idx, &weak), -1);
+    const Type *own = find(L, own_type(L, idx, &weak), -1);
     const Datum row = to_datum(L, idx, own, &null);
     const Datum result = convert(L, {own->oid, false, false, row}, type, isnull);
     free_value(own, row);
     return result;
 }
 
-} // namespace
-
+// Casts as SQL's CAST does. Call inside pg::call. Errors: pg (42846, and what the cast raises).
 Datum cast_value(const Type *from, Datum value, const Type *to) {
     const Scratch scratch = enter_scratch();
     pg::TypedValue cast = {from->oid, false, value};
@@ -75,6 +74,8 @@ Datum cast_value(const Type *from, Datum value, const Type *to) {
     return take_out(scratch, cast, to);
 }
 
+} // namespace
+
 Datum cast_length(const Type *type, Datum value) {
     const Scratch scratch = enter_scratch();
     pg::TypedValue cast = {type->oid, false, value};
@@ -83,16 +84,32 @@ Datum cast_length(const Type *type, Datum value) {
     return take_out(scratch, cast, type);
 }
 
-Datum take_scalar(lua_State *L, int idx, const Type *type) {
-    return convert(L, scalar_value(L, idx), type, nullptr);
+Datum object_from_lua(lua_State *L, int idx, const Type *type) {
+    DatumObject *object = object_at(L, idx);
+    if (object == nullptr) mismatch(L, idx, type);
+    Datum value = object_value(L, idx, object);
+    if (object->type->oid == type->oid)
+        return object->value == value ? copy_value(L, object->type, value) : value;
+    const Type *from = object->type;
+    pg::call_own_subxact(L, [&] { value = cast_value(from, value, type); });
+    return value;
 }
 
-Datum take_row(lua_State *L, int idx, const Type *type) {
-    return convert_row(L, idx, type, nullptr);
+Datum generic_from_lua(lua_State *L, int idx, const Type *type) {
+    switch (lua_type(L, idx)) {
+    case LUA_TSTRING: return input_from_lua(L, idx, type);
+    case LUA_TBOOLEAN:
+    case LUA_TNUMBER: return convert(L, scalar_value(L, idx), type, nullptr);
+    case LUA_TUSERDATA: return object_from_lua(L, idx, type);
+    case LUA_TTABLE:
+        if (is_row(L, idx)) return convert_row(L, idx, type, nullptr);
+        [[fallthrough]];
+    default: mismatch(L, idx, type);
+    }
 }
 
 Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull) {
-    const DatumObject *object = object_at(L, idx);
+    DatumObject *object = object_at(L, idx);
     if (object != nullptr && object->type->oid != type->oid) {
         const Datum value = object_value(L, idx, object);
         return convert(L, {object->type->oid, false, false, value}, type, isnull);
@@ -101,10 +118,13 @@ Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull) {
     while (inner->inner != inner) inner = inner->inner;
     // What only a cast can convert may come out as NULL.
     const int kind = lua_type(L, idx);
-    if ((kind == LUA_TNUMBER || kind == LUA_TBOOLEAN) && inner->take == take_generic)
+    if ((kind == LUA_TNUMBER || kind == LUA_TBOOLEAN) && inner->from_lua == generic_from_lua)
         return convert(L, scalar_value(L, idx), type, isnull);
-    if (inner->take == take_generic && is_row(L, idx)) return convert_row(L, idx, type, isnull);
+    if (inner->from_lua == generic_from_lua && is_row(L, idx))
+        return convert_row(L, idx, type, isnull);
     return to_datum(L, idx, type, isnull);
 }
+
+const Family kGenericFamily = {.to_lua = push_object, .from_lua = generic_from_lua};
 
 } // namespace pllua_bg::types

@@ -1,4 +1,5 @@
 // Composite and record datums as rows, and rows as composite datums. Owns nothing.
+#include "types/cast.h"
 #include "types/datum_object.h"
 #include "types/shape.h"
 
@@ -26,9 +27,9 @@ Datum datum_of(HeapTuple tuple, TupleDesc descriptor) {
 }
 
 // A record of no declared type: only a row can say what it is made of.
-Datum take_record(lua_State *L, int idx, const Type *type) {
+Datum record_from_lua(lua_State *L, int idx, const Type *type) {
     const Shape *shape = push_shape_of_row(L, idx);
-    if (shape == nullptr) return take_generic(L, idx, type);
+    if (shape == nullptr) return generic_from_lua(L, idx, type);
     TupleDesc descriptor = shape->descriptor;
     HeapTuple tuple = to_tuple(L, idx, descriptor, false);
     Datum value = 0;
@@ -38,9 +39,7 @@ Datum take_record(lua_State *L, int idx, const Type *type) {
     return value;
 }
 
-} // namespace
-
-void push_composite(lua_State *L, const Type *, Datum value) {
+void composite_to_lua(lua_State *L, const Type *, Datum value) {
     const auto *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
     HeapTupleHeader header = nullptr;
     // Values in table columns have short headers or are compressed; a copy is made in memory of
@@ -59,9 +58,9 @@ void push_composite(lua_State *L, const Type *, Datum value) {
     if (static_cast<void *>(header) != raw) pfree(header);
 }
 
-Datum take_composite(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TTABLE) return take_generic(L, idx, type);
-    if (type->oid == RECORDOID) return take_record(L, idx, type);
+Datum composite_from_lua(lua_State *L, int idx, const Type *type) {
+    if (lua_type(L, idx) != LUA_TTABLE) return generic_from_lua(L, idx, type);
+    if (type->oid == RECORDOID) return record_from_lua(L, idx, type);
     push_shape_of_type(L, type->oid, -1);
     TupleDesc descriptor = push_shape_data(L, -1)->descriptor;
     HeapTuple tuple = to_tuple(L, idx, descriptor, true);
@@ -71,5 +70,16 @@ Datum take_composite(lua_State *L, int idx, const Type *type) {
     lua_pop(L, 2);
     return value;
 }
+
+void complete(Type *type, Form_pg_type) {
+    if (type->oid != RECORDOID) type->cache = lookup_type_cache(type->oid, TYPECACHE_TUPDESC);
+}
+
+} // namespace
+
+const Family kCompositeFamily = {.to_lua = composite_to_lua,
+                                 .from_lua = composite_from_lua,
+                                 .takes_tables = true,
+                                 .complete = complete};
 
 } // namespace pllua_bg::types

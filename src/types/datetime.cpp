@@ -1,5 +1,5 @@
 // Dates, times and intervals as Lua sees them: d.year, d.epoch, ..., d:as_table(). Owns nothing.
-#include "types/datum_object.h"
+#include "types/datetime.h"
 #include "types/numeric.h"
 
 #include "lua/fields.h"
@@ -154,7 +154,7 @@ void set_field(lua_State *L, const char *name, lua_Integer value) {
 }
 
 int as_table(lua_State *L) {
-    const DatumObject *object = check_object(L, 1, Family::kDatetime, "date or time");
+    const DatumObject *object = check_object(L, 1, kDatetimeFamily);
     const char *zone_name = luaL_optstring(L, 2, nullptr);
     const Oid type = object->type->oid;
     if (zone_name != nullptr && type != TIMESTAMPTZOID)
@@ -211,7 +211,7 @@ bool push_part(lua_State *L, const DatumObject *object, const char *name) {
 }
 
 int index(lua_State *L) {
-    const DatumObject *object = check_object(L, 1, Family::kDatetime, "date or time");
+    const DatumObject *object = check_object(L, 1, kDatetimeFamily);
     const char *name = luaL_tolstring(L, 2, nullptr);
     if (std::strcmp(name, "as_table") == 0)
         lua_pushcfunction(L, as_table);
@@ -220,11 +220,18 @@ int index(lua_State *L) {
     return 1;
 }
 
-} // namespace
-
-void add_datetime_metamethods(lua_State *L) {
+void add_metamethods(lua_State *L) {
     lua_pushcfunction(L, index);
     lua_setfield(L, -2, "__index");
 }
+
+} // namespace
+
+const Family kDatetimeFamily = {.to_lua = push_object,
+                                .from_lua = datetime_from_lua,
+                                .takes_tables = true,
+                                .tidy = true,
+                                .object_name = "date or time",
+                                .add_metamethods = add_metamethods};
 
 } // namespace pllua_bg::types

@@ -1,6 +1,7 @@
 // Dates, times and intervals from Lua tables of fields: pgtype.timestamptz{year=2020, month=2,
 // day=1}. Owns nothing.
-#include "types/datum_object.h"
+#include "types/cast.h"
+#include "types/datetime.h"
 
 #include "pg/guard.h"
 
@@ -237,8 +238,8 @@ Datum build(Oid type, const Fields &fields) {
 
 } // namespace
 
-Datum take_datetime(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TTABLE) return take_generic(L, idx, type);
+Datum datetime_from_lua(lua_State *L, int idx, const Type *type) {
+    if (lua_type(L, idx) != LUA_TTABLE) return generic_from_lua(L, idx, type);
     Fields fields = {};
     read_fields(L, idx, type->oid, &fields);
     Datum value = 0;

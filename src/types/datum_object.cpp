@@ -2,9 +2,6 @@
 // Owns the metatables of datum objects, in the registry under the address of their plan.
 #include "types/datum_object.h"
 
-#include "types/array.h"
-#include "types/shape.h"
-
 #include "lua/fields.h"
 #include "pg/cast.h"
 #include "pg/guard.h"
@@ -23,8 +20,7 @@ namespace {
 const char kMark = 0; // its address is the key in the metatables of all datum objects
 
 Size header_size(const Type *type) {
-    return type->family == Family::kArray ? MAXALIGN(sizeof(DatumObject))
-                                          : MAXALIGN(offsetof(DatumObject, array));
+    return MAXALIGN(Max(type->family->object_size, sizeof(DatumObject)));
 }
 
 Size value_size(const Type *type, Datum value) {
@@ -32,7 +28,7 @@ Size value_size(const Type *type, Datum value) {
 }
 
 int object_to_string(lua_State *L) {
-    const DatumObject *object = check_object(L, 1);
+    DatumObject *object = check_object(L, 1);
     const Datum value = object_value(L, 1, object);
     push_output(L, object->type, value);
     if (value != object->value) free_value(object->type, value);
@@ -53,8 +49,8 @@ void prepare_compare(const Type *type) {
 
 // Both operands as objects of one type, else false. Errors: lua.
 bool comparable(lua_State *L, Datum *left, Datum *right, const Type **type) {
-    const DatumObject *a = object_at(L, 1);
-    const DatumObject *b = object_at(L, 2);
+    DatumObject *a = object_at(L, 1);
+    DatumObject *b = object_at(L, 2);
     if (a == nullptr || b == nullptr || a->type->oid != b->type->oid) return false;
     *type = a->type;
     *left = object_value(L, 1, a);
@@ -95,8 +91,8 @@ int compare(lua_State *L) {
                 DatumGetInt32(FunctionCall2Coll(operation, type->cache->typcollation, left, right));
         });
     if (known) return result;
-    const DatumObject *a = object_at(L, 1);
-    const DatumObject *b = object_at(L, 2);
+    DatumObject *a = object_at(L, 1);
+    DatumObject *b = object_at(L, 2);
     const char *first = a != nullptr ? push_type_name(L, a->type->oid) : luaL_typename(L, 1);
     const char *second = b != nullptr ? push_type_name(L, b->type->oid) : luaL_typename(L, 2);
     lua::raise(L, "42883", "cannot compare %s with %s", first, second);
@@ -127,14 +123,7 @@ void push_object_metatable(lua_State *L, const Type *type) {
     lua_setfield(L, -2, "__name");
     lua::set_boolean(L, "__metatable", true);
     luaL_setfuncs(L, kCommon, 0);
-    switch (type->family) {
-    case Family::kNumeric: add_numeric_metamethods(L); break;
-    case Family::kDatetime: add_datetime_metamethods(L); break;
-    case Family::kArray: add_array_metamethods(L); break;
-    case Family::kRange: add_range_metamethods(L); break;
-    case Family::kJsonb: add_jsonb_metamethods(L); break;
-    default: break;
-    }
+    if (type->family->add_metamethods != nullptr) type->family->add_metamethods(L);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
 }
@@ -156,9 +145,8 @@ void push_object(lua_State *L, const Type *type, Datum value) {
     if (plain != nullptr) value = PointerGetDatum(plain);
     const Size header = header_size(type);
     const Size size = value_size(type, value);
-    const int uservalues = type->family == Family::kArray ? 1 : 0;
     DatumObject *object =
-        static_cast<DatumObject *>(lua_newuserdatauv(L, header + size, uservalues));
+        static_cast<DatumObject *>(lua_newuserdatauv(L, header + size, type->family->user_values));
     object->type = type;
     object->value = value;
     if (!type->by_value) {
@@ -167,7 +155,7 @@ void push_object(lua_State *L, const Type *type, Datum value) {
         object->value = PointerGetDatum(bytes);
     }
     if (plain != nullptr) pfree(plain);
-    if (type->family == Family::kArray) read_array_state(object);
+    if (type->family->init_object != nullptr) type->family->init_object(object);
     push_object_metatable(L, type);
     lua_setmetatable(L, -2);
 }
@@ -188,16 +176,16 @@ DatumObject *check_object(lua_State *L, int idx) {
     return object;
 }
 
-DatumObject *check_object(lua_State *L, int idx, Family family, const char *expected) {
+DatumObject *check_object(lua_State *L, int idx, const Family &family) {
     DatumObject *object = object_at(L, idx);
-    if (object == nullptr || object->type->family != family) luaL_typeerror(L, idx, expected);
+    if (object == nullptr || object->type->family != &family)
+        luaL_typeerror(L, idx, family.object_name);
     return object;
 }
 
-Datum object_value(lua_State *L, int idx, const DatumObject *object) {
-    if (object->type->family == Family::kArray && object->array.modified)
-        return rebuild_array(L, idx, object);
-    return object->value;
+Datum object_value(lua_State *L, int idx, DatumObject *object) {
+    const Family *family = object->type->family;
+    return family->object_value != nullptr ? family->object_value(L, idx, object) : object->value;
 }
 
 Datum copy_value(lua_State *L, const Type *type, Datum value) {
@@ -206,30 +194,6 @@ Datum copy_value(lua_State *L, const Type *type, Datum value) {
     void *copy = allocate(L, size);
     std::memcpy(copy, DatumGetPointer(value), size);
     return PointerGetDatum(copy);
-}
-
-Datum take_object(lua_State *L, int idx, const Type *type) {
-    const DatumObject *object = object_at(L, idx);
-    if (object == nullptr) mismatch(L, idx, type);
-    Datum value = object_value(L, idx, object);
-    if (object->type->oid == type->oid)
-        return object->value == value ? copy_value(L, object->type, value) : value;
-    const Type *from = object->type;
-    pg::call_own_subxact(L, [&] { value = cast_value(from, value, type); });
-    return value;
-}
-
-Datum take_generic(lua_State *L, int idx, const Type *type) {
-    switch (lua_type(L, idx)) {
-    case LUA_TSTRING: return take_input(L, idx, type);
-    case LUA_TBOOLEAN:
-    case LUA_TNUMBER: return take_scalar(L, idx, type);
-    case LUA_TUSERDATA: return take_object(L, idx, type);
-    case LUA_TTABLE:
-        if (is_row(L, idx)) return take_row(L, idx, type);
-        [[fallthrough]];
-    default: mismatch(L, idx, type);
-    }
 }
 
 } // namespace pllua_bg::types

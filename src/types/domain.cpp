@@ -1,4 +1,5 @@
 // Domains and length modifiers: plans that do their work through the plan they wrap. Owns nothing.
+#include "types/cast.h"
 #include "types/datum_object.h"
 
 #include "pg/cast.h"
@@ -7,15 +8,17 @@
 
 namespace pllua_bg::types {
 
-void push_inner(lua_State *L, const Type *type, Datum value) {
+namespace {
+
+void inner_to_lua(lua_State *L, const Type *type, Datum value) {
     lua::check_stack(L);
     const Type *inner = type->inner;
-    inner->push(L, inner, value);
+    inner->to_lua(L, inner, value);
 }
 
 // True when what is kept for the domain was made for the current user in this transaction, or is
 // now. The constraints may call functions; the right to execute them is asked for when it is made.
-static bool owns_domain_state(const Type *type) {
+bool owns_domain_state(const Type *type) {
     const LocalTransactionId transaction = pg::transaction_number(MyProc);
     if (type->domain_transaction != transaction) {
         type->domain_transaction = transaction;
@@ -38,17 +41,17 @@ void check_domain(lua_State *L, const Type *type, Datum value, bool isnull) {
     });
 }
 
-Datum take_domain(lua_State *L, int idx, const Type *type) {
+Datum domain_from_lua(lua_State *L, int idx, const Type *type) {
     lua::check_stack(L);
     const Type *inner = type->inner;
-    const Datum value = inner->take(L, idx, inner);
+    const Datum value = inner->from_lua(L, idx, inner);
     check_domain(L, type, value, false);
     return value;
 }
 
-Datum take_with_typmod(lua_State *L, int idx, const Type *type) {
+Datum modified_from_lua(lua_State *L, int idx, const Type *type) {
     const Type *inner = type->inner;
-    Datum value = inner->take(L, idx, inner);
+    Datum value = inner->from_lua(L, idx, inner);
     if (!OidIsValid(type->length_cast.fn_oid)) return value;
     pg::call_own_subxact(L, [&] {
         FmgrInfo *cast = const_cast<FmgrInfo *>(&type->length_cast);
@@ -61,5 +64,13 @@ Datum take_with_typmod(lua_State *L, int idx, const Type *type) {
     });
     return value;
 }
+
+void check_null(lua_State *L, const Type *type) { check_domain(L, type, 0, true); }
+
+} // namespace
+
+const Family kDomainFamily = {
+    .to_lua = inner_to_lua, .from_lua = domain_from_lua, .check_null = check_null};
+const Family kModifiedFamily = {.to_lua = inner_to_lua, .from_lua = modified_from_lua};
 
 } // namespace pllua_bg::types

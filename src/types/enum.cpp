@@ -1,8 +1,13 @@
 // Enums as label strings, with a small cache of labels per type.
 // Owns the caches (in the plan context); they are emptied when pg_enum changes.
+#include "types/cast.h"
 #include "types/helpers.h"
 
 #include "pg/guard.h"
+
+extern "C" {
+#include "utils/inval.h"
+}
 
 #include <cstring>
 
@@ -37,11 +42,7 @@ const char *label_of(const Type *type, Oid value) {
     return NameStr(labels->label[slot]);
 }
 
-} // namespace
-
-void forget_labels() { generation++; }
-
-void push_enum(lua_State *L, const Type *type, Datum value) {
+void enum_to_lua(lua_State *L, const Type *type, Datum value) {
     const Oid oid = DatumGetObjectId(value);
     const EnumLabels *labels = type->labels;
     const int slot = oid % EnumLabels::kSlots;
@@ -52,5 +53,14 @@ void push_enum(lua_State *L, const Type *type, Datum value) {
         pg::call_own_subxact(L, [&] { label = label_of(type, oid); });
     lua_pushstring(L, label);
 }
+
+void forget_labels(Datum, int, uint32) { generation++; }
+
+} // namespace
+
+void initialize_enums() { CacheRegisterSyscacheCallback(ENUMOID, forget_labels, 0); }
+
+const Family kEnumFamily = {
+    .to_lua = enum_to_lua, .from_lua = generic_from_lua, .is_text = true, .tidy = true};
 
 } // namespace pllua_bg::types

@@ -1,6 +1,7 @@
 // Small helpers of all families; helpers.h has the contracts. Owns nothing.
 #include "types/helpers.h"
 
+#include "lua/interrupt.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -50,12 +51,18 @@ void out_of_range(lua_State *L, const char *what) {
     lua::raise(L, "22003", "%s out of range", what);
 }
 
-Datum take_input(lua_State *L, int idx, const Type *type) {
+Datum input_from_lua(lua_State *L, int idx, const Type *type) {
     size_t length;
     const char *text = checked_string(L, idx, &length);
     Datum value = 0;
     pg::call_own_subxact(L, [&] { value = call_input(type, text); });
     return value;
+}
+
+void wrong_argument_count(lua_State *L, int expected, int given) {
+    lua::raise(L, "42601",
+               "incorrect number of arguments for type constructor (expected %d got %d)", expected,
+               given);
 }
 
 Scratch enter_scratch() {
@@ -66,21 +73,12 @@ Scratch enter_scratch() {
     return scratch;
 }
 
-bool is_tidy(const Type *type) {
-    switch (type->family) {
-    case Family::kArray:
-    case Family::kRow:
-    case Family::kRange:
-    case Family::kJsonb:
-    case Family::kOther: return type->by_value;
-    default: return type->oid != JSONOID && type->oid != XMLOID;
-    }
-}
+bool is_tidy(const Type *type) { return type->by_value || type->family->tidy; }
 
 Datum call_input(const Type *type, const char *text) {
     FmgrInfo *input = const_cast<FmgrInfo *>(&type->input);
     char *source = const_cast<char *>(text);
-    if (is_tidy(type) && !type->is_domain)
+    if (is_tidy(type) && !is_domain(type))
         return InputFunctionCall(input, source, type->io_param, type->typmod);
     const Scratch scratch = enter_scratch();
     FmgrInfo fresh;
@@ -147,6 +145,22 @@ bool push_map_options(lua_State *L, int idx) {
     const bool discard = lua_toboolean(L, -1);
     lua_pop(L, 1);
     return discard;
+}
+
+lua_Integer highest_index(lua_State *L, int idx) {
+    idx = lua_absindex(L, idx);
+    if (luaL_getmetafield(L, idx, "__len") != LUA_TNIL) {
+        lua_pop(L, 1);
+        return luaL_len(L, idx);
+    }
+    lua_Integer highest = 0;
+    lua_pushnil(L);
+    while (lua_next(L, idx) != 0) {
+        lua::check_interrupt(L);
+        if (lua_isinteger(L, -2)) highest = Max(highest, lua_tointeger(L, -2));
+        lua_pop(L, 1);
+    }
+    return highest;
 }
 
 } // namespace pllua_bg::types

@@ -19,13 +19,15 @@ void check_encoding(lua_State *L, const char *text, size_t length);
 // "cannot convert a Lua table to type date" and the like. Errors: lua (42804), always.
 [[noreturn]] void mismatch(lua_State *L, int idx, const Type *type);
 [[noreturn]] void out_of_range(lua_State *L, const char *what);
+// A type object was called with too many or too few arguments. Errors: lua (42601), always.
+[[noreturn]] void wrong_argument_count(lua_State *L, int expected, int given);
 
 // Pushes the SQL name of a type, for messages. Errors: lua.
 const char *push_type_name(lua_State *L, Oid oid);
 
 // The datum that the type's input function makes of the string at idx. Errors: lua (what the
 // function raises).
-Datum take_input(lua_State *L, int idx, const Type *type);
+Datum input_from_lua(lua_State *L, int idx, const Type *type);
 // Pushes what the type's output function makes of a datum that is not null. Errors: lua.
 void push_output(lua_State *L, const Type *type, Datum value);
 
@@ -55,6 +57,9 @@ inline bool push_option(lua_State *L, int idx, const char *name) {
     lua_pop(L, 1);
     return false;
 }
+
+// The highest positive integer key of the table at idx, 0 when there is none. Errors: lua.
+lua_Integer highest_index(lua_State *L, int idx);
 
 // How a(map), a(null), a{map=, null=, discard=} were called: pushes map (or nil) and null (or nil),
 // in this order. Returns discard. Errors: lua.

@@ -1,5 +1,5 @@
 // The type of a Lua value for a parameter that has none of its own. Owns nothing.
-#include "types/array.h"
+#include "types/datum_object.h"
 #include "types/shape.h"
 
 #include "lua/interrupt.h"
@@ -41,7 +41,7 @@ Oid element_type(lua_State *L, int idx, int depth) {
         if (lua_istable(L, element) && !is_row(L, element))
             known = common_type(known, element_type(L, element, depth + 1));
         else if (!lua_isnil(L, element))
-            known = common_type(known, natural_type(L, element, &weak));
+            known = common_type(known, own_type(L, element, &weak));
         lua_pop(L, 1);
     }
     return known;
@@ -72,7 +72,7 @@ Oid table_type(lua_State *L, int idx, bool *weak) {
 
 } // namespace
 
-Oid natural_type(lua_State *L, int idx, bool *weak) {
+Oid own_type(lua_State *L, int idx, bool *weak) {
     idx = lua_absindex(L, idx);
     *weak = true;
     const DatumObject *object;

@@ -14,6 +14,9 @@ JsonMark json_mark(lua_State *L, int idx);
 // Marks the table at idx. Errors: lua (memory).
 void set_json_mark(lua_State *L, int idx, JsonMark mark);
 
+// Puts the metamethods of jsonb objects into the metatable on top. json_module.cpp. Errors: lua.
+void add_jsonb_metamethods(lua_State *L);
+
 // Pushes what j(options) gives; returns the number of results. json_read.cpp. Errors: lua.
 int map_jsonb(lua_State *L, const DatumObject *object, int options_idx);
 

@@ -30,9 +30,7 @@ bool metatable_is(lua_State *L, const char *key) {
     return same;
 }
 
-const DatumObject *check_jsonb(lua_State *L, int idx) {
-    return check_object(L, idx, Family::kJsonb, "jsonb");
-}
+const DatumObject *check_jsonb(lua_State *L, int idx) { return check_object(L, idx, kJsonbFamily); }
 
 const JsonbContainer *root_of(const DatumObject *object) { return json_root(object->value); }
 
@@ -121,9 +119,9 @@ int type(lua_State *L) {
     const DatumObject *object = object_at(L, 1);
     const bool lax = lua_toboolean(L, 2);
     const char *name = nullptr;
-    if (object != nullptr && object->type->family == Family::kJsonb)
+    if (object != nullptr && object->type->family == &kJsonbFamily)
         name = type_name(root_of(object));
-    else if (object != nullptr && object->type->family == Family::kNumeric && lax)
+    else if (object != nullptr && object->type->family == &kNumericFamily && lax)
         name = "number";
     else if (lua_istable(L, 1))
         name = marked_name(L, 1);

@@ -177,7 +177,7 @@ void write_collection(Writer *writer, int idx) {
 
 void write_other(Writer *writer, int idx) {
     lua_State *L = writer->L;
-    const DatumObject *object = object_at(L, idx);
+    DatumObject *object = object_at(L, idx);
     if (object != nullptr) {
         const Datum value = object_value(L, idx, object);
         write_datum(writer, object->type, value);
@@ -296,23 +296,6 @@ Datum json_of_value(lua_State *L, int idx, const JsonOptions &options, const Typ
     pg::call_own_subxact(L, [&] { value = call_input(type, text); });
     lua_settop(L, top);
     return value;
-}
-
-Datum take_json(lua_State *L, int idx, const Type *type) {
-    const DatumObject *object;
-    switch (lua_type(L, idx)) {
-    case LUA_TBOOLEAN:
-    case LUA_TNUMBER:
-    case LUA_TTABLE: return json_of_value(L, idx, default_json_options(), type);
-    case LUA_TUSERDATA:
-        // Values that hold JSON already are cast; all others become JSON as by to_jsonb().
-        object = object_at(L, idx);
-        if (object != nullptr && object->type->family != Family::kText &&
-            object->type->family != Family::kJsonb)
-            return json_of_value(L, idx, default_json_options(), type);
-        return take_generic(L, idx, type);
-    default: return take_generic(L, idx, type);
-    }
 }
 
 } // namespace pllua_bg::types

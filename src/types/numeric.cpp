@@ -1,5 +1,6 @@
 // Arithmetic and comparison of numeric objects through the server's own functions. Owns nothing.
 #include "types/numeric.h"
+#include "types/cast.h"
 
 #include "pg/guard.h"
 
@@ -27,9 +28,9 @@ NumericOperand numeric_operand(lua_State *L, int idx) {
         object = object_at(L, idx);
         if (object == nullptr) break;
         operand.kind = NumericOperand::kDatum;
-        operand.datum = object->type->family == Family::kNumeric
+        operand.datum = object->type->family == &kNumericFamily
                             ? object->value
-                            : take_object(L, idx, find(L, NUMERICOID, -1));
+                            : object_from_lua(L, idx, find(L, NUMERICOID, -1));
         return operand;
     default: break;
     }
@@ -51,16 +52,16 @@ Datum numeric_datum(const NumericOperand &operand, bool *borrowed) {
     return operand.datum;
 }
 
-Datum take_numeric(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TNUMBER) return take_generic(L, idx, type);
+namespace {
+
+Datum numeric_from_lua(lua_State *L, int idx, const Type *type) {
+    if (lua_type(L, idx) != LUA_TNUMBER) return generic_from_lua(L, idx, type);
     const NumericOperand operand = numeric_operand(L, idx);
     Datum value = 0;
     bool borrowed;
     pg::call_own_subxact(L, [&] { value = numeric_datum(operand, &borrowed); });
     return value;
 }
-
-namespace {
 
 void push_result(lua_State *L, Datum value) {
     push_object(L, find(L, NUMERICOID, -1), value);
@@ -114,7 +115,7 @@ int compare(lua_State *L) {
 
 bool is_numeric(lua_State *L, int idx) {
     const DatumObject *object = object_at(L, idx);
-    return object != nullptr && object->type->family == Family::kNumeric;
+    return object != nullptr && object->type->family == &kNumericFamily;
 }
 
 int equal(lua_State *L) {
@@ -147,12 +148,18 @@ constexpr luaL_Reg kMetamethods[] = {
     {nullptr, nullptr},
 };
 
-} // namespace
-
-void add_numeric_metamethods(lua_State *L) {
+void add_metamethods(lua_State *L) {
     luaL_setfuncs(L, kMetamethods, 0);
     push_numeric_module(L);
     lua_setfield(L, -2, "__index");
 }
+
+} // namespace
+
+const Family kNumericFamily = {.to_lua = push_object,
+                               .from_lua = numeric_from_lua,
+                               .tidy = true,
+                               .object_name = "numeric",
+                               .add_metamethods = add_metamethods};
 
 } // namespace pllua_bg::types

@@ -1,9 +1,7 @@
 // The module pgtype: objects that stand for types, which make datums when called.
 // Owns the type objects of each Lua state, one per plan, in the registry.
-#include "types/array.h"
+#include "types/datum_object.h"
 #include "types/hooks.h"
-#include "types/json.h"
-#include "types/range.h"
 #include "types/shape.h"
 
 #include "lua/fields.h"
@@ -49,16 +47,10 @@ const Type *check_type(lua_State *L, int idx) {
 
 // A value of the type as a typed object, which even a simple one stays; rows are rows.
 void push_made(lua_State *L, const Type *type, Datum value, bool isnull) {
-    if (isnull || type->family == Family::kRow || type->family == Family::kVoid)
+    if (isnull || type->family == &kCompositeFamily || type->family == &kVoidFamily)
         return push(L, type, value, isnull);
     while (type->inner != type) type = type->inner;
     push_object(L, type, value);
-}
-
-[[noreturn]] void wrong_count(lua_State *L, int expected, int given) {
-    lua::raise(L, "42601",
-               "incorrect number of arguments for type constructor (expected %d got %d)", expected,
-               given);
 }
 
 // Pushes a row of the arguments, one for each column.
@@ -69,7 +61,7 @@ void make_row_of_arguments(lua_State *L, const Type *type, int count) {
         lua::raise(L, "42804", "a value of type record can only be made of a row");
     push_shape_of_type(L, inner->oid, -1);
     const Shape *shape = push_shape_data(L, -1);
-    if (count != 0 && count != shape->live) wrong_count(L, shape->live, count);
+    if (count != 0 && count != shape->live) wrong_argument_count(L, shape->live, count);
     lua_createtable(L, 0, count);
     int argument = 2;
     for (int i = 0; i < shape->descriptor->natts && count > 0; i++) {
@@ -108,17 +100,12 @@ int construct(lua_State *L) {
     const int count = lua_gettop(L) - 1;
     Datum value;
     bool isnull = false;
-    if (type->family == Family::kRow) return construct_row(L, type, count);
-    if (type->family == Family::kArray && !type->is_domain) {
-        value = array_of_arguments(L, 2, count, type);
-    } else if (type->family == Family::kRange && !type->is_domain && count != 1) {
-        if (count > 3) wrong_count(L, 3, count);
-        value = range_of_arguments(L, 2, count, type);
-    } else if ((type->oid == JSONBOID || type->oid == JSONOID) && count == 2) {
-        const JsonOptions options = read_json_options(L, 3);
-        value = json_of_value(L, 2, options, type);
-    } else {
-        if (count != 1) wrong_count(L, 1, count);
+    if (type->family == &kCompositeFamily) return construct_row(L, type, count);
+    const Family *family = type->family;
+    const bool made = family->construct != nullptr && !is_domain(type) &&
+                      family->construct(L, type, 2, count, &value);
+    if (!made) {
+        if (count != 1) wrong_argument_count(L, 1, count);
         value = to_datum(L, 2, type, &isnull);
     }
     push_made(L, type, value, isnull);
@@ -133,7 +120,7 @@ int from_string(lua_State *L) {
         return 1;
     }
     luaL_checktype(L, 2, LUA_TSTRING);
-    const Datum value = take_input(L, 2, type);
+    const Datum value = input_from_lua(L, 2, type);
     push_made(L, type, value, false);
     free_value(type, value);
     return 1;
@@ -156,8 +143,8 @@ int typmod(lua_State *L) {
 
 int element(lua_State *L) {
     const Type *type = check_type(L, 1);
-    if (type->family != Family::kArray) return 0;
-    while (type->is_domain) type = type->inner;
+    if (type->family != &kArrayFamily) return 0;
+    while (is_domain(type)) type = type->inner;
     push_type_object(L, element_of(L, type));
     return 1;
 }

@@ -29,43 +29,8 @@ struct PlanEntry {
     Type *type; // the newest plan; null while it is built
 };
 
-struct Rule {
-    Oid oid;
-    Family family;
-    Pusher push;
-    Taker take;
-};
-
-constexpr Rule kRules[] = {
-    {VOIDOID, Family::kVoid, push_void, take_void},
-    {BOOLOID, Family::kBool, push_bool, take_bool},
-    {INT2OID, Family::kInteger, push_int2, take_int2},
-    {INT4OID, Family::kInteger, push_int4, take_int4},
-    {INT8OID, Family::kInteger, push_int8, take_int8},
-    {OIDOID, Family::kInteger, push_oid, take_oid},
-    {FLOAT4OID, Family::kFloat, push_float4, take_float4},
-    {FLOAT8OID, Family::kFloat, push_float8, take_float8},
-    {TEXTOID, Family::kText, push_text, take_text},
-    {VARCHAROID, Family::kText, push_text, take_text},
-    {BPCHAROID, Family::kText, push_text, take_text},
-    {REFCURSOROID, Family::kText, push_refcursor, take_refcursor},
-    {BYTEAOID, Family::kText, push_text, take_bytea},
-    {XMLOID, Family::kText, push_text, take_generic},
-    {JSONOID, Family::kText, push_text, take_json},
-    {NAMEOID, Family::kText, push_cstring, take_generic},
-    {CSTRINGOID, Family::kText, push_cstring, take_cstring},
-    {UNKNOWNOID, Family::kText, push_cstring, take_cstring},
-    {CHAROID, Family::kText, push_char, take_generic},
-    {NUMERICOID, Family::kNumeric, push_object, take_numeric},
-    {DATEOID, Family::kDatetime, push_object, take_datetime},
-    {TIMEOID, Family::kDatetime, push_object, take_datetime},
-    {TIMETZOID, Family::kDatetime, push_object, take_datetime},
-    {TIMESTAMPOID, Family::kDatetime, push_object, take_datetime},
-    {TIMESTAMPTZOID, Family::kDatetime, push_object, take_datetime},
-    {INTERVALOID, Family::kDatetime, push_object, take_datetime},
-    {JSONBOID, Family::kJsonb, push_object, take_json},
-};
-
+const FamilyRule *rules;
+size_t rule_count;
 MemoryContext context;
 HTAB *plans;
 uint64 generation;
@@ -83,34 +48,27 @@ void prepare_table() {
     plans = hash_create("pllua_bg types", 128, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-void set_family(Type *type, Family family, Pusher push, Taker take) {
-    type->family = family;
-    type->push = push;
-    type->take = take;
+TypeKind kind_of(Form_pg_type form) {
+    switch (form->typtype) {
+    case TYPTYPE_ENUM: return TypeKind::kEnum;
+    case TYPTYPE_COMPOSITE: return TypeKind::kComposite;
+    case TYPTYPE_RANGE: return TypeKind::kRange;
+    case TYPTYPE_DOMAIN: return TypeKind::kDomain;
+    default: return IsTrueArrayType(form) ? TypeKind::kArray : TypeKind::kBase;
+    }
 }
 
-void choose_family(Type *type, Form_pg_type form) {
-    for (const Rule &rule : kRules)
-        if (rule.oid == type->oid) return set_family(type, rule.family, rule.push, rule.take);
-    if (form->typtype == TYPTYPE_ENUM)
-        return set_family(type, Family::kText, push_enum, take_generic);
-    if (form->typtype == TYPTYPE_COMPOSITE || type->oid == RECORDOID) {
-        set_family(type, Family::kRow, push_composite, take_composite);
-        if (type->oid != RECORDOID) type->cache = lookup_type_cache(type->oid, TYPECACHE_TUPDESC);
-        return;
-    }
-    if (form->typtype == TYPTYPE_RANGE) {
-        set_family(type, Family::kRange, push_object, take_range);
-        type->cache = lookup_type_cache(type->oid, TYPECACHE_RANGE_INFO);
-        type->element_oid = type->cache->rngelemtype->type_id;
-        return;
-    }
-    if (IsTrueArrayType(form)) {
-        set_family(type, Family::kArray, push_object, take_array);
-        type->element_oid = form->typelem;
-        return;
-    }
-    set_family(type, Family::kOther, push_object, take_generic);
+const Family *family_of(Oid oid, TypeKind kind) {
+    for (size_t i = 0; i < rule_count; i++)
+        if (OidIsValid(rules[i].oid) ? rules[i].oid == oid : rules[i].kind == kind)
+            return rules[i].family;
+    pg_unreachable(); // the table ends with a rule for each kind
+}
+
+void use_functions(Type *type, const Family *family) {
+    type->to_lua = family->to_lua;
+    type->from_lua = family->from_lua;
+    type->check_null = family->check_null;
 }
 
 void fill_functions(Type *type) {
@@ -124,22 +82,18 @@ void fill_functions(Type *type) {
     }
 }
 
-// What a plan with a typmod or of a domain does is done by the plan it wraps.
+// What a plan of a domain or with a modifier does is done by the plan it wraps.
 void wrap_inner(Type *type, Form_pg_type form) {
-    type->push = push_inner;
-    if (type->is_domain) {
-        type->inner = lookup(form->typbasetype, form->typtypmod);
-        type->take = take_domain;
-    } else {
-        type->inner = lookup(type->oid, -1);
-        type->take = take_with_typmod;
-        Oid function = InvalidOid;
-        if (find_typmod_coercion_function(type->oid, &function) == COERCION_PATH_FUNC)
-            fmgr_info_cxt(function, &type->length_cast, context);
-    }
+    type->inner =
+        is_domain(type) ? lookup(form->typbasetype, form->typtypmod) : lookup(type->oid, -1);
     type->family = type->inner->family;
     type->element_oid = type->inner->element_oid;
-    if (type->family == Family::kArray && !type->is_domain) type->take = take_array;
+    Oid function = InvalidOid;
+    if (!is_domain(type) &&
+        find_typmod_coercion_function(type->oid, &function) == COERCION_PATH_FUNC)
+        fmgr_info_cxt(function, &type->length_cast, context);
+    use_functions(type, family_of(InvalidOid, type->kind));
+    if (!is_domain(type) && type->family->takes_modifiers) type->from_lua = type->family->from_lua;
 }
 
 Type *build(Oid oid, int32 typmod, HeapTuple row) {
@@ -150,7 +104,8 @@ Type *build(Oid oid, int32 typmod, HeapTuple row) {
     type->oid = oid;
     type->typmod = typmod;
     type->hash = GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(oid));
-    type->is_domain = form->typtype == TYPTYPE_DOMAIN;
+    type->kind = kind_of(form);
+    if (!is_domain(type) && typmod >= 0) type->kind = TypeKind::kModified;
     type->by_value = form->typbyval;
     type->align = form->typalign;
     type->delimiter = form->typdelim;
@@ -158,25 +113,26 @@ Type *build(Oid oid, int32 typmod, HeapTuple row) {
     type->relation = form->typrelid;
     type->array_oid = form->typarray;
     fill_functions(type);
-    if (type->is_domain || typmod >= 0) {
+    if (is_domain(type) || type->kind == TypeKind::kModified) {
         wrap_inner(type, form);
-    } else {
-        type->inner = type;
-        choose_family(type, form);
+        return type;
     }
+    type->inner = type;
+    type->family = family_of(oid, type->kind);
+    use_functions(type, type->family);
+    if (type->family->complete != nullptr) type->family->complete(type, form);
     return type;
 }
 
 // A stale plan stays in use when nothing in it would come out differently.
 bool still_right(const Type *type, Form_pg_type form) {
-    return type->is_domain == (form->typtype == TYPTYPE_DOMAIN) &&
+    return is_domain(type) == (form->typtype == TYPTYPE_DOMAIN) &&
            type->by_value == form->typbyval && type->length == form->typlen &&
            type->align == form->typalign && type->input.fn_oid == form->typinput &&
            type->output.fn_oid == form->typoutput && type->relation == form->typrelid &&
            type->array_oid == form->typarray &&
-           (type->is_domain || type->typmod >= 0 || type->family != Family::kArray ||
-            type->element_oid == form->typelem) &&
-           (!type->is_domain ||
+           (type->kind != TypeKind::kArray || type->element_oid == form->typelem) &&
+           (!is_domain(type) ||
             (type->inner->oid == form->typbasetype && type->inner->typmod == form->typtypmod));
 }
 
@@ -206,7 +162,6 @@ void mark_stale(Datum, int, uint32 hash) {
 }
 
 void schema_changed(Datum, int, uint32) { generation++; }
-void labels_changed(Datum, int, uint32) { forget_labels(); }
 
 } // namespace
 
@@ -247,7 +202,7 @@ const Type *find(lua_State *L, Oid oid, int32 typmod) {
 const Type *element_of(lua_State *L, const Type *type) {
     if (type->element == nullptr || type->element->stale)
         type->element =
-            find(L, type->element_oid, type->family == Family::kArray ? type->typmod : -1);
+            find(L, type->element_oid, type->family->takes_modifiers ? type->typmod : -1);
     return type->element;
 }
 
@@ -265,7 +220,7 @@ void push(lua_State *L, const Type *type, Datum value, bool isnull) {
     if (isnull)
         lua_pushnil(L);
     else
-        type->push(L, type, value);
+        type->to_lua(L, type, value);
 }
 
 Datum to_datum(lua_State *L, int idx, const Type *type, bool *isnull) {
@@ -273,16 +228,17 @@ Datum to_datum(lua_State *L, int idx, const Type *type, bool *isnull) {
     *isnull = lua_isnoneornil(L, idx);
     if (!*isnull) {
         lua::need_stack(L, 12);
-        return type->take(L, idx, type);
+        return type->from_lua(L, idx, type);
     }
-    if (type->is_domain) check_domain(L, type, 0, true);
+    if (type->check_null != nullptr) type->check_null(L, type);
     return 0;
 }
 
-void initialize() {
+void use_families(const FamilyRule *table, size_t count) {
+    rules = table;
+    rule_count = count;
     CacheRegisterSyscacheCallback(TYPEOID, mark_stale, 0);
     CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, 0);
-    CacheRegisterSyscacheCallback(ENUMOID, labels_changed, 0);
 }
 
 } // namespace pllua_bg::types

@@ -2,30 +2,10 @@
 // Owns nothing; the plans belong to plan.cpp.
 #pragma once
 
+#include "types/family.h"
 #include "types/types.h"
 
 namespace pllua_bg::types {
-
-enum class Family : uint8 {
-    kVoid,
-    kBool,
-    kInteger,
-    kFloat,
-    kText, // every type whose Lua value is a string
-    kNumeric,
-    kDatetime,
-    kArray,
-    kRow,
-    kRange,
-    kJsonb,
-    kOther,
-};
-
-// Pushes the Lua value of a datum that is not null. Errors: lua.
-using Pusher = void (*)(lua_State *L, const Type *type, Datum value);
-// Makes the datum of a Lua value that is not nil, in CurrentMemoryContext. idx is absolute. Errors:
-// lua.
-using Taker = Datum (*)(lua_State *L, int idx, const Type *type);
 
 struct EnumLabels; // enum.cpp
 
@@ -34,15 +14,16 @@ struct EnumLabels; // enum.cpp
 struct Type {
     Oid oid;
     int32 typmod;
-    Family family;
-    bool is_domain;
+    TypeKind kind;
+    const Family *family; // what its values are: of a domain or with a modifier, that of `inner`
     bool by_value;
     bool stale; // pg_type has changed since; lookup() makes or confirms a plan
     char align;
     char delimiter;
     int16 length;
-    Pusher push;
-    Taker take;
+    decltype(Family::to_lua) to_lua;
+    decltype(Family::from_lua) from_lua;
+    decltype(Family::check_null) check_null;
     const Type *inner;
     FmgrInfo input;
     FmgrInfo output;
@@ -61,6 +42,7 @@ struct Type {
     Oid array_oid;
 };
 
+inline bool is_domain(const Type *type) { return type->kind == TypeKind::kDomain; }
 // The plan, from the cache when it is there and fresh. Errors: lua (42704).
 const Type *find(lua_State *L, Oid oid, int32 typmod);
 // The plan of the elements of an array, or of a range's bounds. Errors: lua.
@@ -71,53 +53,8 @@ uint64 catalog_generation();
 // The context in which plans and what they cache live. Call inside pg::call.
 MemoryContext plan_context();
 
-// The families' parts; each pusher and taker follows the contracts above.
-// scalar.cpp
-void push_void(lua_State *L, const Type *type, Datum value);
-Datum take_void(lua_State *L, int idx, const Type *type);
-void push_bool(lua_State *L, const Type *type, Datum value);
-Datum take_bool(lua_State *L, int idx, const Type *type);
-void push_int2(lua_State *L, const Type *type, Datum value);
-Datum take_int2(lua_State *L, int idx, const Type *type);
-void push_int4(lua_State *L, const Type *type, Datum value);
-Datum take_int4(lua_State *L, int idx, const Type *type);
-void push_int8(lua_State *L, const Type *type, Datum value);
-Datum take_int8(lua_State *L, int idx, const Type *type);
-void push_oid(lua_State *L, const Type *type, Datum value);
-Datum take_oid(lua_State *L, int idx, const Type *type);
-void push_float4(lua_State *L, const Type *type, Datum value);
-Datum take_float4(lua_State *L, int idx, const Type *type);
-void push_float8(lua_State *L, const Type *type, Datum value);
-Datum take_float8(lua_State *L, int idx, const Type *type);
-// text.cpp
-void push_text(lua_State *L, const Type *type, Datum value);
-Datum take_text(lua_State *L, int idx, const Type *type);
-void push_cstring(lua_State *L, const Type *type, Datum value); // cstring, unknown and name
-Datum take_cstring(lua_State *L, int idx, const Type *type);
-void push_char(lua_State *L, const Type *type, Datum value);
-Datum take_bytea(lua_State *L, int idx, const Type *type);
-// refcursor.cpp
-void push_refcursor(lua_State *L, const Type *type, Datum value);
-Datum take_refcursor(lua_State *L, int idx, const Type *type);
-// enum.cpp
-void push_enum(lua_State *L, const Type *type, Datum value);
-void forget_labels(); // an enum label changed somewhere
-// numeric.cpp, datetime_build.cpp, array_build.cpp, composite.cpp, range.cpp, json_write.cpp
-Datum take_numeric(lua_State *L, int idx, const Type *type);
-Datum take_datetime(lua_State *L, int idx, const Type *type);
-Datum take_array(lua_State *L, int idx, const Type *type);
-void push_composite(lua_State *L, const Type *type, Datum value);
-Datum take_composite(lua_State *L, int idx, const Type *type);
-Datum take_range(lua_State *L, int idx, const Type *type);
-Datum take_json(lua_State *L, int idx, const Type *type);
-// datum_object.cpp
-void push_object(lua_State *L, const Type *type, Datum value);
-Datum take_generic(lua_State *L, int idx, const Type *type);
-// domain.cpp
-void push_inner(lua_State *L, const Type *type, Datum value);
-Datum take_domain(lua_State *L, int idx, const Type *type);
-Datum take_with_typmod(lua_State *L, int idx, const Type *type);
-// Checks the constraints of a domain. Errors: lua (23502, 23514).
-void check_domain(lua_State *L, const Type *type, Datum value, bool isnull);
+// The first rule that is for a type tells its family. Keeps the table. Called once from
+// initialize().
+void use_families(const FamilyRule *rules, size_t count);
 
 } // namespace pllua_bg::types

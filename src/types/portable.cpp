@@ -124,7 +124,7 @@ pg::OpenType check_type(lua_State *L, Oid type) {
     return open;
 }
 
-void write_object(Writer *writer, int idx, const DatumObject *object) {
+void write_object(Writer *writer, int idx, DatumObject *object) {
     const Type *type = object->type;
     const pg::OpenType open = check_type(writer->L, type->oid);
     const Datum value = object_value(writer->L, idx, object);
@@ -145,7 +145,7 @@ void write_object(Writer *writer, int idx, const DatumObject *object) {
 
 void write_other(Writer *writer, int idx) {
     lua_State *L = writer->L;
-    const DatumObject *object = object_at(L, idx);
+    DatumObject *object = object_at(L, idx);
     if (object != nullptr) return write_object(writer, idx, object);
     if (lua_islightuserdata(L, idx) && lua_touserdata(L, idx) == nullptr)
         return put(writer, Tag::kNull);

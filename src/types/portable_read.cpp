@@ -133,7 +133,7 @@ void read_typed(Reader *reader) {
     size_t size;
     const char *text = get_bytes(reader, &size);
     lua_pushlstring(L, text, size);
-    const Datum value = take_input(L, -1, type);
+    const Datum value = input_from_lua(L, -1, type);
     push_object(L, type, value);
     lua_remove(L, -2);
     free_value(type, value);

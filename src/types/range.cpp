@@ -1,5 +1,5 @@
 // Ranges: the pseudo-fields of a range object, and their construction from bounds. Owns nothing.
-#include "types/range.h"
+#include "types/cast.h"
 
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -29,7 +29,7 @@ void push_bound(lua_State *L, const Type *type, const Bounds &bounds, const Rang
 }
 
 int index(lua_State *L) {
-    const DatumObject *object = check_object(L, 1, Family::kRange, "range");
+    const DatumObject *object = check_object(L, 1, kRangeFamily);
     if (lua_type(L, 2) != LUA_TSTRING) return 0;
     const Type *type = object->type;
     Bounds bounds = {};
@@ -81,25 +81,28 @@ Datum make(lua_State *L, const Type *type, RangeBound *lower, RangeBound *upper,
     return value;
 }
 
-} // namespace
-
-void add_range_metamethods(lua_State *L) {
+void add_metamethods(lua_State *L) {
     lua_pushcfunction(L, index);
     lua_setfield(L, -2, "__index");
 }
 
-Datum range_of_arguments(lua_State *L, int first, int count, const Type *type) {
+// None for the empty range, else lower, upper and optional bound flags; nil is an infinite bound.
+bool construct(lua_State *L, const Type *type, int first, int count, Datum *value) {
     RangeBound lower = {}, upper = {};
-    if (count == 0) return make(L, type, &lower, &upper, true);
-    const Type *element = element_of(L, type);
-    read_inclusion(L, first + 2, &lower, &upper);
-    lower.val = to_datum(L, first, element, &lower.infinite);
-    upper.val = to_datum(L, first + 1, element, &upper.infinite);
-    return make(L, type, &lower, &upper, false);
+    if (count == 1) return false;
+    if (count > 3) wrong_argument_count(L, 3, count);
+    if (count > 0) {
+        const Type *element = element_of(L, type);
+        read_inclusion(L, first + 2, &lower, &upper);
+        lower.val = to_datum(L, first, element, &lower.infinite);
+        upper.val = to_datum(L, first + 1, element, &upper.infinite);
+    }
+    *value = make(L, type, &lower, &upper, count == 0);
+    return true;
 }
 
-Datum take_range(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TTABLE) return take_generic(L, idx, type);
+Datum range_from_lua(lua_State *L, int idx, const Type *type) {
+    if (lua_type(L, idx) != LUA_TTABLE) return generic_from_lua(L, idx, type);
     lua::check_stack(L);
     // A table with the pseudo-fields of a range object.
     RangeBound lower = {}, upper = {};
@@ -116,5 +119,20 @@ Datum take_range(lua_State *L, int idx, const Type *type) {
     lua_pop(L, 5);
     return make(L, type, &lower, &upper, empty);
 }
+
+void complete(Type *type, Form_pg_type) {
+    type->cache = lookup_type_cache(type->oid, TYPECACHE_RANGE_INFO);
+    type->element_oid = type->cache->rngelemtype->type_id;
+}
+
+} // namespace
+
+const Family kRangeFamily = {.to_lua = push_object,
+                             .from_lua = range_from_lua,
+                             .takes_tables = true,
+                             .complete = complete,
+                             .construct = construct,
+                             .object_name = "range",
+                             .add_metamethods = add_metamethods};
 
 } // namespace pllua_bg::types

@@ -7,16 +7,23 @@ namespace pllua_bg::types {
 
 Hooks hooks;
 
-void push_refcursor(lua_State *L, const Type *type, Datum value) {
-    push_text(L, type, value);
+namespace {
+
+void refcursor_to_lua(lua_State *L, const Type *type, Datum value) {
+    text_to_lua(L, type, value);
     hooks.make_cursor(L);
 }
 
-Datum take_refcursor(lua_State *L, int idx, const Type *type) {
-    if (!hooks.push_cursor_name(L, idx)) return take_text(L, idx, type);
-    const Datum value = take_text(L, lua_gettop(L), type);
+Datum refcursor_from_lua(lua_State *L, int idx, const Type *type) {
+    if (!hooks.push_cursor_name(L, idx)) return text_from_lua(L, idx, type);
+    const Datum value = text_from_lua(L, lua_gettop(L), type);
     lua_pop(L, 1);
     return value;
 }
+
+} // namespace
+
+const Family kRefcursorFamily = {
+    .to_lua = refcursor_to_lua, .from_lua = refcursor_from_lua, .is_text = true, .tidy = true};
 
 } // namespace pllua_bg::types

@@ -202,7 +202,7 @@ static void finish_row(lua_State *L, int shape_idx, const Shape *shape, const Da
         const Type *type = shape->columns[i].type;
         if (nulls[i] || type == nullptr) continue;
         lua_getiuservalue(L, data_idx, i + 1);
-        type->push(L, type, values[i]);
+        type->to_lua(L, type, values[i]);
         lua_rawset(L, -3);
     }
     lua_pushvalue(L, shape_idx);

@@ -33,7 +33,7 @@ Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull);
 // type (*weak is false for these), other rows -> record, sequences -> an array of the elements'
 // common type, other tables -> jsonb, the empty table -> text[]. nil -> unknown. Errors: lua (42804
 // when there is none, as for functions).
-Oid natural_type(lua_State *L, int idx, bool *weak);
+Oid own_type(lua_State *L, int idx, bool *weak);
 
 // Makes the row shape of a descriptor: pushes one Lua value (the metatable that all rows of the
 // shape share, with interned column names). Rows are tables with this metatable: fields by name,

@@ -34,7 +34,7 @@ void convert_params(lua_State *L, int idx, ParamArena *arena, Outgoing *outgoing
     for (int i = 0; i < n; i++) {
         params[i] = {BYTEAOID, true, false, 0, lua_istable(L, idx + i)};
         if (params[i].table) continue;
-        params[i].type = types::natural_type(L, idx + i, &params[i].weak);
+        params[i].type = types::own_type(L, idx + i, &params[i].weak);
         // A string may be text or bytes; the place where it is used decides (pg/params.h).
         if (params[i].weak && params[i].type == TEXTOID) params[i].type = BYTEAOID;
     }

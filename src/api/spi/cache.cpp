@@ -54,12 +54,12 @@ Oid own_type(lua_State *L, int idx) {
     bool weak;
     if (lua_isnil(L, idx)) return TEXTOID;
     if (lua_type(L, idx) == LUA_TUSERDATA && !is_typed(L, idx)) return REFCURSOROID;
-    return types::natural_type(L, idx, &weak);
+    return types::own_type(L, idx, &weak);
 }
 
 bool value_fits(lua_State *L, int idx, ParamOrigin origin, Oid type) {
     if (is_typed(L, idx)) return origin == ParamOrigin::kGiven && own_type(L, idx) == type;
-    if (origin == ParamOrigin::kNatural) return own_type(L, idx) == type;
+    if (origin == ParamOrigin::kOwn) return own_type(L, idx) == type;
     return origin == ParamOrigin::kInferred;
 }
 
@@ -185,12 +185,12 @@ bool chain_is_usable(lua_State *L, int idx) {
 
 // Asks the tables among the values for their own types, where the statement did not ask for one.
 // True when there were any.
-bool ask_tables(lua_State *L, const Statement *statement, const Wanted &wanted, Oid *natural) {
+bool ask_tables(lua_State *L, const Statement *statement, const Wanted &wanted, Oid *own) {
     bool any = false;
     for (int i = 0; i < Min(statement->nargs, wanted.nargs); i++) {
-        if (statement->origin[i] != ParamOrigin::kNatural || !lua_istable(L, wanted.first + i))
+        if (statement->origin[i] != ParamOrigin::kOwn || !lua_istable(L, wanted.first + i))
             continue;
-        natural[i] = own_type(L, wanted.first + i);
+        own[i] = own_type(L, wanted.first + i);
         any = true;
     }
     return any;
@@ -205,19 +205,19 @@ void push_new_statement(lua_State *L, int idx, const Wanted &wanted) {
     request.count = nargs;
     auto *types = static_cast<Oid *>(
         lua_newuserdatauv(L, sizeof(Oid) * 2 * static_cast<size_t>(nargs) + 1, 0));
-    Oid *natural = types + nargs;
+    Oid *own = types + nargs;
     for (int i = 0; i < nargs; i++) {
         const int value = wanted.first + i;
         // Most tables that are no rows have no type of their own; they are asked last.
         const bool ask = !lua_istable(L, value) || types::is_row(L, value);
-        natural[i] = ask ? own_type(L, value) : TEXTOID;
-        types[i] = is_typed(L, value) ? natural[i] : InvalidOid;
+        own[i] = ask ? own_type(L, value) : TEXTOID;
+        types[i] = is_typed(L, value) ? own[i] : InvalidOid;
     }
     request.types = types;
-    request.natural = natural;
+    request.own = own;
     request.cursor_options = wanted.cursor_options;
     const Statement *statement = push_statement(L, request);
-    if (ask_tables(L, statement, wanted, natural)) {
+    if (ask_tables(L, statement, wanted, own)) {
         lua_pop(L, 1);
         push_statement(L, request);
     }

@@ -58,7 +58,7 @@ void start_inference(const StatementRequest &request, pg::ParamTypes *types) {
         if (!values[i].weak)
             values[i].type = request.types[i];
         else
-            values[i].type = request.natural != nullptr ? request.natural[i] : TEXTOID;
+            values[i].type = request.own != nullptr ? request.own[i] : TEXTOID;
         values[i].isnull = true;
     }
     pg::init_param_types(types, request.count, values);
@@ -79,17 +79,17 @@ void infer_types(const StatementRequest &request, Statement *statement) {
     // Values that no place asks for are not counted: the caller reports that there are too many.
     int nargs = 0;
     for (int i = 0; i < request.count; i++) {
-        const bool declared = request.natural == nullptr && OidIsValid(request.types[i]);
+        const bool declared = request.own == nullptr && OidIsValid(request.types[i]);
         if (types.place[i] != nullptr || declared) nargs = i + 1;
     }
     auto *origin = static_cast<ParamOrigin *>(
         MemoryContextAlloc(statement->context, sizeof(ParamOrigin) * static_cast<Size>(nargs) + 1));
     for (int i = 0; i < nargs; i++) {
         // A row may have been asked what it is.
-        const bool natural = types.resolved[i] == UNKNOWNOID ||
-                             (types.resolved[i] == types.own[i] && type_is_rowtype(types.own[i]));
+        const bool own = types.resolved[i] == UNKNOWNOID ||
+                         (types.resolved[i] == types.own[i] && type_is_rowtype(types.own[i]));
         origin[i] = !types.weak[i] ? ParamOrigin::kGiven
-                    : natural      ? ParamOrigin::kNatural
+                    : own          ? ParamOrigin::kOwn
                                    : ParamOrigin::kInferred;
     }
     List *queries = NIL;
@@ -113,7 +113,7 @@ void infer_types(const StatementRequest &request, Statement *statement) {
 // True when there is nothing to infer. Values are looked at even when all are strong, to find those
 // too many.
 bool all_declared(const StatementRequest &request) {
-    if (request.natural != nullptr) return request.count == 0;
+    if (request.own != nullptr) return request.count == 0;
     for (int i = 0; i < request.count; i++)
         if (!OidIsValid(request.types[i])) return false;
     return true;

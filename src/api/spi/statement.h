@@ -21,7 +21,7 @@ constexpr int kStatementValues = 2;
 // How a parameter got its type.
 enum class ParamOrigin : uint8 {
     kInferred, // the statement asks for it
-    kNatural,  // nothing asks; the value's own type was taken
+    kOwn,      // nothing asks; the value's own type was taken
     kGiven,    // declared, or a datum object's own
 };
 
@@ -45,8 +45,8 @@ struct Statement {
 struct StatementRequest {
     const char *sql;
     int count;
-    const Oid *types;   // declared, or strong types of values
-    const Oid *natural; // own types of weak values; null for prepare
+    const Oid *types; // declared, or strong types of values
+    const Oid *own;   // own types of weak values; null for prepare
     int cursor_options;
     int fetch_count;
 };
