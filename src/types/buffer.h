@@ -31,7 +31,7 @@ inline char *buffer_reserve(TextBuffer *buffer, size_t more) {
     if (buffer->capacity - buffer->length < more) {
         const size_t capacity = (buffer->length + more) * 2;
         char *grown = static_cast<char *>(lua_newuserdatauv(buffer->L, capacity, 0));
-        std::memcpy(grown, buffer->data, buffer->length);
+        memcpy(grown, buffer->data, buffer->length);
         buffer->data = grown;
         buffer->capacity = capacity;
         lua_replace(buffer->L, buffer->slot);
@@ -40,12 +40,12 @@ inline char *buffer_reserve(TextBuffer *buffer, size_t more) {
 }
 
 inline void buffer_add(TextBuffer *buffer, const char *text, size_t length) {
-    std::memcpy(buffer_reserve(buffer, length), text, length);
+    memcpy(buffer_reserve(buffer, length), text, length);
     buffer->length += length;
 }
 
 inline void buffer_add(TextBuffer *buffer, const char *text) {
-    buffer_add(buffer, text, std::strlen(text));
+    buffer_add(buffer, text, strlen(text));
 }
 
 inline void buffer_add(TextBuffer *buffer, char byte) {

@@ -13,7 +13,6 @@ extern "C" {
 }
 
 #include <cmath>
-#include <cstring>
 
 namespace pllua_bg::types {
 
@@ -26,11 +25,11 @@ struct Unit {
 };
 
 Unit unit_of(const char *name) {
-    if (std::strcmp(name, "epoch_usec") == 0) return {"epoch", 1000000, true};
-    if (std::strcmp(name, "epoch_msec") == 0) return {"epoch", 1000, false};
-    if (std::strcmp(name, "epoch") == 0) return {"epoch", 1, false};
-    if (std::strcmp(name, "second") == 0) return {"second", 1, false};
-    if (std::strcmp(name, "isoweek") == 0) return {"week", 1, true};
+    if (strcmp(name, "epoch_usec") == 0) return {"epoch", 1000000, true};
+    if (strcmp(name, "epoch_msec") == 0) return {"epoch", 1000, false};
+    if (strcmp(name, "epoch") == 0) return {"epoch", 1, false};
+    if (strcmp(name, "second") == 0) return {"second", 1, false};
+    if (strcmp(name, "isoweek") == 0) return {"week", 1, true};
     return {name, 1, true};
 }
 
@@ -77,7 +76,7 @@ void push_field(lua_State *L, const DatumObject *object, const char *name) {
     }
     const double number = numeric_to_double(result);
     lua_Integer integer;
-    if (unit.whole && std::isfinite(number) && lua_numbertointeger(std::trunc(number), &integer)) {
+    if (unit.whole && std::isfinite(number) && lua_numbertointeger(trunc(number), &integer)) {
         // Where a double is too narrow the value has no fraction.
         numeric_to_integer(result, &integer);
         lua_pushinteger(L, integer);
@@ -193,7 +192,7 @@ bool push_part(lua_State *L, const DatumObject *object, const char *name) {
     const Oid type = object->type->oid;
     if (type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID) return false;
     size_t part = 0;
-    while (part < lengthof(kNames) && std::strcmp(name, kNames[part]) != 0) part++;
+    while (part < lengthof(kNames) && strcmp(name, kNames[part]) != 0) part++;
     if (part == lengthof(kNames)) return false;
     Parts parts = {};
     pg::call_own_subxact(L, [&] { split(type, object->value, nullptr, &parts); });
@@ -213,7 +212,7 @@ bool push_part(lua_State *L, const DatumObject *object, const char *name) {
 int index(lua_State *L) {
     const DatumObject *object = check_object(L, 1, kDatetimeFamily);
     const char *name = luaL_tolstring(L, 2, nullptr);
-    if (std::strcmp(name, "as_table") == 0)
+    if (strcmp(name, "as_table") == 0)
         lua_pushcfunction(L, as_table);
     else if (!push_part(L, object, name))
         push_field(L, object, name);

@@ -57,7 +57,7 @@ bool read_scaled(lua_State *L, int idx, const char *name, int64 factor, int64 *u
     if (std::isinf(number))
         *infinity = number > 0 ? 1 : -1;
     else if (whole ? __builtin_mul_overflow(integer, factor, usec)
-                   : !lua_numbertointeger(std::rint(number * static_cast<double>(factor)), usec))
+                   : !lua_numbertointeger(rint(number * static_cast<double>(factor)), usec))
         invalid_field(L, name);
     lua_pop(L, 1);
     return true;

@@ -11,8 +11,6 @@ extern "C" {
 #include "utils/datum.h"
 }
 
-#include <cstring>
-
 namespace pllua_bg::types {
 
 namespace {
@@ -151,7 +149,7 @@ void push_object(lua_State *L, const Type *type, Datum value) {
     object->value = value;
     if (!type->by_value) {
         char *bytes = reinterpret_cast<char *>(object) + header;
-        std::memcpy(bytes, DatumGetPointer(value), size);
+        memcpy(bytes, DatumGetPointer(value), size);
         object->value = PointerGetDatum(bytes);
     }
     if (plain != nullptr) pfree(plain);
@@ -192,7 +190,7 @@ Datum copy_value(lua_State *L, const Type *type, Datum value) {
     if (type->by_value) return value;
     const Size size = value_size(type, value);
     void *copy = allocate(L, size);
-    std::memcpy(copy, DatumGetPointer(value), size);
+    memcpy(copy, DatumGetPointer(value), size);
     return PointerGetDatum(copy);
 }
 

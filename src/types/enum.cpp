@@ -9,8 +9,6 @@ extern "C" {
 #include "utils/inval.h"
 }
 
-#include <cstring>
-
 namespace pllua_bg::types {
 
 // A direct-mapped cache: labels of a type have neighbouring OIDs.
@@ -31,7 +29,7 @@ const char *label_of(const Type *type, Oid value) {
             static_cast<EnumLabels *>(MemoryContextAllocZero(plan_context(), sizeof(EnumLabels)));
     EnumLabels *labels = type->labels;
     if (labels->generation != generation) {
-        std::memset(labels->value, 0, sizeof labels->value);
+        memset(labels->value, 0, sizeof labels->value);
         labels->generation = generation;
     }
     const int slot = value % EnumLabels::kSlots;

@@ -5,8 +5,6 @@
 #include "types/json_walk.h"
 #include "types/numeric.h"
 
-#include <cstring>
-
 namespace pllua_bg::types {
 
 namespace {
@@ -48,7 +46,7 @@ void push_entry(lua_State *L, const JsonEntry &entry) {
     // Offsets within a container are its own, so its bytes are a jsonb but for the header.
     char *copy = static_cast<char *>(allocate(L, VARHDRSZ + entry.length));
     SET_VARSIZE(copy, VARHDRSZ + entry.length);
-    std::memcpy(VARDATA(copy), entry.data, entry.length);
+    memcpy(VARDATA(copy), entry.data, entry.length);
     push_object(L, find(L, JSONBOID, -1), PointerGetDatum(copy));
     pfree(copy);
 }

@@ -43,9 +43,9 @@ void write_string(Writer *writer, const char *text, size_t length) {
         start = i + 1;
         char escape[8];
         if (byte < 0x20)
-            std::snprintf(escape, sizeof escape, "\\u%04x", byte);
+            snprintf(escape, sizeof escape, "\\u%04x", byte);
         else
-            std::snprintf(escape, sizeof escape, "\\%c", byte);
+            snprintf(escape, sizeof escape, "\\%c", byte);
         buffer_add(out, escape);
     }
     buffer_add(out, text + start, length - start);
@@ -55,7 +55,7 @@ void write_string(Writer *writer, const char *text, size_t length) {
 void write_number(Writer *writer, int idx) {
     char text[DOUBLE_SHORTEST_DECIMAL_LEN + 8];
     if (lua_isinteger(writer->L, idx)) {
-        std::snprintf(text, sizeof text, LUA_INTEGER_FMT, lua_tointeger(writer->L, idx));
+        snprintf(text, sizeof text, LUA_INTEGER_FMT, lua_tointeger(writer->L, idx));
     } else {
         const double number = lua_tonumber(writer->L, idx);
         // As to_jsonb() has them.

@@ -3,8 +3,6 @@
 #include "types/numeric.h"
 
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <limits>
 
 namespace pllua_bg::types {
@@ -33,7 +31,7 @@ struct Digits {
 
     int operator[](int i) const {
         int16 digit;
-        std::memcpy(&digit, base + i * sizeof digit, sizeof digit);
+        memcpy(&digit, base + i * sizeof digit, sizeof digit);
         return digit;
     }
 };
@@ -43,7 +41,7 @@ Digits read_digits(Datum numeric) {
     const Size size = VARSIZE_ANY_EXHDR(DatumGetPointer(numeric));
     Digits digits = {};
     uint16 head;
-    std::memcpy(&head, stored, sizeof head);
+    memcpy(&head, stored, sizeof head);
     Size skip = sizeof head;
     if ((head & kSpecialMask) == kSpecialMask) {
         digits.special = head & 0xF000;
@@ -56,7 +54,7 @@ Digits read_digits(Datum numeric) {
                             : (head & kShortWeightMask);
     } else {
         int16 weight;
-        std::memcpy(&weight, stored + sizeof head, sizeof weight);
+        memcpy(&weight, stored + sizeof head, sizeof weight);
         digits.negative = (head & kSpecialMask) == kLongNegative;
         digits.weight = weight;
         skip += sizeof weight;
@@ -107,8 +105,8 @@ double numeric_to_double(Datum numeric) {
         *out++ = '1';
         exponent--;
     }
-    std::snprintf(out, 24, "e%d", exponent);
-    return std::strtod(text, nullptr);
+    snprintf(out, 24, "e%d", exponent);
+    return strtod(text, nullptr);
 }
 
 void push_number(lua_State *L, Datum numeric) {

@@ -14,9 +14,6 @@ extern "C" {
 #include "parser/parse_type.h"
 }
 
-#include <cstdlib>
-#include <cstring>
-
 namespace pllua_bg::types {
 
 namespace {
@@ -171,9 +168,9 @@ NameEpoch epoch;
 lua_Integer name_epoch() {
     const bool same = epoch.search_path != nullptr && epoch.generation == catalog_generation() &&
                       epoch.user == GetUserId() &&
-                      std::strcmp(epoch.search_path, namespace_search_path) == 0;
+                      strcmp(epoch.search_path, namespace_search_path) == 0;
     if (same) return epoch.number;
-    std::free(epoch.search_path);
+    free(epoch.search_path);
     epoch.search_path = strdup(namespace_search_path);
     epoch.generation = catalog_generation();
     epoch.user = GetUserId();
@@ -207,7 +204,7 @@ void parse_name(const char *text, bool array, Oid *type, int32 *modifier) {
     const Scratch scratch = enter_scratch();
     pg::parse_type_name(text, type, modifier);
     // `bit` and `char` alone mean length 1 in SQL, which nobody who writes pgtype.bit '101' means.
-    if (std::strchr(text, '(') == nullptr) *modifier = -1;
+    if (strchr(text, '(') == nullptr) *modifier = -1;
     if (array) *type = get_array_type(*type);
     leave_scratch(scratch);
     end_scratch(scratch);

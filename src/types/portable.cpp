@@ -9,8 +9,6 @@
 #include "pg/guard.h"
 #include "pg/open_type.h"
 
-#include <cstring>
-
 namespace pllua_bg::types {
 
 namespace {
@@ -204,7 +202,7 @@ Datum to_portable(lua_State *L, int idx) {
     if (size > MaxAllocSize - VARHDRSZ) lua::raise(L, "54000", "the table is too large");
     char *bytes = static_cast<char *>(allocate(L, VARHDRSZ + size));
     SET_VARSIZE(bytes, VARHDRSZ + size);
-    std::memcpy(VARDATA(bytes), writer.out.data, size);
+    memcpy(VARDATA(bytes), writer.out.data, size);
     lua_settop(L, writer.out.slot - 1);
     return PointerGetDatum(bytes);
 }

@@ -8,8 +8,6 @@
 #include "lua/interrupt.h"
 #include "pg/guard.h"
 
-#include <cstring>
-
 namespace pllua_bg::types {
 
 namespace {
@@ -21,7 +19,7 @@ struct Reader {
 
 template <class T> T get(Reader *reader) {
     T value;
-    std::memcpy(&value, reader->at, sizeof value);
+    memcpy(&value, reader->at, sizeof value);
     reader->at += sizeof value;
     return value;
 }
@@ -117,12 +115,12 @@ void read_object(Reader *reader) {
     const char *bytes = get_bytes(reader, &size);
     Datum value;
     if (type->by_value) {
-        std::memcpy(&value, bytes, sizeof value);
+        memcpy(&value, bytes, sizeof value);
         return push_object(L, type, value);
     }
     // Bytes in the stream are not aligned.
     void *copy = lua_newuserdatauv(L, size, 0);
-    std::memcpy(copy, bytes, size);
+    memcpy(copy, bytes, size);
     push_object(L, type, PointerGetDatum(copy));
     lua_remove(L, -2);
 }
@@ -153,7 +151,7 @@ bool has_columns(Oid type, TupleDesc wanted) {
         live++;
         same = same && other != nullptr && column->atttypid == other->atttypid &&
                column->atttypmod == other->atttypmod &&
-               std::strcmp(NameStr(column->attname), NameStr(other->attname)) == 0;
+               strcmp(NameStr(column->attname), NameStr(other->attname)) == 0;
     }
     ReleaseTupleDesc(columns);
     return same && live == wanted->natts;

@@ -9,8 +9,6 @@ extern "C" {
 #include "utils/rangetypes.h"
 }
 
-#include <cstring>
-
 namespace pllua_bg::types {
 
 namespace {
@@ -38,19 +36,19 @@ int index(lua_State *L) {
                           &bounds.upper, &bounds.empty);
     });
     const char *name = lua_tostring(L, 2);
-    if (std::strcmp(name, "lower") == 0)
+    if (strcmp(name, "lower") == 0)
         push_bound(L, type, bounds, bounds.lower);
-    else if (std::strcmp(name, "upper") == 0)
+    else if (strcmp(name, "upper") == 0)
         push_bound(L, type, bounds, bounds.upper);
-    else if (std::strcmp(name, "lower_inc") == 0)
+    else if (strcmp(name, "lower_inc") == 0)
         lua_pushboolean(L, !bounds.empty && bounds.lower.inclusive);
-    else if (std::strcmp(name, "upper_inc") == 0)
+    else if (strcmp(name, "upper_inc") == 0)
         lua_pushboolean(L, !bounds.empty && bounds.upper.inclusive);
-    else if (std::strcmp(name, "lower_inf") == 0)
+    else if (strcmp(name, "lower_inf") == 0)
         lua_pushboolean(L, !bounds.empty && bounds.lower.infinite);
-    else if (std::strcmp(name, "upper_inf") == 0)
+    else if (strcmp(name, "upper_inf") == 0)
         lua_pushboolean(L, !bounds.empty && bounds.upper.infinite);
-    else if (std::strcmp(name, "isempty") == 0)
+    else if (strcmp(name, "isempty") == 0)
         lua_pushboolean(L, bounds.empty);
     else
         return 0;
@@ -60,8 +58,8 @@ int index(lua_State *L) {
 // Reads "[)" and its kin. Errors: lua.
 void read_inclusion(lua_State *L, int idx, RangeBound *lower, RangeBound *upper) {
     const char *text = luaL_optstring(L, idx, "[)");
-    const bool valid = std::strlen(text) == 2 && std::strchr("[(", text[0]) != nullptr &&
-                       std::strchr("])", text[1]) != nullptr;
+    const bool valid =
+        strlen(text) == 2 && strchr("[(", text[0]) != nullptr && strchr("])", text[1]) != nullptr;
     if (!valid) lua::raise(L, "22000", "invalid range bound flags");
     lower->inclusive = text[0] == '[';
     upper->inclusive = text[1] == ']';

@@ -112,7 +112,7 @@ int call(lua_State *L) {
 bool needs_quotes(const char *text) {
     if (*text == '\0') return true;
     for (; *text != '\0'; text++)
-        if (std::strchr("\"\\(), \t\n\r\v\f", *text) != nullptr) return true;
+        if (strchr("\"\\(), \t\n\r\v\f", *text) != nullptr) return true;
     return false;
 }
 

@@ -185,16 +185,18 @@ void push_shape_of_type(lua_State *L, Oid type, int32 typmod) {
     shape->identifier = identifier;
 }
 
+namespace {
+
 // Servers that know the age of composite values mark them so; tuples in tables never have both
 // bits.
-static bool is_composite_value(const HeapTupleHeaderData *tuple) {
+bool is_composite_value(const HeapTupleHeaderData *tuple) {
     constexpr uint16 kMark = HEAP_XMAX_COMMITTED | HEAP_XMAX_INVALID;
     return (tuple->t_infomask & kMark) == kMark;
 }
 
 // Replaces the shape's userdata, on top of the stack, by a row.
-static void finish_row(lua_State *L, int shape_idx, const Shape *shape, const Datum *values,
-                       const bool *nulls) {
+void finish_row(lua_State *L, int shape_idx, const Shape *shape, const Datum *values,
+                const bool *nulls) {
     const int data_idx = lua_gettop(L);
     const int natts = shape->descriptor->natts;
     lua_createtable(L, 0, shape->live);
@@ -209,6 +211,8 @@ static void finish_row(lua_State *L, int shape_idx, const Shape *shape, const Da
     lua_setmetatable(L, -2);
     lua_replace(L, data_idx);
 }
+
+} // namespace
 
 void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *nulls) {
     lua::need_stack(L, 12);

@@ -5,8 +5,6 @@
 
 #include "pg/guard.h"
 
-#include <cstring>
-
 namespace pllua_bg::types {
 
 namespace {
@@ -17,7 +15,7 @@ Datum make_varlena(lua_State *L, const char *text, size_t length) {
         lua::raise(L, "54000", "string of %I bytes is too large", (lua_Integer)length);
     char *copy = static_cast<char *>(allocate(L, VARHDRSZ + length));
     SET_VARSIZE(copy, VARHDRSZ + length);
-    std::memcpy(VARDATA(copy), text, length);
+    memcpy(VARDATA(copy), text, length);
     return PointerGetDatum(copy);
 }
 
@@ -44,7 +42,7 @@ Datum cstring_from_lua(lua_State *L, int idx, const Type *type) {
     size_t length;
     const char *text = checked_string(L, -1, &length);
     char *copy = static_cast<char *>(allocate(L, length + 1));
-    std::memcpy(copy, text, length + 1);
+    memcpy(copy, text, length + 1);
     lua_pop(L, 1);
     return CStringGetDatum(copy);
 }

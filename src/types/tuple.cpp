@@ -4,8 +4,6 @@
 #include "lua/state.h"
 #include "pg/guard.h"
 
-#include <cstring>
-
 namespace pllua_bg::types {
 
 namespace {
@@ -41,8 +39,7 @@ bool same_columns(const Shape *shape, TupleDesc descriptor) {
         const Form_pg_attribute left = TupleDescAttr(shape->descriptor, i);
         const Form_pg_attribute right = TupleDescAttr(descriptor, i);
         if (left->attisdropped != right->attisdropped) return false;
-        if (!left->attisdropped &&
-            std::strcmp(NameStr(left->attname), NameStr(right->attname)) != 0)
+        if (!left->attisdropped && strcmp(NameStr(left->attname), NameStr(right->attname)) != 0)
             return false;
     }
     return true;
@@ -64,7 +61,7 @@ void take_same_row(lua_State *L, Parts *parts, int shape_idx) {
 bool has_column(TupleDesc descriptor, const char *name) {
     for (int i = 0; i < descriptor->natts; i++)
         if (is_live(descriptor, i) &&
-            std::strcmp(NameStr(TupleDescAttr(descriptor, i)->attname), name) == 0)
+            strcmp(NameStr(TupleDescAttr(descriptor, i)->attname), name) == 0)
             return true;
     return false;
 }
