@@ -16,6 +16,14 @@ void push_cached_statement(lua_State *L, int idx, int first, int nargs, int curs
 void replace_command(lua_State *L, int idx, int first, int nargs, int cursor_options,
                      const char *function);
 
+// Of generations.cpp.
+
+// Pushes the first statement of the command at idx, or nil; makes its text young. Errors: lua
+// (memory).
+void push_chain(lua_State *L, int idx);
+// Makes the statement on top, which is popped, what is kept for the command at idx. Errors: lua
+// (memory).
+void keep_chain(lua_State *L, int idx);
 // Lets go of all statements. Errors: none.
 void forget_cached_statements(lua_State *L);
 

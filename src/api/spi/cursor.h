@@ -54,6 +54,13 @@ inline constexpr Size kLeastPortal = 16 * 1024;
 void count_cursor(lua_State *L, const Cursor *cursor);
 // The portal; nullptr while closed. Errors: none.
 Portal cursor_portal(const Cursor *cursor);
+// The portal for a call of the server's; the cursor may have been closed by whatever ran before.
+// Inside pg::call. Errors: pg 24000.
+Portal require_portal(const Cursor *cursor);
+// True while the server ends the portal: the executor of its query is closed before the portal
+// goes, and may run close handlers of sets. A portal of another kind has no executor at that time.
+// Errors: none.
+bool is_ending(Portal portal);
 
 // Pushes the object of an open portal: the one there is, else a new one. Errors: lua (memory).
 Cursor *push_portal(lua_State *L, Portal portal);
@@ -88,7 +95,9 @@ int spi_newcursor(lua_State *L);
 int statement_rows(lua_State *L);
 int statement_getcursor(lua_State *L);
 
-// Makes the metatable and the registry of a new state. Errors: lua (memory).
+// Makes the table of cursors by portal of a new state. Errors: lua (memory).
+void initialize_portals(lua_State *L);
+// The same, and the metatable. Errors: lua (memory).
 void initialize_cursors(lua_State *L);
 
 } // namespace pllua_bg::api

@@ -125,7 +125,7 @@ void open_spi(lua_State *L) {
         {"is_atomic", spi_is_atomic},   {nullptr, nullptr},
     };
     initialize_arenas(L);
-    initialize_statements(L);
+    initialize_statements(L, kStatementMethods);
     initialize_cursors(L);
     initialize_statement_cache(L);
     lua_newtable(L);

@@ -53,4 +53,17 @@ void count_cursor(lua_State *L, const Cursor *cursor) {
     if (cursor->link != nullptr) recount(L, &cursor->link->counted, size_of(cursor->link->portal));
 }
 
+Portal require_portal(const Cursor *cursor) {
+    Portal portal = cursor_portal(cursor);
+    if (portal == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE),
+                        errmsg("attempting to fetch from a closed cursor")));
+    return portal;
+}
+
+bool is_ending(Portal portal) {
+    return portal->strategy == PORTAL_ONE_SELECT && portal->queryDesc == nullptr &&
+           portal->holdStore == nullptr && portal->status != PORTAL_DEFINED;
+}
+
 } // namespace pllua_bg::api

@@ -178,21 +178,16 @@ lua_Integer check_limit(lua_State *L, int idx) {
     return limit;
 }
 
-void add_statement_methods(lua_State *L) {
-    const luaL_Reg methods[] = {
-        {"execute", statement_execute},
-        {"execute_count", statement_execute_count},
-        {"rows", statement_rows},
-        {"numargs", statement_numargs},
-        {"argtype", statement_argtype},
-        {"getcursor", statement_getcursor},
-        {"save", statement_save},
-        {"issaved", statement_issaved},
-        {nullptr, nullptr},
-    };
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-}
+const luaL_Reg kStatementMethods[] = {
+    {"execute", statement_execute},
+    {"execute_count", statement_execute_count},
+    {"rows", statement_rows},
+    {"numargs", statement_numargs},
+    {"argtype", statement_argtype},
+    {"getcursor", statement_getcursor},
+    {"save", statement_save},
+    {"issaved", statement_issaved},
+    {nullptr, nullptr},
+};
 
 } // namespace pllua_bg::api

@@ -258,11 +258,13 @@ void check_argument_count(lua_State *L, const Statement *statement, int nargs) {
                    statement->nargs, nargs);
 }
 
-void initialize_statements(lua_State *L) {
+void initialize_statements(lua_State *L, const luaL_Reg *methods) {
     lua::new_metatable(L, kStatementType);
     lua_pushcfunction(L, collect_statement);
     lua_setfield(L, -2, "__gc");
-    add_statement_methods(L);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }
 

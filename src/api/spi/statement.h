@@ -84,9 +84,9 @@ Oid check_type_argument(lua_State *L, int idx);
 
 // spi.prepare. Errors: lua.
 int spi_prepare(lua_State *L);
-// Sets __index of the metatable on top of the stack to the methods. Errors: lua (memory).
-void add_statement_methods(lua_State *L);
+// The methods of statements (run.cpp).
+extern const luaL_Reg kStatementMethods[];
 // Makes the metatable in a new state. Errors: lua (memory).
-void initialize_statements(lua_State *L);
+void initialize_statements(lua_State *L, const luaL_Reg *methods);
 
 } // namespace pllua_bg::api
