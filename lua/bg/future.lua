@@ -37,10 +37,6 @@ function future.of(session, id) -- internal
     return futures and futures[id] or new(session, id)
 end
 
-function future.is_future(object) -- internal
-    return getmetatable(object) == Future
-end
-
 function Future:pending()
     if not self.outcome and core.state(self.session, self.id) == 'pending' then
         return self.session, self.id

@@ -12,6 +12,12 @@ void on_hook(lua_State *L, lua_Debug *) {
     serve_interrupt(L);
 }
 
+// A pending interrupt is carried over to the thread that runs from now on.
+void run(lua_State *L) {
+    running = L;
+    if (*hooks.interrupt_flag != 0) arm(L);
+}
+
 } // namespace
 
 lua_State *volatile running = nullptr;
@@ -29,21 +35,17 @@ void arm(lua_State *L) {
 
 int resume(lua_State *co, lua_State *from, int nargs, int *nres) {
     lua_State *before = running;
-    running = co;
-    if (*hooks.interrupt_flag != 0) arm(co);
+    run(co);
     int status = lua_resume(co, from, nargs, nres);
-    running = before;
-    if (*hooks.interrupt_flag != 0) arm(before);
+    run(before);
     return status;
 }
 
 int call(lua_State *L, int nargs, int nresults, int message_handler) {
     lua_State *before = running;
-    running = L;
-    if (*hooks.interrupt_flag != 0) arm(L);
+    run(L);
     int status = lua_pcall(L, nargs, nresults, message_handler);
-    running = before;
-    if (*hooks.interrupt_flag != 0) arm(before);
+    run(before);
     return status;
 }
 

@@ -33,6 +33,12 @@ constexpr const char *kDebugMembers[] = {"traceback", nullptr};
 // Longest format of os.date; what a longer one makes could not be interrupted.
 constexpr size_t kMaxDateFormat = 1 << 16;
 
+bool has_sandbox(lua_State *L) {
+    bool has = lua_rawgetp(L, LUA_REGISTRYINDEX, &kSandbox) == LUA_TTABLE;
+    lua_pop(L, 1);
+    return has;
+}
+
 void push_loaded(lua_State *L, bool sandbox) {
     if (sandbox)
         lua_rawgetp(L, LUA_REGISTRYINDEX, &kLoaded);
@@ -244,12 +250,6 @@ void create_sandbox(lua_State *L) {
     install_library(L, "debug");
     restrict_strings(L);
     install_package(L);
-}
-
-bool has_sandbox(lua_State *L) {
-    bool has = lua_rawgetp(L, LUA_REGISTRYINDEX, &kSandbox) == LUA_TTABLE;
-    lua_pop(L, 1);
-    return has;
 }
 
 void push_sandbox(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kSandbox); }

@@ -10,7 +10,6 @@ namespace pllua_bg::lua {
 // Builds the sandbox. Called once by create_interp for a trusted state, after the libraries.
 // Errors: lua (memory).
 void create_sandbox(lua_State *L);
-bool has_sandbox(lua_State *L);
 // Pushes the sandbox; nil when the state has none. Errors: none.
 void push_sandbox(lua_State *L);
 

@@ -27,8 +27,6 @@ constexpr size_t kNothing = 0;
 // Blocks up to this size count as they are: they are most, and the allocator's rounding is small.
 constexpr size_t kCountedAsIs = 256;
 
-size_t own_size(size_t size) { return size; }
-
 size_t cost(const Interp *interp, size_t size) {
     return size <= kCountedAsIs ? size : interp->cost(size);
 }
@@ -135,7 +133,7 @@ Interp *create_interp(const InterpOptions &options) {
     interp->host = options.host;
     interp->allocate = options.allocate;
     interp->allocate_data = options.allocate_data;
-    interp->cost = options.cost != nullptr ? options.cost : own_size;
+    interp->cost = options.cost;
 
     lua_State *L = lua_newstate(allocate_counted, interp);
     if (L != nullptr) {

@@ -13,7 +13,7 @@ struct InterpOptions {
     lua_Alloc allocate; // the allocator below the account; must not raise, returns null when it has
                         // no memory
     void *allocate_data;    // its first argument
-    size_t (*cost)(size_t); // bytes that a block of this size takes there; null: its size
+    size_t (*cost)(size_t); // bytes that a block of this size takes there
     size_t limit;           // bytes; 0: none
     const size_t *shared;   // bytes held elsewhere that count for every interpreter; null: none
     bool trusted;

@@ -200,19 +200,14 @@ bool try_convert_param(const ParamValue *param, Oid type, TypedValue *value, Ref
            refuse_type(refusal, param, param->weak ? base : type);
 }
 
-TypedValue convert_param(const ParamValue *param, Oid type) {
+void bind_param(const ParamValue *param, ParamExternData *bound) {
     TypedValue value;
     Refusal refusal;
-    if (!try_convert_param(param, type, &value, &refusal)) {
+    if (!try_convert_param(param, bound->ptype, &value, &refusal)) {
         const char *state = refusal.sqlstate;
         ereport(ERROR, (errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
                         errmsg_internal("%s", refusal.message)));
     }
-    return value;
-}
-
-void bind_param(const ParamValue *param, ParamExternData *bound) {
-    const TypedValue value = convert_param(param, bound->ptype);
     bound->value = value.value;
     bound->isnull = value.isnull;
     bound->pflags = PARAM_FLAG_CONST;

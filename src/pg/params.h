@@ -63,9 +63,8 @@ struct Refusal {
 // the value. False with a refusal when the value does not fit (42804, 22003), without a trace in
 // the transaction. Errors: pg (42501, 22P02, 22021, and what a cast raises).
 bool try_convert_param(const ParamValue *param, Oid type, TypedValue *value, Refusal *refusal);
-// The same for who wants a refusal raised. Errors: pg.
-TypedValue convert_param(const ParamValue *param, Oid type);
-// The same for the executor, as the type that bound->ptype says; sets all else.
+// The same for the executor, as the type that bound->ptype says; sets all else. Errors: pg: a
+// refusal, too.
 void bind_param(const ParamValue *param, ParamExternData *bound);
 
 // The values for the executor, converted to the resolved types. Errors: pg. nullptr when there are

@@ -63,13 +63,8 @@ int call_body(lua_State *L) {
 
 Datum call_plain(FunctionCallInfo fcinfo, CallSite *site) {
     ScalarCall call = {site, fcinfo, 0};
-    ExecutionOptions options;
-    options.function = site->function;
-    options.site = site;
-    options.atomic = is_atomic(fcinfo);
-    options.read_only = site->function->read_only;
     ExecutionContext execution;
-    open_execution(&execution, site->interpreter, NameStr(site->function->name), options);
+    open_call(&execution, site, is_atomic(fcinfo));
     run_execution(&execution, call_body, &call);
     close_execution(&execution);
     return call.value;

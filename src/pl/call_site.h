@@ -47,6 +47,16 @@ inline bool is_fresh(const CallSite *site) {
 // May the called code end the transaction?
 bool is_atomic(FunctionCallInfo fcinfo);
 
+// Opens an execution of the site's function. Errors: as open_execution().
+inline void open_call(ExecutionContext *execution, CallSite *site, bool atomic = true) {
+    ExecutionOptions options;
+    options.function = site->function;
+    options.site = site;
+    options.atomic = atomic;
+    options.read_only = site->function->read_only;
+    open_execution(execution, site->interpreter, NameStr(site->function->name), options);
+}
+
 // Pushes the function of the site and its arguments; the number of arguments. Errors: lua.
 int push_call(lua_State *L, const CallSite *site, FunctionCallInfo fcinfo);
 

@@ -41,12 +41,8 @@ Datum call_event_trigger(FunctionCallInfo fcinfo, bool trusted) {
     if (site == nullptr || !is_fresh(site))
         site = find_call_site(fcinfo, trusted, resolve_event_trigger);
     EventCall call = {site, reinterpret_cast<EventTriggerData *>(fcinfo->context)};
-    ExecutionOptions options;
-    options.function = site->function;
-    options.site = site;
-    options.read_only = site->function->read_only;
     ExecutionContext execution;
-    open_execution(&execution, site->interpreter, NameStr(site->function->name), options);
+    open_call(&execution, site);
     run_execution(&execution, event_body, &call);
     close_execution(&execution);
     return 0;

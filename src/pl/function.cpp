@@ -46,8 +46,7 @@ Function *lookup(Interpreter *interpreter, Oid oid) {
 void detach(Function *function) {
     Interpreter *interpreter = function->interpreter;
     hash_search(interpreter->functions, &function->oid, HASH_REMOVE, nullptr);
-    function->next_detached = interpreter->detached;
-    interpreter->detached = function;
+    interpreter->detached.append(function);
 }
 
 void free_function(Function *function) {
@@ -56,14 +55,11 @@ void free_function(Function *function) {
 }
 
 void free_detached(Interpreter *interpreter) {
-    Function **link = &interpreter->detached;
-    while (*link != nullptr) {
-        Function *function = *link;
-        if (function->users > 0) {
-            link = &function->next_detached;
-            continue;
-        }
-        *link = function->next_detached;
+    Function *next;
+    for (Function *function = interpreter->detached.first; function != nullptr; function = next) {
+        next = function->after;
+        if (function->users > 0) continue;
+        interpreter->detached.remove(function);
         free_function(function);
     }
 }
@@ -83,7 +79,7 @@ void detach_dropped(Interpreter *interpreter) {
 
 void on_proc_change(Datum, int, uint32 hash) {
     function_generation++;
-    for (Interpreter *i = interpreters; i != nullptr; i = i->next) {
+    for (Interpreter *i = interpreters.first; i != nullptr; i = i->after) {
         HASH_SEQ_STATUS scan;
         hash_seq_init(&scan, i->functions);
         while (auto *entry = static_cast<CacheEntry *>(hash_seq_search(&scan))) {
@@ -231,7 +227,7 @@ HeapTuple read_row(Oid oid) {
 } // namespace
 
 Function *find_function(Interpreter *interpreter, Oid oid) {
-    if (interpreter->detached != nullptr) free_detached(interpreter);
+    free_detached(interpreter);
     if (interpreter->has_suspects) detach_dropped(interpreter);
     for (;;) {
         HeapTuple row = read_row(oid);

@@ -30,7 +30,8 @@ struct Function {
     Oid *argument_types;
     int *order; // which argument is passed at each place: first those with a usable name
     NameData name;
-    Function *next_detached;
+    Function *before; // in Interpreter::detached
+    Function *after;
 };
 
 // Grows whenever a row of pg_proc may have changed: a function found before that has to be found

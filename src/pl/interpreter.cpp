@@ -19,7 +19,7 @@
 
 namespace pllua_bg::pl {
 
-Interpreter *interpreters;
+pg::LinkedList<Interpreter> interpreters;
 
 namespace {
 
@@ -88,8 +88,7 @@ Interpreter *make_interpreter(bool trusted, Oid user) {
     make_state(interpreter, name);
     initialize_functions(interpreter);
     if (pg::watch_interrupts()) pg::watch_code(reinterpret_cast<void (*)()>(lua_gettop));
-    interpreter->next = interpreters;
-    interpreters = interpreter;
+    interpreters.append(interpreter);
     return interpreter;
 }
 
@@ -196,9 +195,8 @@ lua_State *new_thread(Interpreter *interpreter) {
 
 size_t largest_interpreter() {
     size_t most = 0;
-    for (const Interpreter *interpreter = interpreters; interpreter != nullptr;
-         interpreter = interpreter->next)
-        most = Max(most, interpreter->lua->used + interpreter->lua->external);
+    for (const Interpreter *i = interpreters.first; i != nullptr; i = i->after)
+        most = Max(most, i->lua->used + i->lua->external);
     return most;
 }
 
@@ -211,8 +209,8 @@ void notice_interrupt() {
 
 Interpreter *find_interpreter(bool trusted, bool start_up) {
     const Oid user = trusted ? GetUserId() : InvalidOid;
-    Interpreter *interpreter = interpreters;
-    while (interpreter != nullptr && interpreter->user != user) interpreter = interpreter->next;
+    Interpreter *interpreter = interpreters.first;
+    while (interpreter != nullptr && interpreter->user != user) interpreter = interpreter->after;
     if (interpreter == nullptr) interpreter = make_interpreter(trusted, user);
     if (start_up && !interpreter->started && !interpreter->starting) start(interpreter);
     return interpreter;

@@ -4,6 +4,7 @@
 
 #include "lua/lua_api.h"
 #include "lua/state.h"
+#include "pg/list.h"
 #include "pg/server.h"
 
 namespace pllua_bg::pl {
@@ -18,20 +19,21 @@ struct Interpreter {
     bool started;  // its start-up code has run
     bool starting; // it runs just now
     MemoryContext memory;
-    HTAB *functions;       // function.cpp
-    Function *detached;    // replaced versions that may still be running
-    bool has_suspects;     // some function may have been dropped
-    lua_State **idle;      // threads nobody uses; room for all of them
+    HTAB *functions;                   // function.cpp
+    pg::LinkedList<Function> detached; // replaced versions that may still be running
+    bool has_suspects;                 // some function may have been dropped
+    lua_State **idle;                  // threads nobody uses; room for all of them
     lua_State **abandoned; // threads to be forgotten at the next occasion; room for all of them
     int idle_count;
     int abandoned_count;
     int thread_count;
     int capacity;
-    Interpreter *next;
+    Interpreter *before;
+    Interpreter *after;
 };
 
 // All interpreters of this backend.
-extern Interpreter *interpreters;
+extern pg::LinkedList<Interpreter> interpreters;
 
 // The interpreter in which code of the current user runs; made when there is none, and its start-up
 // code run when it has not and the caller wants that. Errors: pg (53200, and those of the start-up

@@ -233,12 +233,8 @@ Datum call_trigger(FunctionCallInfo fcinfo, bool trusted) {
     call.site = site;
     call.data = data;
     find_tuples(&call);
-    ExecutionOptions options;
-    options.function = site->function;
-    options.site = site;
-    options.read_only = site->function->read_only;
     ExecutionContext execution;
-    open_execution(&execution, site->interpreter, NameStr(site->function->name), options);
+    open_call(&execution, site);
     execution.data = &call;
     if (data->tg_oldtable != nullptr || data->tg_newtable != nullptr)
         execution.activation.transition = data;

@@ -21,13 +21,15 @@ inline void *allocate(void *, void *block, std::size_t, std::size_t size) {
     return std::realloc(block, size);
 }
 
+inline std::size_t own_size(std::size_t size) { return size; }
+
 struct State {
     lua::Interp *interp;
     lua_State *L;
 
     explicit State(bool trusted = true, std::size_t limit = 0) {
-        lua::InterpOptions options = {allocate, nullptr, nullptr, limit,
-                                      nullptr,  trusted, 10,      nullptr};
+        lua::InterpOptions options = {allocate, nullptr, own_size, limit,
+                                      nullptr,  trusted, 10,       nullptr};
         interp = lua::create_interp(options);
         L = interp != nullptr ? interp->main : nullptr;
     }

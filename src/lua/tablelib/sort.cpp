@@ -142,6 +142,23 @@ template <class T> void sort_numbers(lua_State *L, lua_Integer n) {
     }
 }
 
+// The order of two strings as `<` sees it (strcoll, zeros allowed): below, at or above 0.
+int compare_texts(const char *left, size_t left_size, const char *right, size_t right_size) {
+    if (left == right && left_size == right_size) return 0;
+    for (;;) {
+        int order = strcoll(left, right);
+        if (order != 0) return order;
+        // Equal up to a zero, which may be the end or a part of either.
+        size_t part = strlen(left);
+        if (part == right_size) return part == left_size ? 0 : 1;
+        if (part == left_size) return -1;
+        left += part + 1;
+        left_size -= part + 1;
+        right += part + 1;
+        right_size -= part + 1;
+    }
+}
+
 // The strings are held by a copy of the array while it is sorted: what an interrupt runs may change
 // the array.
 void sort_texts(lua_State *L, lua_Integer n) {
@@ -200,23 +217,6 @@ int sort(lua_State *L) {
 }
 
 } // namespace
-
-int compare_texts(const char *left, unsigned long left_size, const char *right,
-                  unsigned long right_size) {
-    if (left == right && left_size == right_size) return 0;
-    for (;;) {
-        int order = strcoll(left, right);
-        if (order != 0) return order;
-        // Equal up to a zero, which may be the end or a part of either.
-        unsigned long part = strlen(left);
-        if (part == right_size) return part == left_size ? 0 : 1;
-        if (part == left_size) return -1;
-        left += part + 1;
-        left_size -= part + 1;
-        right += part + 1;
-        right_size -= part + 1;
-    }
-}
 
 void set_sort_function(lua_State *L) {
     static const luaL_Reg kGuards[] = {{"sort", sort}, {nullptr, nullptr}};

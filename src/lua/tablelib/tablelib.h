@@ -10,9 +10,4 @@ namespace pllua_bg::lua {
 void set_table_functions(lua_State *L); // insert, remove, move, concat
 void set_sort_function(lua_State *L);   // sort
 
-// The order of two strings as `<` sees it (strcoll, zeros allowed): below, at or above 0. Errors:
-// none.
-int compare_texts(const char *left, unsigned long left_size, const char *right,
-                  unsigned long right_size);
-
 } // namespace pllua_bg::lua
