@@ -29,8 +29,10 @@ PLLUA_BG_EXPORT void _PG_init(void);
 
 namespace pllua_bg {
 
+namespace {
+
 // Where a floor calls upward.
-static void install_hooks() {
+void install_hooks() {
     lua::hooks = {
         .interrupt_flag = &InterruptPending,
         .serve_interrupt = api::serve_server_interrupt,
@@ -53,7 +55,9 @@ static void install_hooks() {
     api::hooks = {.expected_row = pl::expected_row};
 }
 
-static void fail_at_the_end() { pg::fault("load"); }
+void fail_at_the_end() { pg::fault("load"); }
+
+} // namespace
 
 } // namespace pllua_bg
 

@@ -8,9 +8,13 @@
 
 namespace pllua_bg::api {
 
-static bool is_refused(lua_State *L, Size bytes) {
+namespace {
+
+bool is_refused(lua_State *L, Size bytes) {
     return lua::account_would_exceed(L, bytes) || !pg::take_room(bytes);
 }
+
+} // namespace
 
 void require_memory(lua_State *L, Size bytes) {
     if (!is_refused(L, bytes)) [[likely]]

@@ -144,6 +144,26 @@ void copy_columns(RowSource *source) {
     source->descriptor = CreateTupleDescCopy(source->descriptor);
 }
 
+// Makes the value of a column what it is to be.
+Datum convert_value(const RowSource *source, int number, Datum value) {
+    const session::Column *info = &source->info[number];
+    TextColumn *column = &source->columns[number];
+    if (column->foreign)
+        return CStringGetTextDatum(session::text_by_definition(value, column->definitions));
+    // The rows before had the type.
+    if (!(info->as_text && !column->convert) &&
+        !session::definitions_hold(column->definitions, session::is_own_worker))
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("type %s was changed while rows of it were read", info->type_name)));
+    if (!column->convert) return value;
+    if (source->user != GetUserId())
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("the user has changed while rows of type %s were read", info->type_name)));
+    return InputFunctionCall(&column->input, TextDatumGetCString(value), column->io_param,
+                             info->typmod);
+}
+
 } // namespace
 
 void open_source(RowSource *source, session::StatementResult *statement, bool keep) {
@@ -169,26 +189,6 @@ void open_source(RowSource *source, session::StatementResult *statement, bool ke
         resolve_types(source);
     }
     MemoryContextSwitchTo(caller);
-}
-
-// Makes the value of a column what it is to be.
-static Datum convert_value(const RowSource *source, int number, Datum value) {
-    const session::Column *info = &source->info[number];
-    TextColumn *column = &source->columns[number];
-    if (column->foreign)
-        return CStringGetTextDatum(session::text_by_definition(value, column->definitions));
-    // The rows before had the type.
-    if (!(info->as_text && !column->convert) &&
-        !session::definitions_hold(column->definitions, session::is_own_worker))
-        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                        errmsg("type %s was changed while rows of it were read", info->type_name)));
-    if (!column->convert) return value;
-    if (source->user != GetUserId())
-        ereport(ERROR,
-                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                 errmsg("the user has changed while rows of type %s were read", info->type_name)));
-    return InputFunctionCall(&column->input, TextDatumGetCString(value), column->io_param,
-                             info->typmod);
 }
 
 void convert_tuple(RowSource *source, MinimalTuple tuple) {

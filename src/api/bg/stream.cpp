@@ -222,6 +222,19 @@ int stream_next(lua_State *L) {
     return 0;
 }
 
+// stream_close(stream): ends the reading early.
+int stream_close(lua_State *L) {
+    auto *stream = lua::check_userdata<RowStream>(L, 1, kStreamType);
+    pg::call_no_subxact(L, [stream] { end_stream(stream); });
+    return 0;
+}
+
+// The collector's: nobody makes a row any more.
+int collect_stream(lua_State *L) {
+    lua::check_userdata<RowStream>(L, 1, kStreamType)->busy = false;
+    return stream_close(L);
+}
+
 } // namespace
 
 // stream(handle, sql, ...): the function that gives the next row, and the stream, to be closed.
@@ -249,19 +262,6 @@ int bg_stream(lua_State *L) {
     lua_pushcclosure(L, stream_next, kUpvalues);
     lua_insert(L, -2);
     return 2;
-}
-
-// stream_close(stream): ends the reading early.
-static int stream_close(lua_State *L) {
-    auto *stream = lua::check_userdata<RowStream>(L, 1, kStreamType);
-    pg::call_no_subxact(L, [stream] { end_stream(stream); });
-    return 0;
-}
-
-// The collector's: nobody makes a row any more.
-static int collect_stream(lua_State *L) {
-    lua::check_userdata<RowStream>(L, 1, kStreamType)->busy = false;
-    return stream_close(L);
 }
 
 bool describe_stream_wait(lua_State *L, int idx, session::WaitFor *wait) {

@@ -65,16 +65,16 @@ int declared_count(lua_State *L, int idx) {
     return static_cast<int>(highest);
 }
 
-} // namespace
-
 // 0 leaves the type to the statement.
-static Oid check_type_oid(lua_State *L, lua_Integer number) {
+Oid check_type_oid(lua_State *L, lua_Integer number) {
     const bool fits = number >= 0 && number <= OID_MAX;
     if (!fits) lua::raise(L, "22023", "%I is no OID of a type", number);
     const Oid type = static_cast<Oid>(number);
     if (OidIsValid(type)) pg::call(L, [type] { (void)types::lookup(type, -1); });
     return type;
 }
+
+} // namespace
 
 Oid check_type_argument(lua_State *L, int idx) {
     if (lua_isinteger(L, idx)) return check_type_oid(L, lua_tointeger(L, idx));

@@ -11,24 +11,84 @@
 
 namespace pllua_bg::session {
 
-// Bytes of a statement's text that are kept to show it.
-static constexpr int kShown = 1024;
-// What comes of a command is unpacked when it is more than this.
-static constexpr Size kLeastPacked = 240; // with what the allocator adds, a power of two
-static constexpr Size kMostPacked = 1008;
+namespace {
 
-void count_held(Session *session, ptrdiff_t bytes) {
-    session->held += static_cast<Size>(bytes);
-    pg::hold(bytes);
-}
+// Bytes of a statement's text that are kept to show it.
+constexpr int kShown = 1024;
+// What comes of a command is unpacked when it is more than this.
+constexpr Size kLeastPacked = 240; // with what the allocator adds, a power of two
+constexpr Size kMostPacked = 1008;
 
 // Counts what a command holds now.
-static void recount(Session *session, OwnCommand *own) {
+void recount(Session *session, OwnCommand *own) {
     Size now = GetMemoryChunkSpace(own);
     if (own->packed != nullptr) now += GetMemoryChunkSpace(own->packed);
     if (own->context != nullptr) now += MemoryContextMemAllocated(own->context, true);
     count_held(session, static_cast<ptrdiff_t>(now) - static_cast<ptrdiff_t>(own->held));
     own->held = now;
+}
+
+void open_context(Session *session, OwnCommand *own) {
+    own->context =
+        AllocSetContextCreate(session->context, "pllua_bg command", ALLOCSET_SMALL_SIZES);
+}
+
+// What came while no command was pending belongs to the next.
+void take_early_notices(Session *session, OwnCommand *own) {
+    if (session->early_notices.first == nullptr) return;
+    open_context(session, own);
+    own->notices = session->early_notices;
+    for (Notice *notice = own->notices.first; notice != nullptr; notice = notice->after)
+        MemoryContextSetParent(GetMemoryChunkContext(notice), own->context);
+    session->early_notices = {};
+}
+
+// Frees what has come.
+void drop_contents(OwnCommand *own) {
+    if (own->context != nullptr) MemoryContextDelete(own->context);
+    if (own->packed != nullptr) pfree(own->packed);
+    own->context = nullptr;
+    own->packed = nullptr;
+    own->packed_length = own->packed_capacity = 0;
+    own->statements = {};
+    own->open = nullptr;
+    own->notices = {};
+    own->error = nullptr;
+}
+
+// True when the message was added to what is packed. Errors: pg (memory).
+bool pack(Session *session, OwnCommand *own, const Message &message) {
+    const FrameHeader header = {static_cast<uint32>(message.length), message.type};
+    const Size wanted = own->packed_length + sizeof header + MAXALIGN(message.length);
+    if (own->context != nullptr || wanted > kMostPacked) return false;
+    if (wanted > own->packed_capacity) {
+        const Size capacity = wanted <= kLeastPacked ? kLeastPacked : kMostPacked;
+        auto *larger = static_cast<char *>(MemoryContextAlloc(session->context, capacity));
+        if (own->packed != nullptr) {
+            memcpy(larger, own->packed, own->packed_length);
+            pfree(own->packed);
+        }
+        own->packed = larger;
+        own->packed_capacity = static_cast<uint32>(capacity);
+    }
+    memcpy(own->packed + own->packed_length, &header, sizeof header);
+    memcpy(own->packed + own->packed_length + sizeof header, message.payload, message.length);
+    own->packed_length = static_cast<uint32>(wanted);
+    return true;
+}
+
+void unpack_messages(Session *session, OwnCommand *own) {
+    FrameCursor cursor = {own->packed, own->packed + own->packed_length};
+    Frame frame;
+    while (next_frame(&cursor, &frame)) take_contents(session, own, read_message(frame));
+    if (own->failure == Failure::kLost) take_death(session, own);
+}
+
+} // namespace
+
+void count_held(Session *session, ptrdiff_t bytes) {
+    session->held += static_cast<Size>(bytes);
+    pg::hold(bytes);
 }
 
 // Numbers ascend in the list; most look-ups are for one of its ends.
@@ -56,21 +116,6 @@ Command *command(Session *session, CommandId id) {
     return own == nullptr || own->discarded ? nullptr : own;
 }
 
-static void open_context(Session *session, OwnCommand *own) {
-    own->context =
-        AllocSetContextCreate(session->context, "pllua_bg command", ALLOCSET_SMALL_SIZES);
-}
-
-// What came while no command was pending belongs to the next.
-static void take_early_notices(Session *session, OwnCommand *own) {
-    if (session->early_notices.first == nullptr) return;
-    open_context(session, own);
-    own->notices = session->early_notices;
-    for (Notice *notice = own->notices.first; notice != nullptr; notice = notice->after)
-        MemoryContextSetParent(GetMemoryChunkContext(notice), own->context);
-    session->early_notices = {};
-}
-
 OwnCommand *add_command(Session *session, const char *sql, bool streaming) {
     const Size size = pg::clipped_length(sql, kShown) + 1;
     auto *own =
@@ -95,19 +140,6 @@ void begin_contents(Session *session, OwnCommand *own) {
     recount(session, own);
 }
 
-// Frees what has come.
-static void drop_contents(OwnCommand *own) {
-    if (own->context != nullptr) MemoryContextDelete(own->context);
-    if (own->packed != nullptr) pfree(own->packed);
-    own->context = nullptr;
-    own->packed = nullptr;
-    own->packed_length = own->packed_capacity = 0;
-    own->statements = {};
-    own->open = nullptr;
-    own->notices = {};
-    own->error = nullptr;
-}
-
 void drop_command(Session *session, OwnCommand *own) {
     session->commands.remove(own);
     if (session->current == own) session->current = nullptr;
@@ -128,27 +160,6 @@ void release(Session *session, CommandId id) {
     recount(session, own);
 }
 
-// True when the message was added to what is packed. Errors: pg (memory).
-static bool pack(Session *session, OwnCommand *own, const Message &message) {
-    const FrameHeader header = {static_cast<uint32>(message.length), message.type};
-    const Size wanted = own->packed_length + sizeof header + MAXALIGN(message.length);
-    if (own->context != nullptr || wanted > kMostPacked) return false;
-    if (wanted > own->packed_capacity) {
-        const Size capacity = wanted <= kLeastPacked ? kLeastPacked : kMostPacked;
-        auto *larger = static_cast<char *>(MemoryContextAlloc(session->context, capacity));
-        if (own->packed != nullptr) {
-            memcpy(larger, own->packed, own->packed_length);
-            pfree(own->packed);
-        }
-        own->packed = larger;
-        own->packed_capacity = static_cast<uint32>(capacity);
-    }
-    memcpy(own->packed + own->packed_length, &header, sizeof header);
-    memcpy(own->packed + own->packed_length + sizeof header, message.payload, message.length);
-    own->packed_length = static_cast<uint32>(wanted);
-    return true;
-}
-
 void keep_message(Session *session, OwnCommand *own, const Message &message) {
     if (own->discarded) return;
     if (!pack(session, own, message)) {
@@ -156,13 +167,6 @@ void keep_message(Session *session, OwnCommand *own, const Message &message) {
         take_contents(session, own, message);
     }
     recount(session, own);
-}
-
-static void unpack_messages(Session *session, OwnCommand *own) {
-    FrameCursor cursor = {own->packed, own->packed + own->packed_length};
-    Frame frame;
-    while (next_frame(&cursor, &frame)) take_contents(session, own, read_message(frame));
-    if (own->failure == Failure::kLost) take_death(session, own);
 }
 
 void unpack(Session *session, Command *command) {

@@ -23,16 +23,18 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-static constexpr int kSlice = 500;    // milliseconds
-static constexpr int kKickAfter = 20; // milliseconds after which the launcher is surely waiting
-static constexpr uint32 kWaitClassMask = 0xFF000000U;
+namespace {
 
-static SegmentHeader *volatile kick_header;
-static volatile pid_t kick_pid;
-static TimeoutId kick_timeout = MAX_TIMEOUTS;
+constexpr int kSlice = 500;    // milliseconds
+constexpr int kKickAfter = 20; // milliseconds after which the launcher is surely waiting
+constexpr uint32 kWaitClassMask = 0xFF000000U;
+
+SegmentHeader *volatile kick_header;
+volatile pid_t kick_pid;
+TimeoutId kick_timeout = MAX_TIMEOUTS;
 
 // Runs in the handler of SIGALRM.
-static void kick() {
+void kick() {
     SegmentHeader *header = kick_header;
     // At the end of the process, which may come in the middle of a slice, the segment goes.
     if (proc_exit_inprogress || header == nullptr || kick_pid == 0) return;
@@ -40,7 +42,7 @@ static void kick() {
     (void)::kill(kick_pid, SIGUSR2);
 }
 
-static bool waits_for_lock(Session *session) {
+bool waits_for_lock(Session *session) {
     const LocalLink *local = session->local;
     if (local == nullptr || local->header == nullptr) return false;
     uint32 number = pg_atomic_read_u32(&local->header->worker_number);
@@ -50,7 +52,7 @@ static bool waits_for_lock(Session *session) {
            (proc->wait_event_info & kWaitClassMask) == PG_WAIT_LOCK;
 }
 
-static void acquire_for_a_moment(Session *session) {
+void acquire_for_a_moment(Session *session) {
     const LOCKTAG tag = busy_lock_tag(session->local->header);
     pg::fault("deadlock-slice");
     (void)LockAcquire(&tag, ShareLock, false, false);
@@ -58,7 +60,7 @@ static void acquire_for_a_moment(Session *session) {
 }
 
 // One slice of waiting for the busy lock; the error that ended it, nullptr when the lock was free.
-static ErrorData *wait_one_slice(Session *session, int slice) {
+ErrorData *wait_one_slice(Session *session, int slice) {
     int lock_timeout = LockTimeout;
     int deadlock_timeout = DeadlockTimeout;
     if (kick_timeout == MAX_TIMEOUTS) kick_timeout = RegisterTimeout(USER_TIMEOUT, kick);
@@ -77,7 +79,7 @@ static ErrorData *wait_one_slice(Session *session, int slice) {
     return error;
 }
 
-static void wait_in_subtransaction(Session *session, int slice) {
+void wait_in_subtransaction(Session *session, int slice) {
     pg::Subtransaction own;
     bool statement_timer = get_timeout_active(STATEMENT_TIMEOUT);
     pg::begin_subtransaction(&own);
@@ -95,6 +97,8 @@ static void wait_in_subtransaction(Session *session, int slice) {
         ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
                         errmsg("canceling statement due to statement timeout")));
 }
+
+} // namespace
 
 bool offer_deadlock_edge(const WaitFor *commands, int n, long timeout) {
     static uint32 turn = 0;

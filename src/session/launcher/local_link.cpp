@@ -19,6 +19,54 @@ extern "C" {
 
 namespace pllua_bg::session {
 
+namespace {
+
+// A worker that ends between naming itself the sender of its queue and attaching to it does not
+// leave it.
+bool has_left_early(const LocalLink *link) {
+    const bool left = !link->ready && has_flag(link->header, kWorkerDone);
+    pg_read_barrier();
+    return left;
+}
+
+// Between two uses of a session what comes belongs to the last one, until the worker has begun the
+// next. The cause of its death is in the segment, too.
+bool is_late(LocalLink *link, MessageType type) {
+    if (link->pool_state == PoolState::kUsed) return false;
+    if (link->pool_state == PoolState::kResetting && type == MessageType::kResetDone)
+        link->pool_state = PoolState::kClean;
+    if (link->pool_state == PoolState::kWaking && type == MessageType::kReuseBegun)
+        link->pool_state = PoolState::kUsed;
+    return true;
+}
+
+// Commands the queue did not take go into a segment of their own, which the worker reads when the
+// queue is at its end.
+void leave_overflow(LocalLink *link) {
+    Size total = 0;
+    StringInfoData rest;
+    initStringInfo(&rest);
+    Size length;
+    while (const char *batch = take_backlog(&link->channel, &length)) {
+        total += length;
+        if (total > MaxAllocSize) elog(ERROR, "too many unsent commands");
+        appendBinaryStringInfo(&rest, batch, static_cast<int>(length));
+    }
+    if (rest.len == 0) return;
+    dsm_segment *segment = create_segment(sizeof(OverflowSegment) + rest.len);
+    auto *overflow = static_cast<OverflowSegment *>(dsm_segment_address(segment));
+    overflow->length = rest.len;
+    memcpy(overflow + 1, rest.data, rest.len);
+    dsm_pin_segment(segment);
+    pg_atomic_write_u32(&link->header->overflow, dsm_segment_handle(segment));
+    if (pg_atomic_fetch_or_u32(&link->header->flags, kOverflow) & kWorkerDone)
+        dsm_unpin_segment(dsm_segment_handle(segment));
+    dsm_detach(segment);
+    pfree(rest.data);
+}
+
+} // namespace
+
 LocalLink *make_local_link(Session *session, Size queue_size) {
     auto *link = new (MemoryContextAllocZero(session->context, sizeof(LocalLink))) LocalLink();
     link->queue_size = queue_size;
@@ -38,20 +86,14 @@ void LocalLink::send(const CommandMessage &command) {
     show_sent(header, command.id);
 }
 
-void LocalLink::forget_statement(uint32 statement) { write_forget(&channel, {statement}); }
+void LocalLink::forget_statement(uint32 statement) {
+    write_fixed(&channel, ForgetMessage{statement});
+}
 
 Size LocalLink::flush() {
     session::flush(&channel);
     if (has_backlog(&channel)) (void)send_backlog(&channel);
     return channel.backlog->memory;
-}
-
-// A worker that ends between naming itself the sender of its queue and attaching to it does not
-// leave it.
-static bool has_left_early(const LocalLink *link) {
-    const bool left = !link->ready && has_flag(link->header, kWorkerDone);
-    pg_read_barrier();
-    return left;
 }
 
 Received LocalLink::receive(Size *length) {
@@ -60,17 +102,6 @@ Received LocalLink::receive(Size *length) {
     const Received received = receive_batch(&channel, &frames, length);
     if (received == Received::kBatch) batch = {frames, frames + *length};
     return left && received == Received::kNothing ? Received::kGone : received;
-}
-
-// Between two uses of a session what comes belongs to the last one, until the worker has begun the
-// next. The cause of its death is in the segment, too.
-static bool is_late(LocalLink *link, MessageType type) {
-    if (link->pool_state == PoolState::kUsed) return false;
-    if (link->pool_state == PoolState::kResetting && type == MessageType::kResetDone)
-        link->pool_state = PoolState::kClean;
-    if (link->pool_state == PoolState::kWaking && type == MessageType::kReuseBegun)
-        link->pool_state = PoolState::kUsed;
-    return true;
 }
 
 bool LocalLink::next(Message *message) {
@@ -116,31 +147,6 @@ void LocalLink::remind_of_cancel(CommandId id) {
 void LocalLink::terminate() {
     not_reusable = true;
     if (worker != nullptr) TerminateBackgroundWorker(worker);
-}
-
-// Commands the queue did not take go into a segment of their own, which the worker reads when the
-// queue is at its end.
-static void leave_overflow(LocalLink *link) {
-    Size total = 0;
-    StringInfoData rest;
-    initStringInfo(&rest);
-    Size length;
-    while (const char *batch = take_backlog(&link->channel, &length)) {
-        total += length;
-        if (total > MaxAllocSize) elog(ERROR, "too many unsent commands");
-        appendBinaryStringInfo(&rest, batch, static_cast<int>(length));
-    }
-    if (rest.len == 0) return;
-    dsm_segment *segment = create_segment(sizeof(OverflowSegment) + rest.len);
-    auto *overflow = static_cast<OverflowSegment *>(dsm_segment_address(segment));
-    overflow->length = rest.len;
-    memcpy(overflow + 1, rest.data, rest.len);
-    dsm_pin_segment(segment);
-    pg_atomic_write_u32(&link->header->overflow, dsm_segment_handle(segment));
-    if (pg_atomic_fetch_or_u32(&link->header->flags, kOverflow) & kWorkerDone)
-        dsm_unpin_segment(dsm_segment_handle(segment));
-    dsm_detach(segment);
-    pfree(rest.data);
 }
 
 // What was sent reaches the worker even if it has not started yet.

@@ -38,6 +38,77 @@ struct Job {
 
 pg::LinkedList<Job> jobs;
 
+void start_job(Job *job) {
+    pg::fault("on-commit-start");
+    dsm_segment *segment = create_segment(segment_size(0, job->setup.len));
+    job->segment = segment;
+    job->header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
+    segment_init(job->header, 0, job->setup.data, job->setup.len);
+    job->header->user = job->user;
+    BackgroundWorkerHandle *worker = nullptr;
+    await_slot(segment, pg::setting_launch_wait / 1000.0,
+               _("could not launch the background sessions of this transaction: "
+                 "no free worker slot"),
+               &worker);
+    count(Counter::kJobs);
+    ereport(DEBUG1, (errmsg_internal("background session for work after commit is launched"),
+                     errhidestmt(true), errhidecontext(true)));
+    // Only now is there a worker that will unpin it.
+    pin_for_worker(segment, job->header, &worker);
+    if (worker != nullptr) pfree(worker);
+}
+
+void tell_worker(const Job *job, uint32 outcome) {
+    pg_atomic_fetch_or_u32(&job->header->flags, outcome);
+    uint32 number = pg_atomic_read_u32(&job->header->worker_number);
+    if (number != 0) SetLatch(&pg::proc_by_number(static_cast<int>(number) - 1)->procLatch);
+    dsm_detach(job->segment);
+}
+
+void end_jobs(uint32 outcome) {
+    while (Job *job = jobs.take_first()) {
+        pg::hold(-static_cast<ptrdiff_t>(job->held));
+        if (job->segment != nullptr) tell_worker(job, outcome);
+    }
+}
+
+void at_transaction_end(XactEvent event, void *) {
+    switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+        for (Job *job = jobs.first; job != nullptr; job = job->after) start_job(job);
+        break;
+    case XACT_EVENT_PRE_PREPARE:
+        if (jobs.first != nullptr)
+            ereport(
+                ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("cannot PREPARE a transaction that has registered background sessions")));
+        break;
+    case XACT_EVENT_COMMIT: end_jobs(kCommitted); break;
+    case XACT_EVENT_ABORT: end_jobs(kRolledBack); break;
+    default: break;
+    }
+}
+
+void forget_jobs_of(SubTransactionId subtransaction) {
+    for (Job *job = jobs.first, *after; job != nullptr; job = after) {
+        after = job->after;
+        if (job->subtransaction != subtransaction) continue;
+        jobs.remove(job);
+        pg::hold(-static_cast<ptrdiff_t>(job->held));
+        pfree(job->setup.data);
+        pfree(job);
+    }
+}
+
+void at_subtransaction_end(SubXactEvent event, SubTransactionId own, SubTransactionId parent,
+                           void *) {
+    if (event == SUBXACT_EVENT_ABORT_SUB) forget_jobs_of(own);
+    if (event != SUBXACT_EVENT_COMMIT_SUB) return;
+    for (Job *job = jobs.first; job != nullptr; job = job->after)
+        if (job->subtransaction == own) job->subtransaction = parent;
+}
+
 } // namespace
 
 void on_commit(const char *sql, int nparams, const Param *params) {
@@ -64,77 +135,6 @@ void on_commit(const char *sql, int nparams, const Param *params) {
     job->held = GetMemoryChunkSpace(job) + GetMemoryChunkSpace(job->setup.data);
     pg::hold(static_cast<ptrdiff_t>(job->held));
     jobs.append(job);
-}
-
-static void start_job(Job *job) {
-    pg::fault("on-commit-start");
-    dsm_segment *segment = create_segment(segment_size(0, job->setup.len));
-    job->segment = segment;
-    job->header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
-    segment_init(job->header, 0, job->setup.data, job->setup.len);
-    job->header->user = job->user;
-    BackgroundWorkerHandle *worker = nullptr;
-    await_slot(segment, pg::setting_launch_wait / 1000.0,
-               _("could not launch the background sessions of this transaction: "
-                 "no free worker slot"),
-               &worker);
-    count(Counter::kJobs);
-    ereport(DEBUG1, (errmsg_internal("background session for work after commit is launched"),
-                     errhidestmt(true), errhidecontext(true)));
-    // Only now is there a worker that will unpin it.
-    pin_for_worker(segment, job->header, &worker);
-    if (worker != nullptr) pfree(worker);
-}
-
-static void tell_worker(const Job *job, uint32 outcome) {
-    pg_atomic_fetch_or_u32(&job->header->flags, outcome);
-    uint32 number = pg_atomic_read_u32(&job->header->worker_number);
-    if (number != 0) SetLatch(&pg::proc_by_number(static_cast<int>(number) - 1)->procLatch);
-    dsm_detach(job->segment);
-}
-
-static void end_jobs(uint32 outcome) {
-    while (Job *job = jobs.take_first()) {
-        pg::hold(-static_cast<ptrdiff_t>(job->held));
-        if (job->segment != nullptr) tell_worker(job, outcome);
-    }
-}
-
-static void at_transaction_end(XactEvent event, void *) {
-    switch (event) {
-    case XACT_EVENT_PRE_COMMIT:
-        for (Job *job = jobs.first; job != nullptr; job = job->after) start_job(job);
-        break;
-    case XACT_EVENT_PRE_PREPARE:
-        if (jobs.first != nullptr)
-            ereport(
-                ERROR,
-                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                 errmsg("cannot PREPARE a transaction that has registered background sessions")));
-        break;
-    case XACT_EVENT_COMMIT: end_jobs(kCommitted); break;
-    case XACT_EVENT_ABORT: end_jobs(kRolledBack); break;
-    default: break;
-    }
-}
-
-static void forget_jobs_of(SubTransactionId subtransaction) {
-    for (Job *job = jobs.first, *after; job != nullptr; job = after) {
-        after = job->after;
-        if (job->subtransaction != subtransaction) continue;
-        jobs.remove(job);
-        pg::hold(-static_cast<ptrdiff_t>(job->held));
-        pfree(job->setup.data);
-        pfree(job);
-    }
-}
-
-static void at_subtransaction_end(SubXactEvent event, SubTransactionId own, SubTransactionId parent,
-                                  void *) {
-    if (event == SUBXACT_EVENT_ABORT_SUB) forget_jobs_of(own);
-    if (event != SUBXACT_EVENT_COMMIT_SUB) return;
-    for (Job *job = jobs.first; job != nullptr; job = job->after)
-        if (job->subtransaction == own) job->subtransaction = parent;
 }
 
 // The last may fail, for want of memory, and all is done again: called twice, the first does no

@@ -27,12 +27,65 @@ struct OrphanSegment {
 
 pg::LinkedList<OrphanSegment> orphans;
 
-} // namespace
-
 // Milliseconds for which the end of a process waits for a worker that has a process and has not
 // attached yet. One that has none yet is waited for without limit: only the postmaster makes it
 // wait, and it starts or forgets it, even when the server shuts down.
-static constexpr int kMostWait = 3000;
+constexpr int kMostWait = 3000;
+
+void give_back(const OrphanSegment *entry, SegmentHeader *header) {
+    if (has_flag(header, kOverflow)) dsm_unpin_segment(pg_atomic_read_u32(&header->overflow));
+    retire_entry(header);
+    dsm_unpin_segment(entry->segment);
+}
+
+// True when the worker has attached, or ended without; then the segment is given back. Errors: pg
+// (shared memory).
+bool is_settled(const OrphanSegment *entry, bool stopped) {
+    dsm_segment *mapped = dsm_find_mapping(entry->segment);
+    dsm_segment *segment = mapped != nullptr ? mapped : dsm_attach(entry->segment);
+    if (segment == nullptr) return true;
+    auto *header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
+    bool ours = header->magic == kSegmentMagic && header->cookie == entry->cookie;
+    bool attached = !ours || has_flag(header, kAttached);
+    if (!attached && stopped) give_back(entry, header);
+    if (mapped == nullptr) dsm_detach(segment);
+    return attached || stopped;
+}
+
+bool has_stopped(const OrphanSegment *entry) {
+    pid_t pid;
+    BgwHandleStatus status = GetBackgroundWorkerPid(entry->worker, &pid);
+    return status == BGWH_STOPPED || status == BGWH_POSTMASTER_DIED;
+}
+
+// Looks after those whose worker has stopped, or after all.
+void look_after(bool all) {
+    OrphanSegment *after;
+    for (OrphanSegment *entry = orphans.first; entry != nullptr; entry = after) {
+        after = entry->after;
+        bool stopped = has_stopped(entry);
+        if (!(all || stopped) || !is_settled(entry, stopped)) continue;
+        orphans.remove(entry);
+        pfree(entry->worker);
+        pfree(entry);
+    }
+}
+
+bool some_have_no_process() {
+    for (OrphanSegment *entry = orphans.first; entry != nullptr; entry = entry->after) {
+        pid_t pid;
+        if (GetBackgroundWorkerPid(entry->worker, &pid) == BGWH_NOT_YET_STARTED) return true;
+    }
+    return false;
+}
+
+TimestampTz end_of_wait() { return GetCurrentTimestamp() + kMostWait * INT64CONST(1000); }
+
+void at_transaction_end(XactEvent event, void *) {
+    if (event == XACT_EVENT_PRE_COMMIT) collect_orphans();
+}
+
+} // namespace
 
 void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorkerHandle **worker) {
     auto *entry = static_cast<OrphanSegment *>(
@@ -50,60 +103,11 @@ void pin_for_worker(dsm_segment *segment, SegmentHeader *header, BackgroundWorke
     orphans.append(entry);
 }
 
-static void give_back(const OrphanSegment *entry, SegmentHeader *header) {
-    if (has_flag(header, kOverflow)) dsm_unpin_segment(pg_atomic_read_u32(&header->overflow));
-    retire_entry(header);
-    dsm_unpin_segment(entry->segment);
-}
-
-// True when the worker has attached, or ended without; then the segment is given back. Errors: pg
-// (shared memory).
-static bool is_settled(const OrphanSegment *entry, bool stopped) {
-    dsm_segment *mapped = dsm_find_mapping(entry->segment);
-    dsm_segment *segment = mapped != nullptr ? mapped : dsm_attach(entry->segment);
-    if (segment == nullptr) return true;
-    auto *header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
-    bool ours = header->magic == kSegmentMagic && header->cookie == entry->cookie;
-    bool attached = !ours || has_flag(header, kAttached);
-    if (!attached && stopped) give_back(entry, header);
-    if (mapped == nullptr) dsm_detach(segment);
-    return attached || stopped;
-}
-
-static bool has_stopped(const OrphanSegment *entry) {
-    pid_t pid;
-    BgwHandleStatus status = GetBackgroundWorkerPid(entry->worker, &pid);
-    return status == BGWH_STOPPED || status == BGWH_POSTMASTER_DIED;
-}
-
-// Looks after those whose worker has stopped, or after all.
-static void look_after(bool all) {
-    OrphanSegment *after;
-    for (OrphanSegment *entry = orphans.first; entry != nullptr; entry = after) {
-        after = entry->after;
-        bool stopped = has_stopped(entry);
-        if (!(all || stopped) || !is_settled(entry, stopped)) continue;
-        orphans.remove(entry);
-        pfree(entry->worker);
-        pfree(entry);
-    }
-}
-
 void collect_orphans() {
     if (orphans.first != nullptr)
         // What cannot be looked at now is looked at the next time.
         pg::free_error(pg::attempt([] { look_after(false); }));
 }
-
-static bool some_have_no_process() {
-    for (OrphanSegment *entry = orphans.first; entry != nullptr; entry = entry->after) {
-        pid_t pid;
-        if (GetBackgroundWorkerPid(entry->worker, &pid) == BGWH_NOT_YET_STARTED) return true;
-    }
-    return false;
-}
-
-static TimestampTz end_of_wait() { return GetCurrentTimestamp() + kMostWait * INT64CONST(1000); }
 
 void await_orphans() {
     TimestampTz end = end_of_wait();
@@ -114,10 +118,6 @@ void await_orphans() {
         if (orphans.first == nullptr || rest == 0) return;
         (void)pg::wait_latch_only(Min(rest, 10), pg::WaitEvent::kStart);
     }
-}
-
-static void at_transaction_end(XactEvent event, void *) {
-    if (event == XACT_EVENT_PRE_COMMIT) collect_orphans();
 }
 
 void initialize_orphans() { RegisterXactCallback(at_transaction_end, nullptr); }

@@ -97,7 +97,7 @@ bool send_reset(Session *session) {
     if (MemoryContextMemAllocated(session->context, true) > kMostMemory) return false;
     LocalLink *local = session->local;
     pg_atomic_write_u32(&local->header->pool, kResting);
-    write_reset(&local->channel, {remaining_lifetime(session)});
+    write_fixed(&local->channel, ResetMessage{remaining_lifetime(session)});
     (void)session->link->flush();
     return !has_backlog(&local->channel);
 }

@@ -144,7 +144,7 @@ Received perform(ScriptedLink *link, const char *step) {
         if (link->cancelled < link->now) return Received::kNothing;
     } else if (is_step(step, "ready", &rest)) { // the command is done; in which state it leaves us
         const TimestampTz now = GetCurrentTimestamp();
-        write_ready(&link->channel, {link->now, rest[0], now, now});
+        write_fixed(&link->channel, ReadyMessage{link->now, rest[0], now, now});
     } else if (is_step(step, "columns", &rest)) {
         tell_columns(link, rest);
     } else if (is_step(step, "row", &rest)) {
@@ -208,9 +208,7 @@ ScriptedLink *make_link(MemoryContext context, ArrayType *script) {
     return link;
 }
 
-} // namespace
-
-static int start_scripted(ArrayType *script) {
+int start_scripted(ArrayType *script) {
     check_may_launch();
     initialize_at_first_use();
     Session *session = make_session();
@@ -220,6 +218,8 @@ static int start_scripted(ArrayType *script) {
     enter(session);
     return link->process;
 }
+
+} // namespace
 
 } // namespace pllua_bg::session
 

@@ -16,15 +16,17 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-static Snapshot offered = nullptr; // of the launch under way
+namespace {
 
-static void drop(Snapshot *snapshot) {
+Snapshot offered = nullptr; // of the launch under way
+
+void drop(Snapshot *snapshot) {
     if (*snapshot == nullptr) return;
     UnregisterSnapshotFromOwner(*snapshot, TopTransactionResourceOwner);
     *snapshot = nullptr;
 }
 
-static TransactionId *longer_copy(const TransactionId *xids, uint32 count, int more) {
+TransactionId *longer_copy(const TransactionId *xids, uint32 count, int more) {
     auto *copy = static_cast<TransactionId *>(palloc(sizeof(TransactionId) * (count + more + 1)));
     if (count > 0) memcpy(copy, xids, sizeof(TransactionId) * count);
     return copy;
@@ -34,7 +36,7 @@ static TransactionId *longer_copy(const TransactionId *xids, uint32 count, int m
 // others it is in progress. Its subtransactions are what this process shows of them, so it does not
 // matter in which of them we are: those that were rolled back are not needed, and where they were
 // too many to be shown, whoever reads asks pg_subtrans.
-static SnapshotData as_others_see(Snapshot own) {
+SnapshotData as_others_see(Snapshot own) {
     SnapshotData seen = *own;
     const TransactionId top = GetTopTransactionIdIfAny();
     const int children = MyProc->subxidStatus.count;
@@ -49,6 +51,55 @@ static SnapshotData as_others_see(Snapshot own) {
             seen.subxip[seen.subxcnt++] = MyProc->subxids.xids[i];
     return seen;
 }
+
+bool is_any_awaited() {
+    receive_all();
+    if (is_any_draining()) return true;
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        if (session->local != nullptr && session->local->snapshot != nullptr) return true;
+    return false;
+}
+
+// A worker that is just starting can take the snapshot only while this transaction runs.
+void wait_until_taken() {
+    const TimestampTz end = GetCurrentTimestamp() + pg::setting_launch_wait * INT64CONST(1000);
+    while (is_any_awaited()) {
+        const long rest = pg::milliseconds_until(end);
+        if (rest == 0) return;
+        (void)pg::wait_latch(rest, pg::WaitEvent::kStart);
+    }
+}
+
+void drop_all() {
+    for (Session *session = sessions.first; session != nullptr; session = session->after)
+        if (session->local != nullptr) release_snapshot(session->local);
+    let_drained_go(true);
+    withdraw_snapshot();
+}
+
+// Whoever gives a snapshot back before the end has the server work out anew what this process still
+// needs; after it, when the transaction needs nothing any more, that must not come back.
+void drop_all_after_end() {
+    const TransactionId none = MyProc->xmin;
+    drop_all();
+    MyProc->xmin = none;
+}
+
+void at_transaction_end(XactEvent event, void *) {
+    switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+    case XACT_EVENT_PRE_PREPARE:
+        wait_until_taken();
+        drop_all();
+        break;
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_PREPARE: // of a launch by what others do before a commit
+    case XACT_EVENT_ABORT: drop_all_after_end(); break;
+    default: break;
+    }
+}
+
+} // namespace
 
 void offer_snapshot(StringInfo frames) {
     withdraw_snapshot();
@@ -68,53 +119,6 @@ void keep_snapshot(LocalLink *link) {
 }
 
 void release_snapshot(LocalLink *link) { drop(&link->snapshot); }
-
-static bool is_any_awaited() {
-    receive_all();
-    if (is_any_draining()) return true;
-    for (Session *session = sessions.first; session != nullptr; session = session->after)
-        if (session->local != nullptr && session->local->snapshot != nullptr) return true;
-    return false;
-}
-
-// A worker that is just starting can take the snapshot only while this transaction runs.
-static void wait_until_taken() {
-    const TimestampTz end = GetCurrentTimestamp() + pg::setting_launch_wait * INT64CONST(1000);
-    while (is_any_awaited()) {
-        const long rest = pg::milliseconds_until(end);
-        if (rest == 0) return;
-        (void)pg::wait_latch(rest, pg::WaitEvent::kStart);
-    }
-}
-
-static void drop_all() {
-    for (Session *session = sessions.first; session != nullptr; session = session->after)
-        if (session->local != nullptr) release_snapshot(session->local);
-    let_drained_go(true);
-    withdraw_snapshot();
-}
-
-// Whoever gives a snapshot back before the end has the server work out anew what this process still
-// needs; after it, when the transaction needs nothing any more, that must not come back.
-static void drop_all_after_end() {
-    const TransactionId none = MyProc->xmin;
-    drop_all();
-    MyProc->xmin = none;
-}
-
-static void at_transaction_end(XactEvent event, void *) {
-    switch (event) {
-    case XACT_EVENT_PRE_COMMIT:
-    case XACT_EVENT_PRE_PREPARE:
-        wait_until_taken();
-        drop_all();
-        break;
-    case XACT_EVENT_COMMIT:
-    case XACT_EVENT_PREPARE: // of a launch by what others do before a commit
-    case XACT_EVENT_ABORT: drop_all_after_end(); break;
-    default: break;
-    }
-}
 
 void initialize_snapshots() { RegisterXactCallback(at_transaction_end, nullptr); }
 

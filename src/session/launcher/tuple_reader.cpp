@@ -8,6 +8,19 @@
 
 namespace pllua_bg::session {
 
+namespace {
+
+// Only for the client: the worker has written it to the server's log.
+void raise_again(ErrorData *notice) {
+    const int level = log_min_messages;
+    log_min_messages = FATAL;
+    ErrorData *error = pg::attempt([notice] { ThrowErrorData(notice); });
+    log_min_messages = level;
+    if (error != nullptr) pg::rethrow(error);
+}
+
+} // namespace
+
 struct TupleReader {
     StatementResult *statement;
     OwnCommand *streaming; // nullptr: rows are kept for other readers
@@ -59,15 +72,6 @@ TupleBatch next_batch(TupleReader *reader) {
 void close_reader(TupleReader *reader) {
     if (reader->cursor.buffer != nullptr) pfree(reader->cursor.buffer);
     pfree(reader);
-}
-
-// Only for the client: the worker has written it to the server's log.
-static void raise_again(ErrorData *notice) {
-    const int level = log_min_messages;
-    log_min_messages = FATAL;
-    ErrorData *error = pg::attempt([notice] { ThrowErrorData(notice); });
-    log_min_messages = level;
-    if (error != nullptr) pg::rethrow(error);
 }
 
 void relay_notices(Session *, Command *command) {

@@ -22,9 +22,7 @@ struct Deadlines {
     TimestampTz look;
 };
 
-} // namespace
-
-static Deadlines make_deadlines(double timeout) {
+Deadlines make_deadlines(double timeout) {
     TimestampTz now = GetCurrentTimestamp();
     Deadlines deadlines;
     deadlines.limited = timeout >= 0;
@@ -34,7 +32,7 @@ static Deadlines make_deadlines(double timeout) {
 }
 
 // Sleeps until something may have happened; false when the time is over.
-static bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
+bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
     long rest = deadlines->limited ? pg::milliseconds_until(deadlines->end) : INT_MAX;
     if (rest == 0) return false;
     long look = pg::milliseconds_until(deadlines->look);
@@ -49,7 +47,7 @@ static bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
 }
 
 // True when the wait for it would end at once.
-static bool is_over(const WaitFor *wait) {
+bool is_over(const WaitFor *wait) {
     if (wait->id == kAnyNotification) return has_notification(wait->session);
     OwnCommand *own = find_command(wait->session, wait->id);
     if (own == nullptr || own->state != CommandState::kPending) return true;
@@ -58,13 +56,13 @@ static bool is_over(const WaitFor *wait) {
                                    : reader_has_row(wait->reader);
 }
 
-static int first_settled(const WaitFor *commands, int n) {
+int first_settled(const WaitFor *commands, int n) {
     for (int i = 0; i < n; i++)
         if (is_over(&commands[i])) return i;
     return kTimedOut;
 }
 
-static int look(const WaitFor *commands, int n, const uint64 *seen) {
+int look(const WaitFor *commands, int n, const uint64 *seen) {
     receive_all();
     const int settled = first_settled(commands, n);
     if (settled >= 0) return settled;
@@ -76,18 +74,18 @@ static int look(const WaitFor *commands, int n, const uint64 *seen) {
 // The rows of this command and of those sent before it may not wait in the queue any more: what
 // comes behind them is wanted, be they ever so many. Commands end in the order they were sent, so
 // the pending ones are the last.
-static void stop_streaming(OwnCommand *own) {
+void stop_streaming(OwnCommand *own) {
     for (; own != nullptr && own->state == CommandState::kPending; own = own->before)
         own->streaming = false;
 }
 
-static void stop_streaming_before(const WaitFor *wait) {
+void stop_streaming_before(const WaitFor *wait) {
     OwnCommand *own = find_command(wait->session, wait->id);
     stop_streaming(wait->rows && own != nullptr ? own->before : own);
 }
 
 // A worker that was asleep in the pool is about to answer.
-static bool is_any_waking(const WaitFor *commands, int n) {
+bool is_any_waking(const WaitFor *commands, int n) {
     for (int i = 0; i < n; i++) {
         const LocalLink *local = commands[i].session->local;
         if (local != nullptr && local->pool_state == PoolState::kWaking) return true;
@@ -96,11 +94,13 @@ static bool is_any_waking(const WaitFor *commands, int n) {
 }
 
 // Workers that are being started take long, and need the processor.
-static bool are_all_starting(const WaitFor *commands, int n) {
+bool are_all_starting(const WaitFor *commands, int n) {
     for (int i = 0; i < n; i++)
         if (commands[i].session->life != Life::kStarting) return false;
     return true;
 }
+
+} // namespace
 
 int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen) {
     for (int i = 0; i < n; i++) stop_streaming_before(&commands[i]);

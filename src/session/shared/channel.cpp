@@ -11,6 +11,70 @@ extern "C" {
 
 namespace pllua_bg::session {
 
+namespace {
+
+// Offers one batch; false when the queue has not taken all of it.
+bool offer(Channel *channel, const char *batch, Size length) {
+    shm_mq_result result = shm_mq_send(channel->out, length, batch, true, true);
+    if (result == SHM_MQ_DETACHED) channel->gone = true;
+    return result != SHM_MQ_WOULD_BLOCK;
+}
+
+void release_sent(Channel *channel) {
+    channel->sending = nullptr;
+    channel->sending_length = 0;
+}
+
+// The batch becomes the one in progress; its successor gets the spare buffer. Cannot fail: the
+// queue has begun to take it.
+void keep_batch(Channel *channel) {
+    char *spare = channel->sending_buffer;
+    Size capacity = channel->sending_capacity;
+    channel->sending = channel->sending_buffer = channel->batch;
+    channel->sending_length = channel->batch_length;
+    channel->sending_capacity = channel->batch_capacity;
+    channel->batch = spare;
+    channel->batch_capacity = capacity;
+}
+
+// A batch that had to be larger than usual gives its memory back.
+void shrink_batch(Channel *channel) {
+    if (channel->batch_capacity <= kBatchSize) return;
+    char *smaller = static_cast<char *>(MemoryContextAlloc(channel->context, kBatchSize));
+    pfree(channel->batch);
+    channel->batch = smaller;
+    channel->batch_capacity = kBatchSize;
+}
+
+void wait_for_room(Channel *channel) {
+    while (!send_backlog(channel)) {
+        const bool woken = pg::wait_latch(DeadlockTimeout, pg::WaitEvent::kRoom);
+        if (!woken && channel->stalled != nullptr) channel->stalled();
+    }
+}
+
+// Room at the end of the batch, after flushing it when it would grow beyond its usual size.
+char *reserve(Channel *channel, Size length) {
+    if (channel->batch_length + length > channel->batch_capacity) {
+        flush(channel);
+        if (length > channel->batch_capacity) {
+            if (length > MaxAllocSize)
+                ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                                errmsg("message of %zu bytes is too long for a background session",
+                                       length)));
+            char *larger = static_cast<char *>(MemoryContextAlloc(channel->context, length));
+            pfree(channel->batch);
+            channel->batch = larger;
+            channel->batch_capacity = length;
+        }
+    }
+    char *room = channel->batch + channel->batch_length;
+    channel->batch_length += length;
+    return room;
+}
+
+} // namespace
+
 void channel_init(Channel *channel, MemoryContext context, shm_mq_handle *out, shm_mq_handle *in) {
     memset(channel, 0, sizeof *channel);
     channel->context = context;
@@ -36,18 +100,6 @@ Size channel_release(Channel *channel) {
     channel->sending = nullptr;
     channel->batch_length = channel->batch_capacity = channel->sending_capacity = 0;
     return freed;
-}
-
-// Offers one batch; false when the queue has not taken all of it.
-static bool offer(Channel *channel, const char *batch, Size length) {
-    shm_mq_result result = shm_mq_send(channel->out, length, batch, true, true);
-    if (result == SHM_MQ_DETACHED) channel->gone = true;
-    return result != SHM_MQ_WOULD_BLOCK;
-}
-
-static void release_sent(Channel *channel) {
-    channel->sending = nullptr;
-    channel->sending_length = 0;
 }
 
 bool send_backlog(Channel *channel) {
@@ -81,34 +133,6 @@ const char *take_backlog(Channel *channel, Size *length) {
     return spill_next(channel->backlog, &channel->cursor, true, length);
 }
 
-// The batch becomes the one in progress; its successor gets the spare buffer. Cannot fail: the
-// queue has begun to take it.
-static void keep_batch(Channel *channel) {
-    char *spare = channel->sending_buffer;
-    Size capacity = channel->sending_capacity;
-    channel->sending = channel->sending_buffer = channel->batch;
-    channel->sending_length = channel->batch_length;
-    channel->sending_capacity = channel->batch_capacity;
-    channel->batch = spare;
-    channel->batch_capacity = capacity;
-}
-
-// A batch that had to be larger than usual gives its memory back.
-static void shrink_batch(Channel *channel) {
-    if (channel->batch_capacity <= kBatchSize) return;
-    char *smaller = static_cast<char *>(MemoryContextAlloc(channel->context, kBatchSize));
-    pfree(channel->batch);
-    channel->batch = smaller;
-    channel->batch_capacity = kBatchSize;
-}
-
-static void wait_for_room(Channel *channel) {
-    while (!send_backlog(channel)) {
-        const bool woken = pg::wait_latch(DeadlockTimeout, pg::WaitEvent::kRoom);
-        if (!woken && channel->stalled != nullptr) channel->stalled();
-    }
-}
-
 void flush(Channel *channel) {
     if (channel->batch_length == 0) return;
     channel->open_frame = 0;
@@ -130,26 +154,6 @@ void flush_if_late(Channel *channel) {
     if (now - channel->flushed < kLatestFlush) return;
     flush(channel);
     channel->flushed = now;
-}
-
-// Room at the end of the batch, after flushing it when it would grow beyond its usual size.
-static char *reserve(Channel *channel, Size length) {
-    if (channel->batch_length + length > channel->batch_capacity) {
-        flush(channel);
-        if (length > channel->batch_capacity) {
-            if (length > MaxAllocSize)
-                ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                                errmsg("message of %zu bytes is too long for a background session",
-                                       length)));
-            char *larger = static_cast<char *>(MemoryContextAlloc(channel->context, length));
-            pfree(channel->batch);
-            channel->batch = larger;
-            channel->batch_capacity = length;
-        }
-    }
-    char *room = channel->batch + channel->batch_length;
-    channel->batch_length += length;
-    return room;
 }
 
 char *begin_frame(Channel *channel, MessageType type, Size length) {

@@ -13,19 +13,21 @@ extern "C" {
 
 namespace pllua_bg::session {
 
+namespace {
+
 // What a superuser switches off for himself and for a while, of what protects data: a session may
 // outlast the while, and belongs to somebody else. The default is imposed, another value only
 // follows who may set it. docs/settings.md has the same list.
-static const char *const kProtections[] = {
+const char *const kProtections[] = {
     "allow_in_place_tablespaces", "allow_system_table_mods", "event_triggers",
     "ignore_checksum_failure",    "lo_compat_privileges",    "session_replication_role",
     "zero_damaged_pages",
 };
 
 // Values of the same file and command line are the server's for both processes.
-static bool is_of_server(GucSource source) { return source < PGC_S_GLOBAL; }
+bool is_of_server(GucSource source) { return source < PGC_S_GLOBAL; }
 
-static bool is_protection(const struct config_generic *setting) {
+bool is_protection(const struct config_generic *setting) {
     bool listed = false;
     for (const char *name : kProtections) listed = listed || strcmp(setting->name, name) == 0;
     return listed;
@@ -33,7 +35,7 @@ static bool is_protection(const struct config_generic *setting) {
 
 // True when a protection, which is on unless somebody has switched it off, is off; `in_reset`: in
 // what RESET goes back to.
-static bool is_switched_off(const struct config_generic *setting, bool in_reset) {
+bool is_switched_off(const struct config_generic *setting, bool in_reset) {
     if (setting->vartype == PGC_BOOL) {
         const auto *boolean = reinterpret_cast<const struct config_bool *>(setting);
         return (in_reset ? boolean->reset_val : *boolean->variable) != boolean->boot_val;
@@ -43,20 +45,47 @@ static bool is_switched_off(const struct config_generic *setting, bool in_reset)
     return (in_reset ? choice->reset_val : *choice->variable) != choice->boot_val;
 }
 
-static bool is_protection_off(const struct config_generic *setting) {
+bool is_protection_off(const struct config_generic *setting) {
     return !is_of_server(setting->source) && is_protection(setting) &&
            is_switched_off(setting, false);
 }
 
 // Set with the rights of a superuser or of the server. What anyone has set for a library that is
 // not loaded is worth no more than his rights are.
-static bool is_privileged(GucContext context) {
-    return context != PGC_USERSET && context != PGC_BACKEND;
-}
+bool is_privileged(GucContext context) { return context != PGC_USERSET && context != PGC_BACKEND; }
 
-static bool is_placeholder(const struct config_generic *setting) {
+bool is_placeholder(const struct config_generic *setting) {
     return (setting->flags & GUC_CUSTOM_PLACEHOLDER) != 0;
 }
+
+void write(StringInfo frames, const struct config_generic *setting, GucSource source,
+           const char *value) {
+    if (value == nullptr) return;
+    append_setting(frames,
+                   {InvalidOid, true, !is_placeholder(setting), source, setting->name, value});
+}
+
+void write_value(StringInfo frames, const struct config_generic *setting) {
+    write(frames, setting, setting->source, GetConfigOption(setting->name, true, false));
+}
+
+// Forgets where a value has come from, so that one from elsewhere takes its place. Not to be
+// confused with one that was never set, of which the server keeps no record.
+void forget_source(struct config_generic *setting) {
+    setting->source = Min(setting->source, PGC_S_DYNAMIC_DEFAULT);
+    setting->reset_source = Min(setting->reset_source, PGC_S_DYNAMIC_DEFAULT);
+}
+
+void set(const SettingMessage &wanted, GucContext context, GucSource source) {
+    int done =
+        set_config_option_ext(wanted.name, wanted.value, context, source, BOOTSTRAP_SUPERUSERID,
+                              GUC_ACTION_SET, true, wanted.known ? ERROR : DEBUG1, false);
+    if (done == 0 && wanted.known)
+        ereport(ERROR, (errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
+                        errmsg("parameter \"%s\" could not be set", wanted.name)));
+}
+
+} // namespace
 
 bool is_imposed(const struct config_generic *setting) {
     if (setting->flags & GUC_NO_RESET_ALL) return false;
@@ -67,17 +96,6 @@ bool is_imposed(const struct config_generic *setting) {
     case PGC_USERSET: return is_placeholder(setting) && is_privileged(setting->scontext);
     default: return false;
     }
-}
-
-static void write(StringInfo frames, const struct config_generic *setting, GucSource source,
-                  const char *value) {
-    if (value == nullptr) return;
-    append_setting(frames,
-                   {InvalidOid, true, !is_placeholder(setting), source, setting->name, value});
-}
-
-static void write_value(StringInfo frames, const struct config_generic *setting) {
-    write(frames, setting, setting->source, GetConfigOption(setting->name, true, false));
 }
 
 bool write_imposed(StringInfo frames) {
@@ -105,22 +123,6 @@ void write_server_settings(StringInfo frames) {
 }
 
 void load_libraries(char *paths) { RestoreLibraryState(paths); }
-
-// Forgets where a value has come from, so that one from elsewhere takes its place. Not to be
-// confused with one that was never set, of which the server keeps no record.
-static void forget_source(struct config_generic *setting) {
-    setting->source = Min(setting->source, PGC_S_DYNAMIC_DEFAULT);
-    setting->reset_source = Min(setting->reset_source, PGC_S_DYNAMIC_DEFAULT);
-}
-
-static void set(const SettingMessage &wanted, GucContext context, GucSource source) {
-    int done =
-        set_config_option_ext(wanted.name, wanted.value, context, source, BOOTSTRAP_SUPERUSERID,
-                              GUC_ACTION_SET, true, wanted.known ? ERROR : DEBUG1, false);
-    if (done == 0 && wanted.known)
-        ereport(ERROR, (errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
-                        errmsg("parameter \"%s\" could not be set", wanted.name)));
-}
 
 void impose(const SettingMessage &wanted) {
     struct config_generic *setting = pg::find_setting(wanted.name);

@@ -14,8 +14,10 @@ extern "C" {
 
 namespace pllua_bg::session {
 
+namespace {
+
 // Settings that belong to the connection or to the transaction, or that the worker has its own of.
-static bool is_excluded(const struct config_generic *setting) {
+bool is_excluded(const struct config_generic *setting) {
     static const char *const names[] = {"client_encoding", "application_name", "role",
                                         "session_authorization"};
     if (setting->flags & GUC_NO_RESET_ALL) return true;
@@ -26,7 +28,7 @@ static bool is_excluded(const struct config_generic *setting) {
 
 // True when the value was chosen for this database, role or session, not for the whole server. The
 // worker tries to set what is given to superusers only, too, and is refused unless it may.
-static bool is_chosen(const struct config_generic *setting) {
+bool is_chosen(const struct config_generic *setting) {
     return (setting->context == PGC_USERSET || setting->context == PGC_SUSET) &&
            setting->source >= PGC_S_DATABASE;
 }
@@ -34,10 +36,31 @@ static bool is_chosen(const struct config_generic *setting) {
 // The role whose rights the value has been set with; none when they were those of the server or of
 // a superuser. The parameter of a library that is not loaded yet can be set by anyone, and the
 // server looks at who it was when it loads the library: a superuser's session must not set it anew.
-static Oid setter_of(const struct config_generic *setting) {
+Oid setter_of(const struct config_generic *setting) {
     const bool privileged = setting->scontext != PGC_USERSET && setting->scontext != PGC_BACKEND;
     return privileged ? InvalidOid : setting->srole;
 }
+
+GucStringCheckHook next_encoding_check;
+
+bool check_encoding(char **value, void **extra, GucSource source) {
+    if (pg_valid_client_encoding(*value) != GetDatabaseEncoding()) {
+        GUC_check_errcode(ERRCODE_FEATURE_NOT_SUPPORTED);
+        GUC_check_errdetail("The client encoding of a background session is the server encoding.");
+        return false;
+    }
+    return next_encoding_check == nullptr || next_encoding_check(value, extra, source);
+}
+
+// Sets it, or only checks that it can be set.
+bool try_setting(const char *name, const char *value, Oid setter, bool change) {
+    const bool own = !OidIsValid(setter);
+    return set_config_option_ext(name, value, own && superuser() ? PGC_SUSET : PGC_USERSET,
+                                 PGC_S_SESSION, own ? GetUserId() : setter, GUC_ACTION_SET, change,
+                                 DEBUG1, false) != 0;
+}
+
+} // namespace
 
 bool write_session_settings(StringInfo frames) {
     const bool imposes = write_imposed(frames);
@@ -76,17 +99,6 @@ void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
     }
 }
 
-static GucStringCheckHook next_encoding_check;
-
-static bool check_encoding(char **value, void **extra, GucSource source) {
-    if (pg_valid_client_encoding(*value) != GetDatabaseEncoding()) {
-        GUC_check_errcode(ERRCODE_FEATURE_NOT_SUPPORTED);
-        GUC_check_errdetail("The client encoding of a background session is the server encoding.");
-        return false;
-    }
-    return next_encoding_check == nullptr || next_encoding_check(value, extra, source);
-}
-
 void fix_client_encoding() {
     (void)set_config_option("client_encoding", GetDatabaseEncodingName(), PGC_USERSET,
                             PGC_S_OVERRIDE, GUC_ACTION_SET, true, ERROR, false);
@@ -96,14 +108,6 @@ void fix_client_encoding() {
     if (encoding->check_hook == check_encoding) return;
     next_encoding_check = encoding->check_hook;
     encoding->check_hook = check_encoding;
-}
-
-// Sets it, or only checks that it can be set.
-static bool try_setting(const char *name, const char *value, Oid setter, bool change) {
-    const bool own = !OidIsValid(setter);
-    return set_config_option_ext(name, value, own && superuser() ? PGC_SUSET : PGC_USERSET,
-                                 PGC_S_SESSION, own ? GetUserId() : setter, GUC_ACTION_SET, change,
-                                 DEBUG1, false) != 0;
 }
 
 void apply_setting(const SettingMessage &setting) {

@@ -55,21 +55,31 @@ void append_command(StringInfo setup, const CommandMessage &command);
 // The text and the parameters are copied into CurrentMemoryContext. Errors: pg (memory).
 CommandMessage read_command(const Frame &frame);
 
+// A message of a fixed size travels as its struct is, by write_fixed() and read_fixed(); its type
+// is kTypeOf its struct.
+template <class M> extern const MessageType kTypeOf;
+// Errors: pg (memory); to the launcher also temporary file.
+template <class M> void write_fixed(Channel *channel, const M &message) {
+    put_frame(channel, kTypeOf<M>, &message, sizeof message);
+}
+// Errors: none.
+template <class M> M read_fixed(const Frame &frame) {
+    M message;
+    memcpy(&message, frame.payload, sizeof message);
+    return message;
+}
+
 struct ForgetMessage {
     uint32 statement;
 };
-// Errors: pg (memory).
-void write_forget(Channel *channel, const ForgetMessage &forget);
-// Errors: none.
-ForgetMessage read_forget(const Frame &frame);
+static_assert(sizeof(ForgetMessage) == 4);
+template <> inline constexpr MessageType kTypeOf<ForgetMessage> = MessageType::kForget;
 
 struct ResetMessage {
     int64 lifetime; // milliseconds
 };
-// Errors: pg (memory).
-void write_reset(Channel *channel, const ResetMessage &reset);
-// Errors: none.
-ResetMessage read_reset(const Frame &frame);
+static_assert(sizeof(ResetMessage) == 8);
+template <> inline constexpr MessageType kTypeOf<ResetMessage> = MessageType::kReset;
 
 // The frames of a setup as one message.
 struct ReuseMessage {
@@ -119,8 +129,8 @@ struct ReadyMessage {
     TimestampTz begun; // when that command began, by the worker's clock; 0: none did
     TimestampTz ended;
 };
-// Errors: pg (memory, temporary file), as all that follow.
-void write_ready(Channel *channel, const ReadyMessage &ready);
+static_assert(sizeof(ReadyMessage) == 32);
+template <> inline constexpr MessageType kTypeOf<ReadyMessage> = MessageType::kReady;
 
 // One column of a ColumnsMessage.
 struct ColumnMessage {
@@ -146,6 +156,7 @@ struct ColumnsMessage {
 // Appends the columns one by one to what begin_columns() has begun. Errors: pg (memory, catalog).
 void begin_columns(StringInfo columns, int32 ncolumns);
 void append_column(StringInfo columns, const ColumnMessage &column);
+// Errors: pg (memory, temporary file), as all that write to the launcher.
 void write_columns(Channel *channel, StringInfo columns);
 // Takes the first of those that are left. Errors: none.
 ColumnMessage read_column(ColumnsMessage *left);

@@ -44,9 +44,7 @@ struct FlatParam {
     StringInfoData definitions;
 };
 
-} // namespace
-
-static void refuse_local_type(const Param *param, int number) {
+void refuse_local_type(const Param *param, int number) {
     if (pg::is_local_type(param->type))
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("parameter $%d of type %s cannot be sent to a background session",
@@ -55,7 +53,7 @@ static void refuse_local_type(const Param *param, int number) {
 }
 
 // The worker would not see the change, or wait for us; what it would store may never come to be.
-static void refuse_open_type(const Param *param, int number) {
+void refuse_open_type(const Param *param, int number) {
     if (param->isnull || param->type < FirstNormalObjectId || !pg::open_type(param->type).changed)
         return;
     ereport(ERROR,
@@ -66,7 +64,7 @@ static void refuse_open_type(const Param *param, int number) {
 }
 
 // Fills `flat`; what it points to is the parameter's own value or in CurrentMemoryContext.
-static void flatten(const Param *param, int number, FlatParam *flat) {
+void flatten(const Param *param, int number, FlatParam *flat) {
     memset(flat, 0, sizeof *flat);
     flat->header.type = param->type;
     flat->header.weak = param->weak;
@@ -102,7 +100,7 @@ struct Flat {
     Size length;
 };
 
-static void flatten_params(const CommandMessage *command, Flat *flat) {
+void flatten_params(const CommandMessage *command, Flat *flat) {
     MemoryContextSwitchTo(flat->scratch);
     flat->params = static_cast<FlatParam *>(palloc(sizeof(FlatParam) * command->nparams));
     for (uint32 i = 0; i < command->nparams; i++) {
@@ -113,7 +111,7 @@ static void flatten_params(const CommandMessage *command, Flat *flat) {
     }
 }
 
-static void check_length(Size length) {
+void check_length(Size length) {
     if (length + sizeof(FrameHeader) > MaxAllocSize)
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -121,7 +119,7 @@ static void check_length(Size length) {
 }
 
 // One statement of the caller's may send any number of commands, so nothing of one stays behind.
-template <class F> static void with_flat(const CommandMessage *command, F write) {
+template <class F> void with_flat(const CommandMessage *command, F write) {
     Flat flat = {nullptr, nullptr, sizeof(CommandHeader) + MAXALIGN(strlen(command->sql) + 1)};
     if (command->nparams == 0) {
         check_length(flat.length);
@@ -140,7 +138,7 @@ template <class F> static void with_flat(const CommandMessage *command, F write)
     if (error != nullptr) pg::rethrow(error);
 }
 
-static void fill(char *at, const CommandMessage *command, const FlatParam *flat) {
+void fill(char *at, const CommandMessage *command, const FlatParam *flat) {
     CommandHeader header = {};
     header.id = command->id;
     header.flags = command->flags;
@@ -162,6 +160,8 @@ static void fill(char *at, const CommandMessage *command, const FlatParam *flat)
         at += MAXALIGN(definitions);
     }
 }
+
+} // namespace
 
 void write_command(Channel *channel, const CommandMessage &command) {
     for (uint32 i = 0; i < command.nparams; i++)

@@ -11,18 +11,6 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-static_assert(sizeof(ReadyMessage) == 32);
-
-void write_ready(Channel *channel, const ReadyMessage &ready) {
-    put_frame(channel, MessageType::kReady, &ready, sizeof ready);
-}
-
-static ReadyMessage read_ready(const Frame &frame) {
-    ReadyMessage ready;
-    memcpy(&ready, frame.payload, sizeof ready);
-    return ready;
-}
-
 void write_empty(Channel *channel, MessageType type) { put_frame(channel, type, nullptr, 0); }
 
 namespace {
@@ -80,12 +68,16 @@ void write_columns(Channel *channel, StringInfo columns) {
     put_frame(channel, MessageType::kColumns, columns->data, columns->len);
 }
 
-static ColumnsMessage read_columns(const Frame &frame) {
+namespace {
+
+ColumnsMessage read_columns(const Frame &frame) {
     ColumnsMessage columns;
     memcpy(&columns.ncolumns, frame.payload, sizeof columns.ncolumns);
     columns.columns = frame.payload + sizeof columns.ncolumns;
     return columns;
 }
+
+} // namespace
 
 ColumnMessage read_column(ColumnsMessage *left) {
     ColumnHeader header;
@@ -137,20 +129,26 @@ void write_tag(Channel *channel, const TagMessage &tag) {
     memcpy(at + sizeof tag.processed, tag.tag, size);
 }
 
-static TagMessage read_tag(const Frame &frame) {
+namespace {
+
+TagMessage read_tag(const Frame &frame) {
     TagMessage tag;
     memcpy(&tag.processed, frame.payload, sizeof tag.processed);
     tag.tag = frame.payload + sizeof tag.processed;
     return tag;
 }
 
+} // namespace
+
 void write_report(Channel *channel, MessageType type, const ReportMessage &report) {
     put_frame(channel, type, report.fields, report.length);
 }
 
+namespace {
+
 // Messages can name what all databases share, whatever encoding it has, and those of a worker's
 // start come before it has the encoding of its database.
-static void make_valid(ErrorData *error) {
+void make_valid(ErrorData *error) {
     char **const texts[] = {&error->message,      &error->detail,        &error->hint,
                             &error->context,      &error->schema_name,   &error->table_name,
                             &error->column_name,  &error->datatype_name, &error->constraint_name,
@@ -158,6 +156,8 @@ static void make_valid(ErrorData *error) {
     for (char **text : texts)
         if (*text != nullptr) *text = const_cast<char *>(pg::valid_text(*text));
 }
+
+} // namespace
 
 ErrorData *read_report(const ReportMessage &report) {
     StringInfoData fields;
@@ -186,7 +186,9 @@ void write_notification(Channel *channel, const char *response, Size length) {
     put_frame(channel, MessageType::kNotification, response, length);
 }
 
-static NotificationMessage read_notification(const Frame &frame) {
+namespace {
+
+NotificationMessage read_notification(const Frame &frame) {
     NotificationMessage notification;
     uint32 pid;
     memcpy(&pid, frame.payload, sizeof pid);
@@ -196,6 +198,8 @@ static NotificationMessage read_notification(const Frame &frame) {
     notification.length = frame.length - sizeof pid;
     return notification;
 }
+
+} // namespace
 
 void warn_of_lost_notifications(int pid) {
     ereport(WARNING,
@@ -213,7 +217,7 @@ Message read_message(const Frame &frame) {
     message.payload = frame.payload;
     message.length = frame.length;
     switch (frame.type) {
-    case MessageType::kReady: message.ready = read_ready(frame); break;
+    case MessageType::kReady: message.ready = read_fixed<ReadyMessage>(frame); break;
     case MessageType::kColumns: message.columns = read_columns(frame); break;
     case MessageType::kRows: message.rows = read_rows(frame.payload, frame.length); break;
     case MessageType::kTag: message.tag = read_tag(frame); break;

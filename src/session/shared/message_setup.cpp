@@ -1,4 +1,4 @@
-// What a worker is told besides commands: what to take over before it runs any, and what to forget.
+// What a worker takes over before it runs commands.
 // See message.h. Owns nothing.
 #include "session/shared/message.h"
 
@@ -7,30 +7,6 @@ extern "C" {
 }
 
 namespace pllua_bg::session {
-
-static_assert(sizeof(ForgetMessage) == 4);
-
-void write_forget(Channel *channel, const ForgetMessage &forget) {
-    put_frame(channel, MessageType::kForget, &forget, sizeof forget);
-}
-
-ForgetMessage read_forget(const Frame &frame) {
-    ForgetMessage forget;
-    memcpy(&forget, frame.payload, sizeof forget);
-    return forget;
-}
-
-static_assert(sizeof(ResetMessage) == 8);
-
-void write_reset(Channel *channel, const ResetMessage &reset) {
-    put_frame(channel, MessageType::kReset, &reset, sizeof reset);
-}
-
-ResetMessage read_reset(const Frame &frame) {
-    ResetMessage reset;
-    memcpy(&reset, frame.payload, sizeof reset);
-    return reset;
-}
 
 void write_reuse(Channel *channel, const ReuseMessage &reuse) {
     put_frame(channel, MessageType::kReuse, reuse.setup, reuse.length);

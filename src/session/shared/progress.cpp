@@ -6,8 +6,12 @@
 
 namespace pllua_bg::session {
 
+namespace {
+
 // A reader that meets an odd version this often has met a worker that died while it wrote.
-static constexpr int kReadAttempts = 10000;
+constexpr int kReadAttempts = 10000;
+
+} // namespace
 
 void write_progress(SegmentHeader *header, double done, double total, const char *message) {
     START_CRIT_SECTION();

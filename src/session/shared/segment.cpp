@@ -10,22 +10,15 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-int session_depth;
+namespace {
 
 // Commands are short, and memory nobody uses makes launches slow: the server has every page of a
 // segment allocated at once.
-static constexpr Size kLargestCommandQueue = 64 * 1024;
+constexpr Size kLargestCommandQueue = 64 * 1024;
 
-static Size command_queue_size(Size queue_size) {
-    return MAXALIGN(Min(queue_size, kLargestCommandQueue));
-}
+Size command_queue_size(Size queue_size) { return MAXALIGN(Min(queue_size, kLargestCommandQueue)); }
 
-Size segment_size(Size queue_size, Size setup_length) {
-    return MAXALIGN(sizeof(SegmentHeader)) + command_queue_size(queue_size) + MAXALIGN(queue_size) +
-           MAXALIGN(setup_length);
-}
-
-static void init_atomics(SegmentHeader *header) {
+void init_atomics(SegmentHeader *header) {
     pg_atomic_init_u32(&header->flags, 0);
     pg_atomic_init_u32(&header->pool, kInUse);
     pg_atomic_init_u32(&header->worker_pid, 0);
@@ -36,6 +29,19 @@ static void init_atomics(SegmentHeader *header) {
     pg_atomic_init_u64(&header->finished, 0);
     pg_atomic_init_u32(&header->progress_version, 0);
     for (pg_atomic_uint64 &target : header->cancel_targets) pg_atomic_init_u64(&target, 0);
+}
+
+pg_atomic_uint64 *cancel_target(SegmentHeader *header, uint64 command) {
+    return &header->cancel_targets[command % kCancelTargets];
+}
+
+} // namespace
+
+int session_depth;
+
+Size segment_size(Size queue_size, Size setup_length) {
+    return MAXALIGN(sizeof(SegmentHeader)) + command_queue_size(queue_size) + MAXALIGN(queue_size) +
+           MAXALIGN(setup_length);
 }
 
 void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Size setup_length) {
@@ -73,10 +79,6 @@ void forget_commands(SegmentHeader *header) {
     for (pg_atomic_uint64 &target : header->cancel_targets) pg_atomic_write_u64(&target, 0);
     pg_atomic_write_u32(&header->progress_version, 0);
     pg_memory_barrier();
-}
-
-static pg_atomic_uint64 *cancel_target(SegmentHeader *header, uint64 command) {
-    return &header->cancel_targets[command % kCancelTargets];
 }
 
 void mark_cancelled(SegmentHeader *header, uint64 command) {

@@ -8,16 +8,18 @@
 
 namespace pllua_bg::session {
 
+namespace {
+
 // An entry that no worker has adopted for so long belongs to nobody: microseconds.
-static constexpr int64 kStaleAfter = 60 * INT64CONST(1000000);
+constexpr int64 kStaleAfter = 60 * INT64CONST(1000000);
 
-static Slot *own_slot; // of the worker of this process
+Slot *own_slot; // of the worker of this process
 
-static void lock() { LWLockAcquire(shared_area->lock, LW_EXCLUSIVE); }
-static void unlock() { LWLockRelease(shared_area->lock); }
+void lock() { LWLockAcquire(shared_area->lock, LW_EXCLUSIVE); }
+void unlock() { LWLockRelease(shared_area->lock); }
 
 // The session's slot; nullptr when it has none. What it holds can be trusted only with the lock.
-static Slot *slot_of(SegmentHeader *header) {
+Slot *slot_of(SegmentHeader *header) {
     if (shared_area == nullptr) return nullptr;
     const uint32 number = pg_atomic_read_u32(&header->slot_entry);
     if (number == 0) return nullptr;
@@ -25,7 +27,7 @@ static Slot *slot_of(SegmentHeader *header) {
     return slot->entry.cookie == header->cookie && slot->entry.use != Use::kFree ? slot : nullptr;
 }
 
-static void reset_use(Slot *slot, const char *name) {
+void reset_use(Slot *slot, const char *name) {
     SlotEntry *entry = &slot->entry;
     entry->use = Use::kSession;
     pg::copy_clipped(NameStr(entry->name), name, NAMEDATALEN);
@@ -40,7 +42,7 @@ static void reset_use(Slot *slot, const char *name) {
     SpinLockRelease(&slot->mutex);
 }
 
-static void fill_slot(Slot *slot, SegmentHeader *header) {
+void fill_slot(Slot *slot, SegmentHeader *header) {
     SlotEntry *entry = &slot->entry;
     entry->cookie = header->cookie;
     entry->launcher_pid = header->launcher_pid;
@@ -55,7 +57,7 @@ static void fill_slot(Slot *slot, SegmentHeader *header) {
 }
 
 // Takes back what belongs to nobody. Call with the lock.
-static void free_abandoned() {
+void free_abandoned() {
     const TimestampTz oldest = GetCurrentTimestamp() - kStaleAfter;
     for (int i = 0; i < shared_area->nslots; i++) {
         SlotEntry *entry = &shared_area->slots[i].entry;
@@ -64,14 +66,14 @@ static void free_abandoned() {
 }
 
 // nullptr when there is none. Call with the lock.
-static Slot *find_free() {
+Slot *find_free() {
     for (int i = 0; i < shared_area->nslots; i++)
         if (shared_area->slots[i].entry.use == Use::kFree) return &shared_area->slots[i];
     return nullptr;
 }
 
 // Raises when the role has as many sessions as it may. Call with the lock, which it then releases.
-static void check_role_limit(Oid role) {
+void check_role_limit(Oid role) {
     const int most = pg::setting_max_sessions_per_role;
     if (most == 0) return;
     int count = 0;
@@ -88,6 +90,13 @@ static void check_role_limit(Oid role) {
              errhint("Detach sessions that are no longer needed, or increase "
                      "pllua_bg.max_sessions_per_role.")));
 }
+
+void copy_text(char *into, const char *text, Size length) {
+    memcpy(into, text, length);
+    into[length] = '\0';
+}
+
+} // namespace
 
 bool take_entry(SegmentHeader *header) {
     if (shared_area == nullptr) return true;
@@ -146,11 +155,6 @@ void release_entry() {
     own_slot->entry.use = Use::kFree;
     own_slot = nullptr;
     unlock();
-}
-
-static void copy_text(char *into, const char *text, Size length) {
-    memcpy(into, text, length);
-    into[length] = '\0';
 }
 
 void show_running(CommandId id, const char *sql) {

@@ -12,33 +12,31 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-SharedArea *shared_area = nullptr;
+namespace {
 
-static constexpr char kAreaName[] = "pllua_bg";
+constexpr char kAreaName[] = "pllua_bg";
 
-static shmem_request_hook_type next_request;
-static shmem_startup_hook_type next_startup;
+shmem_request_hook_type next_request;
+shmem_startup_hook_type next_startup;
 
-static Size slots_offset() { return MAXALIGN(sizeof(SharedArea)); }
+Size slots_offset() { return MAXALIGN(sizeof(SharedArea)); }
 
-static Size area_size() {
-    return add_size(slots_offset(), mul_size(max_worker_processes, sizeof(Slot)));
-}
+Size area_size() { return add_size(slots_offset(), mul_size(max_worker_processes, sizeof(Slot))); }
 
-static void request() {
+void request() {
     if (next_request != nullptr) next_request();
     RequestAddinShmemSpace(area_size());
     RequestNamedLWLockTranche(kAreaName, 1);
 }
 
-static void init_slot(Slot *slot) {
+void init_slot(Slot *slot) {
     memset(slot, 0, sizeof *slot);
     slot->entry.use = Use::kFree;
     pg_atomic_init_u64(&slot->sent, 0);
     SpinLockInit(&slot->mutex);
 }
 
-static void fill_area(SharedArea *area) {
+void fill_area(SharedArea *area) {
     memset(area, 0, area_size());
     area->lock = &GetNamedLWLockTranche(kAreaName)->lock;
     area->stats_reset = GetCurrentTimestamp();
@@ -48,7 +46,7 @@ static void fill_area(SharedArea *area) {
     for (int i = 0; i < area->nslots; i++) init_slot(&area->slots[i]);
 }
 
-static void startup() {
+void startup() {
     if (next_startup != nullptr) next_startup();
     bool found;
     LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
@@ -56,6 +54,10 @@ static void startup() {
     if (!found) fill_area(shared_area);
     LWLockRelease(AddinShmemInitLock);
 }
+
+} // namespace
+
+SharedArea *shared_area = nullptr;
 
 void initialize_shared_memory() {
     if (!process_shared_preload_libraries_in_progress) return;

@@ -6,23 +6,19 @@
 
 namespace pllua_bg::session {
 
-static char *bytes_of(SpillItem *item) {
+namespace {
+
+char *bytes_of(SpillItem *item) {
     return reinterpret_cast<char *>(item) + MAXALIGN(sizeof(SpillItem));
 }
 
-static void close_file(void *argument) {
+void close_file(void *argument) {
     Spill *spill = static_cast<Spill *>(argument);
     if (spill->file != nullptr) BufFileClose(spill->file);
     spill->file = nullptr;
 }
 
-Spill *spill_create(MemoryContext context) {
-    Spill *spill = static_cast<Spill *>(MemoryContextAllocZero(context, sizeof(Spill)));
-    spill->context = context;
-    return spill;
-}
-
-static SpillItem *make_item(Spill *spill, const void *data, Size length) {
+SpillItem *make_item(Spill *spill, const void *data, Size length) {
     SpillItem *item = static_cast<SpillItem *>(
         MemoryContextAllocHuge(spill->context, MAXALIGN(sizeof(SpillItem)) + length));
     item->length = length;
@@ -30,14 +26,13 @@ static SpillItem *make_item(Spill *spill, const void *data, Size length) {
     return item;
 }
 
-static void append_item(Spill *spill, pg::LinkedList<SpillItem> *items, const void *data,
-                        Size length) {
+void append_item(Spill *spill, pg::LinkedList<SpillItem> *items, const void *data, Size length) {
     SpillItem *item = make_item(spill, data, length);
     spill->memory += GetMemoryChunkSpace(item);
     items->append(item);
 }
 
-static void open_file(Spill *spill) {
+void open_file(Spill *spill) {
     MemoryContext old = MemoryContextSwitchTo(spill->context);
     spill->file = BufFileCreateTemp(true);
     MemoryContextSwitchTo(old);
@@ -48,7 +43,7 @@ static void open_file(Spill *spill) {
     MemoryContextRegisterResetCallback(spill->context, &spill->callback);
 }
 
-static void append_to_file(Spill *spill, const void *data, Size length) {
+void append_to_file(Spill *spill, const void *data, Size length) {
     // Stays set when something raises: the file may then hold half an item.
     spill->file_failed = true;
     if (spill->file == nullptr) open_file(spill);
@@ -62,6 +57,68 @@ static void append_to_file(Spill *spill, const void *data, Size length) {
     BufFileTell(spill->file, &spill->end_number, &spill->end_offset);
     spill->file_items++;
     spill->file_failed = false;
+}
+
+const char *next_in_file(Spill *spill, SpillCursor *cursor, Size *length) {
+    spill->at_end = false;
+    if (BufFileSeek(spill->file, cursor->number, cursor->offset, SEEK_SET) != 0)
+        ereport(ERROR, (errcode_for_file_access(), errmsg("could not seek in temporary file")));
+    pg::read_file(spill->file, length, sizeof *length);
+    if (cursor->capacity < *length) {
+        if (cursor->buffer != nullptr) pfree(cursor->buffer);
+        cursor->buffer = nullptr;
+        cursor->capacity = 0;
+        cursor->buffer = static_cast<char *>(MemoryContextAllocHuge(cursor->context, *length));
+        cursor->capacity = *length;
+    }
+    pg::read_file(spill->file, cursor->buffer, *length);
+    BufFileTell(spill->file, &cursor->number, &cursor->offset);
+    cursor->file_items++;
+    return cursor->buffer;
+}
+
+// Everything in the file was consumed: its space is given back, the next item goes to memory again.
+void drop_file(Spill *spill, SpillCursor *cursor) {
+    close_file(spill);
+    if (cursor->buffer != nullptr) pfree(cursor->buffer);
+    cursor->buffer = nullptr;
+    cursor->capacity = 0;
+    spill->file_items = cursor->file_items = 0;
+    spill->end_number = cursor->number = 0;
+    spill->end_offset = cursor->offset = 0;
+    spill->at_end = false;
+    cursor->in_file = false;
+}
+
+const char *return_item(SpillCursor *cursor, SpillItem *item, Size *length) {
+    cursor->item = item;
+    *length = item->length;
+    return bytes_of(item);
+}
+
+// The item after the cursor's in one of the two lists; a consumed one is freed.
+SpillItem *step(Spill *spill, pg::LinkedList<SpillItem> *items, SpillCursor *cursor, bool consume) {
+    if (cursor->item == nullptr) return items->first;
+    SpillItem *after = cursor->item->after;
+    if (consume) {
+        items->remove(cursor->item);
+        spill->memory -= GetMemoryChunkSpace(cursor->item);
+        pfree(cursor->item);
+        cursor->item = nullptr;
+    }
+    return after;
+}
+
+void free_items(pg::LinkedList<SpillItem> *items) {
+    while (SpillItem *item = items->take_first()) pfree(item);
+}
+
+} // namespace
+
+Spill *spill_create(MemoryContext context) {
+    Spill *spill = static_cast<Spill *>(MemoryContextAllocZero(context, sizeof(Spill)));
+    spill->context = context;
+    return spill;
 }
 
 void spill_append(Spill *spill, const void *data, Size length) {
@@ -82,57 +139,6 @@ void spill_rewind(SpillCursor *cursor, MemoryContext context) {
     cursor->context = context;
 }
 
-static const char *next_in_file(Spill *spill, SpillCursor *cursor, Size *length) {
-    spill->at_end = false;
-    if (BufFileSeek(spill->file, cursor->number, cursor->offset, SEEK_SET) != 0)
-        ereport(ERROR, (errcode_for_file_access(), errmsg("could not seek in temporary file")));
-    pg::read_file(spill->file, length, sizeof *length);
-    if (cursor->capacity < *length) {
-        if (cursor->buffer != nullptr) pfree(cursor->buffer);
-        cursor->buffer = nullptr;
-        cursor->capacity = 0;
-        cursor->buffer = static_cast<char *>(MemoryContextAllocHuge(cursor->context, *length));
-        cursor->capacity = *length;
-    }
-    pg::read_file(spill->file, cursor->buffer, *length);
-    BufFileTell(spill->file, &cursor->number, &cursor->offset);
-    cursor->file_items++;
-    return cursor->buffer;
-}
-
-// Everything in the file was consumed: its space is given back, the next item goes to memory again.
-static void drop_file(Spill *spill, SpillCursor *cursor) {
-    close_file(spill);
-    if (cursor->buffer != nullptr) pfree(cursor->buffer);
-    cursor->buffer = nullptr;
-    cursor->capacity = 0;
-    spill->file_items = cursor->file_items = 0;
-    spill->end_number = cursor->number = 0;
-    spill->end_offset = cursor->offset = 0;
-    spill->at_end = false;
-    cursor->in_file = false;
-}
-
-static const char *return_item(SpillCursor *cursor, SpillItem *item, Size *length) {
-    cursor->item = item;
-    *length = item->length;
-    return bytes_of(item);
-}
-
-// The item after the cursor's in one of the two lists; a consumed one is freed.
-static SpillItem *step(Spill *spill, pg::LinkedList<SpillItem> *items, SpillCursor *cursor,
-                       bool consume) {
-    if (cursor->item == nullptr) return items->first;
-    SpillItem *after = cursor->item->after;
-    if (consume) {
-        items->remove(cursor->item);
-        spill->memory -= GetMemoryChunkSpace(cursor->item);
-        pfree(cursor->item);
-        cursor->item = nullptr;
-    }
-    return after;
-}
-
 const char *spill_next(Spill *spill, SpillCursor *cursor, bool consume, Size *length) {
     if (!cursor->in_file && !cursor->in_late) {
         SpillItem *item = step(spill, &spill->early, cursor, consume);
@@ -151,10 +157,6 @@ const char *spill_next(Spill *spill, SpillCursor *cursor, bool consume, Size *le
     }
     SpillItem *item = step(spill, &spill->late, cursor, consume);
     return item == nullptr ? nullptr : return_item(cursor, item, length);
-}
-
-static void free_items(pg::LinkedList<SpillItem> *items) {
-    while (SpillItem *item = items->take_first()) pfree(item);
 }
 
 void spill_free(Spill *spill) {

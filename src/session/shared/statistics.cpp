@@ -9,10 +9,19 @@ extern "C" {
 
 namespace pllua_bg::session {
 
+namespace {
+
 // Without preloading they are never published: they are the counts of this backend.
-static uint64 own_counts[kCounters];
-static bool unpublished;
-static TimestampTz own_reset; // 0: with the start of the backend
+uint64 own_counts[kCounters];
+bool unpublished;
+TimestampTz own_reset; // 0: with the start of the backend
+
+void at_transaction_end(XactEvent event, void *) {
+    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+        publish_counts();
+}
+
+} // namespace
 
 void count(Counter counter, uint64 n) {
     own_counts[static_cast<int>(counter)] += n;
@@ -54,11 +63,6 @@ void reset_counts() {
     shared_area->stats_reset = own_reset;
     for (pg_atomic_uint64 &counter : shared_area->counters) pg_atomic_write_u64(&counter, 0);
     LWLockRelease(shared_area->lock);
-}
-
-static void at_transaction_end(XactEvent event, void *) {
-    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-        publish_counts();
 }
 
 void initialize_statistics() { RegisterXactCallback(at_transaction_end, nullptr); }

@@ -7,7 +7,11 @@
 
 namespace pllua_bg::session {
 
-static bool has_busy_lock() { return worker.header != nullptr && worker.header->has_queues; }
+namespace {
+
+bool has_busy_lock() { return worker.header != nullptr && worker.header->has_queues; }
+
+} // namespace
 
 void take_busy_lock() {
     if (!has_busy_lock()) return;

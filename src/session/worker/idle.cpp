@@ -25,8 +25,110 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-static constexpr uint32 kWaitClassMask = 0xFF000000U;
-static constexpr int kMaxBlockers = 64;
+namespace {
+
+constexpr uint32 kWaitClassMask = 0xFF000000U;
+constexpr int kMaxBlockers = 64;
+
+void start_timers(Idle *idle) {
+    char state = transaction_state();
+    if (state != 'I' && IdleInTransactionSessionTimeout > 0) {
+        enable_timeout_after(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IdleInTransactionSessionTimeout);
+        idle->transaction_timer = true;
+    }
+    if (state == 'I' && IdleSessionTimeout > 0 && worker.phase != Phase::kPooled) {
+        enable_timeout_after(IDLE_SESSION_TIMEOUT, IdleSessionTimeout);
+        idle->session_timer = true;
+    }
+}
+
+void begin_idle(Idle *idle) {
+    idle->begun = true;
+    if (worker.phase == Phase::kPooled)
+        idle->end = worker.pool_end;
+    else if (worker.header->idle_timeout > 0)
+        idle->end = GetCurrentTimestamp() + worker.header->idle_timeout * static_cast<int64>(1000);
+    start_timers(idle);
+    // Before the first command there is nothing to tell that could not wait for the next time.
+    if (transaction_state() == 'I' && worker.begun != 0)
+        idle->stats_wait = pgstat_report_stat(false);
+}
+
+// A search among the processes that the launcher waits for, directly or through others.
+struct Search {
+    int pids[kMaxBlockers];
+    int count;
+};
+
+void add_blockers(Search *search, int pid) {
+    Datum blockers = OidFunctionCall1(F_PG_BLOCKING_PIDS, Int32GetDatum(pid));
+    ArrayType *array = DatumGetArrayTypeP(blockers);
+    const int *pids = reinterpret_cast<int *>(ARR_DATA_PTR(array));
+    int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+    for (int i = 0; i < count && search->count < kMaxBlockers; i++) {
+        bool known = false;
+        for (int k = 0; k < search->count; k++) known = known || search->pids[k] == pids[i];
+        if (!known) search->pids[search->count++] = pids[i];
+    }
+}
+
+// True when the launcher waits for a lock that this process holds, be it through other processes
+// that wait for it.
+bool blocks_launcher() {
+    const PGPROC *launcher = pg::proc_by_number(worker.header->launcher_number);
+    if (launcher->pid != worker.header->launcher_pid) return false;
+    if ((launcher->wait_event_info & kWaitClassMask) != PG_WAIT_LOCK) return false;
+    Search search = {{worker.header->launcher_pid}, 1};
+    for (int i = 0; i < search.count; i++) {
+        if (search.pids[i] == MyProcPid) return true;
+        add_blockers(&search, search.pids[i]);
+    }
+    return false;
+}
+
+// Only the launcher could end this transaction, or take the rows this statement waits to get rid
+// of, and it waits for this process: certainly a deadlock.
+ErrorData *find_deadlock(const char *what) {
+    if (worker.channel.gone || !blocks_launcher()) return nullptr;
+    return pg::attempt([what] {
+        ereport(ERROR,
+                (errcode(ERRCODE_T_R_DEADLOCK_DETECTED), errmsg("deadlock detected"),
+                 errdetail("Process %d waits for a lock held by %s of its own background session.",
+                           worker.header->launcher_pid, what),
+                 errhint("Commit or roll back in the session, or read all of its rows, before "
+                         "using the same "
+                         "objects outside it.")));
+    });
+}
+
+void check_launcher() {
+    if (transaction_state() != 'T') return;
+    ErrorData *error = find_deadlock("the idle transaction");
+    if (error == nullptr) return;
+    if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
+    worker.deadlock = error;
+    ThrowErrorData(error);
+}
+
+long next_wait(const Idle *idle) {
+    long wait = -1;
+    if (idle->end != 0) wait = pg::milliseconds_until(idle->end);
+    if (idle->stats_wait > 0) wait = wait < 0 ? idle->stats_wait : Min(wait, idle->stats_wait);
+    if (transaction_state() == 'T') wait = wait < 0 ? DeadlockTimeout : Min(wait, DeadlockTimeout);
+    return wait;
+}
+
+void serve_duties(bool timed_out, Idle *idle) {
+    if (transaction_state() != 'I') return;
+    if (catchupInterruptPending) ProcessCatchupInterrupt();
+    if (notifyInterruptPending) ProcessNotifyInterrupt(true);
+    if (timed_out && idle->stats_wait > 0) {
+        (void)pgstat_report_stat(true);
+        idle->stats_wait = 0;
+    }
+}
+
+} // namespace
 
 char transaction_state() {
     if (IsAbortedTransactionBlockState()) return 'E';
@@ -61,113 +163,15 @@ void serve_interrupts() {
     FlushErrorState();
 }
 
-static void start_timers(Idle *idle) {
-    char state = transaction_state();
-    if (state != 'I' && IdleInTransactionSessionTimeout > 0) {
-        enable_timeout_after(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IdleInTransactionSessionTimeout);
-        idle->transaction_timer = true;
-    }
-    if (state == 'I' && IdleSessionTimeout > 0 && worker.phase != Phase::kPooled) {
-        enable_timeout_after(IDLE_SESSION_TIMEOUT, IdleSessionTimeout);
-        idle->session_timer = true;
-    }
-}
-
-static void begin_idle(Idle *idle) {
-    idle->begun = true;
-    if (worker.phase == Phase::kPooled)
-        idle->end = worker.pool_end;
-    else if (worker.header->idle_timeout > 0)
-        idle->end = GetCurrentTimestamp() + worker.header->idle_timeout * static_cast<int64>(1000);
-    start_timers(idle);
-    // Before the first command there is nothing to tell that could not wait for the next time.
-    if (transaction_state() == 'I' && worker.begun != 0)
-        idle->stats_wait = pgstat_report_stat(false);
-}
-
 void end_idle(Idle *idle) {
     if (idle->transaction_timer) disable_timeout(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, false);
     if (idle->session_timer) disable_timeout(IDLE_SESSION_TIMEOUT, false);
     idle->transaction_timer = idle->session_timer = false;
 }
 
-// A search among the processes that the launcher waits for, directly or through others.
-struct Search {
-    int pids[kMaxBlockers];
-    int count;
-};
-
-static void add_blockers(Search *search, int pid) {
-    Datum blockers = OidFunctionCall1(F_PG_BLOCKING_PIDS, Int32GetDatum(pid));
-    ArrayType *array = DatumGetArrayTypeP(blockers);
-    const int *pids = reinterpret_cast<int *>(ARR_DATA_PTR(array));
-    int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-    for (int i = 0; i < count && search->count < kMaxBlockers; i++) {
-        bool known = false;
-        for (int k = 0; k < search->count; k++) known = known || search->pids[k] == pids[i];
-        if (!known) search->pids[search->count++] = pids[i];
-    }
-}
-
-// True when the launcher waits for a lock that this process holds, be it through other processes
-// that wait for it.
-static bool blocks_launcher() {
-    const PGPROC *launcher = pg::proc_by_number(worker.header->launcher_number);
-    if (launcher->pid != worker.header->launcher_pid) return false;
-    if ((launcher->wait_event_info & kWaitClassMask) != PG_WAIT_LOCK) return false;
-    Search search = {{worker.header->launcher_pid}, 1};
-    for (int i = 0; i < search.count; i++) {
-        if (search.pids[i] == MyProcPid) return true;
-        add_blockers(&search, search.pids[i]);
-    }
-    return false;
-}
-
-// Only the launcher could end this transaction, or take the rows this statement waits to get rid
-// of, and it waits for this process: certainly a deadlock.
-static ErrorData *find_deadlock(const char *what) {
-    if (worker.channel.gone || !blocks_launcher()) return nullptr;
-    return pg::attempt([what] {
-        ereport(ERROR,
-                (errcode(ERRCODE_T_R_DEADLOCK_DETECTED), errmsg("deadlock detected"),
-                 errdetail("Process %d waits for a lock held by %s of its own background session.",
-                           worker.header->launcher_pid, what),
-                 errhint("Commit or roll back in the session, or read all of its rows, before "
-                         "using the same "
-                         "objects outside it.")));
-    });
-}
-
-static void check_launcher() {
-    if (transaction_state() != 'T') return;
-    ErrorData *error = find_deadlock("the idle transaction");
-    if (error == nullptr) return;
-    if (worker.deadlock != nullptr) pg::free_error(worker.deadlock);
-    worker.deadlock = error;
-    ThrowErrorData(error);
-}
-
 void check_stalled() {
     ErrorData *error = find_deadlock("an unread statement");
     if (error != nullptr) pg::raise_fresh(error);
-}
-
-static long next_wait(const Idle *idle) {
-    long wait = -1;
-    if (idle->end != 0) wait = pg::milliseconds_until(idle->end);
-    if (idle->stats_wait > 0) wait = wait < 0 ? idle->stats_wait : Min(wait, idle->stats_wait);
-    if (transaction_state() == 'T') wait = wait < 0 ? DeadlockTimeout : Min(wait, DeadlockTimeout);
-    return wait;
-}
-
-static void serve_duties(bool timed_out, Idle *idle) {
-    if (transaction_state() != 'I') return;
-    if (catchupInterruptPending) ProcessCatchupInterrupt();
-    if (notifyInterruptPending) ProcessNotifyInterrupt(true);
-    if (timed_out && idle->stats_wait > 0) {
-        (void)pgstat_report_stat(true);
-        idle->stats_wait = 0;
-    }
 }
 
 bool sleep_idle(Idle *idle) {

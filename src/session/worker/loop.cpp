@@ -26,8 +26,10 @@ extern "C" {
 
 namespace pllua_bg::session {
 
+namespace {
+
 // A cancel for the present command takes effect, one for another does not.
-static void begin_command(const CommandMessage *command) {
+void begin_command(const CommandMessage *command) {
     worker.running = command->id;
     worker.begun = GetCurrentTimestamp();
     worker.result_size = 0;
@@ -43,7 +45,7 @@ static void begin_command(const CommandMessage *command) {
 }
 
 // Reports the state after a command, or after an error while idle.
-static void report_ready() {
+void report_ready() {
     worker.running = 0;
     worker.channel.wait = false;
     release_busy_lock();
@@ -54,17 +56,17 @@ static void report_ready() {
     show_idle(ready.command, ready.transaction);
     ready.begun = worker.begun;
     ready.ended = GetCurrentTimestamp();
-    write_ready(&worker.channel, ready);
+    write_fixed(&worker.channel, ready);
     flush(&worker.channel);
 }
 
-static void end_command() {
+void end_command() {
     if (worker.header == nullptr) return;
     if (worker.running != 0) pg_atomic_write_u64(&worker.header->finished, worker.running);
     report_ready();
 }
 
-static bool open_overflow() {
+bool open_overflow() {
     SegmentHeader *header = worker.header;
     if (worker.overflow_read || !has_flag(header, kOverflow)) return false;
     worker.overflow_read = true;
@@ -78,7 +80,7 @@ static bool open_overflow() {
 }
 
 // Looks for a batch; false when there will be none any more.
-static bool look_for_batch(bool *found) {
+bool look_for_batch(bool *found) {
     const char *batch;
     Size length;
     *found = false;
@@ -95,13 +97,13 @@ static bool look_for_batch(bool *found) {
 }
 
 // The last command is done, and all it has brought is on its way.
-static bool is_at_end() {
+bool is_at_end() {
     return worker.last != 0 && pg_atomic_read_u64(&worker.header->finished) >= worker.last &&
            !has_backlog(&worker.channel);
 }
 
 // Waits for the next message; false when the session is over. Errors: pg (interrupts).
-static bool next_message(Frame *frame) {
+bool next_message(Frame *frame) {
     pg::Poll poll = {};
     // Who has just started has a launcher that is busy with starting others, or asleep.
     bool polling = worker.begun != 0;
@@ -124,7 +126,7 @@ static bool next_message(Frame *frame) {
     }
 }
 
-static void run_command(const Frame &frame) {
+void run_command(const Frame &frame) {
     const CommandMessage command = read_command(frame);
     begin_command(&command);
     pg::fault("worker-command");
@@ -132,11 +134,11 @@ static void run_command(const Frame &frame) {
     end_command();
 }
 
-static void obey(const Frame &frame) {
+void obey(const Frame &frame) {
     switch (frame.type) {
     case MessageType::kCommand: run_command(frame); break;
-    case MessageType::kForget: forget_statement(read_forget(frame).statement); break;
-    case MessageType::kReset: reset(read_reset(frame)); break;
+    case MessageType::kForget: forget_statement(read_fixed<ForgetMessage>(frame).statement); break;
+    case MessageType::kReset: reset(read_fixed<ResetMessage>(frame)); break;
     case MessageType::kReuse:
         reuse(read_reuse(frame));
         if (transaction_state() != 'I') report_ready();
@@ -145,7 +147,7 @@ static void obey(const Frame &frame) {
     }
 }
 
-static bool obey_next() {
+bool obey_next() {
     MemoryContextSwitchTo(MessageContext);
     MemoryContextReset(MessageContext);
     InvalidateCatalogSnapshotConditionally();
@@ -156,7 +158,7 @@ static bool obey_next() {
 }
 
 // Keeps what the error says for bg.sessions. The transaction is over, its memory free again.
-static void show_failure() {
+void show_failure() {
     MemoryContextSwitchTo(MessageContext);
     ErrorData *error = CopyErrorData();
     if (error->message != nullptr) show_error(error->message);
@@ -164,7 +166,7 @@ static void show_failure() {
 }
 
 // What PostgresMain does after an error.
-static void recover() {
+void recover() {
     if (geterrcode() == ERRCODE_OUT_OF_MEMORY) pg::release_reserve();
     HOLD_INTERRUPTS();
     disable_all_timeouts(false);
@@ -184,6 +186,8 @@ static void recover() {
     RESUME_INTERRUPTS();
     end_command();
 }
+
+} // namespace
 
 void run_loop() {
     end_command();

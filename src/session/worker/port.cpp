@@ -15,7 +15,9 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-static SockAddr local_address() {
+namespace {
+
+SockAddr local_address() {
     SockAddr address = {};
     address.addr.ss_family = AF_UNIX;
     address.salen = sizeof(sa_family_t);
@@ -23,15 +25,17 @@ static SockAddr local_address() {
 }
 
 // Never a null pointer: where a backend has a name, its readers do not ask.
-static char *name_or_nothing(char *name) { return name == nullptr ? pstrdup("") : name; }
+char *name_or_nothing(char *name) { return name == nullptr ? pstrdup("") : name; }
 
 // A connection by way of a local socket that nobody had to authenticate for.
-static HbaLine *local_rule() {
+HbaLine *local_rule() {
     auto *rule = static_cast<HbaLine *>(palloc0(sizeof(HbaLine)));
     rule->conntype = ctLocal;
     rule->auth_method = uaTrust;
     return rule;
 }
+
+} // namespace
 
 void make_port() {
     MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);

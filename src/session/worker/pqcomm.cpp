@@ -17,11 +17,13 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-static void reset_output() {}
-static bool is_output_pending() { return false; }
+namespace {
+
+void reset_output() {}
+bool is_output_pending() { return false; }
 
 // Whoever reports something does not wait for the launcher, even where rows do.
-static int flush_output() {
+int flush_output() {
     bool wait = worker.channel.wait;
     worker.channel.wait = false;
     flush(&worker.channel);
@@ -29,7 +31,7 @@ static int flush_output() {
     return 0;
 }
 
-static void put_report(MessageType type, const char *data, Size length) {
+void put_report(MessageType type, const char *data, Size length) {
     bool wait = worker.channel.wait;
     worker.channel.wait = false;
     if (type == MessageType::kNotification)
@@ -40,7 +42,7 @@ static void put_report(MessageType type, const char *data, Size length) {
 }
 
 // Keeps a FATAL message where the launcher finds it even if the queue is full.
-static void keep_fatal_message(const ReportMessage &report) {
+void keep_fatal_message(const ReportMessage &report) {
     const char *message = fatal_message(report);
     if (message != nullptr && worker.header != nullptr)
         pg::copy_clipped(worker.header->fatal_message, message,
@@ -48,7 +50,7 @@ static void keep_fatal_message(const ReportMessage &report) {
 }
 
 // What the launcher does not take waits here, on disk when it is much, but not without limit.
-static void put_notification(const char *data, Size length) {
+void put_notification(const char *data, Size length) {
     static int waiting;
     static bool dropping;
     if (!has_backlog(&worker.channel)) {
@@ -64,7 +66,7 @@ static void put_notification(const char *data, Size length) {
     }
 }
 
-static int put_message(char type, const char *data, size_t length) {
+int put_message(char type, const char *data, size_t length) {
     if (worker.channel.gone) return 0;
     switch (type) {
     case 'E':
@@ -83,12 +85,14 @@ static int put_message(char type, const char *data, size_t length) {
     return 0;
 }
 
-static void put_message_noblock(char type, const char *data, size_t length) {
+void put_message_noblock(char type, const char *data, size_t length) {
     (void)put_message(type, data, length);
 }
 
-static const PQcommMethods methods = {reset_output,      flush_output, flush_output,
-                                      is_output_pending, put_message,  put_message_noblock};
+const PQcommMethods methods = {reset_output,      flush_output, flush_output,
+                               is_output_pending, put_message,  put_message_noblock};
+
+} // namespace
 
 void install_output() {
     // The server's own would fill the buffer of a client there is none of, without an end: an error

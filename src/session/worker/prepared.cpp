@@ -92,19 +92,8 @@ ParamListInfo bind(const CachedPlanSource *source, const CommandMessage *command
     return list;
 }
 
-} // namespace
-
-CachedPlanSource *prepared_statement(uint32 number) {
-    auto *found = static_cast<Kept *>(
-        kept == nullptr ? nullptr : hash_search(kept, &number, HASH_FIND, nullptr));
-    if (found == nullptr)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_SQL_STATEMENT_NAME),
-                        errmsg("prepared statement of the background session does not exist")));
-    return found->source;
-}
-
 // An analysed statement, in the current memory context until SaveCachedPlan.
-static CachedPlanSource *make_source(const CommandMessage *command, RawStmt *statement) {
+CachedPlanSource *make_source(const CommandMessage *command, RawStmt *statement) {
     CachedPlanSource *source =
         CreateCachedPlan(statement, command->sql, CreateCommandTag(statement->stmt));
     const bool snapshot = push_snapshot_to_analyze(command, statement);
@@ -116,6 +105,17 @@ static CachedPlanSource *make_source(const CommandMessage *command, RawStmt *sta
     CompleteCachedPlan(source, queries, nullptr, types.resolved, settle_types(command, &types),
                        nullptr, nullptr, CURSOR_OPT_PARALLEL_OK, false);
     return source;
+}
+
+} // namespace
+
+CachedPlanSource *prepared_statement(uint32 number) {
+    auto *found = static_cast<Kept *>(
+        kept == nullptr ? nullptr : hash_search(kept, &number, HASH_FIND, nullptr));
+    if (found == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_SQL_STATEMENT_NAME),
+                        errmsg("prepared statement of the background session does not exist")));
+    return found->source;
 }
 
 void keep_statement(const CommandMessage *command, RawStmt *statement) {

@@ -28,10 +28,8 @@ struct RowReceiver {
     MemoryContext scratch; // reset after each row
 };
 
-} // namespace
-
 // The names of the server's own types never change.
-static const char *type_name(Oid type, int32 typmod) {
+const char *type_name(Oid type, int32 typmod) {
     struct Known {
         Oid type;
         int32 typmod;
@@ -51,8 +49,7 @@ static const char *type_name(Oid type, int32 typmod) {
 }
 
 // Announces a result set.
-static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text,
-                         const bool *changed) {
+void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const bool *changed) {
     StringInfoData columns;
     initStringInfo(&columns);
     begin_columns(&columns, source->natts);
@@ -79,7 +76,7 @@ static void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text,
 }
 
 // The launcher takes a result when it is complete, and what it has not taken is kept here or there.
-static void count_bytes(Size length) {
+void count_bytes(Size length) {
     worker.result_size += length;
     if (pg::setting_max_result_size == 0 || worker.channel.wait) return;
     if (worker.result_size <= static_cast<Size>(pg::setting_max_result_size) * 1024) return;
@@ -92,7 +89,7 @@ static void count_bytes(Size length) {
 }
 
 // Writes a tuple straight into the batch; what heap_form_minimal_tuple makes, without the copy.
-static void put_tuple(TupleDesc descriptor, Datum *values, bool *nulls) {
+void put_tuple(TupleDesc descriptor, Datum *values, bool *nulls) {
     bool has_nulls = false;
     for (int i = 0; i < descriptor->natts; i++) has_nulls = has_nulls || nulls[i];
     Size header = SizeofMinimalTupleHeader;
@@ -111,7 +108,7 @@ static void put_tuple(TupleDesc descriptor, Datum *values, bool *nulls) {
                     has_nulls ? tuple->t_bits : nullptr);
 }
 
-static Datum as_sent(RowReceiver *receiver, int column, Datum value) {
+Datum as_sent(RowReceiver *receiver, int column, Datum value) {
     if (receiver->as_text[column])
         return PointerGetDatum(
             cstring_to_text(OutputFunctionCall(&receiver->outputs[column], value)));
@@ -121,7 +118,7 @@ static Datum as_sent(RowReceiver *receiver, int column, Datum value) {
     return VARATT_IS_EXTERNAL(varlena) ? PointerGetDatum(detoast_external_attr(varlena)) : value;
 }
 
-static bool receive_row(TupleTableSlot *slot, DestReceiver *self) {
+bool receive_row(TupleTableSlot *slot, DestReceiver *self) {
     auto *receiver = reinterpret_cast<RowReceiver *>(self);
     slot_getallattrs(slot);
     if (receiver->plain) {
@@ -142,7 +139,7 @@ static bool receive_row(TupleTableSlot *slot, DestReceiver *self) {
     return true;
 }
 
-static void send_as_text(RowReceiver *receiver, int column, Oid type) {
+void send_as_text(RowReceiver *receiver, int column, Oid type) {
     Oid output;
     bool is_varlena;
     getTypeOutputInfo(type, &output, &is_varlena);
@@ -153,7 +150,7 @@ static void send_as_text(RowReceiver *receiver, int column, Oid type) {
                        NameStr(TupleDescAttr(receiver->sent, column)->attname), TEXTOID, -1, 0);
 }
 
-static void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
+void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
     auto *receiver = reinterpret_cast<RowReceiver *>(self);
     int natts = descriptor->natts;
     // Called inside the executor: what lives as long as the receiver goes where the receiver is.
@@ -181,7 +178,11 @@ static void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
     MemoryContextSwitchTo(old);
 }
 
-static void end_rows(DestReceiver *) {}
+void end_rows(DestReceiver *) {}
+
+TupleDesc copy_descriptor; // of the rows of a COPY TO STDOUT
+
+} // namespace
 
 DestReceiver *make_row_receiver() {
     auto *receiver = static_cast<RowReceiver *>(palloc0(sizeof(RowReceiver)));
@@ -192,10 +193,6 @@ DestReceiver *make_row_receiver() {
     receiver->base.mydest = DestRemote;
     return &receiver->base;
 }
-
-// COPY TO STDOUT.
-
-static TupleDesc copy_descriptor;
 
 void begin_copy_rows(bool binary) {
     MemoryContext old = MemoryContextSwitchTo(MessageContext);

@@ -25,9 +25,7 @@ void check_launcher_transaction(LocalTransactionId transaction) {
                     errdetail("The source transaction is not running anymore.")));
 }
 
-} // namespace
-
-static void begin_with_snapshot(const Frame &frame) {
+void begin_with_snapshot(const Frame &frame) {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
     XactIsoLevel = XACT_REPEATABLE_READ;
@@ -38,6 +36,8 @@ static void begin_with_snapshot(const Frame &frame) {
     BeginTransactionBlock();
     CommitTransactionCommand();
 }
+
+} // namespace
 
 void take_snapshot(FrameCursor *cursor) {
     Frame frame;
