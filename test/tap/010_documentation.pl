@@ -3,6 +3,8 @@
 # A block marked ```sql is run by psql, all blocks of a page in one session of a database of their own. A block ```text right after it
 # is the output, compared to the letter but for blanks at the end of lines and for lines of `...`, which stand for any lines. A block
 # ```sql error must raise an error; without `error` it must not.
+#
+# And docs/settings.md has every setting with unit, default and who may set it, as the server knows them.
 use strict;
 use warnings;
 
@@ -92,6 +94,17 @@ foreach my $page (@pages)
 		  or diag("--- expected\n" . tidy($expected) . "--- printed\n$part");
 	}
 }
+
+# Those of pg_background are defined when one of its functions first runs. The test builds' own is for no user.
+my @defined = split /\n/, $node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION pllua_pg_background CASCADE;
+DO $$ BEGIN PERFORM pg_background_stats_v2(); END $$;
+SELECT name, CASE unit WHEN 'B' THEN 'byte' ELSE unit END, boot_val, CASE context WHEN 'user' THEN 'everybody' ELSE context END FROM pg_settings
+WHERE name ~ '^(pllua_bg|pg_background)[.]' AND name <> 'pllua_bg.fault';
+SQL
+my @rows = map { join '|', (split / *[|] */)[ 0 .. 3 ] } slurp_file('docs/settings.md') =~ /^[|] `((?:pllua_bg|pg_background)[.].* [|].*)/mg;
+my @described = map { s/`//r =~ s/[|](\d+) GB[|]/'|' . $1 * 1024 * 1024 . '|'/er } @rows;
+is(join("\n", sort @described), join("\n", sort @defined), 'docs/settings.md: every setting, as it is defined');
 
 $node->stop;
 done_testing();
