@@ -16,16 +16,17 @@ enum class State { kStarting, kIdle, kBusy, kGone };
 enum class OnExit { kFinish, kCancel };
 
 struct LaunchOptions {
-    const char *name =
-        nullptr;         // shown in application_name and bg.sessions; at most NAMEDATALEN - 1 bytes
-    Size queue_size = 0; // bytes; 0: setting pllua_bg.queue_size
-    double wait = -1;    // seconds to wait for a free worker slot; negative: setting
+    // Shown in application_name and bg.sessions; at most NAMEDATALEN - 1 bytes.
+    const char *name = nullptr;
+    Size queue_size = 0;  // bytes; 0: setting pllua_bg.queue_size
+    double wait = -1;     // seconds to wait for a free worker slot; negative: setting
     int idle_timeout = 0; // milliseconds; 0: none
-    OnExit on_exit =
-        OnExit::kFinish;   // what becomes of sent commands when the launching backend ends
-    bool snapshot = false; // the session begins in a REPEATABLE READ transaction that sees what the
-                           // active snapshot sees, but nothing of this transaction
-    int nsettings = 0;     // settings for the worker, over those it inherits
+    // What becomes of sent commands when the launching backend ends.
+    OnExit on_exit = OnExit::kFinish;
+    // The session begins in a REPEATABLE READ transaction that sees what the active snapshot sees,
+    // but nothing of this transaction.
+    bool snapshot = false;
+    int nsettings = 0; // settings for the worker, over those it inherits
     const char *const *setting_names = nullptr;
     const char *const *setting_values = nullptr;
 };
@@ -96,10 +97,12 @@ struct Column {
     Oid type; // type of the statement's column
     int32 typmod;
     Oid collation;
-    bool as_text; // sent by its text form: the type is a record or not yet visible outside the
-                  // worker's transaction
-    bool changed; // of those, one whose type the worker's transaction has changed: its text may not
-                  // be what the launcher's definition of the type reads
+    // Sent by its text form: the type is a record or not yet visible outside the worker's
+    // transaction.
+    bool as_text;
+    // Of those, one whose type the worker's transaction has changed: its text may not be what the
+    // launcher's definition of the type reads.
+    bool changed;
     char *type_name; // as format_type_extended gives it
     // Of the row types in the type, as the worker has them (row_definition.h); length 0: none.
     const char *definitions;
@@ -114,12 +117,11 @@ struct StatementResult {
     bool has_rows;   // it returns rows, be it none
     int ncolumns;
     Column *columns;
-    TupleDesc descriptor; // what the tuples are formed with: text where Column::as_text; nullptr
-                          // unless has_rows
+    // What the tuples are formed with: text where Column::as_text; nullptr unless has_rows.
+    TupleDesc descriptor;
     uint64 nrows;
     struct Spill *rows; // batches of MinimalTuples, in memory up to work_mem, then on disk
-    struct OwnCommand
-        *streaming; // its command when the rows are read while they come; else nullptr
+    struct OwnCommand *streaming; // its command, when rows are read while they come; or nullptr
     StatementResult *before;
     StatementResult *after;
 };
@@ -137,9 +139,9 @@ struct Command {
     CommandState state;
     char *sql; // its first 120 bytes at least, clipped at a character
     // What follows is there once unpack() was called, and in a command that take_out() returned.
-    ErrorData
-        *error; // when kFailed; all fields as the worker raised them, context completed by
-                // 'background session, pid N'; 08006 when the worker died, with the cause as detail
+    // When kFailed; all fields as the worker raised them, context completed by 'background session,
+    // pid N'; 08006 when the worker died, with the cause as detail.
+    ErrorData *error;
     pg::LinkedList<StatementResult> statements; // in order; the last may lack its tag while pending
     pg::LinkedList<Notice> notices; // in order; messages of the worker while this command ran
     MemoryContext context;          // owns all of that; nullptr before unpack()
@@ -150,8 +152,8 @@ struct Command {
 
 // The command with this number; nullptr once released. Errors: none.
 Command *command(Session *session, CommandId id);
-// Makes what has come of a command, and what is still to come, what Command says. Errors: pg
-// (memory).
+// Makes what has come of a command, and what is still to come, what Command says. Errors:
+// pg (memory).
 void unpack(Session *session, Command *command);
 // The newest (oldest) command nobody has fetched; nullptr when there is none. Errors: none.
 Command *newest_untaken(Session *session);
@@ -160,16 +162,16 @@ Command *oldest_untaken(Session *session);
 Command *newest_pending(Session *session);
 // Marks as fetched.
 void take(Session *session, Command *command);
-// Forgets a command and all it holds; if it is still to come, what comes is thrown away. Errors:
-// none.
+// Forgets a command and all it holds; if it is still to come, what comes is thrown away.
+// Errors: none.
 void release(Session *session, CommandId id);
 // Takes a settled command out of the session, which forgets it: its memory is now below
 // CurrentMemoryContext and the caller's, to be freed with MemoryContextDelete(command->context) or
 // with its parent. nullptr when there is none. Errors: pg (memory).
 Command *take_out(Session *session, CommandId id);
 
-// Sends what is kept and receives what is there, without waiting. Errors: pg only for lack of
-// memory.
+// Sends what is kept and receives what is there, without waiting. Errors: pg only for lack
+// of memory.
 void receive(Session *session);
 
 struct TupleReader;
@@ -177,8 +179,8 @@ struct TupleReader;
 struct WaitFor {
     Session *session;
     CommandId id;
-    // Wait for the first row to read, too: the next of the reader, or without one the first
-    // statement.
+    // Wait for the first row to read, too: the next of the reader, or without one the
+    // first statement.
     bool rows;
     TupleReader *reader;
 };
@@ -190,10 +192,9 @@ inline constexpr int kTimedOut = -1;
 inline constexpr int kNews = -2;
 // Waits until one of the commands is no longer pending; its index, or kTimedOut after `timeout`
 // seconds (negative: no limit), or, with `seen`, kNews when notifications_arrived() is not *seen.
-// Drains every session of the backend while it waits. Polls with sched_yield
-// for at most 50 us, then sleeps on the latch. Errors: pg: interrupts; 53200 when what has come
-// leaves no memory for the rest. A worker that waits for a
-// lock of ours ends with 40P01 (deadlock), as its result.
+// Drains every session of the backend while it waits. Polls with sched_yield for at most 50 us,
+// then sleeps on the latch. Errors: pg: interrupts; 53200 when what has come leaves no memory for
+// the rest. A worker that waits for a lock of ours ends with 40P01 (deadlock), as its result.
 int wait_any(const WaitFor *commands, int n, double timeout, const uint64 *seen = nullptr);
 
 // Raises the notices of a command again in this session, with the context line, and forgets them.
@@ -219,12 +220,12 @@ void free_notification(Notification *notification);
 // Reads the rows of a statement, from the first. The tuple is valid until the next call. Errors: pg
 // (file access).
 TupleReader *open_reader(StatementResult *statement, MemoryContext context);
-MinimalTuple next_tuple(
-    TupleReader *reader); // nullptr at the end, or while no more has come of a pending command
+// nullptr at the end, or while no more has come of a pending command.
+MinimalTuple next_tuple(TupleReader *reader);
 void close_reader(TupleReader *reader);
 // The tuples that have come and were not read yet, or some of them, as one block in which each
-// begins at a MAXALIGNed offset; they count as read. count is 0 at the end, or while no more has
-// come.
+// begins at a MAXALIGNed offset; they count as read. count is 0 at the end, or while no more
+// has come.
 struct TupleBatch {
     const char *tuples; // valid until the next call
     Size length;
@@ -245,8 +246,8 @@ struct Status {
 const char *state_name(State state);
 // Errors: none. Receives first.
 Status status(Session *session);
-int pid(Session *session); // waits for the start of the worker. Errors: pg 08006 when it failed to
-                           // start, interrupts
+// Waits for the start of the worker. Errors: pg 08006 when it failed to start, interrupts.
+int pid(Session *session);
 
 // Cancels the running statement, but not one of send_cleanup(). Errors: none
 void cancel(Session *session);

@@ -18,11 +18,11 @@ void replace_command(lua_State *L, int idx, int first, int nargs, int cursor_opt
 
 // Of generations.cpp.
 
-// Pushes the first statement of the command at idx, or nil; makes its text young. Errors: lua
-// (memory).
+// Pushes the first statement of the command at idx, or nil; makes its text young. Errors:
+// lua (memory).
 void push_chain(lua_State *L, int idx);
-// Makes the statement on top, which is popped, what is kept for the command at idx. Errors: lua
-// (memory).
+// Makes the statement on top, which is popped, what is kept for the command at idx. Errors:
+// lua (memory).
 void keep_chain(lua_State *L, int idx);
 // Lets go of all statements. Errors: none.
 void forget_cached_statements(lua_State *L);

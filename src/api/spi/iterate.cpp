@@ -1,5 +1,5 @@
-// Iterating over the rows of a cursor, a batch at a time: memory stays flat whatever the number of
-// rows.
+// Iterating over the rows of a cursor, a batch at a time: memory stays flat whatever the number
+// of rows.
 #include "api/lang/result.h"
 #include "api/spi/cache.h"
 #include "api/spi/cursor.h"

@@ -1,7 +1,7 @@
-// What one run of a statement needs for its time: parameters, and rows received. Kept in a pool of
-// the Lua state, because making a memory context for each run would cost more than the run. Owns,
-// through a Lua object, the memory context; a run that ends by a Lua error leaves it to the
-// collector.
+// What one run of a statement needs for its time: parameters, and rows received. Kept in a pool
+// of the Lua state, because making a memory context for each run would cost more than the run.
+// Owns, through a Lua object, the memory context; a run that ends by a Lua error leaves it to
+// the collector.
 #pragma once
 
 #include "api/spi/rows.h"

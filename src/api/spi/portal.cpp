@@ -1,6 +1,6 @@
-// The tie between a cursor object and its portal, and what the portal costs: it stays when the
-// object goes, so what it holds is counted until the server ends it. See cursor.h for the
-// contracts.
+// The tie between a cursor object and its portal, and what the portal costs: it stays when
+// the object goes, so what it holds is counted until the server ends it. See cursor.h for
+// the contracts.
 #include "api/account.h"
 #include "api/spi/cursor.h"
 

@@ -1,5 +1,4 @@
-// Making prepared statements, with types of parameters inferred. See statement.h for the
-// contracts.
+// Making prepared statements, with types of parameters inferred. See statement.h for the contracts.
 #include "api/spi/statement.h"
 
 #include "api/account.h"

@@ -50,8 +50,8 @@ struct StatementRequest {
     int cursor_options;
     int fetch_count;
 };
-// The largest count for a text of which no values are known: what its highest $n asks for. Errors:
-// none.
+// The largest count for a text of which no values are known: what its highest $n asks for.
+// Errors: none.
 int count_placeholders(const char *sql);
 
 // Prepares and pushes a statement. Errors: lua.

@@ -25,8 +25,8 @@ Size chosen_queue_size(const LaunchOptions &options) {
     return options.queue_size;
 }
 
-// Creates the segment and attaches both queues. What it makes is owned by the session as soon as it
-// exists.
+// Creates the segment and attaches both queues. What it makes is owned by the session as soon as
+// it exists.
 void make_segment(Session *session, const LaunchOptions &options, StringInfo setup) {
     LocalLink *local = session->local;
     local->segment = create_segment(segment_size(local->queue_size, setup->len));

@@ -121,8 +121,8 @@ int count_living();
 
 // Counts bytes that the session holds, or has given back: negative. Errors: none.
 void count_held(Session *session, ptrdiff_t bytes);
-// The command a worker's message belongs to: the oldest that is pending; nullptr when there is
-// none.
+// The command a worker's message belongs to: the oldest that is pending; nullptr when there
+// is none.
 OwnCommand *current_command(Session *session);
 OwnCommand *find_command(Session *session, CommandId id);
 // Enters a new command. Errors: pg (memory).
@@ -208,9 +208,9 @@ void initialize_orphans();
 // Sessions kept for another use, oldest first.
 extern pg::LinkedList<Session> pool;
 extern int pool_count;
-// Puts a session that is idle and in no transaction into the pool instead of ending it: the worker
-// forgets what was done in it and waits for another use. False when it cannot be kept. Errors:
-// none.
+// Puts a session that is idle and in no transaction into the pool instead of ending it: the
+// worker forgets what was done in it and waits for another use. False when it cannot be kept.
+// Errors: none.
 bool keep_for_reuse(Session *session);
 // A session of the pool for another use, with the settings in `setup`; nullptr when none fits. The
 // caller enters it in `sessions`. Errors: pg (interrupts, memory).

@@ -13,8 +13,8 @@ struct Loss {
     bool expected;     // it was asked for, by a timeout
 };
 
-// Errors: none, unless said otherwise. Whoever has something for the session sets the latch of this
-// process.
+// Errors: none, unless said otherwise. Whoever has something for the session sets the latch of
+// this process.
 struct Link {
     // Takes a command, to be sent by flush(). Errors: as write_command().
     virtual void send(const CommandMessage &command) = 0;

@@ -13,8 +13,8 @@ namespace pllua_bg::session {
 
 namespace {
 
-// How a worker finds this library: by its plain name where the server looks anyway, else by its
-// path.
+// How a worker finds this library: by its plain name where the server looks anyway, else by
+// its path.
 void fill_library_name(BackgroundWorker *worker) {
     Dl_info info;
     if (dladdr(reinterpret_cast<void *>(&fill_library_name), &info) == 0 ||

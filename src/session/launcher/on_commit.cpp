@@ -137,8 +137,8 @@ void on_commit(const char *sql, int nparams, const Param *params) {
     jobs.append(job);
 }
 
-// The last may fail, for want of memory, and all is done again: called twice, the first does no
-// harm.
+// The last may fail, for want of memory, and all is done again: called twice, the first does
+// no harm.
 void initialize_on_commit() {
     RegisterSubXactCallback(at_subtransaction_end, nullptr);
     RegisterXactCallback(at_transaction_end, nullptr);

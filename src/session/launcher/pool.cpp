@@ -1,8 +1,8 @@
 // The pool: sessions that were let go and wait, clean, for another use.
 // Owns the list of them. A session enters it idle; its worker then forgets its last use and says
-// so; only then may it be used again, by the same user with the same options. Launcher and worker
-// leave the pool by a compare-and-exchange, so that a worker never ends for idleness under a
-// launch.
+// so; only then may it be used again, by the same user with the same options. Launcher and
+// worker leave the pool by a compare-and-exchange, so that a worker never ends for idleness
+// under a launch.
 #include "session/launcher/launcher.h"
 #include "session/launcher/snapshot.h"
 
@@ -108,8 +108,8 @@ bool fits(const Session *session, const LaunchOptions &options, Size queue_size)
            remaining_lifetime(session) > 0;
 }
 
-// The newest session that fits and is ready; nullptr when there is none. `*soon`: one is about to
-// be.
+// The newest session that fits and is ready; nullptr when there is none. `*soon`: one is about
+// to be.
 Session *look_for(const LaunchOptions &options, Size queue_size, bool *soon) {
     *soon = false;
     for (Session *session = pool.last; session != nullptr; session = session->before)

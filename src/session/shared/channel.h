@@ -50,16 +50,16 @@ void channel_init(Channel *channel, MemoryContext context, shm_mq_handle *out, s
 // Returns the bytes of a new channel's buffers and of the backlog. Errors: none.
 Size channel_release(Channel *channel);
 
-// Room for a frame's payload, to be filled at once. Errors: pg (memory, temporary file; 54000 too
-// long).
+// Room for a frame's payload, to be filled at once. Errors: pg (memory, temporary file; 54000
+// too long).
 char *begin_frame(Channel *channel, MessageType type, Size length);
 void put_frame(Channel *channel, MessageType type, const void *payload, Size length);
 // Room for `length` more bytes of the newest frame, whose *payload is still being written; nullptr
 // when it is not of this type, or the batch has no room. The length is MAXALIGNed. Errors: none.
 char *extend_frame(Channel *channel, MessageType type, Size length, char **payload);
 
-// Offers what was written to the queue. Errors: pg (memory, temporary file); with `wait` also
-// interrupts.
+// Offers what was written to the queue. Errors: pg (memory, temporary file); with `wait`
+// also interrupts.
 void flush(Channel *channel);
 // The same, when the last such flush was some time ago: rows that come slowly are sent as they
 // come. Errors: as flush.

@@ -13,8 +13,8 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-// What the server knows workers by: the name of their main function, and their type in
-// pg_stat_activity.
+// What the server knows workers by: the name of their main function, and their type
+// in pg_stat_activity.
 inline constexpr char kWorkerFunction[] = "pllua_bg_worker_main";
 inline constexpr char kWorkerType[] = "pllua_bg session";
 
@@ -41,8 +41,8 @@ inline constexpr uint32 kRetired = 2;
 
 inline constexpr int kCancelTargets = 256;
 
-// The level of the session this process runs: 1 when its launcher is none; 0: the process runs
-// none.
+// The level of the session this process runs: 1 when its launcher is none; 0: the process
+// runs none.
 extern int session_depth;
 
 struct SegmentHeader {
@@ -70,10 +70,9 @@ struct SegmentHeader {
     pg_atomic_uint32 worker_pid;
     pg_atomic_uint32 worker_number; // 1 + its number in the array of PGPROCs; 0: not attached
     pg_atomic_uint32 slot_entry;    // 1 + its place in the table of sessions; 0: it has none
-    pg_atomic_uint32 overflow; // DSM handle of the commands that did not fit in the queue when the
-                               // launcher let go
-    pg_atomic_uint64 started;  // newest command begun
-    pg_atomic_uint64 finished; // newest command ended
+    pg_atomic_uint32 overflow;      // DSM handle of an OverflowSegment
+    pg_atomic_uint64 started;       // newest command begun
+    pg_atomic_uint64 finished;      // newest command ended
     // Commands to cancel, each at its number modulo the size; 0 or an ended one: free.
     pg_atomic_uint64 cancel_targets[kCancelTargets];
     pg_atomic_uint32 progress_version; // odd while the worker writes its progress; 0: none yet

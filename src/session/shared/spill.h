@@ -32,8 +32,8 @@ struct Spill {
     MemoryContextCallback callback;
 };
 
-// A place in a spill. Zeroed by spill_rewind(); reads in order of writing, also what is written
-// later.
+// A place in a spill. Zeroed by spill_rewind(); reads in order of writing, also what is
+// written later.
 struct SpillCursor {
     SpillItem *item; // the last one returned from memory
     bool in_file;

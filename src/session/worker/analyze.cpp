@@ -1,6 +1,6 @@
 // Analysing what a command says, with the types of its parameters.
-// Owns nothing. The order of steps follows exec_simple_query and exec_parse_message in
-// src/backend/tcop/postgres.c.
+// Owns nothing. The order of steps follows exec_simple_query and exec_parse_message
+// in src/backend/tcop/postgres.c.
 #include "session/worker/worker.h"
 
 #include "pg/params.h"

@@ -1,6 +1,6 @@
-// The worker's loop: waits for commands, runs them, survives their errors, does a backend's duties
-// while idle. Owns what a session is between two commands. Follows PostgresMain in
-// src/backend/tcop/postgres.c.
+// The worker's loop: waits for commands, runs them, survives their errors, does a
+// backend's duties while idle. Owns what a session is between two commands. Follows
+// PostgresMain in src/backend/tcop/postgres.c.
 #include "session/worker/worker.h"
 
 #include "pg/compat.h"

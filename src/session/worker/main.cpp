@@ -43,8 +43,8 @@ void notice_launcher(int) {
     errno = saved_errno;
 }
 
-// A command that catches its cancellation does not keep a session alive whose launcher wants it to
-// end.
+// A command that catches its cancellation does not keep a session alive whose launcher wants it
+// to end.
 void watch_subtransactions(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
     if (event != SUBXACT_EVENT_ABORT_SUB || worker.header == nullptr) return;
     if (!has_flag(worker.header, kClosing) || worker.running == 0) return;
@@ -116,8 +116,8 @@ void open_channel() {
     on_dsm_detach(worker.segment, segment_goes, 0);
 }
 
-// An on-commit job waits until the transaction that registered it has ended; true when it has
-// committed.
+// An on-commit job waits until the transaction that registered it has ended; true when it
+// has committed.
 bool wait_for_commit() {
     SegmentHeader *header = worker.header;
     while (!has_flag(header, kCommitted | kRolledBack))

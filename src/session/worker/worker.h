@@ -63,8 +63,8 @@ void execute_command(const CommandMessage *command);
 // Statements that were prepared, kept by their numbers until they are released or the use of the
 // session ends (prepared.cpp).
 CachedPlanSource *prepared_statement(uint32 number);
-// Analyses a statement and keeps it under the command's number. Call inside a transaction. Errors:
-// pg.
+// Analyses a statement and keeps it under the command's number. Call inside a transaction.
+// Errors: pg.
 void keep_statement(const CommandMessage *command, RawStmt *statement);
 // The plan for a run with the command's values, which go to *bound. Errors: pg 42601.
 CachedPlan *plan_prepared(CachedPlanSource *source, const CommandMessage *command,
