@@ -4,7 +4,7 @@
 # is the output, compared to the letter but for blanks at the end of lines and for lines of `...`, which stand for any lines. A block
 # ```sql error must raise an error; without `error` it must not.
 #
-# And docs/settings.md has every setting with unit, default and who may set it, as the server knows them.
+# And docs/settings.md has every setting with unit, default and who may set it, as the server knows them; and every function has a comment.
 use strict;
 use warnings;
 
@@ -105,6 +105,13 @@ SQL
 my @rows = map { join '|', (split / *[|] */)[ 0 .. 3 ] } slurp_file('docs/settings.md') =~ /^[|] `((?:pllua_bg|pg_background)[.].* [|].*)/mg;
 my @described = map { s/`//r =~ s/[|](\d+) GB[|]/'|' . $1 * 1024 * 1024 . '|'/er } @rows;
 is(join("\n", sort @described), join("\n", sort @defined), 'docs/settings.md: every setting, as it is defined');
+
+# Those of a language are called by the server alone.
+is($node->safe_psql('postgres', <<'SQL'), '', 'every function has a comment');
+SELECT objid::regprocedure FROM pg_depend WHERE classid = 'pg_proc'::regclass AND deptype = 'e'
+AND refobjid IN (SELECT oid FROM pg_extension WHERE extname ~ '^pllua_') AND obj_description(objid, 'pg_proc') IS NULL
+AND NOT EXISTS (SELECT FROM pg_language WHERE objid IN (lanplcallfoid, laninline, lanvalidator));
+SQL
 
 $node->stop;
 done_testing();
