@@ -183,7 +183,10 @@ void check_not_restricted();
 
 // new_worker.cpp
 
-// Creates a segment that lives until dsm_detach. Errors: pg 53000.
+// Creates a segment that lives until dsm_detach; where none is left, sessions of the pool make
+// room. nullptr: there is none all the same. Errors: pg (memory, interrupts).
+dsm_segment *try_segment(Size size);
+// The same. Errors: also pg 53000: there is none.
 dsm_segment *create_segment(Size size);
 // Registers a worker for a segment, waiting for a free slot so many seconds. The handle is in
 // TopMemoryContext, the caller's to free. Errors: pg 53000 with that message.

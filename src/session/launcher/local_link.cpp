@@ -41,19 +41,19 @@ bool is_late(LocalLink *link, MessageType type) {
 }
 
 // Commands the queue did not take go into a segment of their own, which the worker reads when the
-// queue is at its end.
-void leave_overflow(LocalLink *link) {
-    Size total = 0;
+// queue is at its end. Returns why they cannot; nullptr: they have. At the end of the process an
+// error would end what is still to be let go, so what can happen then is none.
+const char *leave_overflow(LocalLink *link) {
     StringInfoData rest;
     initStringInfo(&rest);
     Size length;
     while (const char *batch = take_backlog(&link->channel, &length)) {
-        total += length;
-        if (total > MaxAllocSize) elog(ERROR, "too many unsent commands");
+        if (length >= MaxAllocSize - rest.len) return _("there are too many");
         appendBinaryStringInfo(&rest, batch, static_cast<int>(length));
     }
-    if (rest.len == 0) return;
-    dsm_segment *segment = create_segment(sizeof(OverflowSegment) + rest.len);
+    if (rest.len == 0) return nullptr;
+    dsm_segment *segment = try_segment(sizeof(OverflowSegment) + rest.len);
+    if (segment == nullptr) return _("too many dynamic shared memory segments");
     auto *overflow = static_cast<OverflowSegment *>(dsm_segment_address(segment));
     overflow->length = rest.len;
     memcpy(overflow + 1, rest.data, rest.len);
@@ -63,6 +63,7 @@ void leave_overflow(LocalLink *link) {
         dsm_unpin_segment(dsm_segment_handle(segment));
     dsm_detach(segment);
     pfree(rest.data);
+    return nullptr;
 }
 
 } // namespace
@@ -155,13 +156,15 @@ void LocalLink::let_go(bool busy) {
         if (!ready && worker != nullptr) TerminateBackgroundWorker(worker);
         return;
     }
-    ErrorData *error = pg::attempt([this] {
+    const char *cause = nullptr;
+    ErrorData *error = pg::attempt([this, &cause] {
         session::flush(&channel);
-        if (!send_backlog(&channel)) leave_overflow(this);
+        if (!send_backlog(&channel)) cause = leave_overflow(this);
     });
-    if (error != nullptr)
-        ereport(WARNING, (errmsg("background session will not run all commands that were sent: %s",
-                                 error->message)));
+    if (error != nullptr) cause = error->message;
+    if (cause != nullptr)
+        ereport(WARNING,
+                (errmsg("background session will not run all commands that were sent: %s", cause)));
     pg::free_error(error);
     pin_for_worker(segment, header, &worker);
 }

@@ -6,12 +6,15 @@
 
 #include "pg/compat.h"
 #include "pg/reserve.h"
+#include "pg/settings.h"
 #include "pg/wait.h"
 #include "session/shared/session_slots.h"
 
 namespace pllua_bg::session {
 
 namespace {
+
+constexpr long kPause = 10; // milliseconds
 
 // How a worker finds this library: by its plain name where the server looks anyway, else by
 // its path.
@@ -60,7 +63,7 @@ bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
 }
 
 // With dynamic_shared_memory_type = mmap the server leaves a buffer in the current context.
-dsm_segment *try_segment(Size size) {
+dsm_segment *new_segment(Size size) {
     MemoryContext scratch =
         AllocSetContextCreate(CurrentMemoryContext, "pllua_bg segment", ALLOCSET_SMALL_SIZES);
     MemoryContext old = MemoryContextSwitchTo(scratch);
@@ -72,18 +75,28 @@ dsm_segment *try_segment(Size size) {
 
 } // namespace
 
-dsm_segment *create_segment(Size size) {
-    dsm_segment *segment = try_segment(size);
+dsm_segment *try_segment(Size size) {
+    dsm_segment *segment = new_segment(size);
     if (segment == nullptr && pool_count > 0) {
         trim_pool(0);
-        segment = try_segment(size);
+        // A segment is there until the worker has let it go, too.
+        const TimestampTz end = GetCurrentTimestamp() + pg::setting_launch_wait * INT64CONST(1000);
+        while (segment == nullptr && pg::milliseconds_until(end) > 0) {
+            (void)pg::wait_latch(kPause, pg::WaitEvent::kStart);
+            segment = new_segment(size);
+        }
     }
+    if (segment != nullptr) dsm_pin_mapping(segment);
+    return segment;
+}
+
+dsm_segment *create_segment(Size size) {
+    dsm_segment *segment = try_segment(size);
     if (segment == nullptr)
         ereport(ERROR,
                 (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
                  errmsg("too many dynamic shared memory segments for another background session"),
                  errhint("The number of segments depends on max_connections.")));
-    dsm_pin_mapping(segment);
     return segment;
 }
 
