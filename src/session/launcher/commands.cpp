@@ -6,6 +6,7 @@
 #include "session/launcher/launcher.h"
 
 #include "pg/encoding.h"
+#include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/held.h"
 
@@ -31,16 +32,6 @@ void recount(Session *session, OwnCommand *own) {
 void open_context(Session *session, OwnCommand *own) {
     own->context =
         AllocSetContextCreate(session->context, "pllua_bg command", ALLOCSET_SMALL_SIZES);
-}
-
-// What came while no command was pending belongs to the next.
-void take_early_notices(Session *session, OwnCommand *own) {
-    if (session->early_notices.first == nullptr) return;
-    open_context(session, own);
-    own->notices = session->early_notices;
-    for (Notice *notice = own->notices.first; notice != nullptr; notice = notice->after)
-        MemoryContextSetParent(GetMemoryChunkContext(notice), own->context);
-    session->early_notices = {};
 }
 
 // Frees what has come.
@@ -81,6 +72,7 @@ void unpack_messages(Session *session, OwnCommand *own) {
     FrameCursor cursor = {own->packed, own->packed + own->packed_length};
     Frame frame;
     while (next_frame(&cursor, &frame)) take_contents(session, own, read_message(frame));
+    pg::fault("unpack");
     if (own->failure == Failure::kLost) take_death(session, own);
 }
 
@@ -134,9 +126,17 @@ OwnCommand *add_command(Session *session, const char *sql, bool streaming) {
 }
 
 void begin_contents(Session *session, OwnCommand *own) {
-    take_early_notices(session, own);
-    // Whoever reads the rows has pointers into what comes.
-    if (own->streaming && own->context == nullptr) open_context(session, own);
+    // Whoever reads the rows of a stream has pointers into what comes.
+    if (own->streaming || session->early_notices.first != nullptr) open_context(session, own);
+    recount(session, own);
+}
+
+void take_early_notices(Session *session, OwnCommand *own) {
+    if (session->early_notices.first == nullptr) return;
+    own->notices = session->early_notices;
+    for (Notice *notice = own->notices.first; notice != nullptr; notice = notice->after)
+        MemoryContextSetParent(GetMemoryChunkContext(notice), own->context);
+    session->early_notices = {};
     recount(session, own);
 }
 

@@ -129,6 +129,8 @@ OwnCommand *find_command(Session *session, CommandId id);
 OwnCommand *add_command(Session *session, const char *sql, bool streaming);
 // What comes of it can be kept. Errors: pg (memory).
 void begin_contents(Session *session, OwnCommand *own);
+// It is sent: what came while no command was pending belongs to it. Errors: none.
+void take_early_notices(Session *session, OwnCommand *own);
 // Keeps a message that belongs to the command, unless it is discarded. Errors: pg (memory,
 // temporary file).
 void keep_message(Session *session, OwnCommand *own, const Message &message);

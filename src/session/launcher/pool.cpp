@@ -94,6 +94,7 @@ bool send_reset(Session *session) {
     receive(session);
     if (!is_clean(session)) return false;
     forget_use(session);
+    pg::fault("pool-keep");
     if (MemoryContextMemAllocated(session->context, true) > kMostMemory) return false;
     LocalLink *local = session->local;
     pg_atomic_write_u32(&local->header->pool, kResting);

@@ -63,6 +63,7 @@ CommandId send_request(Session *session, const Request &request) {
         drop_command(session, own);
         pg::rethrow(error);
     }
+    take_early_notices(session, own);
     count(Counter::kCommands);
     flush(session);
     return own->id;
