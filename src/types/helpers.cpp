@@ -28,7 +28,7 @@ void check_encoding(lua_State *L, const char *text, size_t length) {
 }
 
 const char *checked_string(lua_State *L, int idx, size_t *length) {
-    const char *text = lua_tolstring(L, idx, length);
+    const char *text = luaL_checklstring(L, idx, length);
     check_encoding(L, text, *length);
     return text;
 }

@@ -12,7 +12,8 @@ namespace pllua_bg::types {
 // size bytes in CurrentMemoryContext. Errors: lua (53200, 54000).
 void *allocate(lua_State *L, Size size);
 
-// The string at idx, verified for the database encoding and free of NUL. Errors: lua (22021).
+// The string at idx, verified for the database encoding and free of NUL. Errors: lua (22021, and
+// luaL's for what is no string).
 const char *checked_string(lua_State *L, int idx, size_t *length);
 void check_encoding(lua_State *L, const char *text, size_t length);
 

@@ -41,7 +41,6 @@ session::Session *require_session(const SessionHandle *handle);
 // belongs to Lua values on the stack.
 struct Outgoing {
     const char *sql;
-    size_t length;
     uint32 statement; // number of a prepared statement, whose text `sql` is; 0: none
     int nparams;
     session::Param *params;
@@ -50,16 +49,13 @@ struct Outgoing {
 // Collects the string, or where a handle is at index 1 the prepared statement, at idx and the
 // values above it. Pushes values that must stay on the stack until discard(). Errors: lua.
 void collect(lua_State *L, int idx, Outgoing *outgoing);
-// Checks the text for the database encoding and NUL. Inside pg::call. Errors: pg 22021.
-void verify_text(const char *text, size_t length);
+// The text of a statement, a string at idx. Errors: lua (22021, 54000 it is too long).
+const char *statement_text(lua_State *L, int idx);
 // Frees the parameters. Errors: lua (memory).
 void discard(lua_State *L, Outgoing *outgoing);
 
 // The number of rows a command has touched, as its tag says: 'INSERT 0 3'. Errors: none.
 uint64 tag_count(const char *tag);
-
-// A timeout in seconds at idx as session::wait_any takes it: nil or none is no limit.
-double timeout_at(lua_State *L, int idx);
 
 // Pushes what a settled command left behind, lets its notices out and frees it (session::take_out
 // made it ours: Lua code that runs meanwhile may close the session). Returns true with the result

@@ -8,11 +8,8 @@
 #include "lua/userdata.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
+#include "types/helpers.h"
 #include "types/types.h"
-
-extern "C" {
-#include "mb/pg_wchar.h"
-}
 
 namespace pllua_bg::api {
 
@@ -78,13 +75,15 @@ bool is_settled(session::Session *session, session::CommandId id) {
     return command == nullptr || command->state != session::CommandState::kPending;
 }
 
+// A timeout in seconds at idx as session::wait_any takes it: nil or none is no limit.
+double timeout_at(lua_State *L, int idx) { return luaL_optnumber(L, idx, -1); }
+
 int return_one(lua_State *, int, lua_KContext) { return 1; }
 
 session::CommandId send(lua_State *L, SessionHandle *handle, Outgoing *outgoing) {
     session::CommandId id = 0;
     pg::call_own_subxact(L, [&] {
         session::Session *session = require_session(handle);
-        verify_text(outgoing->sql, outgoing->length);
         id = session::send(session, outgoing->sql, outgoing->nparams, outgoing->params,
                            outgoing->statement);
     });
@@ -94,8 +93,11 @@ session::CommandId send(lua_State *L, SessionHandle *handle, Outgoing *outgoing)
 
 } // namespace
 
-void verify_text(const char *text, size_t length) {
-    (void)pg_verifymbstr(text, static_cast<int>(length), false);
+const char *statement_text(lua_State *L, int idx) {
+    size_t length;
+    const char *text = types::checked_string(L, idx, &length);
+    if (length > MaxAllocSize / 2) lua::raise(L, "54000", "the statement is too long");
+    return text;
 }
 
 void collect(lua_State *L, int idx, Outgoing *outgoing) {
@@ -105,8 +107,7 @@ void collect(lua_State *L, int idx, Outgoing *outgoing) {
         lua::raise(L, "22023", "the statement must be a string, not %s%s",
                    lua_isnoneornil(L, idx) ? "" : "a ",
                    lua_isnone(L, idx) ? "nil" : luaL_typename(L, idx));
-    if (!prepared) outgoing->sql = lua_tolstring(L, idx, &outgoing->length);
-    if (outgoing->length > MaxAllocSize / 2) lua::raise(L, "54000", "the statement is too long");
+    if (!prepared) outgoing->sql = statement_text(L, idx);
     outgoing->nparams = lua_gettop(L) - idx;
     outgoing->params = nullptr;
     outgoing->arena = 0;
@@ -124,8 +125,6 @@ void discard(lua_State *L, Outgoing *outgoing) {
     outgoing->arena = 0;
 }
 
-double timeout_at(lua_State *L, int idx) { return luaL_optnumber(L, idx, -1); }
-
 // exec(handle, sql, ...): the result of the command, or its error raised.
 int bg_exec(lua_State *L) {
     SessionHandle *handle = check_handle(L, 1);
@@ -139,7 +138,6 @@ int bg_exec(lua_State *L) {
     session::Command *command = nullptr;
     pg::call_own_subxact(L, [&] {
         session::Session *session = require_session(handle);
-        verify_text(outgoing.sql, outgoing.length);
         handle->last = session::send(session, outgoing.sql, outgoing.nparams, outgoing.params,
                                      outgoing.statement);
         command = finish_or_cancel(session, handle->last);
@@ -332,10 +330,7 @@ int bg_cancel_command(lua_State *L) {
 int bg_on_commit(lua_State *L) {
     Outgoing outgoing;
     collect(L, 1, &outgoing);
-    pg::call(L, [&] {
-        verify_text(outgoing.sql, outgoing.length);
-        session::on_commit(outgoing.sql, outgoing.nparams, outgoing.params);
-    });
+    pg::call(L, [&] { session::on_commit(outgoing.sql, outgoing.nparams, outgoing.params); });
     discard(L, &outgoing);
     return 0;
 }

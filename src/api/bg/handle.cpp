@@ -3,13 +3,12 @@
 
 #include <cmath>
 
-#include "lua/error.h"
 #include "lua/fields.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
+#include "types/helpers.h"
 
 extern "C" {
-#include "mb/pg_wchar.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 }
@@ -18,20 +17,11 @@ namespace pllua_bg::api {
 
 namespace {
 
-// The text at the top of the stack, nullptr when there is none. Errors: lua 22021.
-const char *whole_text(lua_State *L) {
-    size_t length;
-    const char *text = lua_tolstring(L, -1, &length);
-    if (text != nullptr && strlen(text) != length)
-        lua::raise(L, "22021", "invalid byte sequence for encoding \"%s\": 0x00",
-                   GetDatabaseEncodingName());
-    return text;
-}
-
 // A field of the options at index 1 as text; nullptr when absent. The text belongs to the options.
 const char *text_field(lua_State *L, const char *name) {
-    lua_getfield(L, 1, name);
-    const char *text = whole_text(L);
+    size_t length;
+    const bool absent = lua_getfield(L, 1, name) == LUA_TNIL;
+    const char *text = absent ? nullptr : types::checked_string(L, -1, &length);
     lua_pop(L, 1);
     return text;
 }
@@ -51,8 +41,8 @@ const char **text_list(lua_State *L, const char *name, int *count) {
         lua_newuserdatauv(L, sizeof(char *) * static_cast<size_t>(*count + 1), 0));
     for (int i = 0; i < *count; i++) {
         lua_rawgeti(L, -2, i + 1);
-        luaL_checktype(L, -1, LUA_TSTRING);
-        texts[i] = whole_text(L);
+        size_t length;
+        texts[i] = types::checked_string(L, -1, &length);
         lua_pop(L, 1);
     }
     return texts;
@@ -69,20 +59,10 @@ Size parse_size(const char *text) {
     return static_cast<Size>(bytes);
 }
 
-// Raises 22021 for a text that the database cannot hold.
-void verify(const char *text) {
-    if (text != nullptr) verify_text(text, strlen(text));
-}
-
-void verify_options(const session::LaunchOptions &options) {
-    verify(options.name);
+void check_name(const session::LaunchOptions &options) {
     if (options.name != nullptr && strlen(options.name) >= NAMEDATALEN)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("option name must have less than %d bytes", NAMEDATALEN)));
-    for (int i = 0; i < options.nsettings; i++) {
-        verify(options.setting_names[i]);
-        verify(options.setting_values[i]);
-    }
 }
 
 // launch(options): a handle. The options have been checked in Lua.
@@ -93,10 +73,8 @@ int launch(lua_State *L) {
     options.name = text_field(L, "name");
     options.wait = number_field(L, "wait", -1);
     options.idle_timeout = static_cast<int>(number_field(L, "idle_timeout", 0));
-    lua_getfield(L, 1, "cancel_on_exit");
-    if (lua_toboolean(L, -1)) options.on_exit = session::OnExit::kCancel;
-    lua_getfield(L, 1, "snapshot");
-    options.snapshot = lua_toboolean(L, -1);
+    if (lua::is_true(L, 1, "cancel_on_exit")) options.on_exit = session::OnExit::kCancel;
+    options.snapshot = lua::is_true(L, 1, "snapshot");
     int values;
     options.setting_names = text_list(L, "names", &options.nsettings);
     options.setting_values = text_list(L, "values", &values);
@@ -105,7 +83,7 @@ int launch(lua_State *L) {
     lua_getfield(L, 1, "on_notice");
     lua_setiuservalue(L, -2, kHandleNotice);
     pg::call_own_subxact(L, [&] {
-        verify_options(options);
+        check_name(options);
         if (size != nullptr) options.queue_size = parse_size(size);
         handle->number = session::number(session::launch(options));
     });

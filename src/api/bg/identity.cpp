@@ -4,15 +4,14 @@
 
 #include <limits>
 
-#include "lua/error.h"
 #include "lua/fields.h"
 #include "lua/userdata.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "types/helpers.h"
 
 extern "C" {
-#include "mb/pg_wchar.h"
 #include "utils/timestamp.h"
 }
 
@@ -83,12 +82,10 @@ int note(lua_State *L) {
 // send_last(handle, sql, quiet): the number of the command, after which the worker ends.
 int send_last(lua_State *L) {
     SessionHandle *handle = check_handle(L, 1);
-    size_t length;
-    const char *sql = luaL_checklstring(L, 2, &length);
+    const char *sql = statement_text(L, 2);
     const bool quiet = lua_toboolean(L, 3);
     pg::call_own_subxact(L, [&] {
         session::Session *session = require_session(handle);
-        verify_text(sql, length);
         handle->last = session::send_last(session, sql, quiet);
     });
     lua_pushinteger(L, static_cast<lua_Integer>(handle->last));
@@ -149,13 +146,10 @@ int look(lua_State *L) {
 int report_progress(lua_State *L) {
     const lua_Number done = luaL_checknumber(L, 1);
     const lua_Number total = luaL_optnumber(L, 2, std::numeric_limits<lua_Number>::quiet_NaN());
-    size_t length = 0;
-    const char *message = luaL_optlstring(L, 3, "", &length);
+    size_t length;
+    const char *message = lua_isnoneornil(L, 3) ? "" : types::checked_string(L, 3, &length);
     bool reported = false;
-    pg::call_own_subxact(L, [&] {
-        verify_text(message, length);
-        reported = session::report_progress(done, total, message);
-    });
+    pg::call_own_subxact(L, [&] { reported = session::report_progress(done, total, message); });
     lua_pushboolean(L, reported);
     return 1;
 }

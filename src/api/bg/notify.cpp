@@ -2,7 +2,6 @@
 // there are new ones, and the function that hands them to their handlers.
 #include "api/bg/bg.h"
 
-#include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
 

@@ -6,7 +6,6 @@
 #include "lua/error.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
-#include "types/helpers.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
@@ -31,21 +30,15 @@ Prepared *check_prepared(lua_State *L, int idx) {
     return lua::check_userdata<Prepared>(L, idx, kPreparedType);
 }
 
-// The types of all parameters of the text at index 2: those the table at index 3 declares, the
+// The parameters that the text at index 2 has, of the types that the table at index 3 declares, the
 // others weak. Pushes what holds them. Errors: lua.
-session::Param *declared_params(lua_State *L, int *count) {
-    lua_Integer declared = lua_isnil(L, 3) ? 0 : luaL_len(L, 3);
-    if (declared > PG_UINT16_MAX) lua::raise(L, "54000", "too many parameters");
-    *count = Max(count_placeholders(lua_tostring(L, 2)), static_cast<int>(declared));
+session::Param *declared_params(lua_State *L, const char *sql, int *count) {
+    const Oid *types = check_parameter_types(L, 3, sql, count);
     auto *params = static_cast<session::Param *>(
         lua_newuserdatauv(L, sizeof(session::Param) * static_cast<size_t>(*count) + 1, 0));
     for (int i = 0; i < *count; i++) {
-        Oid type = InvalidOid;
-        if (!lua_isnil(L, 3)) {
-            if (lua_geti(L, 3, i + 1) != LUA_TNIL) type = check_type_argument(L, lua_gettop(L));
-            lua_pop(L, 1);
-        }
-        params[i] = {OidIsValid(type) ? type : TEXTOID, !OidIsValid(type), true, 0};
+        const bool weak = !OidIsValid(types[i]);
+        params[i] = {weak ? TEXTOID : types[i], weak, true, 0};
     }
     return params;
 }
@@ -59,7 +52,7 @@ bool collect_prepared(lua_State *L, int idx, Outgoing *outgoing) {
     if (prepared->session != check_handle(L, 1)->number)
         lua::raise(L, "22023", "the prepared statement belongs to another session");
     lua_getiuservalue(L, idx, kPreparedText);
-    outgoing->sql = lua_tolstring(L, -1, &outgoing->length); // the statement holds it
+    outgoing->sql = lua_tostring(L, -1); // the statement holds it
     outgoing->statement = prepared->number;
     lua_pop(L, 1);
     return true;
@@ -69,15 +62,13 @@ bool collect_prepared(lua_State *L, int idx, Outgoing *outgoing) {
 int bg_prepare(lua_State *L) {
     SessionHandle *handle = check_handle(L, 1);
     lua_settop(L, 3);
-    size_t length;
     if (lua_type(L, 2) != LUA_TSTRING)
         lua::raise(L, "22023", "the statement must be a string, not %s", luaL_typename(L, 2));
     if (!lua_isnil(L, 3) && !lua_istable(L, 3))
         lua::raise(L, "22023", "the types must be a table, not %s", luaL_typename(L, 3));
-    const char *sql = types::checked_string(L, 2, &length);
-    if (length > MaxAllocSize / 2) lua::raise(L, "54000", "the statement is too long");
+    const char *sql = statement_text(L, 2);
     int count;
-    const session::Param *params = declared_params(L, &count);
+    const session::Param *params = declared_params(L, sql, &count);
     auto *prepared = lua::new_userdata<Prepared>(L, kPreparedType, kPreparedValues);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, kPreparedHandle);

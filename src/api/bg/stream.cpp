@@ -247,7 +247,6 @@ int bg_stream(lua_State *L) {
     lua_setiuservalue(L, -2, kStreamHandle);
     pg::call_own_subxact(L, [&] {
         session::Session *session = require_session(handle);
-        verify_text(outgoing.sql, outgoing.length);
         stream->memory =
             AllocSetContextCreate(TopMemoryContext, "pllua_bg rows", ALLOCSET_SMALL_SIZES);
         stream->number = handle->number;

@@ -106,8 +106,6 @@ void push_result_shape(lua_State *L, TupleDesc descriptor, const char *const *ty
 
 void push_row_shape(lua_State *L, int shape_idx) { lua_rawgeti(L, shape_idx, kRowShape); }
 
-void push_columns(lua_State *L, int shape_idx) { lua_rawgeti(L, shape_idx, kColumns); }
-
 void begin_result(lua_State *L, ResultBuilder *builder, int shape_idx, uint64 expected) {
     lua::need_stack(L, 8);
     builder->L = L;
@@ -121,11 +119,6 @@ void begin_result(lua_State *L, ResultBuilder *builder, int shape_idx, uint64 ex
 
 void add_row(ResultBuilder *builder, const Datum *values, const bool *nulls) {
     types::push_row(builder->L, builder->row_shape, values, nulls);
-    finish_row(builder);
-}
-
-void add_tuple(ResultBuilder *builder, HeapTuple tuple) {
-    types::push_row_of_tuple(builder->L, builder->row_shape, tuple);
     finish_row(builder);
 }
 
@@ -143,7 +136,7 @@ void finish_result(ResultBuilder *builder, const char *tag) {
         lua_pushstring(L, tag);
         set_field(L, builder->result, "tag");
     }
-    push_columns(L, builder->result_shape);
+    lua_rawgeti(L, builder->result_shape, kColumns);
     set_field(L, builder->result, "columns");
     if (builder->n == 1) set_value(builder);
 }

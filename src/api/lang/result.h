@@ -34,7 +34,6 @@ struct ResultBuilder {
 void begin_result(lua_State *L, ResultBuilder *builder, int shape_idx, uint64 expected);
 // Add one row. The memory of the row stays the caller's and is not needed afterwards. Errors: lua.
 void add_row(ResultBuilder *builder, const Datum *values, const bool *nulls);
-void add_tuple(ResultBuilder *builder, HeapTuple tuple);
 void add_minimal(ResultBuilder *builder, MinimalTuple tuple);
 // Sets n, tag (may be null), columns, value, and leaves the result alone on the stack, where
 // begin_result was called. Errors: lua.
@@ -45,7 +44,5 @@ void push_command_result(lua_State *L, const char *tag, uint64 n);
 
 // Pushes the shape of the rows of a result shape, for types::push_row. Errors: none.
 void push_row_shape(lua_State *L, int shape_idx);
-// Pushes the table of columns of a result shape. Errors: none.
-void push_columns(lua_State *L, int shape_idx);
 
 } // namespace pllua_bg::api

@@ -81,7 +81,6 @@ int spi_is_atomic(lua_State *L) {
 // Replaces the text at 1 by what the server makes of it.
 int quote(lua_State *L, char *(*make)(const char *)) {
     size_t length;
-    luaL_checkstring(L, 1);
     const char *text = types::checked_string(L, 1, &length);
     const char *quoted = nullptr;
     ParamArena *arena = take_arena(L);

@@ -1,6 +1,7 @@
 // spi.prepare and its arguments.
 #include "api/spi/statement.h"
 #include "lua/error.h"
+#include "lua/fields.h"
 #include "lua/userdata.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -17,23 +18,16 @@ namespace {
 
 constexpr int kMaxParameters = 65535;
 
-bool option_is_true(lua_State *L, int idx, const char *name) {
-    lua_getfield(L, idx, name);
-    const bool result = lua_toboolean(L, -1) != 0;
-    lua_pop(L, 1);
-    return result;
-}
-
 // scroll = false means no_scroll: to leave the choice to the server is to leave the option out.
 int cursor_options(lua_State *L, int idx) {
     int options = 0;
     if (lua_getfield(L, idx, "scroll") != LUA_TNIL)
         options |= lua_toboolean(L, -1) ? CURSOR_OPT_SCROLL : CURSOR_OPT_NO_SCROLL;
     lua_pop(L, 1);
-    if (option_is_true(L, idx, "no_scroll")) options |= CURSOR_OPT_NO_SCROLL;
-    if (option_is_true(L, idx, "fast_start")) options |= CURSOR_OPT_FAST_PLAN;
-    if (option_is_true(L, idx, "custom_plan")) options |= CURSOR_OPT_CUSTOM_PLAN;
-    if (option_is_true(L, idx, "generic_plan")) options |= CURSOR_OPT_GENERIC_PLAN;
+    if (lua::is_true(L, idx, "no_scroll")) options |= CURSOR_OPT_NO_SCROLL;
+    if (lua::is_true(L, idx, "fast_start")) options |= CURSOR_OPT_FAST_PLAN;
+    if (lua::is_true(L, idx, "custom_plan")) options |= CURSOR_OPT_CUSTOM_PLAN;
+    if (lua::is_true(L, idx, "generic_plan")) options |= CURSOR_OPT_GENERIC_PLAN;
     if ((options & CURSOR_OPT_SCROLL) != 0 && (options & CURSOR_OPT_NO_SCROLL) != 0)
         lua::raise(L, "22023", "cannot specify both scroll and no_scroll");
     return options;
@@ -74,8 +68,7 @@ Oid check_type_oid(lua_State *L, lua_Integer number) {
     return type;
 }
 
-} // namespace
-
+// The type that the value at idx names.
 Oid check_type_argument(lua_State *L, int idx) {
     if (lua_isinteger(L, idx)) return check_type_oid(L, lua_tointeger(L, idx));
     const int top = lua_gettop(L);
@@ -100,6 +93,22 @@ Oid check_type_argument(lua_State *L, int idx) {
     return type;
 }
 
+} // namespace
+
+Oid *check_parameter_types(lua_State *L, int idx, const char *sql, int *count) {
+    const bool declared = !lua_isnil(L, idx);
+    *count = Max(count_placeholders(sql), declared ? declared_count(L, idx) : 0);
+    auto *types =
+        static_cast<Oid *>(lua_newuserdatauv(L, sizeof(Oid) * static_cast<size_t>(*count) + 1, 0));
+    for (int i = 0; i < *count; i++) {
+        types[i] = InvalidOid;
+        if (!declared) continue;
+        if (lua_geti(L, idx, i + 1) != LUA_TNIL) types[i] = check_type_argument(L, lua_gettop(L));
+        lua_pop(L, 1);
+    }
+    return types;
+}
+
 void push_type_object(lua_State *L, Oid type) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, "pllua.pgtype");
@@ -111,7 +120,6 @@ void push_type_object(lua_State *L, Oid type) {
 
 int spi_prepare(lua_State *L) {
     size_t length;
-    luaL_checkstring(L, 1);
     StatementRequest request = {};
     request.sql = types::checked_string(L, 1, &length);
     lua_settop(L, 3);
@@ -120,20 +128,8 @@ int spi_prepare(lua_State *L) {
         request.cursor_options = cursor_options(L, 3);
         request.fetch_count = fetch_count(L, 3);
     }
-    request.count = count_placeholders(request.sql);
-    if (!lua_isnil(L, 2)) {
-        luaL_checktype(L, 2, LUA_TTABLE);
-        request.count = Max(request.count, declared_count(L, 2));
-    }
-    auto *types = static_cast<Oid *>(
-        lua_newuserdatauv(L, sizeof(Oid) * static_cast<size_t>(request.count) + 1, 0));
-    for (int i = 0; i < request.count; i++) {
-        types[i] = InvalidOid;
-        if (lua_isnil(L, 2)) continue;
-        if (lua_geti(L, 2, i + 1) != LUA_TNIL) types[i] = check_type_argument(L, lua_gettop(L));
-        lua_pop(L, 1);
-    }
-    request.types = types;
+    if (!lua_isnil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE);
+    request.types = check_parameter_types(L, 2, request.sql, &request.count);
     push_statement(L, request);
     return 1;
 }

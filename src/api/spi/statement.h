@@ -79,8 +79,9 @@ lua_Integer check_limit(lua_State *L, int idx);
 
 // Pushes the type object (pgtype) of a type. Errors: lua.
 void push_type_object(lua_State *L, Oid type);
-// The type that the value at idx names: a type object, a name, or an OID. Errors: lua.
-Oid check_type_argument(lua_State *L, int idx);
+// The types of all parameters of a statement: those that the table at idx (or nil) declares by type
+// objects, names or OIDs, InvalidOid for the others. Pushes what holds them. Errors: lua.
+Oid *check_parameter_types(lua_State *L, int idx, const char *sql, int *count);
 
 // spi.prepare. Errors: lua.
 int spi_prepare(lua_State *L);
