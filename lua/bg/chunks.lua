@@ -1,4 +1,4 @@
--- bg.chunks: divides a table into ranges, of places or of keys, that together are all of it.
+-- bg.chunks: divides a table into ranges, of a key or of places, that together are all of it.
 
 local core = require 'bg.core'
 local argcheck = require 'bg.argcheck'
@@ -62,6 +62,36 @@ from sized left join lateral (
     on bound.lo operator(pg_catalog.>) sized.min
 order by bound.lo]]
 
+-- The keys that begin and end a range of about $1 rows, in order; by column and table. Rows with
+-- the same key are in the same range.
+local EDGES = [[
+with ranked as (
+    select @key as key,
+        (pg_catalog.rank() over (order by @key) operator(pg_catalog.-) 1) operator(pg_catalog./) $1::bigint as part
+    from @table where @key is not null),
+neighbours as (
+    select key, part, pg_catalog.lag(part) over sorted as before, pg_catalog.lead(part) over sorted as after
+    from ranked window sorted as (order by key)),
+edges as (
+    select key, before is null or before operator(pg_catalog.<>) part as first,
+        after is null or after operator(pg_catalog.<>) part as last
+    from neighbours)
+select * from edges where first or last order by key]]
+
+-- The first column of the primary key, else of a unique key without NULLs.
+local UNIQUE_KEY = [[
+select a.attname::pg_catalog.text as column
+from pg_catalog.pg_index i, pg_catalog.pg_attribute a
+where i.indrelid operator(pg_catalog.=) $1::pg_catalog.regclass
+    and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+    and a.attrelid operator(pg_catalog.=) i.indrelid and a.attnum operator(pg_catalog.=) i.indkey[0]
+    and not exists (
+        select from pg_catalog.pg_attribute n
+        where n.attrelid operator(pg_catalog.=) i.indrelid and not n.attnotnull
+            and n.attnum operator(pg_catalog.=) any (
+                (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts operator(pg_catalog.-) 1]))
+order by i.indisprimary desc, i.indnkeyatts, i.indexrelid limit 1]]
+
 -- The row of the relation itself, and the number of blocks of the largest it consists of.
 local function examine(name)
     local root, blocks = {}, 0
@@ -88,14 +118,13 @@ local function by_place(root, blocks, rows)
     return function()
         if i == n then return nil end
         i = i + 1
-        -- The last has also what is added meanwhile.
-        local last = i < n and i * each - 1 or 4294967295
+        -- What is added meanwhile is in no range.
         return {i = i, n = n, lo = string.format('(%d,0)', (i - 1) * each),
-            hi = string.format('(%d,65535)', last)}
+            hi = string.format('(%d,65535)', math.min(i * each, blocks) - 1)}
     end
 end
 
--- The quoted name of the column and how to compute with its type.
+-- The quoted name of a column and its type.
 local function key_of(root, column)
     local found = spi.execute([[
         select pg_catalog.quote_ident(attname) as name, pg_catalog.format_type(atttypid, null) as type
@@ -106,16 +135,36 @@ local function key_of(root, column)
     if not found then
         core.raise('42703', string.format('column "%s" of relation %s does not exist', column, root.name))
     end
-    local kind = KINDS[found.type]
-    if not kind then
-        core.raise('42804', string.format('bg.chunks cannot divide by a key of type %s', found.type),
-            'Keys may be of integer types, dates and timestamps; option rows divides by place.')
-    end
-    return found.name, kind
+    return found.name, found.type
 end
 
-local function by_key(root, column, size)
-    local key, kind = key_of(root, column)
+-- Ranges of a key with about as many rows each.
+local function by_rows(root, column, rows)
+    local words = {key = (key_of(root, column)), table = root.name}
+    local edges = spi.execute((EDGES:gsub('@(%a+)', words)), rows)
+    local n, i, at = 0, 0, 1
+    for e = 1, edges.n do
+        if edges[e].first then n = n + 1 end
+    end
+    return function()
+        if i == n then return nil end
+        i = i + 1
+        local lo = edges[at]
+        if not lo.last then at = at + 1 end
+        local hi = edges[at]
+        at = at + 1
+        return {i = i, n = n, lo = lo.key, hi = hi.key}
+    end
+end
+
+-- Ranges of a key, of the same width.
+local function by_width(root, column, size)
+    local key, key_type = key_of(root, column)
+    local kind = KINDS[key_type]
+    if not kind then
+        core.raise('42804', string.format('bg.chunks cannot make ranges of the same width of type %s', key_type),
+            'Option size is for keys of integer types, dates and timestamps; option rows for all that can be ordered.')
+    end
     local words = {key = key, table = root.name, step = kind.step, count = kind.count, at = kind.at,
         finite = kind.finite:format(key)}
     local wanted = math.max(1, math.ceil(estimate(root) / size))
@@ -132,21 +181,31 @@ local function by_key(root, column, size)
     end
 end
 
+local function unique_key(root)
+    local found = spi.execute(UNIQUE_KEY, root.name)[1]
+    if found then return found.column end
+    core.raise('55000', string.format('%s has no unique key that bg.chunks could divide it by', root.name),
+        "Name a column with option by, or 'ctid' for work that does not write to it.")
+end
+
+local DEFAULT_ROWS = 10000
 local known = {rows = argcheck.positive, by = argcheck.text, size = argcheck.positive}
 
--- An iterator of {lo =, hi =, i =, n =}: `x between lo and hi`, where x is ctid or the column.
+-- An iterator of {lo =, hi =, i =, n =}: `x between lo and hi`, where x is the column, or ctid.
 return function(name, options)
     argcheck.text(name, 'the name of the table')
     local checked = argcheck.options(options, known, 'bg.chunks')
-    if checked.by and checked.rows or checked.size and not checked.by then
-        argcheck.fail('bg.chunks takes the options rows, or by and size')
+    local by, size, rows = checked.by, checked.size, checked.rows
+    if size and (rows or not by or by == 'ctid') then
+        argcheck.fail('option size of bg.chunks goes with a column in option by, and without option rows')
     end
     local root, blocks = examine(name)
-    local kinds = checked.by and 'rmpfv' or 'rmp'
-    if not kinds:find(root.kind, 1, true) or root.foreign and not checked.by then
+    local has_places = root.kind:find('[rmp]') and not root.foreign
+    if not root.kind:find('[rmpfv]') or by == 'ctid' and not has_places then
         core.raise('42809', string.format('bg.chunks cannot divide %s', root.name),
-            'It divides tables and materialized views; with option by also views and foreign tables.')
+            'It divides tables and materialized views; by a column also views and foreign tables.')
     end
-    if checked.by then return by_key(root, checked.by, checked.size or 10000) end
-    return by_place(root, blocks, checked.rows or 10000)
+    if by == 'ctid' then return by_place(root, blocks, rows or DEFAULT_ROWS) end
+    if size then return by_width(root, by, size) end
+    return by_rows(root, by or unique_key(root), rows or DEFAULT_ROWS)
 end

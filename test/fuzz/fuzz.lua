@@ -265,7 +265,7 @@ local MAKERS = {
   function() return random(9) == 1 and bg.autonomous(any(SQL)) end,
   function() return random(9) == 1 and bg.on_commit(any(SQL)) end,
   function() return random(9) == 1 and bg.map({1, 2, 3}, any(SQL), {workers = 2, errors = 'collect'}) end,
-  function() return bg.chunks('fuzz_table', {rows = 5}) end,
+  function() return bg.chunks('fuzz_table', {by = 'ctid', rows = 5}) end,
 }
 
 -- A method of something in the pool, or of something else by mistake.

@@ -30,7 +30,7 @@ my $pid = $launcher->query_safe('SELECT bg.launch()');
 is($launcher->query_safe("SELECT session_exec($pid, 'select pg_is_in_recovery()')"), 'true', 'a session on a standby');
 is($launcher->query_safe(q{DO LANGUAGE pllua_bg $$
 	local n = 0
-	for c in bg.chunks('pg_class', {rows = 100}) do n = n + spi.execute('select count(*) from pg_class where ctid between $1 and $2', c.lo, c.hi)[1][1] end
+	for c in bg.chunks('pg_class', {by = 'ctid', rows = 100}) do n = n + spi.execute('select count(*) from pg_class where ctid between $1 and $2', c.lo, c.hi)[1][1] end
 	assert(n == spi.execute('select count(*) from pg_class')[1][1])
 $$; SELECT 'all'}), 'all', 'bg.chunks divides a table of a standby');
 is($launcher->query_safe("SELECT session_exec($pid, 'select count(*) from item')"), '1000', 'it reads');

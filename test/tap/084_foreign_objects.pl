@@ -134,7 +134,7 @@ out_of("$hostile CREATE EXTENSION pllua_bg; CREATE EXTENSION pllua_bgu; CREATE E
 is(out_of($extensions), 'pllua_bg,pllua_bgu,pllua_pg_background', 'the extensions are installed');
 like(out_of("$hostile CREATE SCHEMA bobs AUTHORIZATION bob; CREATE SCHEMA ours; SELECT 1"), qr/1/, 'schemas');
 out_of("$hostile SELECT grant_pg_background_privileges('app'), revoke_pg_background_privileges('app')");
-for my $key ('rows = 100', map { "by = '$_', size = 100" } qw(s i b d t z))
+for my $key ("by = 'ctid', rows = 100", map { ("by = '$_', size = 100", "by = '$_', rows = 100") } qw(s i b d t z))
 {
 	my $chunks = out_of("$hostile " . 'DO LANGUAGE pllua_bg $$ local n, sum = 0, 0 for c in bg.chunks("public.numbers", {' . $key . '}) do n = c.n end spi.execute("select pg_catalog.set_config($1, $2, false)", "t.n", tostring(n)) $$; SELECT pg_catalog.current_setting($$t.n$$)');
 	cmp_ok($chunks, '>', 3, "bg.chunks with $key");
