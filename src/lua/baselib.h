@@ -16,8 +16,8 @@ void set_load_function(lua_State *L, bool text_only, int environment);
 // between pieces of it: an error that one raises is then on top. Errors: none.
 int load_text(lua_State *L, const char *text, size_t size, const char *name);
 
-// Replaces utf8.len in the utf8 library on top of the stack by one that can be interrupted. Errors:
-// lua (memory).
+// Replaces utf8.len in the utf8 library on top of the stack by one that can be interrupted.
+// Errors: lua (memory).
 void set_utf8_functions(lua_State *L);
 
 // Pushes the library bit32 of Lua 5.2, which pllua has. Errors: lua (memory).

@@ -1,6 +1,6 @@
-// The error object of the language: a full userdata that holds every field of a server error, or of
-// one raised by us. Owns the metatable of error objects and the prebuilt ones of each state
-// (stack.h).
+// The error object of the language: a full userdata that holds every field of a server error,
+// or of one raised by us. Owns the metatable of error objects and the prebuilt
+// ones of each state (stack.h).
 #pragma once
 
 #include <cstdarg>
@@ -12,8 +12,8 @@ namespace pllua_bg::lua {
 // The metatable's key and name (userdata.h).
 inline constexpr char kErrorType[] = "pllua_bg.error";
 
-// All pointers may be null. The names Lua code uses are in kErrorFieldNames (error.cpp), the same
-// as pllua's.
+// All pointers may be null. The names Lua code uses are in kErrorFieldNames
+// (error.cpp), the same as pllua's.
 struct ErrorFields {
     const char *severity; // "ERROR" when null; Lua code sees it in lower case
     const char *sqlstate; // five characters; "XX000" when null
@@ -42,8 +42,8 @@ struct ErrorFields {
 void push_error(lua_State *L, const ErrorFields &fields);
 
 bool is_error(lua_State *L, int idx);
-// The fields of the error object at idx; null when it is none. Valid while the object lives.
-// Errors: none.
+// The fields of the error object at idx; null when it is none.
+// Valid while the object lives. Errors: none.
 const ErrorFields *error_fields(lua_State *L, int idx);
 // One text field by the name Lua code uses ("message", "sqlstate", ...); null when absent or no
 // error object. Errors: none.

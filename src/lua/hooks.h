@@ -1,5 +1,5 @@
-// What this floor calls upward through. Set in src/module.cpp; where there is no server, states
-// stand alone.
+// What this floor calls upward through. Set in src/module.cpp;
+// where there is no server, states stand alone.
 #pragma once
 
 #include "lua/lua_api.h"

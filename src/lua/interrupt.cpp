@@ -27,8 +27,8 @@ void serve_interrupt(lua_State *L) {
 }
 
 void arm(lua_State *L) {
-    // Calls and returns too: a thread that is inside a library function has no next instruction for
-    // a while.
+    // Calls and returns too: a thread that is inside a library function has no next
+    // instruction for a while.
     if (L != nullptr)
         lua_sethook(L, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }

@@ -1,6 +1,6 @@
-// How a pending interrupt of the server reaches running Lua code, without a cost while there is
-// none. Owns the mark which thread runs now. A signal handler that finds an interrupt pending calls
-// arm(running).
+// How a pending interrupt of the server reaches running Lua code,
+// without a cost while there is none. Owns the mark which thread runs now.
+// A signal handler that finds an interrupt pending calls arm(running).
 #pragma once
 
 #include "lua/hooks.h"

@@ -18,9 +18,9 @@ extern const int kEmbeddedModuleCount;
 
 // The module of that name; null when there is none. Errors: none.
 const EmbeddedModule *find_embedded(const char *name);
-// Pushes the compiled chunk of the module and returns 1; returns 0 and pushes nothing when there is
-// no such module. The chunk sees the state's real globals, in a trusted state too. Errors: lua
-// (memory, syntax).
+// Pushes the compiled chunk of the module and returns 1; returns 0 and pushes nothing when
+// there is no such module. The chunk sees the state's real globals, in a trusted state too.
+// Errors: lua (memory, syntax).
 int load_embedded(lua_State *L, const char *name);
 // A searcher for package.searchers: loader and chunk name, or a text that says what was missing.
 // Errors: lua.

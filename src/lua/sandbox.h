@@ -24,8 +24,8 @@ void set_global(lua_State *L, const char *name);
 // the value on top, which is popped. Errors: lua (memory).
 void set_library_member(lua_State *L, const char *library, const char *name);
 
-// Makes the value on top, which is popped, the loaded module `name` in both environments. Errors:
-// lua (memory).
+// Makes the value on top, which is popped, the loaded module `name` in both environments.
+// Errors: lua (memory).
 void set_module(lua_State *L, const char *name);
 // The same for the real globals alone: not visible in the sandbox.
 void set_private_module(lua_State *L, const char *name);

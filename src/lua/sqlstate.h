@@ -9,8 +9,8 @@ namespace pllua_bg::lua {
 const char *sqlstate_of(const char *name);
 // The condition name of a code; null when the code has none.
 const char *condition_of(const char *sqlstate);
-// The condition name of the code's class ("22012" -> "data_exception"); null when the class has
-// none.
+// The condition name of the code's class ("22012" -> "data_exception");
+// null when the class has none.
 const char *category_of(const char *sqlstate);
 
 } // namespace pllua_bg::lua

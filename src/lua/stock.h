@@ -1,5 +1,5 @@
-// Guards over functions of Lua's own libraries. A guard's upvalue 1 is the function it guards. Owns
-// nothing.
+// Guards over functions of Lua's own libraries. A guard's upvalue 1 is the function it guards.
+// Owns nothing.
 #pragma once
 
 #include "lua/lua_api.h"

@@ -19,8 +19,8 @@ inline void push_metatable(lua_State *L, const char *type) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, type);
 }
 
-// The block of the userdata at idx when it is of this type, else null. Needs two stack slots.
-// Errors: none.
+// The block of the userdata at idx when it is of this type, else null.
+// Needs two stack slots. Errors: none.
 void *test_userdata(lua_State *L, int idx, const char *type);
 // The same, raising "bad argument #idx (... expected, got ...)". Errors: lua.
 void *require_userdata(lua_State *L, int idx, const char *type);

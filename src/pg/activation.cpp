@@ -12,8 +12,8 @@ const char *database_closed = nullptr;
 
 namespace {
 
-// Keeps the caller's memory context: SPI_finish returns to the one that was current when SPI was
-// connected.
+// Keeps the caller's memory context: SPI_finish returns to the one that was
+// current when SPI was connected.
 ErrorData *release_spi() {
     MemoryContext memory = CurrentMemoryContext;
     ErrorData *error = attempt([] {
@@ -87,8 +87,8 @@ void ensure_spi() {
     fault("spi-connected");
     if (activation->transition != nullptr && SPI_register_trigger_data(activation->transition) < 0)
         elog(ERROR, "could not register transition tables");
-    // SPI's own context, which it has made the current one, ends before the result of the call is
-    // read.
+    // SPI's own context, which it has made the current one,
+    // ends before the result of the call is read.
     MemoryContextSwitchTo(caller);
 }
 

@@ -49,8 +49,8 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
-// Calls visit(setting) for each of the server's settings. Errors: pg (out of memory), those of
-// visit.
+// Calls visit(setting) for each of the server's settings.
+// Errors: pg (out of memory), those of visit.
 template <typename Visit> void for_each_setting(Visit visit) {
 #if PG_VERSION_NUM >= 160000
     int count = 0;
@@ -96,8 +96,8 @@ inline struct config_generic *find_setting(const char *name) {
 #endif
 }
 
-// The present process's number in the array of PGPROCs, and the PGPROC that has a number. Errors:
-// none.
+// The present process's number in the array of PGPROCs, and the PGPROC that has a number.
+// Errors: none.
 inline int my_proc_number() {
 #if PG_VERSION_NUM >= 170000
     return MyProcNumber;
@@ -288,8 +288,8 @@ inline constexpr uint32 kWaitReceive = WAIT_EVENT_MQ_RECEIVE;
 inline constexpr uint32 kWaitSend = WAIT_EVENT_MQ_SEND;
 #endif
 
-// A wait event of this name, where the server has such; else the one given. Errors: pg (17 on: too
-// many names).
+// A wait event of this name, where the server has such; else the one given.
+// Errors: pg (17 on: too many names).
 inline uint32 named_wait_event(const char *name, uint32 otherwise) {
 #if PG_VERSION_NUM >= 170000
     (void)otherwise;

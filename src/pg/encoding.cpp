@@ -32,8 +32,8 @@ void append_valid(StringInfo out, const char *at, int length) {
     }
 }
 
-// Appends a character for which there is no conversion; returns its length, that of a byte when it
-// is none.
+// Appends a character for which there is no conversion; returns its length,
+// that of a byte when it is none.
 int append_unconverted(StringInfo out, int encoding, const char *at, int length) {
     const int size = Max(pg_encoding_verifymbchar(encoding, at, length), 1);
     if (IS_HIGHBIT_SET(*at))

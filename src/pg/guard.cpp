@@ -15,8 +15,8 @@ namespace {
 
 // Returned when there is no memory to copy an error; never freed.
 ErrorData out_of_memory_error;
-// An error whose memory is released at the next occasion, because its owner had to jump away from
-// it.
+// An error whose memory is released at the next occasion,
+// because its owner had to jump away from it.
 ErrorData *parked_error;
 
 ErrorData *prebuilt_out_of_memory() {

@@ -12,8 +12,8 @@ struct lua_State;
 
 namespace pllua_bg::pg {
 
-// A point to return to. Everything the server may have changed when it jumps back here is put right
-// by rewind().
+// A point to return to. Everything the server may have changed when it jumps back here
+// is put right by rewind().
 struct Landing {
     sigjmp_buf buffer;
     sigjmp_buf *exception_stack;
@@ -77,8 +77,8 @@ template <class F> ErrorData *attempt(F &&fn) {
     return take_error();
 }
 
-// Raises an error again that attempt() returned, and frees it. The server copies it. Errors: pg,
-// always.
+// Raises an error again that attempt() returned, and frees it.
+// The server copies it. Errors: pg, always.
 [[noreturn]] void rethrow(ErrorData *error);
 // Raises an error that no server code has reported yet: the context callbacks around us are asked.
 // Frees it. Errors: pg, always.
@@ -106,9 +106,9 @@ ErrorData *after_call(ErrorData *error, CallState *state);
 // Turns an error into a Lua error. Takes ownership.
 [[noreturn]] void raise_in_lua(lua_State *L, ErrorData *error);
 
-// Converter one: enters the server from Lua. Inside fn no Lua function that can raise; outside it
-// no server function that can ereport. What fn computes leaves through its captured references.
-// Errors: lua.
+// Converter one: enters the server from Lua.
+// Inside fn no Lua function that can raise; outside it no server function that can ereport.
+// What fn computes leaves through its captured references. Errors: lua.
 template <Undo kUndo = Undo::kLevels, class F> void call(lua_State *L, F &&fn) {
     CallState state;
     ErrorData *error = before_call(kUndo, &state);

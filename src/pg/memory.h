@@ -17,8 +17,8 @@ LuaMemory *make_lua_memory(MemoryContext context);
 // raises: nullptr when there is no memory. Shrinking never fails.
 void *lua_allocate(void *memory, void *block, size_t old_size, size_t new_size);
 
-// Bytes that lua_allocate() takes for a block of this size: the server rounds chunks up to powers
-// of two.
+// Bytes that lua_allocate() takes for a block of this size:
+// the server rounds chunks up to powers of two.
 size_t lua_memory_cost(size_t size);
 
 } // namespace pllua_bg::pg

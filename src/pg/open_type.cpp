@@ -100,8 +100,8 @@ bool look_inside(Oid type, Look *look) {
     return result || inside;
 }
 
-// True where rows in the part have no place in row_part() of the whole: in ranges, and in arrays of
-// arrays.
+// True where rows in the part have no place in row_part() of the whole:
+// in ranges, and in arrays of arrays.
 bool hides_rows(Oid type, Oid part) {
     if (get_typtype(type) == TYPTYPE_RANGE) return true;
     return OidIsValid(get_element_type(type)) && OidIsValid(get_element_type(getBaseType(part)));

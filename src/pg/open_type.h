@@ -16,9 +16,9 @@ struct OpenType {
 // Looks through the type and all that it is made of. Errors: pg (catalog access, stack depth).
 OpenType open_type(Oid type);
 
-// What the values of a type consist of: the elements of an array, the base type of a domain, the
-// bounds of a range, the ranges of a multirange. InvalidOid for other types. Errors: pg (catalog
-// access).
+// What the values of a type consist of: the elements of an array, the base type of a domain,
+// the bounds of a range, the ranges of a multirange. InvalidOid for other types.
+// Errors: pg (catalog access).
 Oid part_type(Oid type);
 
 // True for a type whose values make sense in the process only that made them. Errors: none.

@@ -14,8 +14,8 @@ void watch_code(void (*function)());
 // A cancel or a termination waits for running Lua code. Async-signal-safe. Errors: none.
 void expect_service();
 
-// Lua was left in the middle of an instruction: nothing of it may be touched any more. Errors:
-// none.
+// Lua was left in the middle of an instruction: nothing of it may be touched any more.
+// Errors: none.
 bool is_lua_abandoned();
 
 } // namespace pllua_bg::pg

@@ -40,8 +40,8 @@ struct ParamTypes {
     bool again; // a parameter is undecided or was given text only for want of a better type
 };
 
-// Prepares the state for a first pass; allocates in CurrentMemoryContext, keeps `params`. Errors:
-// pg (memory).
+// Prepares the state for a first pass; allocates in CurrentMemoryContext,
+// keeps `params`. Errors: pg (memory).
 void init_param_types(ParamTypes *types, int count, const ParamValue *params);
 // A ParserSetupHook; `types` is the ParamTypes *. Errors of the hooks: pg 42P02, 42P08.
 void setup_param_hooks(struct ParseState *parse, void *types);
@@ -63,12 +63,12 @@ struct Refusal {
 // the value. False with a refusal when the value does not fit (42804, 22003), without a trace in
 // the transaction. Errors: pg (42501, 22P02, 22021, and what a cast raises).
 bool try_convert_param(const ParamValue *param, Oid type, TypedValue *value, Refusal *refusal);
-// The same for the executor, as the type that bound->ptype says; sets all else. Errors: pg: a
-// refusal, too.
+// The same for the executor, as the type that bound->ptype says; sets all else.
+// Errors: pg: a refusal, too.
 void bind_param(const ParamValue *param, ParamExternData *bound);
 
-// The values for the executor, converted to the resolved types. Errors: pg. nullptr when there are
-// none.
+// The values for the executor, converted to the resolved types. Errors: pg.
+// nullptr when there are none.
 ParamListInfo bind_params(const ParamTypes *types, const ParamValue *params);
 
 } // namespace pllua_bg::pg

@@ -1,6 +1,6 @@
 // The one door to the server's headers: C linkage, C++20 and warnings settled here.
-// Owns nothing. Whoever includes this may not include a Lua header, except on floors that may see
-// both.
+// Owns nothing. Whoever includes this may not include a Lua header,
+// except on floors that may see both.
 #pragma once
 
 #ifndef POSTGRES_H

@@ -23,8 +23,8 @@ bool check_role_limit(int *value, void **, GucSource source) {
     return true;
 }
 
-// Loading that has failed once, for want of memory, is done again; the server defines nothing
-// twice.
+// Loading that has failed once, for want of memory, is done again;
+// the server defines nothing twice.
 bool is_defined(const char *name) {
     const struct config_generic *setting = find_setting(name);
     return setting != nullptr && !(setting->flags & GUC_CUSTOM_PLACEHOLDER);

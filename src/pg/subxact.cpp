@@ -1,5 +1,5 @@
-// Levels of pcall, their lazy subtransactions and the pending error. See subxact.h for the
-// contracts.
+// Levels of pcall, their lazy subtransactions and the pending error.
+// See subxact.h for the contracts.
 #include "pg/subxact.h"
 
 #include "pg/activation.h"
@@ -136,8 +136,8 @@ ErrorData *rollback_levels(int index) {
 }
 
 void open_levels() {
-    // Connected outside the subtransactions: the end of one would close a connection made inside
-    // it.
+    // Connected outside the subtransactions: the end of one would close a
+    // connection made inside it.
     ensure_spi();
     for (int i = current_activation->level_base; i < count; i++)
         if (!levels[i].open) begin(&levels[i]);

@@ -1,6 +1,6 @@
-// Levels of pcall and the subtransactions they own, opened lazily at the first use of the database
-// inside. Owns the stack of levels of this backend, and the mark "server error raised and not
-// rolled back".
+// Levels of pcall and the subtransactions they own,
+// opened lazily at the first use of the database inside. Owns the stack of levels of this backend,
+// and the mark "server error raised and not rolled back".
 #pragma once
 
 #include "pg/server.h"
@@ -32,8 +32,8 @@ ErrorData *rollback_levels(int index);
 // Begins the subtransactions of all levels of this activation that have none. Errors: pg.
 void open_levels();
 
-// A subtransaction for one call only, inside a level that has none yet. Errors: pg; there is none
-// then.
+// A subtransaction for one call only, inside a level that has none yet.
+// Errors: pg; there is none then.
 void begin_subtransaction(Subtransaction *subtransaction);
 // Ends it; the error of a failed end is returned: what should have been committed was rolled back.
 // Errors: none.
@@ -41,13 +41,13 @@ ErrorData *end_subtransaction(Subtransaction *subtransaction, bool commit);
 
 // True for an error that Lua code may never catch: cancel and shutdown.
 bool is_final(const ErrorData *error);
-// The pending error: raised by the server, seen by Lua, not yet rolled back. nullptr when there is
-// none.
+// The pending error: raised by the server, seen by Lua, not yet rolled back.
+// nullptr when there is none.
 const ErrorData *pending_error();
 // True when the pending error may never be caught (cancel, shutdown).
 bool pending_is_final();
-// Remembers a copy of error as pending until the innermost level that is open now has been rolled
-// back.
+// Remembers a copy of error as pending until the innermost level that is open
+// now has been rolled back.
 void note_pending(const ErrorData *error);
 // The same, and only a level that owns a subtransaction counts: SPI may be left connected by half.
 void note_uncertain(const ErrorData *error);
@@ -65,8 +65,8 @@ void clear_pending();
 // A copy to raise again, owned by the caller. Errors: none.
 ErrorData *copy_pending();
 
-// Registers the callbacks that forget all levels when the transaction ends. Called once from
-// _PG_init.
+// Registers the callbacks that forget all levels when the transaction ends.
+// Called once from _PG_init.
 void initialize_subxact();
 
 } // namespace pllua_bg::pg

@@ -1,6 +1,6 @@
 // Waiting: first by polling for a few microseconds, then on the process latch.
-// Owns nothing. A wake-up across cores costs some 40 us, so an answer that comes at once is worth
-// polling for.
+// Owns nothing. A wake-up across cores costs some 40 us, so an answer that comes at
+// once is worth polling for.
 #pragma once
 
 #include "pg/server.h"

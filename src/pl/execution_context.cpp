@@ -67,9 +67,9 @@ void drop_trace(ExecutionContext *execution) {
     execution->trace = nullptr;
 }
 
-// The message handler of every execution: notes where an uncaught error was raised. An error of the
-// server knows already. What a left call has still to close may fail without an execution of its
-// own.
+// The message handler of every execution: notes where an uncaught error was raised.
+// An error of the server knows already. What a left call has still to close may fail
+// without an execution of its own.
 int note_trace(lua_State *L) {
     const lua::ErrorFields *fields = lua::error_fields(L, 1);
     ExecutionContext *execution = current_execution();

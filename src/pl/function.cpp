@@ -177,8 +177,8 @@ int compile_draft(lua_State *L) {
     return 0;
 }
 
-// Makes the function in a context below the current one, compiles it and runs the code that follows
-// the function.
+// Makes the function in a context below the current one, compiles it and runs the code
+// that follows the function.
 Function *compile(Interpreter *interpreter, HeapTuple row, bool check_only) {
     MemoryContext memory =
         AllocSetContextCreate(CurrentMemoryContext, "pllua_bg function", ALLOCSET_SMALL_SIZES);
@@ -240,8 +240,8 @@ Function *find_function(Interpreter *interpreter, Oid oid) {
             detach(function);
         }
         function = compile(interpreter, row, false);
-        // The code that was just run may have called the function, and so compiled it; or replaced
-        // it.
+        // The code that was just run may have called the function,
+        // and so compiled it; or replaced it.
         if (lookup(interpreter, oid) == nullptr) {
             insert(function);
             return function;

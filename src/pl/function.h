@@ -1,6 +1,6 @@
 // The functions of SQL as compiled by an interpreter, kept while their pg_proc row stays the same.
-// Owns the compiled functions, each in a memory context of its own; a running one keeps its
-// version.
+// Owns the compiled functions, each in a memory context of its own;
+// a running one keeps its version.
 #pragma once
 
 #include "pg/server.h"
@@ -34,8 +34,8 @@ struct Function {
     Function *after;
 };
 
-// Grows whenever a row of pg_proc may have changed: a function found before that has to be found
-// again.
+// Grows whenever a row of pg_proc may have changed: a function found before
+// that has to be found again.
 extern uint64 function_generation;
 
 // The compiled form of a function; compiles it when it is new or has changed. Errors: pg (those of

@@ -240,8 +240,8 @@ void give_thread(Interpreter *interpreter, lua_State *thread) {
 void retire_thread(Interpreter *interpreter, lua_State *thread) {
     abandon_thread(interpreter, thread);
     forget_abandoned(interpreter);
-    // The collection that Lua itself tries when memory is short does not shrink stacks; this one
-    // does.
+    // The collection that Lua itself tries when memory is short does not
+    // shrink stacks; this one does.
     lua_gc(interpreter->main, LUA_GCCOLLECT);
 }
 

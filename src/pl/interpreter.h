@@ -35,17 +35,17 @@ struct Interpreter {
 // All interpreters of this backend.
 extern pg::LinkedList<Interpreter> interpreters;
 
-// The interpreter in which code of the current user runs; made when there is none, and its start-up
-// code run when it has not and the caller wants that. Errors: pg (53200, and those of the start-up
-// code).
+// The interpreter in which code of the current user runs; made when there is none,
+// and its start-up code run when it has not and the caller wants that.
+// Errors: pg (53200, and those of the start-up code).
 Interpreter *find_interpreter(bool trusted, bool start_up = true);
 
 // The limit of its memory from now on: pllua_bg.memory_limit, and where next to nothing is left of
 // that, a little more, so that code can let go of what an earlier call has kept. Errors: none.
 void renew_limit(Interpreter *interpreter);
 
-// A thread with an empty stack that nobody uses; nullptr when there is no memory for one. Errors:
-// none.
+// A thread with an empty stack that nobody uses; nullptr when there is no memory for one.
+// Errors: none.
 lua_State *take_thread(Interpreter *interpreter);
 // Gives back a thread that has ended, or that api::close_thread has made new. Errors: none.
 void give_thread(Interpreter *interpreter, lua_State *thread);

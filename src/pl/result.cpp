@@ -1,5 +1,5 @@
-// From the values of a Lua function to the result of an SQL function. See result.h for the
-// contracts.
+// From the values of a Lua function to the result of an SQL function.
+// See result.h for the contracts.
 #include "pl/result.h"
 
 extern "C" {

@@ -28,8 +28,8 @@ struct Result {
     MemoryContext memory;
 };
 
-// Finds out what a call has to return. Allocates in `memory`, where the result stays. Errors: pg
-// (0A000).
+// Finds out what a call has to return. Allocates in `memory`, where the result stays.
+// Errors: pg (0A000).
 void resolve_result(FunctionCallInfo fcinfo, Result *result, MemoryContext memory);
 
 // Converts the `count` values from index `first` on. The datum is in CurrentMemoryContext. No value

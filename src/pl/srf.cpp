@@ -190,9 +190,9 @@ void fail_portal(const Srf *srf, ResourceOwner owner) {
     if (portal->status == PORTAL_READY && portal->queryDesc == nullptr) MarkPortalFailed(portal);
 }
 
-// The caller needs no more rows: what the function has left to close is closed, without the
-// database: nothing tells that the current user, the settings and the snapshot are those of the
-// calls.
+// The caller needs no more rows: what the function has left to close is closed,
+// without the database: nothing tells that the current user,
+// the settings and the snapshot are those of the calls.
 void on_shutdown(Datum argument) {
     auto *srf = reinterpret_cast<Srf *>(DatumGetPointer(argument));
     // Where an error could not be raised the memory of the srf is about to go.
@@ -230,8 +230,8 @@ Datum end_of_rows(FunctionCallInfo fcinfo, Srf *srf, ReturnSetInfo *info) {
     return srf->has_row ? srf->value : 0;
 }
 
-// Rows go on as whom they were begun: the Lua code has the state of that user, and acts as the
-// current one.
+// Rows go on as whom they were begun: the Lua code has the state of that user,
+// and acts as the current one.
 void check_same_actor(const Srf *srf) {
     if (pg::is_current(srf->actor)) return;
     ereport(ERROR,

@@ -1,5 +1,5 @@
-// What the CONTEXT of an error says about running Lua code. See execution_context.h for the
-// contracts.
+// What the CONTEXT of an error says about running Lua code.
+// See execution_context.h for the contracts.
 #include "pl/execution_context.h"
 
 extern "C" {
@@ -78,8 +78,8 @@ size_t describe_stack(lua_State *L, char *buffer, size_t size) {
         }
         write_frame(&writer, L, &frame);
     }
-    // Lua code may name chunks and fields as it likes, and a name may have been cut within a
-    // character.
+    // Lua code may name chunks and fields as it likes,
+    // and a name may have been cut within a character.
     const auto used = static_cast<int>(writer.used);
     const auto length = static_cast<size_t>(pg_mbcliplen(buffer, used, used));
     pg::blot_invalid(buffer, length);

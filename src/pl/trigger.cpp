@@ -17,8 +17,8 @@ namespace pllua_bg::pl {
 
 namespace {
 
-// Registry key of the table from tuple descriptor identifiers to row shapes, and how many it may
-// hold.
+// Registry key of the table from tuple descriptor identifiers to row shapes,
+// and how many it may hold.
 char shapes_key;
 constexpr int kMaxShapes = 256;
 
@@ -61,8 +61,8 @@ void push_relation_shape(lua_State *L, const TriggerCall *call) {
     lua_remove(L, -2);
 }
 
-// Generated columns of a new row are not computed yet before the operation: no value, rather than a
-// stale one.
+// Generated columns of a new row are not computed yet before the operation:
+// no value, rather than a stale one.
 void push_new_row(lua_State *L, int shape, const TriggerCall *call, HeapTuple tuple) {
     TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
     const bool hide = TRIGGER_FIRED_BEFORE(call->data->tg_event) && descriptor->constr != nullptr &&
@@ -113,8 +113,8 @@ bool is_unchanged(lua_State *L, const types::Type *type, Datum value, bool isnul
     return same;
 }
 
-// The tuple with the columns that Lua code has changed in its row: the others stay as they are
-// stored.
+// The tuple with the columns that Lua code has changed in its row:
+// the others stay as they are stored.
 HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple) {
     TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
     const auto natts = static_cast<size_t>(descriptor->natts);

@@ -33,10 +33,10 @@ struct LaunchOptions {
 
 struct Session; // opaque; valid until forget() or close(), or until the backend ends
 
-// Starts a session as the current effective user and returns at once, without waiting for the
-// worker to start. Errors: pg 42501 (no USAGE on schema bg; security-restricted operation),
-// 25000-class in parallel mode, 53000 (no slot within `wait`), 53400 (pllua_bg.max_sessions), 22023
-// (bad option).
+// Starts a session as the current effective user and returns at once,
+// without waiting for the worker to start. Errors: pg 42501 (no USAGE on schema bg;
+// security-restricted operation), 25000-class in parallel mode, 53000 (no slot within `wait`),
+// 53400 (pllua_bg.max_sessions), 22023 (bad option).
 Session *launch(const LaunchOptions &options);
 // The same for who wants nothing but the pid: waits for it. Fails without leaving a session.
 // Errors: pg; as launch() and pid().
@@ -68,8 +68,8 @@ using Param = pg::ParamValue;
 CommandId send(Session *session, const char *sql, int nparams, const Param *params,
                uint32 statement = 0);
 
-// As send(), for a command that cleans up after others: cancel() leaves it alone, and it may be
-// sent anywhere.
+// As send(), for a command that cleans up after others: cancel() leaves it alone,
+// and it may be sent anywhere.
 CommandId send_cleanup(Session *session, const char *sql);
 
 // As send(), for rows that are read while they come (open_reader on a pending statement,
@@ -97,8 +97,8 @@ struct Column {
     Oid type; // type of the statement's column
     int32 typmod;
     Oid collation;
-    // Sent by its text form: the type is a record or not yet visible outside the worker's
-    // transaction.
+    // Sent by its text form: the type is a record or not yet visible outside
+    // the worker's transaction.
     bool as_text;
     // Of those, one whose type the worker's transaction has changed: its text may not be what the
     // launcher's definition of the type reads.
@@ -217,8 +217,8 @@ void set_listener(Session *session);
 uint64 notifications_arrived();
 void free_notification(Notification *notification);
 
-// Reads the rows of a statement, from the first. The tuple is valid until the next call. Errors: pg
-// (file access).
+// Reads the rows of a statement, from the first. The tuple is valid until the next call.
+// Errors: pg (file access).
 TupleReader *open_reader(StatementResult *statement, MemoryContext context);
 // nullptr at the end, or while no more has come of a pending command.
 MinimalTuple next_tuple(TupleReader *reader);

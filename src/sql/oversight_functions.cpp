@@ -56,8 +56,8 @@ void put_text(Row *row, const char *text) {
     put(row, CStringGetTextDatum(own ? pg::valid_text(text) : pg::text_from(text, row->encoding)));
 }
 
-// Databases share the names of databases and roles, which are in the encodings of those who gave
-// them.
+// Databases share the names of databases and roles,
+// which are in the encodings of those who gave them.
 void put_database(Row *row, Oid database) {
     const char *name = get_database_name(database);
     const bool isnull = name == nullptr;
@@ -143,8 +143,8 @@ bool is_session_worker(int pid) {
     return type != nullptr && strcmp(type, session::kWorkerType) == 0;
 }
 
-// True when the server can decide who may signal it: only superusers may signal what has no role
-// yet.
+// True when the server can decide who may signal it:
+// only superusers may signal what has no role yet.
 bool can_be_signalled(int pid) {
     const PGPROC *proc = BackendPidGetProc(pid);
     return proc != nullptr && (OidIsValid(proc->roleId) || superuser());

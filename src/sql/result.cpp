@@ -42,8 +42,8 @@ bool same_type(const session::Column *column, Oid wanted) {
                                                          : IsBinaryCoercible(column->type, wanted);
 }
 
-// Input functions for the columns that came as text and are wanted as what they are; InvalidOid
-// elsewhere.
+// Input functions for the columns that came as text and are wanted as what they
+// are; InvalidOid elsewhere.
 FmgrInfo *match_columns(const session::StatementResult *statement, TupleDesc wanted,
                         Oid **elements) {
     if (wanted->natts != statement->ncolumns)
@@ -158,8 +158,8 @@ void put_tag(const session::StatementResult *statement, const Target *target) {
 
 // Raises the error of a failed command again, after forgetting the command.
 [[noreturn]] void raise_error(session::Session *session, session::Command *command) {
-    // The position counts in the command's text, not in that of the statement that asks for the
-    // result.
+    // The position counts in the command's text, not in that of the statement
+    // that asks for the result.
     if (command->error->cursorpos > 0 && command->error->internalquery == nullptr) {
         command->error->internalpos = command->error->cursorpos;
         command->error->internalquery = command->sql;

@@ -45,8 +45,8 @@ bool is_deformed(lua_State *L, int idx) {
 void push_element(lua_State *L, int idx, ArrayObject *object, int64 position) {
     const Type *element = element_of(L, object->type);
     if (element->by_value && !object->array.has_nulls && !is_deformed(L, idx)) {
-        // Elements of equal length lie side by side; by-value types are as long as they are
-        // aligned.
+        // Elements of equal length lie side by side; by-value types are as
+        // long as they are aligned.
         const char *address = ARR_DATA_PTR(bytes_of(object)) + position * element->length;
         element->to_lua(L, element, fetch_att(address, true, element->length));
         return;
@@ -111,8 +111,8 @@ void move_elements(lua_State *L, int array_idx, int count, int64 shift) {
     lua_replace(L, -2);
 }
 
-// Makes room in the one dimension for a subscript outside the bounds. The elements' table is on
-// top.
+// Makes room in the one dimension for a subscript outside the bounds.
+// The elements' table is on top.
 void extend(lua_State *L, int array_idx, ArrayState *array, int subscript) {
     if (array->dimensions == 0) {
         array->dimensions = 1;

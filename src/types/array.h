@@ -23,12 +23,12 @@ struct ArrayObject : DatumObject {
 void push_elements(lua_State *L, int idx, ArrayObject *object);
 // The number of elements. Errors: none.
 int64 element_count(const ArrayState *array);
-// Pushes tables of the elements below the given first `depth` subscripts, as a() does. Errors: lua.
-// array_map.cpp
+// Pushes tables of the elements below the given first `depth` subscripts, as a() does.
+// Errors: lua. array_map.cpp
 int map_array(lua_State *L, int array_idx, int options_idx, int depth, const int *subscripts);
 
-// The array of a table, of nested ones for more dimensions, or of any other value. Errors: lua.
-// array_build.cpp
+// The array of a table, of nested ones for more dimensions, or of any other value.
+// Errors: lua. array_build.cpp
 Datum array_from_lua(lua_State *L, int idx, const Type *type);
 // The array of a constructor's arguments: elements; or a table and the lengths of its dimensions;
 // or one table or array. True. Errors: lua. array_build.cpp

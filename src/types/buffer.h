@@ -16,8 +16,8 @@ struct TextBuffer {
     size_t capacity;
 };
 
-// Pushes the userdata; the slot must stay where it is while the buffer is used. Errors: lua
-// (memory).
+// Pushes the userdata; the slot must stay where it is while the buffer is used.
+// Errors: lua (memory).
 inline void buffer_init(TextBuffer *buffer, lua_State *L) {
     buffer->L = L;
     buffer->capacity = 256;

@@ -18,8 +18,8 @@ HeapTupleData tuple_of_header(HeapTupleHeader header) {
     return tuple;
 }
 
-// The composite datum of a tuple; blesses an anonymous descriptor. Call inside pg::call. Errors:
-// pg.
+// The composite datum of a tuple; blesses an anonymous descriptor.
+// Call inside pg::call. Errors: pg.
 Datum datum_of(HeapTuple tuple, TupleDesc descriptor) {
     if (descriptor->tdtypeid == RECORDOID && descriptor->tdtypmod < 0)
         descriptor = BlessTupleDesc(descriptor);

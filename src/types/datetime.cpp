@@ -185,8 +185,8 @@ int as_table(lua_State *L) {
     return 1;
 }
 
-// Pushes the fields that are asked for most without a detour through numerics; false for all
-// others.
+// Pushes the fields that are asked for most without a detour through
+// numerics; false for all others.
 bool push_part(lua_State *L, const DatumObject *object, const char *name) {
     static constexpr const char *kNames[] = {"year", "month", "day", "hour", "min", "sec"};
     const Oid type = object->type->oid;

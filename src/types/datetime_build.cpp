@@ -44,8 +44,8 @@ bool read_whole(lua_State *L, int idx, const char *name, int64 *value) {
     return true;
 }
 
-// A count of units in a field, with fraction, in microseconds. Sets *infinity to the sign of an
-// infinite one.
+// A count of units in a field, with fraction, in microseconds.
+// Sets *infinity to the sign of an infinite one.
 bool read_scaled(lua_State *L, int idx, const char *name, int64 factor, int64 *usec,
                  int *infinity) {
     if (!push_option(L, idx, name)) return false;

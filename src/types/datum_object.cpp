@@ -126,8 +126,8 @@ void push_object_metatable(lua_State *L, const Type *type) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
 }
 
-// A plain copy of a value with no short header, no compression, no expanded form; null when it is
-// plain already.
+// A plain copy of a value with no short header, no compression, no expanded form;
+// null when it is plain already.
 void *flatten(lua_State *L, Datum value) {
     struct varlena *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
     if (!VARATT_IS_EXTENDED(raw)) return nullptr;

@@ -14,8 +14,8 @@ struct DatumObject;
 struct Family {
     // Pushes the Lua value of a datum that is not null. Errors: lua.
     void (*to_lua)(lua_State *L, const Type *type, Datum value);
-    // Makes the datum of a Lua value that is not nil, in CurrentMemoryContext. idx is absolute.
-    // Errors: lua.
+    // Makes the datum of a Lua value that is not nil, in CurrentMemoryContext.
+    // idx is absolute. Errors: lua.
     Datum (*from_lua)(lua_State *L, int idx, const Type *type);
     // What a nil is checked by. Null: nil is NULL, without a question. Errors: lua.
     void (*check_null)(lua_State *L, const Type *type) = nullptr;

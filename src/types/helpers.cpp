@@ -83,8 +83,8 @@ Datum call_input(const Type *type, const char *text) {
     const Scratch scratch = enter_scratch();
     FmgrInfo fresh;
     if (type->oid >= FirstNormalObjectId) {
-        // The function would keep the constraints of domains in the type, checked for who was the
-        // user then.
+        // The function would keep the constraints of domains in the type,
+        // checked for who was the user then.
         fmgr_info(input->fn_oid, &fresh);
         input = &fresh;
     }

@@ -26,8 +26,8 @@ void check_encoding(lua_State *L, const char *text, size_t length);
 // Pushes the SQL name of a type, for messages. Errors: lua.
 const char *push_type_name(lua_State *L, Oid oid);
 
-// The datum that the type's input function makes of the string at idx. Errors: lua (what the
-// function raises).
+// The datum that the type's input function makes of the string at idx.
+// Errors: lua (what the function raises).
 Datum input_from_lua(lua_State *L, int idx, const Type *type);
 // Pushes what the type's output function makes of a datum that is not null. Errors: lua.
 void push_output(lua_State *L, const Type *type, Datum value);

@@ -13,8 +13,8 @@ struct Hooks {
     // Cursor objects, the values of type refcursor. Replaces the name on top of the stack by the
     // object. Errors: lua.
     void (*make_cursor)(lua_State *L);
-    // Pushes the name of the cursor object at idx; false, and nothing pushed, when it is none.
-    // Errors: lua.
+    // Pushes the name of the cursor object at idx; false, and nothing pushed,
+    // when it is none. Errors: lua.
     bool (*push_cursor_name)(lua_State *L, int idx);
 };
 extern Hooks hooks;

@@ -26,8 +26,8 @@ struct NumericOperand {
 
 // The operand at idx. Errors: lua (42804).
 NumericOperand numeric_operand(lua_State *L, int idx);
-// Its datum, new in CurrentMemoryContext unless *borrowed. Call inside pg::call. Errors: pg
-// (22P02).
+// Its datum, new in CurrentMemoryContext unless *borrowed.
+// Call inside pg::call. Errors: pg (22P02).
 Datum numeric_datum(const NumericOperand &operand, bool *borrowed);
 
 // Pushes the module pllua.numeric, which is also the __index of numeric objects.

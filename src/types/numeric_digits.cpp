@@ -9,8 +9,8 @@ namespace pllua_bg::types {
 
 namespace {
 
-// Bits of the first 16-bit word; digits are base 10000, most significant first, the first of weight
-// 10000^weight.
+// Bits of the first 16-bit word; digits are base 10000, most significant first,
+// the first of weight 10000^weight.
 constexpr uint16 kSpecialMask = 0xC000;
 constexpr uint16 kNaN = 0xC000;
 constexpr uint16 kPositiveInfinity = 0xD000;

@@ -154,8 +154,8 @@ int equal(lua_State *L) {
     return 1;
 }
 
-// What names meant when they were last looked up. Strings are malloc'ed: they outlive every
-// context.
+// What names meant when they were last looked up. Strings are malloc'ed:
+// they outlive every context.
 struct NameEpoch {
     lua_Integer number;
     uint64 generation;

@@ -186,8 +186,8 @@ const Type *lookup(Oid oid, int32 typmod) {
     }
     Type *type = build(oid, typmod, row);
     ReleaseSysCache(row);
-    // Building may have looked up other types and moved nothing: entries of a dynahash stay where
-    // they are.
+    // Building may have looked up other types and moved nothing:
+    // entries of a dynahash stay where they are.
     entry->type = type;
     return type;
 }

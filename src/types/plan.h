@@ -53,8 +53,8 @@ uint64 catalog_generation();
 // The context in which plans and what they cache live. Call inside pg::call.
 MemoryContext plan_context();
 
-// The first rule that is for a type tells its family. Keeps the table. Called once from
-// initialize().
+// The first rule that is for a type tells its family. Keeps the table.
+// Called once from initialize().
 void use_families(const FamilyRule *rules, size_t count);
 
 } // namespace pllua_bg::types

@@ -96,8 +96,8 @@ void write_row(Writer *writer, int idx) {
     }
 }
 
-// Arrays are made of what the length and the indexes give, JSON of what pairs() gives, rows of the
-// fields.
+// Arrays are made of what the length and the indexes give, JSON of what pairs()
+// gives, rows of the fields.
 void write_table(Writer *writer, int idx) {
     if (is_row(writer->L, idx)) return write_row(writer, idx);
     put(writer, Tag::kTable);

@@ -1,5 +1,5 @@
-// Values of type refcursor: the names of cursors, and to Lua code the cursors themselves. Owns
-// nothing.
+// Values of type refcursor: the names of cursors, and to Lua code the cursors themselves.
+// Owns nothing.
 #include "types/helpers.h"
 #include "types/hooks.h"
 

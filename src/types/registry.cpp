@@ -1,5 +1,5 @@
-// Which types are of which family: the one table of this floor. family.h says what a family is.
-// Owns nothing.
+// Which types are of which family: the one table of this floor.
+// family.h says what a family is. Owns nothing.
 #include "types/family.h"
 #include "types/plan.h"
 

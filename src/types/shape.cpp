@@ -1,5 +1,5 @@
-// Makes row shapes and rows. Owns the cache of shapes of named row types, in the registry of each
-// state.
+// Makes row shapes and rows. Owns the cache of shapes of named row types,
+// in the registry of each state.
 #include "types/shape.h"
 
 #include "lua/fields.h"
@@ -163,8 +163,8 @@ void push_shape(lua_State *L, TupleDesc descriptor) {
 void push_shape_of_type(lua_State *L, Oid type, int32 typmod) {
     Shape *shape = push_cached(L, type, typmod);
     if (shape != nullptr) {
-        // Descriptors in the record cache never change; those of named types change with their
-        // identifier.
+        // Descriptors in the record cache never change;
+        // those of named types change with their identifier.
         if (type == RECORDOID) return;
         const TypeCacheEntry *entry = find(L, type, -1)->cache;
         if (entry != nullptr && entry->tupDesc != nullptr &&
@@ -187,8 +187,8 @@ void push_shape_of_type(lua_State *L, Oid type, int32 typmod) {
 
 namespace {
 
-// Servers that know the age of composite values mark them so; tuples in tables never have both
-// bits.
+// Servers that know the age of composite values mark them so;
+// tuples in tables never have both bits.
 bool is_composite_value(const HeapTupleHeaderData *tuple) {
     constexpr uint16 kMark = HEAP_XMAX_COMMITTED | HEAP_XMAX_INVALID;
     return (tuple->t_infomask & kMark) == kMark;

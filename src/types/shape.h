@@ -1,5 +1,5 @@
-// Row shapes: the metatable that all rows of one descriptor share. Owns nothing; shapes belong to
-// the collector.
+// Row shapes: the metatable that all rows of one descriptor share.
+// Owns nothing; shapes belong to the collector.
 #pragma once
 
 #include "types/helpers.h"
@@ -21,15 +21,15 @@ struct Shape {
     ShapeColumn columns[FLEXIBLE_ARRAY_MEMBER];
 };
 
-// Pushes the userdata of the metatable at idx; null, and nothing pushed, when it is no shape.
-// Errors: none.
+// Pushes the userdata of the metatable at idx; null, and nothing pushed,
+// when it is no shape. Errors: none.
 Shape *push_shape_data(lua_State *L, int metatable_idx);
 // The same for the row at idx.
 Shape *push_shape_of_row(lua_State *L, int idx);
 bool is_row(lua_State *L, int idx);
 
-// Pushes the value of column i (from 0) of the row at row_idx; shape_idx is the userdata. Errors:
-// none.
+// Pushes the value of column i (from 0) of the row at row_idx; shape_idx is the userdata.
+// Errors: none.
 void push_column(lua_State *L, int row_idx, int shape_idx, int column);
 
 // Pushes the shape of a type from the cache of this state, or makes it. Errors: lua.

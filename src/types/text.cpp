@@ -1,5 +1,5 @@
-// Types whose Lua value is a string: text and its kin, names, C strings, "char", bytea. Owns
-// nothing.
+// Types whose Lua value is a string: text and its kin, names, C strings,
+// "char", bytea. Owns nothing.
 #include "types/cast.h"
 #include "types/helpers.h"
 

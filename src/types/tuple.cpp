@@ -45,8 +45,8 @@ bool same_columns(const Shape *shape, TupleDesc descriptor) {
     return true;
 }
 
-// A row whose columns have the same names in the same places: by their keys, without a look at
-// names.
+// A row whose columns have the same names in the same places:
+// by their keys, without a look at names.
 void take_same_row(lua_State *L, Parts *parts, int shape_idx) {
     for (int i = 0; i < parts->descriptor->natts; i++) {
         if (!is_live(parts->descriptor, i)) {

@@ -45,9 +45,9 @@ void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *null
 // The same, deforming the tuple first. Errors: lua.
 void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple);
 void push_row_of_minimal(lua_State *L, int shape_idx, MinimalTuple tuple);
-// A tuple of `descriptor` from the table (or row) at idx, fields by name (or by position for a
-// plain sequence when by_position). nullptr for nil. In CurrentMemoryContext. Errors: lua (42703
-// unknown column).
+// A tuple of `descriptor` from the table (or row) at idx,
+// fields by name (or by position for a plain sequence when by_position). nullptr for nil.
+// In CurrentMemoryContext. Errors: lua (42703 unknown column).
 HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position);
 
 // Openers of the modules, to be called once for each new state (as by luaL_requiref): each pushes

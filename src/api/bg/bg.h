@@ -1,5 +1,5 @@
-// What the files of the module bg share. Owns nothing; sessions belong to src/session, handles to
-// Lua.
+// What the files of the module bg share.
+// Owns nothing; sessions belong to src/session, handles to Lua.
 #pragma once
 
 #include "pg/server.h"
@@ -62,8 +62,8 @@ uint64 tag_count(const char *tag);
 // of its last statement pushed, and above it a list of all results when there are several, else
 // nil; false with the error object pushed. Errors: lua.
 bool push_outcome(lua_State *L, int handle_idx, session::Command *command);
-// The same for a command whose rows have been read already: pushes the error, or nothing. Errors:
-// lua.
+// The same for a command whose rows have been read already: pushes the error, or nothing.
+// Errors: lua.
 bool push_stream_end(lua_State *L, int handle_idx, session::Command *command);
 
 // True when a prepared statement is at idx: sets its text and its number. Errors: lua (26000 it was
@@ -104,8 +104,8 @@ int bg_stream(lua_State *L);
 extern const luaL_Reg kSessionFunctions[];
 extern const luaL_Reg kOversightFunctions[];
 extern const luaL_Reg kNotifyFunctions[];
-// Hands what the LISTENs of sessions have brought to their handlers. Errors: lua, those of a
-// handler.
+// Hands what the LISTENs of sessions have brought to their handlers.
+// Errors: lua, those of a handler.
 void deliver_notifications(lua_State *L);
 extern const luaL_Reg kSchedulingFunctions[];
 

@@ -108,8 +108,8 @@ void push_core(lua_State *L) {
     lua_setfield(L, -2, "statement_metatable");
 }
 
-// Fills `bg` (at index 1) by running the Lua part, and takes away the metatable that brought us
-// here.
+// Fills `bg` (at index 1) by running the Lua part, and takes away the
+// metatable that brought us here.
 void fill(lua_State *L) {
     if (lua::load_embedded(L, "bg") == 0) luaL_error(L, "module bg is missing");
     lua_pushliteral(L, "bg");

@@ -83,8 +83,8 @@ void push_notices(lua_State *L, const session::Command *command) {
     }
 }
 
-// Pushes the error of a command. Its position is one in the command's text, which the error names
-// therefore.
+// Pushes the error of a command. Its position is one in the command's text,
+// which the error names therefore.
 void push_command_error(lua_State *L, const session::Command *command) {
     ErrorData error = *command->error;
     if (error.cursorpos > 0 && error.internalquery == nullptr && command->sql != nullptr &&

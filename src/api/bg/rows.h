@@ -1,6 +1,6 @@
-// Reading the rows of a statement of a session, one after the other, as values for Lua. Owns
-// nothing; a RowSource lives in its owner's frame or Lua object and keeps what it needs in a memory
-// context.
+// Reading the rows of a statement of a session, one after the other, as values for Lua.
+// Owns nothing; a RowSource lives in its owner's frame or Lua object and keeps what it
+// needs in a memory context.
 #pragma once
 
 #include "pg/server.h"

@@ -20,9 +20,9 @@ bool push_function(lua_State *L, const char *key) {
     return false;
 }
 
-// cooperate(exec, rows): from now on exec calls the first, with its own arguments, and a stream
-// that has to wait the second, with the handle and itself. Without arguments both wait themselves
-// again.
+// cooperate(exec, rows): from now on exec calls the first, with its own arguments,
+// and a stream that has to wait the second, with the handle and itself.
+// Without arguments both wait themselves again.
 int cooperate(lua_State *L) {
     lua_settop(L, 2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &kCooperativeRows);

@@ -66,8 +66,8 @@ int describe_value(lua_State *L) {
     return 1;
 }
 
-// The message of an error value that is no error object; valid while the pushed value stays on the
-// stack.
+// The message of an error value that is no error object;
+// valid while the pushed value stays on the stack.
 const char *push_message(lua_State *L, int idx) {
     if (lua_type(L, idx) == LUA_TSTRING) {
         lua_pushvalue(L, idx);

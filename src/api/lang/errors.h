@@ -10,14 +10,14 @@ namespace pllua_bg::api {
 // Raises an error of the server in Lua, and takes it over: pg::Hooks::raise_in_lua. Errors: lua.
 void raise_error_data(lua_State *L, ErrorData *error);
 
-// Pushes the Lua error object of an error, with all its fields. Does not take ownership. Errors:
-// lua (memory).
+// Pushes the Lua error object of an error, with all its fields.
+// Does not take ownership. Errors: lua (memory).
 void push_error_data(lua_State *L, const ErrorData *error);
 
-// The server's form of the Lua error value at idx: of an error object with all its fields, of
-// anything else with the message tostring() gives. *fresh: no server code has reported it yet, so
-// raise it with pg::raise_fresh; else with pg::rethrow. The caller owns it (pg::free_error).
-// Errors: none.
+// The server's form of the Lua error value at idx: of an error object with all its fields,
+// of anything else with the message tostring() gives. *fresh:
+// no server code has reported it yet, so raise it with pg::raise_fresh; else with pg::rethrow.
+// The caller owns it (pg::free_error). Errors: none.
 ErrorData *error_from_lua(lua_State *L, int idx, bool *fresh);
 
 // Raises the pending server error in Lua, if there is one. Every place where Lua code might go on

@@ -22,8 +22,8 @@ namespace pllua_bg::api {
 
 namespace {
 
-// How often, in instructions, code that goes on after a cancel is stopped again. Room enough for a
-// finalizer.
+// How often, in instructions, code that goes on after a cancel is stopped again.
+// Room enough for a finalizer.
 constexpr int kFinalErrorHookCount = 1000;
 
 // The levels at and above this one belong to the running coroutine.
@@ -62,8 +62,8 @@ bool close_level(lua_State *L, int status) {
         raise_pending(L);
     }
     if (swallowed != nullptr) {
-        // Code inside went on as if nothing had happened. The error is the result of the call all
-        // the same.
+        // Code inside went on as if nothing had happened.
+        // The error is the result of the call all the same.
         push_error_data(L, swallowed);
         pg::free_error(swallowed);
     }
@@ -115,8 +115,8 @@ int finish_xpcall(lua_State *L, int status, lua_KContext handled) {
     return finish_handler(L, status, 0);
 }
 
-// debug.traceback describes the stack at the place of the error, so it has to run there; it uses no
-// database.
+// debug.traceback describes the stack at the place of the error,
+// so it has to run there; it uses no database.
 bool is_traceback(lua_State *L, int idx) {
     return lua_tocfunction(L, idx) != nullptr &&
            lua_tocfunction(L, idx) == lua_tocfunction(L, lua_upvalueindex(1));

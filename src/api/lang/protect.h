@@ -10,10 +10,10 @@ namespace pllua_bg::api {
 // levels the coroutine left open are rolled back. Errors: none (the error value is on top of co).
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults);
 
-// Runs what a suspended or failed coroutine has left to close and makes it new. LUA_OK, or an error
-// status with the error value on top of co. An error value has to be on top of co when its status
-// is one. Where the stack is too deep nothing is closed (54001) and co should not be used again.
-// Errors: none.
+// Runs what a suspended or failed coroutine has left to close and makes it new.
+// LUA_OK, or an error status with the error value on top of co.
+// An error value has to be on top of co when its status is one. Where the stack is too deep nothing
+// is closed (54001) and co should not be used again. Errors: none.
 int close_thread(lua_State *co);
 
 // True when nothing runs in co: it is suspended, has not started, has ended or has failed.
@@ -24,8 +24,8 @@ bool may_be_closed(lua_State *L, lua_State *co);
 void serve_server_interrupt(lua_State *L);
 int resume_finalizer(lua_State *co, lua_State *from, int nargs, int *nresults);
 
-// Where the body of a set-returning function yields its rows to. The handler that runs `thread`
-// owns it.
+// Where the body of a set-returning function yields its rows to.
+// The handler that runs `thread` owns it.
 struct RowSink {
     lua_State *thread;
     bool stores; // the thread goes on after each row; otherwise it is suspended
@@ -35,8 +35,8 @@ struct RowSink {
 // The one in use; null when no such body runs. Set around resume() by the handler.
 extern RowSink *row_sink;
 
-// Raises unless the running coroutine may yield: it may not inside a pcall that has used the
-// database.
+// Raises unless the running coroutine may yield: it may not inside a pcall
+// that has used the database.
 void check_yieldable(lua_State *L);
 // The same as an answer, false also where Lua itself does not let a coroutine yield. Errors: none.
 bool may_yield(lua_State *L);

@@ -29,8 +29,8 @@ struct ResultBuilder {
     lua_Integer n;    // rows so far
 };
 
-// Pushes the new result (and the shape). expected: how many rows will come, a guess; 0: unknown.
-// Errors: lua.
+// Pushes the new result (and the shape). expected: how many rows will come,
+// a guess; 0: unknown. Errors: lua.
 void begin_result(lua_State *L, ResultBuilder *builder, int shape_idx, uint64 expected);
 // Add one row. The memory of the row stays the caller's and is not needed afterwards. Errors: lua.
 void add_row(ResultBuilder *builder, const Datum *values, const bool *nulls);

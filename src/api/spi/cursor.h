@@ -57,9 +57,9 @@ Portal cursor_portal(const Cursor *cursor);
 // The portal for a call of the server's; the cursor may have been closed by whatever ran before.
 // Inside pg::call. Errors: pg 24000.
 Portal require_portal(const Cursor *cursor);
-// True while the server ends the portal: the executor of its query is closed before the portal
-// goes, and may run close handlers of sets. A portal of another kind has no executor at that time.
-// Errors: none.
+// True while the server ends the portal: the executor of its query is
+// closed before the portal goes, and may run close handlers of sets.
+// A portal of another kind has no executor at that time. Errors: none.
 bool is_ending(Portal portal);
 
 // Pushes the object of an open portal: the one there is, else a new one. Errors: lua (memory).
@@ -78,10 +78,10 @@ void push_cursor_shape(lua_State *L, int cursor_idx);
 // Forgets a private cursor. Errors: none.
 void unlink_private(Cursor *cursor);
 
-// Private cursors survive commit and rollback as the loops of plpgsql do: pinned for its time, the
-// server holds their rows. It fetches them as the current user, so this is for the cursors that
-// were opened as the current user and in the same security context; others end. Inside pg::call.
-// Errors: pg.
+// Private cursors survive commit and rollback as the loops of plpgsql do: pinned for its time,
+// the server holds their rows. It fetches them as the current user, so this is for the
+// cursors that were opened as the current user and in the same security context; others end.
+// Inside pg::call. Errors: pg.
 void pin_private_cursors();
 void unpin_private_cursors();
 

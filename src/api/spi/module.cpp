@@ -1,5 +1,5 @@
-// The module spi: commands, transaction control and quoting. The objects it hands out have files of
-// their own.
+// The module spi: commands, transaction control and quoting.
+// The objects it hands out have files of their own.
 #include "api/api.h"
 #include "api/lang/elog.h"
 #include "api/spi/cache.h"

@@ -32,8 +32,8 @@ bool may_commit_inside(const Statement *statement) {
            pg::level_count() == pg::current_activation->level_base;
 }
 
-// A CALL or DO that may end the transaction: the plan must not be held by the transaction's
-// resource owner.
+// A CALL or DO that may end the transaction: the plan must not be held by the
+// transaction's resource owner.
 int execute_nonatomic(SPIPlanPtr plan, SPIExecuteOptions *options) {
     int code = 0;
     ResourceOwner owner = ResourceOwnerCreate(nullptr, "pllua_bg call");
@@ -47,8 +47,8 @@ int execute_nonatomic(SPIPlanPtr plan, SPIExecuteOptions *options) {
     return code;
 }
 
-// The tag of the last command, as a client would see it. processed: 0 for utility commands that
-// count nothing.
+// The tag of the last command, as a client would see it.
+// processed: 0 for utility commands that count nothing.
 void set_tag(SPIPlanPtr plan, Outcome *outcome) {
     List *sources = SPI_plan_get_plan_sources(plan);
     outcome->tag[0] = '\0';

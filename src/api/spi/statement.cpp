@@ -109,8 +109,8 @@ void infer_types(const StatementRequest &request, Statement *statement) {
     statement->origin = origin;
 }
 
-// True when there is nothing to infer. Values are looked at even when all are strong, to find those
-// too many.
+// True when there is nothing to infer. Values are looked at even when all are
+// strong, to find those too many.
 bool all_declared(const StatementRequest &request) {
     if (request.own != nullptr) return request.count == 0;
     for (int i = 0; i < request.count; i++)

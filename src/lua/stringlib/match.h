@@ -36,8 +36,8 @@ struct Matcher {
     Capture captures[kMaxCaptures];
 };
 
-// Makes ready for many tries. The pattern begins behind a leading '^', which the callers handle.
-// Errors: none.
+// Makes ready for many tries. The pattern begins behind a leading '^',
+// which the callers handle. Errors: none.
 void prepare(Matcher *matcher, lua_State *L, Text subject, Text pattern);
 // One try at one place of the subject: the end of the match, or null. Errors: lua (malformed
 // patterns, interrupts).
@@ -49,8 +49,8 @@ const char *next_candidate(Matcher *matcher, const char *from);
 // Pushes capture `index` (0: the first; the whole match [begin, end) when the pattern has none).
 // Errors: lua.
 void push_capture(Matcher *matcher, int index, const char *begin, const char *end);
-// Pushes all captures, the whole match when there are none and begin is not null; returns how many.
-// Errors: lua.
+// Pushes all captures, the whole match when there are none and begin is not null;
+// returns how many. Errors: lua.
 int push_captures(Matcher *matcher, const char *begin, const char *end);
 
 // Reads the classes (%a, %d, ...) of the process's present locale. Called by create_interp; call

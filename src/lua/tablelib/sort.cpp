@@ -159,8 +159,8 @@ int compare_texts(const char *left, size_t left_size, const char *right, size_t 
     }
 }
 
-// The strings are held by a copy of the array while it is sorted: what an interrupt runs may change
-// the array.
+// The strings are held by a copy of the array while it is sorted:
+// what an interrupt runs may change the array.
 void sort_texts(lua_State *L, lua_Integer n) {
     TextRef small[kSmall];
     lua_createtable(L, static_cast<int>(n), 0);

@@ -15,8 +15,8 @@ namespace pllua_bg::session {
 
 namespace {
 
-// A tuple descriptor made of what the worker says, without asking the catalogs: the type may be
-// unknown here.
+// A tuple descriptor made of what the worker says, without asking the catalogs:
+// the type may be unknown here.
 TupleDesc make_descriptor(int ncolumns) {
     TupleDesc descriptor = CreateTemplateTupleDesc(ncolumns);
     descriptor->tdtypeid = RECORDOID;

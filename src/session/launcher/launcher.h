@@ -94,8 +94,8 @@ extern pg::LinkedList<Session> sessions;
 extern int session_count;
 // A session of the current user, without a link yet. Errors: pg (memory).
 Session *make_session();
-// Gives a session what it has for one use: number, cookie, name, what becomes of it. Errors: pg
-// (random numbers).
+// Gives a session what it has for one use: number, cookie, name, what becomes of it.
+// Errors: pg (random numbers).
 void begin_use(Session *session, const LaunchOptions &options);
 // A session that was launched is one of this backend's. Errors: none.
 void enter(Session *session);
@@ -131,8 +131,8 @@ OwnCommand *add_command(Session *session, const char *sql, bool streaming);
 void begin_contents(Session *session, OwnCommand *own);
 // It is sent: what came while no command was pending belongs to it. Errors: none.
 void take_early_notices(Session *session, OwnCommand *own);
-// Keeps a message that belongs to the command, unless it is discarded. Errors: pg (memory,
-// temporary file).
+// Keeps a message that belongs to the command, unless it is discarded.
+// Errors: pg (memory, temporary file).
 void keep_message(Session *session, OwnCommand *own, const Message &message);
 // An error that has come is none of the command. Errors: pg (memory).
 void forget_error(Session *session, OwnCommand *own);
@@ -214,8 +214,8 @@ void initialize_orphans();
 extern pg::LinkedList<Session> pool;
 extern int pool_count;
 // Puts a session that is idle and in no transaction into the pool instead of ending it: the
-// worker forgets what was done in it and waits for another use. False when it cannot be kept.
-// Errors: none.
+// worker forgets what was done in it and waits for another use.
+// False when it cannot be kept. Errors: none.
 bool keep_for_reuse(Session *session);
 // A session of the pool for another use, with the settings in `setup`; nullptr when none fits. The
 // caller enters it in `sessions`. Errors: pg (interrupts, memory).

@@ -21,8 +21,8 @@ namespace pllua_bg::session {
 
 namespace {
 
-// A worker that ends between naming itself the sender of its queue and attaching to it does not
-// leave it.
+// A worker that ends between naming itself the sender of its queue and
+// attaching to it does not leave it.
 bool has_left_early(const LocalLink *link) {
     const bool left = !link->ready && has_flag(link->header, kWorkerDone);
     pg_read_barrier();

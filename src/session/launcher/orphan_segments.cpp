@@ -38,8 +38,8 @@ void give_back(const OrphanSegment *entry, SegmentHeader *header) {
     dsm_unpin_segment(entry->segment);
 }
 
-// True when the worker has attached, or ended without; then the segment is given back. Errors: pg
-// (shared memory).
+// True when the worker has attached, or ended without; then the segment is given back.
+// Errors: pg (shared memory).
 bool is_settled(const OrphanSegment *entry, bool stopped) {
     dsm_segment *mapped = dsm_find_mapping(entry->segment);
     dsm_segment *segment = mapped != nullptr ? mapped : dsm_attach(entry->segment);

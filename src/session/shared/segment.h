@@ -80,8 +80,8 @@ struct SegmentHeader {
     char fatal_message[512]; // the worker's FATAL message, for when the queue has no room
 };
 
-// Another segment: the commands that did not fit in the queue when the launcher let go. Their
-// frames follow.
+// Another segment: the commands that did not fit in the queue when the launcher let go.
+// Their frames follow.
 struct OverflowSegment {
     uint64 length;
 };

@@ -2,9 +2,9 @@
 // without it all of this does nothing. Owns the entries, one for each worker slot.
 //
 // The launcher takes an entry before it registers a worker; the worker adopts it when it starts
-// and gives it back at its exit, however that comes. An entry no worker has adopted is given back
-// by the launcher, or taken from it after a minute; a worker that starts later than that takes
-// another one.
+// and gives it back at its exit, however that comes.
+// An entry no worker has adopted is given back by the launcher, or taken from it after a minute;
+// a worker that starts later than that takes another one.
 #pragma once
 
 #include "session/shared/segment.h"

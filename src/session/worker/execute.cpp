@@ -124,8 +124,8 @@ void refuse_unsupported(const Node *statement) {
                         errhint("Use INSERT with parameters, or COPY from a file or program.")));
 }
 
-// A worker may listen because its loop serves notifications; the server leaves that to whoever can
-// promise it.
+// A worker may listen because its loop serves notifications;
+// the server leaves that to whoever can promise it.
 bool run_listen(const Node *statement, QueryCompletion *completion) {
     if (!IsA(statement, ListenStmt)) return false;
     Async_Listen(reinterpret_cast<const ListenStmt *>(statement)->conditionname);

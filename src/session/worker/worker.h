@@ -96,8 +96,8 @@ void apply_setup();
 // transaction has ended).
 void take_snapshot(FrameCursor *cursor);
 
-// Ends a use: forgets all that DISCARD ALL forgets and more, says so, and waits in the pool.
-// Errors: pg.
+// Ends a use: forgets all that DISCARD ALL forgets and more, says so,
+// and waits in the pool. Errors: pg.
 void reset(const ResetMessage &message);
 // Begins another use. Errors: pg.
 void reuse(const ReuseMessage &message);
