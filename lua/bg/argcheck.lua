@@ -5,12 +5,15 @@ local core = require 'bg.core'
 
 local argcheck = {}
 
+-- The first bytes of a text, whole characters.
+function argcheck.clip(text) -- internal
+    if #text <= 40 then return text end
+    return text:sub(1, 37):gsub('[\xc0-\xff][\x80-\xbf]*$', '') .. '...'
+end
+
 -- How a value is named in a message.
 local function describe(value)
-    if type(value) == 'string' then
-        if #value > 40 then value = value:sub(1, 37):gsub('[\xc0-\xff][\x80-\xbf]*$', '') .. '...' end
-        return string.format('%q', value)
-    end
+    if type(value) == 'string' then return string.format('%q', argcheck.clip(value)) end
     if type(value) == 'number' or value == nil then return tostring(value) end
     return 'a ' .. type(value)
 end

@@ -57,8 +57,12 @@ local known = {
     server = unsupported,
 }
 
+local launch = {
+    options = known, -- what checks each, by its name
+}
+
 -- Starts a session; its handle.
-return function(options)
+function launch.launch(options)
     local checked = argcheck.options(options, known, 'bg.launch')
     local replayed = checked.settings or {}
     if checked.idle_timeout then
@@ -78,3 +82,5 @@ return function(options)
     if checked.on_notify then notify.listen(session, checked.on_notify) end
     return session
 end
+
+return launch

@@ -5,12 +5,15 @@ local argcheck = require 'bg.argcheck'
 local task_engine = require 'bg.task_engine'
 local work_queue = require 'bg.work_queue'
 local pipeline = require 'bg.pipeline'
+local launch = require 'bg.launch'
+local progress = require 'bg.progress'
+local wait = require 'bg.wait'
 
 local DEFAULT_WORKERS = 4
 
 local map = {}
 
-local function progress(value, what)
+local function progress_option(value, what)
     if type(value) == 'boolean' then return value end
     return argcheck.callback(value, what .. ', unless it is a boolean,')
 end
@@ -19,17 +22,34 @@ local known = {
     workers = argcheck.positive,
     errors = function(value, what) return argcheck.one_of(value, {'raise', 'collect'}, what) end,
     retry = function(value, what) return argcheck.count(value, what, 0) end,
-    progress = progress,
+    progress = progress_option,
     snapshot = argcheck.boolean,
     args = argcheck.callback,
+    timeout = argcheck.timeout,
+    name = launch.options.name,
+    settings = function(value, what)
+        launch.options.settings(value, what)
+        return value
+    end,
 }
 
--- What gives the slots of the items as they get an outcome; to be closed.
+-- What is told of the items that got an outcome; nil: nothing.
+local function reporter(option, title)
+    if option == true then return progress.reporter(title) end
+    if not option then return nil end
+    return function(done, total, ended)
+        if not ended then option(done, total) end
+    end
+end
+
+-- What gives the slots of the items as they get an outcome, and why there are no more (nil: they are
+-- done, or 'timeout'); and what is to be closed.
 local function open(source, work, options, caller)
     local checked = argcheck.options(options, known, caller)
     checked.workers = checked.workers or DEFAULT_WORKERS
     checked.errors = checked.errors or 'raise'
     checked.retry = checked.retry or 0
+    checked.deadline = checked.timeout and wait.now() + checked.timeout
     local queue = work_queue(source, caller)
     local engine = type(work) == 'string' and pipeline or task_engine
     if engine == task_engine then
@@ -39,24 +59,25 @@ local function open(source, work, options, caller)
         end
     end
     local opened = engine(work, queue, checked, caller)
-    local report = checked.progress
-    if report == true then report = core.report_progress end
+    local report, done = reporter(checked.progress, checked.name or caller), 0
     return opened, function()
-        local slot = opened:next()
-        if slot and report then
-            opened.reported = (opened.reported or 0) + 1
-            report(opened.reported, queue.total)
-        end
-        return slot
+        local slot, why = opened:next()
+        if slot then done = done + 1 end
+        if report and (slot or not why) then report(done, queue.total, not slot) end
+        return slot, why
     end
 end
 
--- The results in the order of the items; with errors = 'collect' also the errors, by item.
+-- The results in the order of the items; with errors = 'collect' also the errors, by item. nil,
+-- 'timeout' when there was no time for all.
 function map.map(source, work, options)
     local opened, next_slot = open(source, work, options, 'bg.map')
     local engine <close> = opened
     local results, errors, n = {}, {n = 0}, 0
-    for slot in next_slot do
+    while true do
+        local slot, why = next_slot()
+        if why then return nil, why end
+        if not slot then break end
         n = n + 1
         if slot.ok then
             results[slot.index] = slot.value
@@ -75,7 +96,8 @@ end
 function map.each(source, work, options)
     local opened, next_slot = open(source, work, options, 'bg.each')
     return function()
-        local slot = next_slot()
+        local slot, why = next_slot()
+        if why then core.raise('57014', 'bg.each is canceled due to its timeout') end
         if not slot then
             opened:finish()
             return nil

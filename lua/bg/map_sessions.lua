@@ -2,6 +2,7 @@
 -- and let go.
 
 local core = require 'bg.core'
+local argcheck = require 'bg.argcheck'
 local session = require 'bg.session'
 
 local map_sessions = {
@@ -12,7 +13,7 @@ local map_sessions = {
 -- Starts a session. For another than the first, nil when there is no room for one more
 -- now: fewer sessions do the work, too.
 function map_sessions.launch(options, is_first) -- internal
-    local launch = {snapshot = options.snapshot}
+    local launch = {snapshot = options.snapshot, name = options.name, settings = options.settings, on_exit = 'cancel'}
     if is_first then return session.launch(launch) end
     launch.wait = 0
     local ok, result = pcall(session.launch, launch)
@@ -42,9 +43,25 @@ function map_sessions.is_transient(err) -- internal
     return transient[sqlstate] or transient_classes[sqlstate:sub(1, 2)] or false
 end
 
+-- An item, for people: its text, of a table that of its fields by name.
+local function describe(item)
+    local kind = type(item)
+    if kind == 'function' or kind == 'thread' then return nil end
+    if kind ~= 'table' or getmetatable(item) ~= nil then return argcheck.clip(tostring(item)) end
+    local fields = {}
+    for name, value in pairs(item) do
+        if type(value) == 'table' then return nil end
+        fields[#fields + 1] = string.format('%s = %s', name, value)
+    end
+    table.sort(fields)
+    return argcheck.clip(table.concat(fields, ', '))
+end
+
 -- What is said of an error that belongs to an item.
 function map_sessions.in_item(err, slot, caller) -- internal
-    return core.add_context(err, string.format('item %d of %s', slot.index, caller))
+    local ok, text = (lpcall or pcall)(describe, slot.item)
+    local which = ok and text and string.format(' (%s)', text) or ''
+    return core.add_context(err, string.format('item %d%s of %s', slot.index, which, caller))
 end
 
 -- Lets a session go that has done its work. One with a snapshot is in a transaction from its start.

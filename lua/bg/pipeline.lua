@@ -149,7 +149,7 @@ local function adapt(lane, count)
     lane.depth = math.max(1, math.min(MOST_AHEAD, lane.depth * 2, AHEAD // each))
 end
 
--- Waits until a command of a lane has ended; false when there is none.
+-- Waits until a command of a lane has ended; false when there is none, nil when the time is over.
 local function wait_for_one(self)
     local sessions, ids, owners, n = {}, {}, {}, 0
     for _, lane in ipairs(self.lanes) do
@@ -160,14 +160,16 @@ local function wait_for_one(self)
         end
     end
     if n == 0 then return false end
-    local lane = owners[wait.any(sessions, ids, n)]
+    local deadline = self.options.deadline
+    local lane = owners[wait.any(sessions, ids, n, deadline and math.max(0, deadline - wait.now()))]
+    if not lane then return nil end
     local count = collect(self, lane)
     if count > 0 then adapt(lane, count) end
     return true
 end
 
--- The next slot that has an outcome, in any order; nil when there is none left. A failure is raised
--- after what has come before it.
+-- The next slot that has an outcome, in any order; nil when there is none left; nil, 'timeout'. A
+-- failure is raised after what has come before it.
 function Pipeline:next() -- internal
     while true do
         local settled = self.settled
@@ -181,7 +183,9 @@ function Pipeline:next() -- internal
         self.settled, self.first_settled = {}, 1
         fill(self)
         if not self.failure then
-            if wait_for_one(self) then
+            local waited = wait_for_one(self)
+            if waited == nil then return nil, 'timeout' end
+            if waited then
                 fill(self)
             elseif #self.settled == 0 then
                 return nil

@@ -43,7 +43,7 @@ local function handle_of(number)
 end
 
 function session.launch(options) -- internal
-    local handle = launch(options)
+    local handle = launch.launch(options)
     sweep()
     handles[core.number(handle)] = handle
     return handle

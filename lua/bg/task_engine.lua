@@ -76,10 +76,10 @@ local function run(self, is_first)
     end
 end
 
--- The next slot that has an outcome, in any order; nil when there is none left. The tasks run inside
--- only.
+-- The next slot that has an outcome, in any order; nil when there is none left; nil, 'timeout'. The
+-- tasks run inside only.
 function TaskEngine:next() -- internal
-    self.tasks:run(self.has_news)
+    if not self.tasks:run(self.has_news, self.options.deadline) then return nil, 'timeout' end
     return table.remove(self.settled, 1)
 end
 

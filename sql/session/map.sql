@@ -219,7 +219,23 @@ $$;
 do language pllua_bg $$
     bg.map({1, 2, 3}, 'select $1 + 1', {progress = print})
     for _ in bg.each(coroutine.wrap(function() coroutine.yield(1) end), function() end, {progress = print}) do end
-    print(bg.map({1, 2}, 'select $1 + 1', {progress = true, workers = 1})[2].value)
+$$;
+
+-- sessions have the name and the settings; there is a time for all of it
+do language pllua_bg $$
+    local asked = "select current_setting('application_name') || ' ' || current_setting('work_mem') || ' ' || $1"
+    local function ask(s, i) return s:exec(asked, i) end
+    for _, work in ipairs{asked, ask} do
+        print(bg.map({1}, work, {name = 'mapper', settings = {work_mem = '1MB'}})[1].value)
+        for r in bg.each({2}, work, {name = 'mapper', settings = {work_mem = '1MB'}, timeout = 1000}) do print(r.value) end
+    end
+    local function sleep(s, i) return s:exec('select pg_sleep($1)', i) end -- workload
+    for _, work in ipairs{'select pg_sleep($1)', sleep} do -- workload
+        print(bg.map({0, 1000}, work, {timeout = 0.1, workers = 2, errors = 'collect', retry = 2}))
+        local n = 0
+        local ok, e = pcall(function() for _ in bg.each({0, 1000}, work, {timeout = 0.3, workers = 2}) do n = n + 1 end end)
+        print(ok, e.sqlstate, e.message, n < 2, #bg.sessions())
+    end
 $$;
 
 -- a cancel of the query leaves nothing behind
@@ -249,6 +265,10 @@ do language pllua_bg $$
     try(bg.map, {}, 'select 1', {snapshot = 1})
     try(bg.map, {}, 'select 1', {args = 1})
     try(bg.map, {}, print, {args = print})
+    try(bg.map, {}, 'select 1', {timeout = 'soon'})
+    try(bg.map, {}, 'select 1', {name = 1})
+    try(bg.map, {}, 'select 1', {settings = {work_mem = print}})
+    try(bg.map, {1}, 'select 1', {settings = {no_such = 1}})
     try(bg.each, {}, 'select 1', {worker = 1})
 $$;
 drop table map_log;

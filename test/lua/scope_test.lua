@@ -123,7 +123,7 @@ end
 function TestMap:test_errors_and_retry()
     local ok, err = pcall(bg.map, {1, 2}, 'fail always')
     lu.assertFalse(ok)
-    lu.assertEquals(err.context, 'item 1 of bg.map')
+    lu.assertEquals(err.context, 'item 1 (1) of bg.map')
     local r, e = bg.map({1, 2}, 'fail always', {errors = 'collect'})
     lu.assertEquals({r.n, e.n, e[2].message}, {2, 2, 'always'})
     local tries = 0
@@ -161,6 +161,54 @@ function TestMap:test_each_takes_no_more_than_it_needs_when_nothing_has_to_be_wa
         end
         lu.assertEquals(most, 2)
     end
+end
+
+-- The lines that are printed while fn runs.
+local function printed(fn)
+    local lines, before = {}, print
+    print = function(line) lines[#lines + 1] = line end -- luacheck: ignore 121
+    local ok, err = pcall(fn)
+    print = before -- luacheck: ignore 121
+    assert(ok, err)
+    return lines
+end
+
+function TestScope:test_progress_is_told_once_a_second_and_at_the_end()
+    local items = {}
+    for i = 1, 10 do items[i] = i end
+    local lines = printed(function() bg.map(items, 'ok x after 0.4', {workers = 1, progress = true}) end)
+    lu.assertEquals(#lines, 4)
+    lu.assertEquals(lines[1], 'bg.map: [####................] 2 of 10, 1.7/s, 5 s left')
+    lu.assertEquals(lines[3], 'bg.map: [################....] 8 of 10, 2.2/s, 1 s left')
+    lu.assertEquals(lines[4], 'bg.map: [####################] 10 of 10, 2.3/s, 4 s')
+    lines = printed(function()
+        for _ in bg.each(coroutine.wrap(function()
+            for i = 1, 3 do coroutine.yield(i) end
+        end), 'ok x after 60', {workers = 1, progress = true, name = 'index builds'}) do end
+    end)
+    lu.assertEquals(lines, {'index builds: 1 done, 2:00 min each, 2:00 min',
+        'index builds: 2 done, 1:30 min each, 3:00 min', 'index builds: 3 done, 1:20 min each, 4:00 min',
+        'index builds: 3 done, 1:20 min each, 4:00 min'})
+    lu.assertEquals(printed(function() bg.map({}, 'ok x', {progress = true}) end),
+        {'bg.map: [####################] 0 of 0, 0 s'})
+    lines = printed(function()
+        local results, why = bg.map({1, 2}, 'ok x after 5', {timeout = 11, workers = 1, progress = true})
+        lu.assertEquals({results == nil, why}, {true, 'timeout'})
+    end)
+    lu.assertEquals(#lines, 1)
+end
+
+function TestScope:test_an_error_names_its_item()
+    local function context(item)
+        local _, errors = bg.map({item}, function() core.raise('22012', 'no') end, {errors = 'collect'})
+        return errors[1].context
+    end
+    lu.assertEquals(context('a text'), 'item 1 (a text) of bg.map')
+    lu.assertEquals(context(string.rep('é', 30)), 'item 1 (' .. string.rep('é', 18) .. '...) of bg.map')
+    lu.assertEquals(context({lo = 1, hi = 5}), 'item 1 (hi = 5, lo = 1) of bg.map')
+    lu.assertEquals(context({{}}), 'item 1 of bg.map')
+    lu.assertEquals(context(print), 'item 1 of bg.map')
+    lu.assertEquals(context(setmetatable({}, {__tostring = error})), 'item 1 of bg.map')
 end
 
 os.exit(lu.LuaUnit.run())
