@@ -51,6 +51,9 @@ bool is_own_worker(int pid);
 // number, never the pointer.
 Session *by_number(uint64 number);
 uint64 number(const Session *session);
+// True when DISCARD ALL may have ended the session that had this number: it is no newer than that.
+// Errors: none.
+bool may_be_discarded(uint64 number);
 // Calls visit for each session of this backend. Errors: those of visit.
 void for_each(void (*visit)(Session *session, void *argument), void *argument);
 

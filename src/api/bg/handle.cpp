@@ -270,7 +270,11 @@ session::Session *require_session(const SessionHandle *handle) {
     session::Session *session = open_session(handle);
     if (session == nullptr)
         ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
-                        errmsg("the background session has been closed or detached")));
+                        errmsg("the background session has been closed or detached"),
+                        session::may_be_discarded(handle->number)
+                            ? errhint("DISCARD ALL, which connection poolers send, ends the "
+                                      "sessions of the connection.")
+                            : 0));
     return session;
 }
 

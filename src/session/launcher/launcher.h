@@ -99,6 +99,8 @@ Session *make_session();
 void begin_use(Session *session, const LaunchOptions &options);
 // A session that was launched is one of this backend's. Errors: none.
 void enter(Session *session);
+// The number given last. Errors: none.
+uint64 newest_number();
 // Removes it from the list and frees it. Errors: none.
 void forget(Session *session);
 // Frees a session that is in no list, and its link. Errors: none.
@@ -233,9 +235,16 @@ bool is_any_draining();
 
 // release.cpp
 
-// What can be registered only in the backend itself: its exit callback. Errors: pg.
+// As close(), and the worker ends, too. Errors: none.
+void end_now(Session *session);
+// What can be registered only in the backend itself: its exit callback, its hook. Errors: pg.
 void initialize_at_first_use();
 void initialize_release();
+
+// discard.cpp
+
+// Once in a process.
+void initialize_discard();
 
 // deadlock.cpp
 

@@ -14,14 +14,6 @@ namespace pllua_bg::session {
 
 namespace {
 
-void end_now(Session *session) {
-    if (!is_gone(session)) {
-        log_life(session, "is closed");
-        session->link->close();
-    }
-    forget(session);
-}
-
 // The code that has launched a session may have been cancelled before it had the handle. Who was
 // given nothing to do, in a transaction that has failed, is not wanted any more.
 void at_transaction_end(XactEvent event, void *) {
@@ -42,6 +34,14 @@ void end_all(int, Datum) {
 }
 
 } // namespace
+
+void end_now(Session *session) {
+    if (!is_gone(session)) {
+        log_life(session, "is closed");
+        session->link->close();
+    }
+    forget(session);
+}
 
 void cancel(Session *session) {
     if (is_gone(session)) return;
@@ -85,6 +85,7 @@ void initialize_at_first_use() {
     static int registered_in = 0;
     if (registered_in == MyProcPid) return;
     before_shmem_exit(end_all, 0);
+    initialize_discard();
     registered_in = MyProcPid;
 }
 

@@ -53,6 +53,8 @@ Session *by_number(uint64 number) {
     return nullptr;
 }
 
+uint64 newest_number() { return last_number; }
+
 uint64 number(const Session *session) { return session->number; }
 
 void for_each(void (*visit)(Session *session, void *argument), void *argument) {
