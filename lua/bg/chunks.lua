@@ -105,6 +105,18 @@ local function examine(name)
     return root, blocks
 end
 
+-- An iterator over n ranges, which whoever is given it can ask for n; make(i) makes range i.
+local function ranges(n, make)
+    local i = 0
+    return setmetatable({n = n}, {__call = function()
+        if i == n then return nil end
+        i = i + 1
+        local range = make(i)
+        range.i, range.n = i, n
+        return range
+    end})
+end
+
 -- How many rows the server expects in the relation.
 local function estimate(root)
     local plan = spi.execute('explain select from ' .. root.name)[1][1]
@@ -114,14 +126,11 @@ end
 -- Ranges of blocks, each in all parts of a table at once.
 local function by_place(root, blocks, rows)
     local each = math.max(1, math.floor(rows * blocks / math.max(1, estimate(root))))
-    local n, i = (blocks + each - 1) // each, 0
-    return function()
-        if i == n then return nil end
-        i = i + 1
+    return ranges((blocks + each - 1) // each, function(i)
         -- What is added meanwhile is in no range.
-        return {i = i, n = n, lo = string.format('(%d,0)', (i - 1) * each),
+        return {lo = string.format('(%d,0)', (i - 1) * each),
             hi = string.format('(%d,65535)', math.min(i * each, blocks) - 1)}
-    end
+    end)
 end
 
 -- The quoted name of a column and its type.
@@ -142,19 +151,17 @@ end
 local function by_rows(root, column, rows)
     local words = {key = (key_of(root, column)), table = root.name}
     local edges = spi.execute((EDGES:gsub('@(%a+)', words)), rows)
-    local n, i, at = 0, 0, 1
+    local n, at = 0, 1
     for e = 1, edges.n do
         if edges[e].first then n = n + 1 end
     end
-    return function()
-        if i == n then return nil end
-        i = i + 1
+    return ranges(n, function()
         local lo = edges[at]
         if not lo.last then at = at + 1 end
         local hi = edges[at]
         at = at + 1
-        return {i = i, n = n, lo = lo.key, hi = hi.key}
-    end
+        return {lo = lo.key, hi = hi.key}
+    end)
 end
 
 -- Ranges of a key, of the same width.
@@ -169,16 +176,11 @@ local function by_width(root, column, size)
         finite = kind.finite:format(key)}
     local wanted = math.max(1, math.ceil(estimate(root) / size))
     local bounds = spi.execute((BOUNDS:gsub('@(%a+)', words)), wanted)
-    local n, i = bounds.n, 0
-    if bounds[1].first == nil then return function() end end
-    if bounds[1].lo == nil then n = 0 end
-    return function()
-        if i > n then return nil end
-        i = i + 1
-        return {i = i, n = n + 1,
-            lo = i == 1 and bounds[1].first or bounds[i - 1].lo,
-            hi = i <= n and bounds[i].before or bounds[1].last}
-    end
+    local inner = bounds[1].lo == nil and 0 or bounds.n
+    return ranges(bounds[1].first == nil and 0 or inner + 1, function(i)
+        return {lo = i == 1 and bounds[1].first or bounds[i - 1].lo,
+            hi = i <= inner and bounds[i].before or bounds[1].last}
+    end)
 end
 
 local function unique_key(root)

@@ -6,7 +6,8 @@ local argcheck = require 'bg.argcheck'
 local WorkQueue = {}
 WorkQueue.__index = WorkQueue
 
--- The next item by an iterator's function, or by place in a list; `more` is false at the end.
+-- The next item by an iterator's function, or by place in a list; `more` is false at the end. And how
+-- many there are, when that is known.
 local function reader_of(source)
     if type(source) == 'table' and not argcheck.is_callable(source) then
         local n = math.type(source.n) == 'integer' and source.n or #source
@@ -15,10 +16,11 @@ local function reader_of(source)
             return false
         end, n
     end
+    local n = type(source) == 'table' and math.tointeger(rawget(source, 'n')) or nil
     return function()
         local item = source()
         return item ~= nil, item
-    end
+    end, n
 end
 
 function WorkQueue:take() -- internal

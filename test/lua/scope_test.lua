@@ -189,6 +189,13 @@ function TestScope:test_progress_is_told_once_a_second_and_at_the_end()
     lu.assertEquals(lines, {'index builds: 1 done, 2:00 min each, 2:00 min',
         'index builds: 2 done, 1:30 min each, 3:00 min', 'index builds: 3 done, 1:20 min each, 4:00 min',
         'index builds: 3 done, 1:20 min each, 4:00 min'})
+    local left = 2
+    local counted = setmetatable({n = 2}, {__call = function()
+        left = left - 1
+        return left >= 0 and left or nil
+    end})
+    lu.assertEquals(printed(function() bg.map(counted, 'ok x after 1', {workers = 1, progress = true}) end)[1],
+        'bg.map: [##########..........] 1 of 2, 0.5/s, 2 s left')
     lu.assertEquals(printed(function() bg.map({}, 'ok x', {progress = true}) end),
         {'bg.map: [####################] 0 of 0, 0 s'})
     lines = printed(function()
