@@ -1,4 +1,6 @@
 -- A session in the background, from plain SQL
+-- The functions of pg_background: a session is launched, given commands and let go; it keeps its state between them.
+-- Here it runs VACUUM, which tells what it does, and then a query.
 
 create table foo (x int);
 insert into foo select generate_series(1, 5);

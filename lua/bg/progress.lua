@@ -46,7 +46,7 @@ function progress.reporter(title) -- internal
     return function(done, total, ended)
         core.report_progress(done, total)
         local now = wait.now()
-        if not ended and now - told < INTERVAL then return end
+        if not ended and (now - told < INTERVAL or done == total) then return end
         told = now
         print(progress.line(title, done, total, now - begun, ended))
     end

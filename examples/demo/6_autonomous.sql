@@ -1,4 +1,6 @@
 -- An audit row that survives the ROLLBACK of its caller
+-- Who tries something and rolls it back leaves no trace, for the trace is rolled back as well.
+-- bg.autonomous runs one statement in a transaction of its own.
 
 create table audit (who text, what text);
 
