@@ -1,6 +1,7 @@
 -- Sessions as Lua code sees them. A handle is made by C++ and holds the session's number, never a
 -- pointer; this file gives it its methods. A session lives until it is closed or detached, or until
--- its backend ends, whether a handle is held or not: bg.session(pid) finds it again.
+-- its backend ends. Once somebody was told its pid, no handle need be held: bg.session(pid) finds it
+-- again. Else it is let go when its handle is collected.
 
 local core = require 'bg.core'
 local argcheck = require 'bg.argcheck'
@@ -23,18 +24,22 @@ local methods = {
 for name, method in pairs(transaction) do methods[name] = method end
 local session = {methods = methods}
 
--- Handles by session number, so that a session has one handle only. Those of ended sessions are
+-- Handles by session number, so that a session has one handle only: those somebody holds, and
+-- those the collector has found whose session somebody may ask for. Those of ended sessions are
 -- swept out.
-local handles = {}
+local handles = setmetatable({}, {__mode = 'v'})
+local told = core.told_handles
 
 local function sweep()
-    for number, handle in pairs(handles) do
-        if not core.is_alive(handle) then handles[number] = nil end
+    for _, list in ipairs{handles, told} do
+        for number, handle in pairs(list) do
+            if not core.is_alive(handle) then list[number] = nil end
+        end
     end
 end
 
 local function handle_of(number)
-    local handle = handles[number]
+    local handle = handles[number] or told[number]
     if not handle then
         handle = core.handle(number)
         handles[number] = handle

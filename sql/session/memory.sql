@@ -10,7 +10,7 @@ $$;
 -- commands nobody asks the results of
 \c -
 set pllua_bg.memory_limit = '16MB';
-do language pllua_bg $$ local s = bg.launch() while true do s:run('select 1') end $$;
+do language pllua_bg $$ local s = bg.launch() local _ = s.pid while true do s:run('select 1') end $$;
 do language pllua_bg $$ print(spi.execute('select 1 as n')[1].n, #bg.sessions()) $$;
 select session_memory.peak(80);
 -- what is fetched makes room
@@ -25,7 +25,7 @@ $$;
 \c -
 set pllua_bg.memory_limit = '16MB';
 set log_min_messages = panic;
-do language pllua_bg $$ local s = bg.launch() while true do s:run('select 1/0') end $$;
+do language pllua_bg $$ local s = bg.launch() local _ = s.pid while true do s:run('select 1/0') end $$;
 do language pllua_bg $$ for _ in bg.sessions()[1]:results() do end $$;
 do language pllua_bg $$ bg.sessions()[1]:close() print(bg.autonomous('select 3 as n')[1].n) $$;
 select session_memory.peak(80);
@@ -47,9 +47,9 @@ select session_memory.peak(80);
 \c -
 set pllua_bg.memory_limit = '16MB';
 set work_mem = '1MB';
-do language pllua_bg $$ local s = bg.launch() while true do s:run('select repeat(md5(i::text), 10) from generate_series(1, 100) i'):wait() end $$;
+do language pllua_bg $$ local s = bg.launch() local _ = s.pid while true do s:run('select repeat(md5(i::text), 10) from generate_series(1, 100) i'):wait() end $$;
 do language pllua_bg $$ local s = bg.sessions()[1] print(#s:results()()) s:close() $$;
-do language pllua_bg $$ local s = bg.launch() while true do s:run('select repeat(md5(i::text), 10) from generate_series(1, 20000) i'):wait() end $$;
+do language pllua_bg $$ local s = bg.launch() local _ = s.pid while true do s:run('select repeat(md5(i::text), 10) from generate_series(1, 20000) i'):wait() end $$;
 do language pllua_bg $$ local s = bg.sessions()[1] s:close() print(bg.autonomous('select 5 as n')[1].n) $$;
 select session_memory.peak(90);
 
@@ -86,7 +86,11 @@ select session_memory.peak(80);
 set pllua_bg.memory_limit = '4MB';
 do language pllua_bg $$
     local ok, e = pcall(function()
-        while true do bg.launch():run('select pg_terminate_backend(pg_backend_pid())'):wait() end
+        while true do
+            local s = bg.launch()
+            local _ = s.pid -- who is told it may come back: the session stays
+            s:run('select pg_terminate_backend(pg_backend_pid())'):wait()
+        end
     end)
     print(ok, e.sqlstate, #bg.sessions() > 10)
     for _, s in ipairs(bg.sessions()) do s:close() end

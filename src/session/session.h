@@ -26,6 +26,9 @@ struct LaunchOptions {
     // The session begins in a REPEATABLE READ transaction that sees what the active snapshot sees,
     // but nothing of this transaction.
     bool snapshot = false;
+    // Where there is no room at once, nothing is launched when the caller may have forgotten
+    // sessions: he is to collect his garbage and to ask again.
+    bool hasty = false;
     int nsettings = 0; // settings for the worker, over those it inherits
     const char *const *setting_names = nullptr;
     const char *const *setting_values = nullptr;
@@ -36,7 +39,7 @@ struct Session; // opaque; valid until forget() or close(), or until the backend
 // Starts a session as the current effective user and returns at once,
 // without waiting for the worker to start. Errors: pg 42501 (no USAGE on schema bg;
 // security-restricted operation), 25000-class in parallel mode, 53000 (no slot within `wait`),
-// 53400 (pllua_bg.max_sessions), 22023 (bad option).
+// 53400 (pllua_bg.max_sessions), 22023 (bad option). nullptr: see LaunchOptions::hasty.
 Session *launch(const LaunchOptions &options);
 // The same for who wants nothing but the pid: waits for it. Fails without leaving a session.
 // Errors: pg; as launch() and pid().
@@ -51,6 +54,15 @@ bool is_own_worker(int pid);
 // number, never the pointer.
 Session *by_number(uint64 number);
 uint64 number(const Session *session);
+// A handle with this number was collected. When nobody was told the pid of the session, it is
+// marked to be let go soon; true when somebody was, who may want what the handle knows. Errors:
+// none; enters nothing of the server, for finalizers.
+bool forget_handle(uint64 number);
+// Lets go of those marked. For who is about to look for sessions and has none in hand that a handle
+// does not hold. Errors: none.
+void let_forgotten_go();
+// Somebody sees the pid, and may come back with it. Errors: none.
+void tell(Session *session);
 // True when DISCARD ALL may have ended the session that had this number: it is no newer than that.
 // Errors: none.
 bool may_be_discarded(uint64 number);

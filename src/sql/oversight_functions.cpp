@@ -92,6 +92,7 @@ void put_session(session::Session *session, void *argument) {
     const bool reported = session::read_progress(session, &progress);
     Row row = {};
     row.encoding = kOwn;
+    session::tell(session);
     put(&row, Int32GetDatum(now.pid), now.pid == 0);
     put_text(&row, now.name);
     put_role(&row, now.user);
@@ -210,6 +211,7 @@ using namespace pllua_bg::sql;
 // The sessions of this backend.
 Datum pllua_bg_sql_sessions(PG_FUNCTION_ARGS) {
     Target target = open_target(fcinfo);
+    session::let_forgotten_go();
     session::for_each(put_session, &target);
     return 0;
 }

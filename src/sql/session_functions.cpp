@@ -27,6 +27,7 @@ namespace {
 
 session::Session *session_argument(FunctionCallInfo fcinfo) {
     int pid = PG_GETARG_INT32(0);
+    session::let_forgotten_go();
     session::Session *session = session::find(pid);
     if (session == nullptr)
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -189,7 +189,7 @@ return function(core, sql)
     tasks(call)
     others(call, sql)
     ends(call, s, sql)
-    for _, name in ipairs {'any_notification', 'session_metatable', 'statement_metatable'} do
+    for _, name in ipairs {'any_notification', 'session_metatable', 'statement_metatable', 'told_handles'} do
         lines[#lines + 1] = name .. ' is a ' .. (math.type(core[name]) or type(core[name]))
         called[name] = true
     end

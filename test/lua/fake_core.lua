@@ -3,7 +3,7 @@
 -- TEXT'. Waiting moves the clock to the moment when what is awaited settles. core_calls.lua compares it with the
 -- real one.
 
-local core = {session_metatable = {}, time = 0, sessions = {}, log = {}}
+local core = {session_metatable = {}, told_handles = {}, time = 0, sessions = {}, log = {}}
 
 local next_number = 0
 local committed = {}

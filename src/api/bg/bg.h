@@ -23,6 +23,9 @@ constexpr int kHandleNotice = 1; // the on_notice function, or nil
 constexpr int kHandleShapes = 2; // result shapes (result.h) by the fingerprint of their columns
 constexpr int kHandleValues = 2;
 
+// Makes the metatable of handles, a field of the table on top, and in the field told_handles a
+// table of those nobody holds whose session somebody can name. Errors: lua (memory).
+void open_handles(lua_State *L);
 SessionHandle *check_handle(lua_State *L, int idx);
 // Pushes a new handle. Errors: lua (memory).
 SessionHandle *push_handle(lua_State *L, uint64 number);

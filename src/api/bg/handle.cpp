@@ -17,6 +17,8 @@ namespace pllua_bg::api {
 
 namespace {
 
+constexpr char kTold = 0; // registry key: table, number of a session -> handle
+
 // A field of the options at index 1 as text; nullptr when absent. The text belongs to the options.
 const char *text_field(lua_State *L, const char *name) {
     size_t length;
@@ -65,7 +67,8 @@ void check_name(const session::LaunchOptions &options) {
                         errmsg("option name must have less than %d bytes", NAMEDATALEN)));
 }
 
-// launch(options): a handle. The options have been checked in Lua.
+// launch(options): a handle; nothing when the caller is to collect his garbage and to ask again,
+// which option hasty allows. The options have been checked in Lua.
 int launch(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -75,6 +78,7 @@ int launch(lua_State *L) {
     options.idle_timeout = static_cast<int>(number_field(L, "idle_timeout", 0));
     if (lua::is_true(L, 1, "cancel_on_exit")) options.on_exit = session::OnExit::kCancel;
     options.snapshot = lua::is_true(L, 1, "snapshot");
+    options.hasty = lua::is_true(L, 1, "hasty");
     int values;
     options.setting_names = text_list(L, "names", &options.nsettings);
     options.setting_values = text_list(L, "values", &values);
@@ -85,9 +89,10 @@ int launch(lua_State *L) {
     pg::call_own_subxact(L, [&] {
         check_name(options);
         if (size != nullptr) options.queue_size = parse_size(size);
-        handle->number = session::number(session::launch(options));
+        const session::Session *session = session::launch(options);
+        if (session != nullptr) handle->number = session::number(session);
     });
-    return 1;
+    return handle->number == 0 ? 0 : 1;
 }
 
 // find(pid): the number of the session, or nil.
@@ -96,6 +101,7 @@ int find(lua_State *L) {
     session::Session *session = nullptr;
     if (pid > 0 && pid <= PG_INT32_MAX) {
         pg::call_own_subxact(L, [&] {
+            session::let_forgotten_go();
             session = session::find(static_cast<int>(pid));
             if (session != nullptr) session::check_owner(session);
         });
@@ -114,6 +120,7 @@ struct NumberList {
 void add_number(session::Session *session, void *argument) {
     auto *list = static_cast<NumberList *>(argument);
     if (!has_privs_of_role(GetUserId(), session::status(session).user)) return;
+    session::tell(session);
     if (list->count < list->capacity) list->numbers[list->count] = session::number(session);
     list->count++;
 }
@@ -121,7 +128,10 @@ void add_number(session::Session *session, void *argument) {
 // numbers(): the numbers of the sessions the current user may use.
 int numbers(lua_State *L) {
     NumberList list = {nullptr, 0, 0};
-    pg::call_own_subxact(L, [&] { session::for_each(add_number, &list); });
+    pg::call_own_subxact(L, [&] {
+        session::let_forgotten_go();
+        session::for_each(add_number, &list);
+    });
     list.capacity = list.count;
     list.numbers = static_cast<uint64 *>(
         lua_newuserdatauv(L, sizeof(uint64) * static_cast<size_t>(list.capacity + 1), 0));
@@ -204,6 +214,7 @@ int status(lua_State *L) {
         if (session == nullptr) return;
         status = session::status(session);
         reported = session::read_progress(session, &progress);
+        if (status.pid != 0) session::tell(session);
     });
     lua_createtable(L, 0, 9);
     lua::set_text(L, "state", session::state_name(status.state));
@@ -244,7 +255,29 @@ int close_scope(lua_State *L) {
     return 0;
 }
 
+// The collector's. A handle whose session can still be named by its pid is kept for who does so: it
+// has the functions that take what comes.
+int collect_handle(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    if (!session::forget_handle(handle->number)) return 0;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kTold);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, static_cast<lua_Integer>(handle->number));
+    return 0;
+}
+
 } // namespace
+
+void open_handles(lua_State *L) {
+    lua_createtable(L, 0, 0);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kTold);
+    lua_setfield(L, -2, "told_handles");
+    lua::new_metatable(L, kSessionHandle);
+    lua_pushcfunction(L, collect_handle);
+    lua_setfield(L, -2, "__gc");
+    lua_setfield(L, -2, "session_metatable");
+}
 
 SessionHandle *check_handle(lua_State *L, int idx) {
     return lua::check_userdata<SessionHandle>(L, idx, kSessionHandle);

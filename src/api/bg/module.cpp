@@ -102,8 +102,7 @@ void push_core(lua_State *L) {
     luaL_setfuncs(L, kNotifyFunctions, 0);
     lua::set_integer(L, "any_notification", static_cast<lua_Integer>(session::kAnyNotification));
     luaL_setfuncs(L, kSchedulingFunctions, 0);
-    lua::new_metatable(L, kSessionHandle);
-    lua_setfield(L, -2, "session_metatable");
+    open_handles(L);
     push_prepared_metatable(L);
     lua_setfield(L, -2, "statement_metatable");
 }

@@ -76,13 +76,15 @@ Session *start(const LaunchOptions &options, bool *reused) {
     pg::check_held(sizeof(Session));
     initialize_at_first_use();
     collect_orphans();
+    let_forgotten_go();
     if (session_count >= pg::setting_max_sessions && count_living() >= pg::setting_max_sessions)
         ereport(
             ERROR,
             (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("too many background sessions"),
              errdetail("This session has %d of them.", count_living()),
-             errhint(
-                 "Detach sessions that are no longer needed, or increase pllua_bg.max_sessions.")));
+             errhint("End sessions that are no longer needed: \"local s <close> = bg.launch()\", "
+                     "s:close() or s:detach(), in SQL bg.close(pid); or increase "
+                     "pllua_bg.max_sessions.")));
     Size queue_size = chosen_queue_size(options);
     StringInfoData setup;
     initStringInfo(&setup);
@@ -107,14 +109,26 @@ template <typename Rest> void finish_launch(Session *session, Rest rest) {
     pg::rethrow(error);
 }
 
+bool is_lack_of_room(const ErrorData *error) {
+    return error->sqlerrcode == ERRCODE_INSUFFICIENT_RESOURCES ||
+           error->sqlerrcode == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+}
+
 } // namespace
 
-Session *launch(const LaunchOptions &options) {
+Session *launch(const LaunchOptions &asked) {
+    LaunchOptions options = asked;
+    options.hasty = asked.hasty && may_have_forgotten();
+    if (options.hasty) options.wait = 0;
     Session *volatile session = nullptr;
     bool reused = false;
     ErrorData *error =
         pg::attempt([&session, &options, &reused] { session = start(options, &reused); });
     withdraw_snapshot();
+    if (error != nullptr && options.hasty && is_lack_of_room(error)) {
+        pg::free_error(error);
+        return nullptr;
+    }
     if (error != nullptr) {
         count(Counter::kLaunchFailures);
         pg::rethrow(error);

@@ -62,6 +62,8 @@ struct Session {
     Life life;
     bool ended_here; // terminate() was called
     bool unused;    // launched in this transaction; nothing was sent to it and nobody knows its pid
+    bool told;      // somebody was told its pid
+    bool forgotten; // its handle was collected, and nobody was told its pid
     bool receiving; // set while messages are taken; found set: an error tore it
     char transaction;
     CommandId last_sent;
@@ -92,6 +94,8 @@ inline bool has_run(const Session *session) {
 // All sessions of this backend that were neither detached nor closed.
 extern pg::LinkedList<Session> sessions;
 extern int session_count;
+// Some may be forgotten.
+extern bool any_forgotten;
 // A session of the current user, without a link yet. Errors: pg (memory).
 Session *make_session();
 // Gives a session what it has for one use: number, cookie, name, what becomes of it.
@@ -245,6 +249,13 @@ void initialize_release();
 
 // Once in a process.
 void initialize_discard();
+
+// forgotten.cpp
+
+// True when it is worth a launch that finds no room to look for garbage: there are sessions only a
+// handle knows, new ones since the last time, or some time has passed. Errors: none.
+bool may_have_forgotten();
+void initialize_forgotten();
 
 // deadlock.cpp
 

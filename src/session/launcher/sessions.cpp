@@ -18,6 +18,7 @@ uint64 last_number = 0;
 
 pg::LinkedList<Session> sessions;
 int session_count = 0;
+bool any_forgotten = false;
 
 Session *make_session() {
     MemoryContext context =
@@ -35,6 +36,7 @@ void begin_use(Session *session, const LaunchOptions &options) {
     session->number = ++last_number;
     session->launched_at = GetCurrentTimestamp();
     session->on_exit = options.on_exit;
+    session->told = session->forgotten = false;
     session->transaction = options.snapshot ? 'T' : 'I';
     memset(&session->name, 0, sizeof session->name);
     if (options.name != nullptr)
@@ -52,6 +54,16 @@ Session *by_number(uint64 number) {
         if (session->number == number) return session;
     return nullptr;
 }
+
+bool forget_handle(uint64 number) {
+    Session *session = by_number(number);
+    if (session == nullptr) return false;
+    if (session->told) return true;
+    session->forgotten = any_forgotten = true;
+    return false;
+}
+
+void tell(Session *session) { session->told = true; }
 
 uint64 newest_number() { return last_number; }
 

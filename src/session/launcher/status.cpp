@@ -50,6 +50,7 @@ int pid(Session *session) {
                             errmsg("background session has ended")));
     }
     session->unused = false;
+    tell(session);
     return session->pid;
 }
 
@@ -57,6 +58,7 @@ Session *find(int wanted) {
     for (;;) {
         Session *starting;
         Session *found = look_for(wanted, &starting);
+        if (found != nullptr) tell(found);
         if (found != nullptr || starting == nullptr) return found;
         receive_all();
         if (known_pid(starting) == 0 && !is_gone(starting))
