@@ -53,7 +53,7 @@ end
 -- Runs one statement in a transaction of its own and returns its result.
 function bg.autonomous(sql, ...)
     argcheck.text(sql, 'the statement')
-    local own <close> = session.launch()
+    local own <close> = session.launch{on_exit = 'cancel'}
     local result = own:exec(sql, ...)
     own:detach()
     return result
