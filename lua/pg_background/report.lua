@@ -83,12 +83,16 @@ local function stats()
         if workers.is_active(worker) then active = active + 1 end
     end
     local counters = workers.counters
-    local ended = counters.completed + counters.failed + counters.canceled + counters.timed_out
     return {workers_launched = counters.launched, workers_completed = counters.completed,
         workers_failed = counters.failed, workers_canceled = counters.canceled,
         workers_timed_out = counters.timed_out, workers_active = active,
-        avg_execution_ms = ended > 0 and counters.milliseconds / ended or 0.0,
+        avg_execution_ms = counters.ended > 0 and counters.milliseconds / counters.ended or 0.0,
         max_workers = core.pg_background_settings().max_workers}
+end
+
+-- For who times his workers himself.
+local function record_timeout()
+    workers.counters.timed_out = workers.counters.timed_out + 1
 end
 
 -- Called by the SQL that runs in a worker.
@@ -109,4 +113,4 @@ end
 
 return {result_info = result_info, error_info = error_info, outcome = outcome,
     outcome_of = outcome_of, full_sql = full_sql, list = list, stats = stats,
-    report_progress = report_progress, progress = progress}
+    record_timeout = record_timeout, report_progress = report_progress, progress = progress}

@@ -11,7 +11,7 @@ local bg = require 'bg'
 local session = require 'bg.session'
 local note = require 'pg_background.note'
 
-local counters = {launched = 0, completed = 0, failed = 0, canceled = 0, timed_out = 0,
+local counters = {launched = 0, completed = 0, failed = 0, canceled = 0, timed_out = 0, ended = 0,
     milliseconds = 0}
 
 -- The pids of workers that were forgotten with their result, the newest 64.
@@ -119,6 +119,7 @@ local function count(worker)
     local counter = now == 'stopped' and 'completed' or timed_out and 'timed_out' or
         now == 'canceled' and 'canceled' or 'failed'
     counters[counter] = counters[counter] + 1
+    counters.ended = counters.ended + 1
     counters.milliseconds = counters.milliseconds + (seen.milliseconds or 0)
     fields.counted = true
     save(worker)
