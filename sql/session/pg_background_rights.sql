@@ -21,7 +21,7 @@ select grant_pg_background_privileges('regress_bg_app');
 set role regress_bg_app;
 select * from pg_background_run_query('select current_user::text') as (who text);
 select * from pg_background_launch_v2('select current_user::text') \gset
-select state in ('starting', 'running', 'stopped') as state from pg_background_list;
+select state in ('running', 'stopped') as state from pg_background_list;
 select count(*) from pg_background_activity;
 -- granting is for those who may grant
 select grant_pg_background_privileges('regress_bg_other');
@@ -47,7 +47,7 @@ select count(*) from pg_background_list;
 select pg_background_detach_all(), pg_background_cancel_all(), pg_background_purge();
 reset role;
 -- a superuser may; the role finds its worker again
-select state in ('starting', 'running', 'stopped') as state, user_id::regrole from pg_background_list;
+select state in ('running', 'stopped') as state, user_id::regrole from pg_background_list;
 set role regress_bg_app;
 select * from pg_background_result(:pid, :cookie) as (who text);
 reset role;
@@ -66,5 +66,35 @@ select try('select grant_pg_background_privileges($$regress_bg_nobody$$)');
 create role "regress bg odd" login;
 select pg_background_grant_privileges('regress bg odd', true);
 select pg_background_revoke_privileges('regress bg odd');
+-- the role of pg_background's runbooks is made on demand, and dropped when it was made here
+select pg_background_drop_executor_role();
+set role regress_bg_app;
+select pg_background_drop_executor_role();
+reset role;
+grant execute on function pg_background_grant_privileges(text, boolean), pg_background_drop_executor_role() to regress_bg_app;
+set role regress_bg_app;
+select try('select pg_background_grant_privileges($$pgbackground_role$$)');
+reset role;
+select pg_background_grant_privileges('pgbackground_role');
+select pg_background_grant_privileges('pgbackground_role');
+select rolcanlogin, rolsuper, rolcreaterole from pg_roles where rolname = 'pgbackground_role';
+grant pgbackground_role to regress_bg_app;
+set role regress_bg_app;
+select * from pg_background_run_query('select current_user::text') as (who text);
+-- (a warning for each right that it may not revoke)
+set client_min_messages = error;
+select try('select pg_background_drop_executor_role()');
+reset client_min_messages;
+reset role;
+select pg_background_drop_executor_role();
+select count(*) from pg_roles where rolname = 'pgbackground_role';
+set role regress_bg_app;
+select pg_background_launch('select 1');
+reset role;
+create role pgbackground_role;
+select pg_background_grant_privileges('pgbackground_role'), pg_background_drop_executor_role();
+select pg_background_revoke_privileges('pgbackground_role');
+drop role pgbackground_role;
+revoke execute on function pg_background_grant_privileges(text, boolean), pg_background_drop_executor_role() from regress_bg_app;
 drop function try;
 drop role regress_bg_app, regress_bg_other, "regress bg odd";
