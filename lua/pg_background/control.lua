@@ -25,20 +25,31 @@ local function wait_timeout(worker, milliseconds)
     return workers.wait(worker, seconds(math.max(milliseconds, 0)))
 end
 
--- The handle of the first worker in the list that is done; nil after the timeout.
+-- The handles in an array of any shape, but for those that are NULL.
+local function list_of(array)
+    local list = {}
+    array{discard = true, map = function(handle)
+        if handle and (handle.pid or handle.cookie) then list[#list + 1] = handle end
+    end}
+    return list
+end
+
+-- The handle of the first worker in the array that is done; nil after the timeout, and when no
+-- handle in it is of a worker.
 local function wait_any(handles, milliseconds)
-    local sessions, ids, n = {}, {}, 0
-    for i = 1, #handles do
-        local handle = handles[i] or {}
-        local worker = workers.by_handle(handle.pid, handle.cookie)
-        local id = worker.note.id or core.last(worker.session)
-        if not id then return handle end
-        n = n + 1
-        sessions[n], ids[n] = worker.session, id
+    local waited, sessions, ids, n = {}, {}, {}, 0
+    for _, handle in ipairs(list_of(handles)) do
+        local worker = handle.pid and handle.cookie and workers.find(handle.pid, handle.cookie)
+        if worker then
+            local id = worker.note.id or core.last(worker.session)
+            if not id then return handle end
+            n = n + 1
+            waited[n], sessions[n], ids[n] = handle, worker.session, id
+        end
     end
     if n == 0 then return nil end
     local index = core.wait_any(sessions, ids, n, limit(milliseconds))
-    return index and handles[index]
+    return index and waited[index]
 end
 
 -- Asks the running command to stop; true when there was one.
@@ -113,4 +124,4 @@ end
 
 return {wait = wait, wait_timeout = wait_timeout, wait_any = wait_any, cancel = cancel,
     cancel_all = cancel_all, cancel_by_label = cancel_by_label, detach_all = detach_all,
-    purge = purge, limit = limit}
+    purge = purge, limit = limit, list_of = list_of}

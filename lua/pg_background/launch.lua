@@ -65,6 +65,13 @@ local function launch_once(sql, size) return start('once', sql, size).pid end
 local function launch(sql, size, label) return handle_of(start('task', sql, size, label)) end
 local function submit(sql, size, label) return handle_of(start('submit', sql, size, label)) end
 
+-- Raises unless the caller has said which columns it takes: nothing may be lost on one that cannot.
+local function check_caller()
+    if core.expected_columns() then return end
+    core.raise('0A000', 'a result is rows of columns that the query lists',
+        'Write SELECT * FROM pg_background_result(...) AS (name type, ...).')
+end
+
 -- Takes the result of a worker; raises the error of its command.
 local function take(worker)
     local fields = worker.note
@@ -88,10 +95,13 @@ local function take(worker)
     return value
 end
 
--- The rows of a worker's result, for a function that returns a set of records.
+-- The rows of a worker's result, for a function that returns a set of records. An empty command has
+-- none.
 local function give(worker)
-    bg.give(take(worker))
+    check_caller()
+    local result = take(worker)
+    if result.columns or result.tag ~= '' then bg.give(result) end
 end
 
 return {start = start, launch_session = launch_session, launch_once = launch_once, launch = launch,
-    submit = submit, give = give}
+    submit = submit, check_caller = check_caller, give = give}

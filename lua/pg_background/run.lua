@@ -34,6 +34,7 @@ end
 
 -- The rows of sql, for a function that returns a set of records.
 local function run_query(sql, size, timeout, label)
+    launch.check_caller()
     local worker = launch.start('once', sql, size, label)
     local own <close> = worker.session
     if not finish(worker, timeout) then
@@ -44,12 +45,12 @@ local function run_query(sql, size, timeout, label)
     launch.give(worker)
 end
 
--- Yields the outcome of each handle, in order, and detaches it. All of them have the timeout.
+-- Yields the outcome of each handle that is not NULL, in order, and detaches it. All of them have
+-- the timeout.
 local function drain(handles, timeout)
     local limit = control.limit(timeout)
     local stop = limit and core.now() + limit
-    for i = 1, #handles do
-        local handle = handles[i] or {}
+    for _, handle in ipairs(control.list_of(handles)) do
         local pid, cookie = handle.pid, handle.cookie
         local ok, worker = pcall(workers.by_handle, pid, cookie)
         if ok then workers.wait(worker, stop and math.max(stop - core.now(), 0)) end

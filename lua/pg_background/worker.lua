@@ -49,12 +49,24 @@ local function with_result(pid)
     return by_pid(pid)
 end
 
--- The worker with this pid and cookie. Raises as by_pid.
-local function by_handle(pid, cookie)
-    if not (pid and cookie) then core.raise('22004', 'a handle has a pid and a cookie') end
+-- The worker with this pid and cookie; nil when there is none. Raises 42501 when it is another user's.
+local function find(pid, cookie)
     local number = core.find_exact(pid, cookie)
     local handle = number and session.of_number(number)
-    return handle and of_session(handle) or not_attached(pid)
+    return handle and of_session(handle)
+end
+
+-- The same. Raises 42704 when there is none: one with that pid has another cookie, or none has it.
+local function by_handle(pid, cookie)
+    if not (pid and cookie) then core.raise('22004', 'a handle has a pid and a cookie') end
+    local worker = find(pid, cookie)
+    if worker then return worker end
+    local other = bg.session(pid)
+    if other and of_session(other) then
+        core.raise('42704', ('cookie mismatch for PID %d'):format(pid),
+            'Another worker has this pid; a handle is good until its worker is let go.')
+    end
+    return not_attached(pid)
 end
 
 -- All workers the current user may use, oldest first.
@@ -87,24 +99,22 @@ end
 
 local ended_by_us = {['57014'] = true, ['57P01'] = true, ['08006'] = true}
 
--- 'starting', 'running', 'stopped', 'canceled' or 'error'.
+-- 'running', 'stopped', 'canceled' or 'error'. Never 'starting': a launch returns when there is a
+-- process.
 local function state(worker, seen)
-    local status = core.status(worker.session)
     if worker.note.kind == 'session' then
-        if status.state == 'gone' then return status.error and 'error' or 'stopped' end
-        return status.state == 'starting' and 'starting' or 'running'
+        local status = core.status(worker.session)
+        if status.state ~= 'gone' then return 'running' end
+        return status.error and 'error' or 'stopped'
     end
     seen = seen or look(worker)
     if not seen or seen.state == 'complete' then return 'stopped' end
-    if seen.state == 'pending' then
-        return status.state == 'starting' and 'starting' or 'running'
-    end
+    if seen.state == 'pending' then return 'running' end
     return worker.note.canceled and ended_by_us[seen.sqlstate] and 'canceled' or 'error'
 end
 
 local function is_active(worker)
-    local now = state(worker)
-    return now == 'running' or now == 'starting'
+    return state(worker) == 'running'
 end
 
 -- Counts a worker whose command has settled, once.
@@ -153,6 +163,6 @@ local function wait(worker, seconds)
 end
 
 return {counters = counters, not_attached = not_attached, already_consumed = already_consumed,
-    save = save, by_pid = by_pid, with_result = with_result, by_handle = by_handle, list = list,
-    look = look, state = state, is_active = is_active, count = count, forget = forget, consume = consume, wait = wait,
-    remember_forgotten = remember_forgotten}
+    save = save, by_pid = by_pid, with_result = with_result, find = find, by_handle = by_handle,
+    list = list, look = look, state = state, is_active = is_active, count = count, forget = forget,
+    consume = consume, wait = wait, remember_forgotten = remember_forgotten}

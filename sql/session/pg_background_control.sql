@@ -26,6 +26,9 @@ select * from pg_background_launch_v2('select pg_sleep(100)') \gset
 select pg_background_wait_v2_timeout(:pid, :cookie, 0);
 select pg_background_wait_v2_timeout(:pid, :cookie, 20);
 select pg_background_wait(:pid, :cookie, 20);
+select pg_background_wait_v2(:pid, :cookie, 20);
+select pg_background_wait_v2(:pid, null, 20) is null;
+select try(format('select pg_background_wait_v2(%s, %s, 20)', :pid, :cookie # 1));
 -- a wait can be cancelled
 set statement_timeout = '50ms';
 select try(format('select pg_background_wait_v2(%s, %s)', :pid, :cookie));
@@ -37,8 +40,17 @@ select pid as pid2, cookie as cookie2 from pg_background_launch_v2('select 2') \
 select (pg_background_wait_any(array[(:pid, :cookie), (:pid2, :cookie2)]::pg_background_handle[])).pid = :pid2 as second;
 select pg_background_wait_any(array[row(:pid, :cookie)]::pg_background_handle[], 20);
 select pg_background_wait_any('{}');
-select try(format('select pg_background_wait_any(array[(%s, %s)]::pg_background_handle[])', :pid, :cookie # 1));
-select try('select pg_background_wait_any(array[null]::pg_background_handle[])');
+-- handles that are NULL or of no worker are not waited for
+select pg_background_wait_any(array[(:pid, :cookie # 1), (1, 1)]::pg_background_handle[]) is null as nobody;
+select pg_background_wait_any(array[null, (null, null), (:pid, null), (null, :cookie)]::pg_background_handle[]) is null as nobody;
+select pg_background_wait_any(null) is null as nobody;
+select (pg_background_wait_any_v2(array[null, (:pid, :cookie # 1), (:pid2, :cookie2), (1, 1)]::pg_background_handle[])).pid = :pid2 as second;
+select pg_background_wait_any_v2(array[null, (:pid, :cookie), (1, 1)]::pg_background_handle[], 20) is null as nobody_in_time;
+-- arrays of any shape
+select array[row(:pid, :cookie), row(:pid2, :cookie2)]::pg_background_handle[] as handles \gset
+select bool_and((pg_background_wait_any(handles)).pid = :pid2) as second
+from (values ((('[0:1]=' || :'handles'))::pg_background_handle[]), (('[-7:-6]=' || :'handles')::pg_background_handle[]), (('[5:6]=' || :'handles')::pg_background_handle[]),
+    (array[:'handles'::pg_background_handle[]]), (array[array[null, null]::pg_background_handle[], :'handles'])) v(handles);
 
 -- cancel
 select pg_background_cancel_v2(:pid, :cookie);
@@ -96,9 +108,10 @@ select count(pg_background_submit('select pg_sleep(100)', 0, 'job ' || g)) from 
 select count(pg_background_launch_v2('select pg_sleep(100)')) from generate_series(1, 2) g; -- workload
 select pg_background_cancel_by_label('job 1');
 select pg_background_wait(pid, cookie) from pg_background_list where label = 'job 1';
-select pg_background_cancel_by_label('no%');
+select pg_background_cancel_by_label_v2('no%');
+select pg_background_cancel_by_label(null) is null;
 select pg_background_cancel_by_label('job %', 60000);
-select label, replace(state, 'starting', 'running') as state from pg_background_list order by label nulls last;
+select label, state from pg_background_list order by label nulls last;
 select pg_background_cancel_all();
 select bool_and(pg_background_wait(pid, cookie)) from pg_background_list;
 select state, count(*) from pg_background_list group by state;
@@ -107,10 +120,10 @@ select pg_background_cancel_all_v2();
 -- workload
 select * from pg_background_launch_v2('select pg_sleep(100)', 0, 'stays') \gset
 select pg_background_purge();
-select label, state in ('starting', 'running') as active from pg_background_list;
+select label, state from pg_background_list;
 select pg_background_cancel(:pid, :cookie);
 select pg_background_wait(:pid, :cookie);
-select pg_background_purge(), pg_background_purge();
+select pg_background_purge(), pg_background_purge_v2();
 
 -- detach: what was sent is finished
 truncate said;

@@ -34,6 +34,17 @@ select try(format('select * from pg_background_result(%s) as (x int, y text)', :
 -- the cookie counts
 select try(format('select * from pg_background_result_v2(%s, %s) as (x int, y text)', :pid, :cookie # 1));
 select try(format('select pg_background_detach_v2(%s, %s)', :pid, :cookie # 1));
+create function hint(sql text) returns text language plpgsql as $$
+declare said text;
+begin
+    execute sql;
+    return 'no error';
+exception when others then
+    get stacked diagnostics said = pg_exception_hint;
+    return said;
+end $$;
+select hint(format('select pg_background_cancel(%s, %s)', :pid, :cookie # 1));
+select hint(format('select pg_background_cancel(1, %s)', :cookie));
 select pg_background_detach_v2(:pid, :cookie);
 select try(format('select pg_background_detach_v2(%s, %s)', :pid, :cookie));
 select try(format('select * from pg_background_result_v2(%s, %s) as (x int, y text)', :pid, :cookie));
@@ -65,8 +76,45 @@ select * from pg_background_launch_v2('select 1; select 2; select $$three$$::tex
 select * from pg_background_result_v2(:pid, :cookie) as (x text);
 select * from pg_background_launch_v2('select 1; create temp table t (a int)') \gset
 select * from pg_background_result_v2(:pid, :cookie) as (x text);
+-- an empty command has no rows, whatever is declared
 select * from pg_background_launch_v2('') \gset
 select * from pg_background_result_v2(:pid, :cookie) as (x text);
+select try(format('select * from pg_background_result_v2(%s, %s) as (x text)', :pid, :cookie));
+select * from pg_background_launch_v2(' ; -- nothing') \gset
+select * from pg_background_result_v2(:pid, :cookie) as (x int, y text);
+select pg_background_launch('/* nothing */') as pid \gset
+select * from pg_background_result(:pid) as (x text);
+select * from pg_background_run_query(';') as (x int);
+select state, row_count, command_tag, has_error from pg_background_run('');
+select pg_background_launch() as pid \gset
+select pg_background_run(:pid, 'select 1'), pg_background_run(:pid, '');
+select * from pg_background_result(:pid) as (x int);
+select * from pg_background_result(:pid) as (x int);
+select pg_background_detach(:pid);
+
+-- where no columns are declared nothing is taken, and nothing is run
+select * from pg_background_launch_v2('select 1 as x') \gset
+select try(format('select pg_background_result_v2(%s, %s)', :pid, :cookie));
+select hint(format('select pg_background_result(%s, %s)', :pid, :cookie));
+select try(format('select pg_background_result(%s)', :pid));
+select try(format('select count(pg_background_result(%s, %s))', :pid, :cookie));
+select consumed from pg_background_outcome(:pid, :cookie);
+select * from pg_background_result_v2(:pid, :cookie) as (x int);
+select pg_background_launch('select 2 as x') as pid \gset
+select try(format('select pg_background_result(%s)', :pid));
+select * from pg_background_result(:pid) as (x int);
+select pg_background_launch() as pid \gset
+select pg_background_run(:pid, 'select 3 as x');
+select try(format('select pg_background_result(%s)', :pid));
+select * from pg_background_result(:pid) as (x int);
+select pg_background_detach(:pid);
+create table ran (what text);
+select try('select pg_background_run_query($$insert into ran values (1)$$)');
+select try('select pg_background_run_query_v2($$insert into ran values (1)$$)');
+select * from pg_background_run_query_v2('select count(*) from ran', 0, 0, null, 'n int8') as (n int8);
+drop table ran;
+drop function hint;
+
 -- outside of a transaction block
 create table vacuumed (a int);
 select * from pg_background_launch_v2('vacuum vacuumed') \gset
@@ -99,6 +147,25 @@ select count(*), sum(length(x)) from pg_background_result_v2(:pid, :cookie) as (
 select * from pg_background_submit_v2('select repeat($$x$$, 1000) from generate_series(1, 20000)', 4096) \gset
 select pg_background_wait_v2(:pid, :cookie);
 select pg_background_detach_all() > 10;
+
+-- two arguments and three; the state right after the launch
+select pid, cookie, pg_background_status(pid, cookie), (select state from pg_background_list l where l.pid = h.pid) as state
+-- workload
+from pg_background_launch('select pg_sleep(100)', 0, 'third') h \gset
+select :'pg_background_status' as status, :'state' as state, label from pg_background_list where pid = :pid;
+select pg_background_cancel(:pid, :cookie, 60000);
+select pg_background_status_v2(:pid, :cookie), pg_background_status(:pid, null) is null as of_null;
+select try(format('select pg_background_status_v2(%s, %s)', :pid, :cookie # 1));
+select pg_background_detach(:pid, :cookie);
+select try(format('select pg_background_status(%s, %s)', :pid, :cookie));
+create temp table launched (h pg_background_handle);
+insert into launched values (pg_background_launch_v2('select 1', 8192)), (pg_background_launch_v2('select 1', null, 'two')), (pg_background_submit('select 1', 8192)),
+    (pg_background_submit('select 1', 0, 'four')), (pg_background_submit_v2('select 1')), (pg_background_submit_v2('select 1', 0, null));
+select (h).cookie = cookie as same, label from launched join pg_background_list on pid = (h).pid order by launched_at;
+select pg_background_detach_all();
+drop table launched;
+select try('select pg_background_launch(null, 0, null)');
+select try('select pg_background_launch($$select 1$$, 1, $$x$$)');
 
 -- arguments
 select try('select pg_background_launch($$select 1$$, 4095)');

@@ -60,6 +60,13 @@ select state, consumed, completed, has_error, row_count, command_tag, sqlstate, 
 select state, consumed, completed, has_error, row_count, command_tag, sqlstate, label from pg_background_outcome(:pid2, :cookie2);
 select state, consumed, completed, has_error, row_count, command_tag, sqlstate, label from pg_background_outcome(:pid3, :cookie3);
 select state, consumed, completed, has_error, row_count, command_tag, sqlstate, label from pg_background_outcome(:pid4, :cookie4);
+-- the names with _v2
+select count(*), bool_and(pg_background_outcome_v2(pid, cookie) = pg_background_outcome(pid, cookie)) as outcome,
+    bool_and(pg_background_status_v2(pid, cookie) = state) as status, bool_and(pg_background_full_sql_v2(pid, cookie) = pg_background_full_sql(pid, cookie)) as sql,
+    bool_and(pg_background_result_info_v2(pid, cookie) = pg_background_result_info(pid, cookie)) as result,
+    bool_and(pg_background_error_info_v2(pid, cookie) is not distinct from pg_background_error_info(pid, cookie)) as error
+from pg_background_list where pid <> :pid4;
+select pg_typeof(pg_background_error_info_v2(:pid2, :cookie2)), pg_typeof(pg_background_run_v2('select 1'));
 select * from pg_background_outcome(1, 1);
 select * from pg_background_outcome(null, null);
 select length(pg_background_full_sql(:pid2, :cookie2)), pg_background_full_sql(:pid3, :cookie3);
@@ -71,7 +78,8 @@ exception when query_canceled or others then
     return sqlstate || ' ' || regexp_replace(sqlerrm, 'PID \d+', 'PID N');
 end $$;
 select f, try(format('select * from pg_background_%s(%s, %s)', f, :pid1, :cookie1 # 1))
-from unnest('{result_info, error_info, full_sql, get_progress, get_progress_v2}'::text[]) f;
+from unnest('{result_info, error_info, status, full_sql, get_progress, result_info_v2, error_info_v2, status_v2, full_sql_v2, get_progress_v2}'::text[]) f;
+select sqlstate, regexp_replace(error_message, 'PID \d+', 'PID N') from pg_background_outcome_v2(:pid1, :cookie1 # 1);
 
 -- progress
 create table go (yes bool);
@@ -133,13 +141,16 @@ select array[(pg_background_launch_v2('select generate_series(1, 3)', 0, 'a')), 
 select label, state, consumed, completed, has_error, row_count, command_tag, sqlstate, pid = 1 as unknown from pg_background_drain(:'handles');
 select count(*) from pg_background_list;
 select count(*) from pg_background_drain('{}');
+select state, sqlstate, error_message from pg_background_drain_v2(array[null, (null, null), (1, null)]::pg_background_handle[]);
+select count(*) from pg_background_drain(null);
+select command_tag from pg_background_drain_v2(('[0:1][3:3]=' || array[[pg_background_submit('select 1')], [pg_background_submit('create temp table t ()')]]::text)::pg_background_handle[]);
 create table said (what text);
 begin;
 lock table said;
 select * from pg_background_launch_v2('select 1', 0, 'fast') \gset
 select pg_background_wait(:pid, :cookie);
 select array[pg_background_launch_v2('insert into said values ($$went on$$)', 0, 'slow'), (:pid, :cookie)::pg_background_handle] as handles \gset
-select label, replace(state, 'starting', 'running') as state, completed from pg_background_drain(:'handles', 50);
+select label, state, completed from pg_background_drain(:'handles', 50);
 select count(*) from pg_background_list;
 commit;
 create procedure await_said() language plpgsql as $$
@@ -171,6 +182,8 @@ select workers_launched, workers_completed, workers_failed, workers_canceled, wo
 from pg_background_stats_v2();
 select count(*) from pg_background_drain(array[(:pid, :cookie)]::pg_background_handle[], 1);
 select workers_launched, workers_completed, workers_failed, workers_canceled, workers_timed_out, workers_active from pg_background_stats();
+select pg_background_record_timeout();
+select workers_timed_out from pg_background_stats();
 -- the one that was detached runs on; end it
 create procedure end_it(worker int) language plpgsql as $$
 begin

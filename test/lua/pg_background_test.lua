@@ -16,6 +16,13 @@ local function outcome_state(handle)
     return pgb.outcome(handle.pid, handle.cookie).state
 end
 
+-- A table that can be called as an array of the server.
+local function array(list)
+    return setmetatable(list, {__call = function(_, options)
+        for i = 1, #list do options.map(list[i]) end
+    end})
+end
+
 TestNote = {}
 
 function TestNote:test_round_trip()
@@ -74,7 +81,8 @@ end
 
 function TestPgBackground:test_cookie_counts()
     local handle = pgb.launch('ok 1')
-    assert_error('42704', 'not attached', pgb.wait, handle.pid, handle.cookie + 1)
+    assert_error('42704', 'cookie mismatch', pgb.wait, handle.pid, handle.cookie + 1)
+    assert_error('42704', 'not attached', pgb.wait, 1, handle.cookie)
     lu.assertEquals(pgb.outcome(handle.pid, handle.cookie + 1).sqlstate, '42704')
 end
 
@@ -87,9 +95,11 @@ end
 
 function TestPgBackground:test_wait_any()
     local slow, fast = pgb.launch('ok 1 after 10'), pgb.launch('ok 1 after 5')
-    lu.assertIs(pgb.wait_any({slow, fast}, 0), fast)
-    lu.assertNil(pgb.wait_any({slow}, 1000))
-    lu.assertNil(pgb.wait_any({}, 0))
+    local stale = {pid = slow.pid, cookie = slow.cookie + 1}
+    lu.assertIs(pgb.wait_any(array{stale, slow, {}, fast}, 0), fast)
+    lu.assertNil(pgb.wait_any(array{slow, stale}, 1000))
+    lu.assertNil(pgb.wait_any(array{stale}, 0))
+    lu.assertNil(pgb.wait_any(array{}, 0))
 end
 
 function TestPgBackground:test_cancel()

@@ -146,7 +146,7 @@ SELECT * FROM bg.result(:pid) AS (a int);
 SELECT pid, state FROM bg.sessions;
 SELECT * FROM bg.stat;
 SELECT bg.close(:pid);
-SELECT pid, cookie FROM pg_background_launch_v2('SELECT 5', label => 'l') AS h \gset
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT 5', 0, 'l') AS h \gset
 SELECT pg_background_wait(:pid, :cookie), pg_background_cancel_by_label('l%');
 SELECT * FROM pg_background_list; SELECT * FROM pg_background_activity;
 SELECT * FROM pg_background_result(:pid, :cookie) AS (a int);
