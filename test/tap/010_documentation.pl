@@ -106,6 +106,15 @@ my @rows = map { join '|', (split / *[|] */)[ 0 .. 3 ] } slurp_file('docs/settin
 my @described = map { s/`//r =~ s/[|](\d+) GB[|]/'|' . $1 * 1024 * 1024 . '|'/er } @rows;
 is(join("\n", sort @described), join("\n", sort @defined), 'docs/settings.md: every setting, as it is defined');
 
+# The lists of settings that the code has are in the page, and the other way round.
+for (['guc_transfer', 'kOfClient', qr/silent or lost: (.*?) [|]/], ['guc_imposed', 'kProtections', qr/switch a protection off: (.*?) with another/])
+{
+	my ($file, $list, $row) = @$_;
+	my ($code) = slurp_file("src/session/shared/$file.cpp") =~ /\Q$list\E\[\] = [{](.*?)[}];/s;
+	my ($page) = slurp_file('docs/settings.md') =~ $row;
+	is(join(' ', $page =~ /`(\w+)`/g), join(' ', $code =~ /"(\w+)"/g), "docs/settings.md: $list");
+}
+
 # Those of a language are called by the server alone.
 is($node->safe_psql('postgres', <<'SQL'), '', 'every function has a comment');
 SELECT objid::regprocedure FROM pg_depend WHERE classid = 'pg_proc'::regclass AND deptype = 'e'

@@ -16,6 +16,25 @@ namespace pllua_bg::session {
 
 namespace {
 
+// What the server does about a client that is silent or lost. The client of a worker is its
+// launcher, whose going it sees by itself, and which leaves it idle, in a transaction too, while it
+// does something else. docs/settings.md has the same list. All are off by 0.
+const char *const kOfClient[] = {
+    "client_connection_check_interval",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "tcp_keepalives_count",
+    "tcp_keepalives_idle",
+    "tcp_keepalives_interval",
+    "tcp_user_timeout",
+};
+
+bool is_of_client(const struct config_generic *setting) {
+    for (const char *name : kOfClient)
+        if (strcmp(setting->name, name) == 0) return true;
+    return false;
+}
+
 // Settings that belong to the connection or to the transaction, or that the worker has its own of.
 bool is_excluded(const struct config_generic *setting) {
     static const char *const names[] = {"client_encoding", "application_name", "role",
@@ -65,7 +84,9 @@ bool try_setting(const char *name, const char *value, Oid setter, bool change) {
 bool write_session_settings(StringInfo frames) {
     const bool imposes = write_imposed(frames);
     pg::for_each_setting([frames](const struct config_generic *setting) {
-        if (!is_chosen(setting) || is_excluded(setting) || is_imposed(setting)) return;
+        if (!is_chosen(setting) || is_excluded(setting) || is_imposed(setting) ||
+            is_of_client(setting))
+            return;
         const char *value = GetConfigOption(setting->name, true, false);
         if (value == nullptr) return;
         append_setting(frames,
@@ -108,6 +129,10 @@ void fix_client_encoding() {
     if (encoding->check_hook == check_encoding) return;
     next_encoding_check = encoding->check_hook;
     encoding->check_hook = check_encoding;
+}
+
+void switch_client_settings_off() {
+    for (const char *name : kOfClient) SetConfigOption(name, "0", PGC_USERSET, PGC_S_CLIENT);
 }
 
 void apply_setting(const SettingMessage &setting) {

@@ -19,6 +19,9 @@ void write_asked_settings(StringInfo frames, const LaunchOptions &options);
 
 // Worker: makes client_encoding the server's, for good. Call in a transaction. Errors: pg.
 void fix_client_encoding();
+// Worker: switches off what concerns a client, wherever it was set, for RESET too; the session
+// itself may set it. Errors: pg.
+void switch_client_settings_off();
 // Worker: applies a setting. Call in a transaction that has set nothing but such. Errors:
 // pg (what is imposed cannot be set); what the user may not set is left as it is.
 void apply_setting(const SettingMessage &setting);

@@ -36,7 +36,9 @@ void start_timers(Idle *idle) {
         enable_timeout_after(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IdleInTransactionSessionTimeout);
         idle->transaction_timer = true;
     }
-    if (state == 'I' && IdleSessionTimeout > 0 && worker.phase != Phase::kPooled) {
+    // The option idle_timeout of the launch takes the place of the setting.
+    if (state == 'I' && IdleSessionTimeout > 0 && worker.phase != Phase::kPooled &&
+        worker.header->idle_timeout == 0) {
         enable_timeout_after(IDLE_SESSION_TIMEOUT, IdleSessionTimeout);
         idle->session_timer = true;
     }

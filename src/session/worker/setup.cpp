@@ -13,6 +13,7 @@ namespace pllua_bg::session {
 
 void take_over(FrameCursor *cursor) {
     SetConfigOption("application_name", session_title(), PGC_USERSET, PGC_S_CLIENT);
+    switch_client_settings_off();
     Frame frame;
     for (FrameCursor ahead = *cursor; next_frame(&ahead, &frame); *cursor = ahead) {
         if (frame.type == MessageType::kLibraries)
