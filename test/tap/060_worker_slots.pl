@@ -22,10 +22,12 @@ CREATE TABLE done (what text);
 -- How many of n launches got a session, and what the others were told.
 CREATE FUNCTION launch_many(n int, OUT opened int, OUT refused text) LANGUAGE pllua_bg AS $$
 	local opened, refused = 0, {}
+	held = {} -- those that nobody holds make room
 	for i = 1, n do
 		local ok, e = pcall(bg.launch, {wait = 0})
 		if ok then
 			opened = opened + 1
+			held[opened] = e
 		else
 			local line = e.sqlstate .. ': ' .. e.message .. ' / ' .. tostring(e.hint)
 			if not refused[line] then refused[line] = true refused[#refused + 1] = line end

@@ -42,7 +42,11 @@ void warn() {
     initStringInfo(&list);
     for (int i = 0; i < Min(count, kMostNamed); i++) {
         const char *name = NameStr(named[i].name);
-        appendStringInfo(&list, "%sPID %d", i == 0 ? "" : ", ", named[i].pid);
+        if (i > 0) appendStringInfoString(&list, ", ");
+        if (named[i].pid != 0)
+            appendStringInfo(&list, "PID %d", named[i].pid);
+        else
+            appendStringInfoString(&list, _("one that was starting"));
         if (*name != '\0') appendStringInfo(&list, " \"%s\"", name);
     }
     if (count > kMostNamed) appendStringInfo(&list, _(" and %d others"), count - kMostNamed);
