@@ -29,6 +29,13 @@ function argcheck.mismatch(expected, value) -- internal
     core.raise('22023', expected .. ', not ' .. describe(value))
 end
 
+-- Fails when a method is not called on an object of its class.
+function argcheck.self(object, class, name) -- internal
+    if debug.getmetatable(object) == class then return end
+    argcheck.fail(string.format("'%s' is called on %s, not on a %s", name, describe(object), class.__name),
+        string.format('Methods are called with a colon: object:%s(...).', name))
+end
+
 function argcheck.is_callable(value) -- internal
     if type(value) == 'function' then return true end
     local metatable = debug.getmetatable(value)

@@ -44,10 +44,12 @@ function Future:pending()
 end
 
 function Future:done()
+    argcheck.self(self, Future, 'done')
     return self:pending() == nil
 end
 
 function Future:wait(timeout)
+    argcheck.self(self, Future, 'wait')
     timeout = argcheck.timeout(timeout, 'timeout')
     return self.outcome ~= nil or wait.one(self.session, self.id, timeout)
 end
@@ -69,6 +71,7 @@ local function fetch(self)
 end
 
 function Future:try(timeout)
+    argcheck.self(self, Future, 'try')
     if not self.outcome then
         if not self:wait(timeout) then return nil, 'timeout' end
         fetch(self)
@@ -79,6 +82,7 @@ function Future:try(timeout)
 end
 
 function Future:get(timeout)
+    argcheck.self(self, Future, 'get')
     local value, why = self:try(timeout)
     if self.outcome == 'failed' then error(self.value, 0) end
     return value, why
@@ -86,6 +90,7 @@ end
 
 -- The results of all statements of the command, in order.
 function Future:all(timeout)
+    argcheck.self(self, Future, 'all')
     local value, why = self:get(timeout)
     if value == nil then return nil, why end
     return self.results or {value}
@@ -93,6 +98,7 @@ end
 
 -- Cancels the command; true when there was something to cancel.
 function Future:cancel()
+    argcheck.self(self, Future, 'cancel')
     return self.outcome == nil and core.cancel_command(self.session, self.id)
 end
 

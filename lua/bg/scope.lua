@@ -14,6 +14,7 @@ Task.__index = Task
 Task.__name = 'bg.task'
 
 function Scope:go(fn, ...)
+    argcheck.self(self, Scope, 'go')
     argcheck.callback(fn, 'the argument of go')
     if self.tasks.ended then
         core.raise('55000', 'the scope has ended', 'go works inside the function given to bg.scope.')
@@ -26,6 +27,7 @@ function Task:pending()
 end
 
 function Task:done()
+    argcheck.self(self, Task, 'done')
     return self.state ~= 'pending'
 end
 
@@ -33,6 +35,7 @@ Task.wait = wait.method
 
 -- A task that has failed takes its scope with it, so that only those outside it see the error.
 function Task:try(timeout)
+    argcheck.self(self, Task, 'try')
     if not self:wait(timeout) then return nil, 'timeout' end
     if self.state == 'cancelled' then return nil, 'cancelled' end
     if self.state == 'failed' then return nil, self.error end
@@ -40,13 +43,17 @@ function Task:try(timeout)
 end
 
 function Task:get(timeout)
+    argcheck.self(self, Task, 'get')
     local value, why = self:try(timeout)
     if self.state == 'failed' then error(self.error, 0) end
     if why then return nil, why end
     return value
 end
 
-Task.cancel = scheduler.cancel
+function Task:cancel()
+    argcheck.self(self, Task, 'cancel')
+    return scheduler.cancel(self)
+end
 
 function Task:__tostring()
     return string.format('bg.task %d (%s)', self.number, self.state)

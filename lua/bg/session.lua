@@ -96,6 +96,7 @@ end
 
 -- Iterates over the results nobody has fetched, oldest first.
 function methods.results(self)
+    core.number(self) -- a session it has to be
     return function()
         local id = core.is_alive(self) and core.oldest(self)
         if not id then return nil end
@@ -104,6 +105,7 @@ function methods.results(self)
 end
 
 local function check_taker(self)
+    core.number(self) -- a session it has to be
     if notify.has_handler(self) then
         core.raise('55000', 'the notifications of this session go to its on_notify function')
     end

@@ -14,7 +14,7 @@ function methods.run(self, ...)
 end
 
 function methods.exec(self, ...)
-    return core.exec(session_of(self), self, ...)
+    return (core.exec(session_of(self), self, ...))
 end
 
 -- Iterates over the rows while they come; leaving the loop cancels the rest.

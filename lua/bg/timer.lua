@@ -29,6 +29,7 @@ function Timer:pending()
 end
 
 function Timer:done()
+    argcheck.self(self, Timer, 'done')
     local _, _, deadline = self:pending()
     return deadline == nil
 end
@@ -36,6 +37,7 @@ end
 Timer.wait = wait.method
 
 function Timer:try(timeout)
+    argcheck.self(self, Timer, 'get')
     if not self:wait(timeout) then return nil, 'timeout' end
     if self.cancelled then return nil, 'cancelled' end
     return true
@@ -44,6 +46,7 @@ end
 Timer.get = Timer.try
 
 function Timer:cancel()
+    argcheck.self(self, Timer, 'cancel')
     local was_pending = not self:done()
     self.cancelled = true
     return was_pending

@@ -29,12 +29,12 @@ local function begin_statement(options, caller)
 end
 
 function methods.begin(self, options)
-    return self:exec(begin_statement(options, 'begin'))
+    return (core.exec(self, begin_statement(options, 'begin')))
 end
 
 -- Raises when the transaction could not be committed because a statement in it had failed.
 function methods.commit(self)
-    local result = self:exec('commit')
+    local result = core.exec(self, 'commit')
     if result.tag ~= 'COMMIT' then
         core.raise('25P02', 'the transaction of the background session was rolled back',
             'A statement in it had failed before the commit.')
@@ -43,7 +43,7 @@ function methods.commit(self)
 end
 
 function methods.rollback(self)
-    return self:exec('rollback')
+    return (core.exec(self, 'rollback'))
 end
 
 local guard_metatable = {
@@ -57,7 +57,7 @@ local depth = 0
 
 -- How to open, end and undo a piece of work: a transaction, or a savepoint inside one.
 local function brackets(self, options)
-    self:exec('') -- what was sent before is done now, and the status is true
+    core.exec(self, '') -- what was sent before is done now, and the status is true
     if self:status().transaction == 'I' then
         return begin_statement(options, 'atomic'), nil, 'rollback'
     end
@@ -77,10 +77,10 @@ function methods.atomic(self, fn, options)
     local open, close, undo = brackets(self, options)
     -- From now on: a wait for `open` that is cancelled must not leave it open.
     local guard <close> = setmetatable({session = self, undo = undo}, guard_metatable)
-    self:exec(open)
+    core.exec(self, open)
     local results = table.pack(fn(self))
     if close then
-        self:exec(close)
+        core.exec(self, close)
     else
         guard.done = true -- a commit that fails has rolled back
         methods.commit(self)

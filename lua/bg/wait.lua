@@ -81,9 +81,18 @@ function wait.set_scheduler(fn) -- internal
     core.cooperate(fn and exec, fn and wait_rows)
 end
 
+-- Only errors of Lua are caught: rows and results have fields that are not to be asked for.
+local protect = lpcall or pcall
+
+local function method_pending(object)
+    return type(object.pending) == 'function'
+end
+
 function wait.is_waitable(object) -- internal
     local kind = type(object)
-    return (kind == 'table' or kind == 'userdata') and type(object.pending) == 'function'
+    if kind ~= 'table' and kind ~= 'userdata' then return false end
+    local ok, waitable = protect(method_pending, object)
+    return ok and waitable
 end
 
 -- The list of waitables, checked. `caller` is named in the message.
@@ -144,6 +153,10 @@ end
 
 -- The method `wait` of what is waitable by itself: true when it has settled, false after the timeout.
 function wait.method(self, timeout) -- internal
+    if not wait.is_waitable(self) then
+        argcheck.fail(string.format("'wait' is called on %s", argcheck.describe(self)),
+            'Methods are called with a colon: object:wait(...).')
+    end
     return wait.first({self}, argcheck.timeout(timeout, 'timeout')) ~= nil
 end
 

@@ -65,4 +65,49 @@ do language pllua_bg $$
 $$;
 reset pllua_bg.memory_limit;
 
+
+-- printed: a table as psql shows it, bounded; a command without rows is its tag
+do language pllua_bg $$
+  print(spi.execute('select * from res_t order by id'))
+  print(spi.execute('select * from res_t where false'))
+  print(spi.execute('select 1 as one'), 'and', spi.execute([[select 1.5 as "Long name of it", chr(10) || 'two', '\x00ff'::bytea, false]]))
+  print(spi.execute('select from generate_series(1, 2)'))
+  print(spi.execute([[select i, repeat('é', i * 10) as t, i::float8 / 4 as f, row(i, null) as r from generate_series(1, 30) i]]))
+  print((tostring(spi.execute('select ' .. string.rep('i as "column", ', 40) .. 'i from generate_series(1, 2) i'))))
+  local s <close> = bg.launch()
+  print(s:exec('select * from generate_series(1, 2) as one, (values (null, true)) as v(a, b)'))
+  print(s:exec('create temp table printed (a int)'), s:exec('insert into printed values (1), (2)'), s:exec(''))
+  s:exec('drop table if exists nowhere')
+  print(bg.launch{on_notice = function() end}:exec('drop table if exists nowhere'))
+  local cursor = spi.prepare('select 1 as one'):getcursor()
+  print(cursor:fetch(5))
+  local r = spi.execute('select 1 as one')
+  r[2] = 'text'
+  r[3] = {one = 3}
+  print((tostring(r):gsub('0x%x+', '0xN')))
+$$;
+
+-- no field but those; it is a sequence all the same
+do language pllua_bg $$
+  local s <close> = bg.launch()
+  for _, run in ipairs {spi.execute, function(sql) return s:exec(sql) end} do
+    local r = run('select i as one, i as two from generate_series(1, 3) i')
+    local _, err = pcall(function() return r.one end)
+    print(err, err.hint)
+    _, err = pcall(function() return r.rows end)
+    print(err, err.hint)
+    print(r[0], r[4], r[-1], r[1.5], r[true], #r, next(r) ~= nil, r.value, r.tag, r.n)
+    for i, row in ipairs(r) do print(i, row.two) end
+    local n = 0
+    for _ in pairs(r) do n = n + 1 end
+    print(n, table.unpack(r, 2))
+    print(select('#', table.unpack(r, 1, 5)), table.remove(r), #r, pcall(table.sort, r, function(a, b) return a.one > b.one end))
+    print(r[1].one, r[2].one)
+    print(pgtype.jsonb({run('select 1 as a')[1]}), pgtype.jsonb(run('select 1 as a')))
+    print(getmetatable(setmetatable(r, {x = 1})).x)
+    print(pcall(bg.wait, {r}))
+  end
+  local r = s:exec('create temp table fields (a int)')
+  print(r.value, r.columns, pcall(function() return r.a end))
+$$;
 drop table res_t, res_big;

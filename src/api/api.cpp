@@ -3,6 +3,7 @@
 
 #include "api/lang/errors.h"
 #include "api/lang/protect.h"
+#include "api/lang/result.h"
 #include "lua/error.h"
 #include "lua/sandbox.h"
 #include "types/types.h"
@@ -53,6 +54,7 @@ void open(lua_State *L) {
     open_error_module(L);
     open_elog(L);
     open_type_modules(L);
+    open_results(L);
     open_spi(L);
     open_bg(L);
     open_trusted_module(L);

@@ -14,6 +14,14 @@ const EmbeddedModule *find_embedded(const char *name) {
     return nullptr;
 }
 
+bool is_embedded_source(const char *source) {
+    if (*source != '@') return false; // most are those of functions
+    for (int i = 0; i < kEmbeddedModuleCount; i++) {
+        if (strcmp(kEmbeddedModules[i].chunk_name, source) == 0) return true;
+    }
+    return false;
+}
+
 int load_embedded(lua_State *L, const char *name) {
     const EmbeddedModule *module = find_embedded(name);
     if (module == nullptr) return 0;

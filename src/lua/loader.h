@@ -18,6 +18,8 @@ extern const int kEmbeddedModuleCount;
 
 // The module of that name; null when there is none. Errors: none.
 const EmbeddedModule *find_embedded(const char *name);
+// Whether the source of a function, as lua_getinfo() gives it, is that of a module. Errors: none.
+bool is_embedded_source(const char *source);
 // Pushes the compiled chunk of the module and returns 1; returns 0 and pushes nothing when
 // there is no such module. The chunk sees the state's real globals, in a trusted state too.
 // Errors: lua (memory, syntax).

@@ -12,6 +12,7 @@
 #include "lua/stringlib/match.h"
 #include "lua/stringlib/stringlib.h"
 #include "lua/tablelib/tablelib.h"
+#include "lua/traceback.h"
 
 #include "lua/no_server.h"
 
@@ -84,6 +85,9 @@ void overlay_libraries(lua_State *L) {
         lua_setfield(L, -3, "atan2");
     }
     lua_pop(L, 2);
+    lua_getglobal(L, "debug");
+    set_traceback_function(L);
+    lua_pop(L, 1);
     luaL_requiref(L, "bit32", open_bit32, 1);
     lua_pop(L, 1);
     lua_pushglobaltable(L);

@@ -2,6 +2,7 @@
 #include "lua/userdata.h"
 #include "lua/fields.h"
 #include "lua/stack.h"
+#include "lua/traceback.h"
 
 #include "lua/no_server.h"
 
@@ -38,7 +39,7 @@ void *require_userdata(lua_State *L, int idx, const char *type) {
         shown = lua_tostring(L, -1);
     lua_settop(L,
                top); // the metatable keeps the name; an index with no value must stay without one
-    luaL_typeerror(L, idx, shown);
+    raise_type_error(L, idx, shown);
     return nullptr;
 }
 

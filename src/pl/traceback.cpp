@@ -7,6 +7,7 @@ extern "C" {
 }
 
 #include "lua/interrupt.h"
+#include "lua/loader.h"
 #include "pg/encoding.h"
 
 namespace pllua_bg::pl {
@@ -52,9 +53,13 @@ int stack_depth(lua_State *L) {
     return within;
 }
 
-void write_frame(Writer *writer, lua_State *L, lua_Debug *frame) {
+// Not of functions in C, nor of those of the library.
+bool is_shown(lua_State *L, lua_Debug *frame) {
     lua_getinfo(L, "Sln", frame);
-    if (frame->currentline < 0) return; // a function in C
+    return frame->currentline >= 0 && !lua::is_embedded_source(frame->source);
+}
+
+void write_frame(Writer *writer, const lua_Debug *frame) {
     if (writer->used > 0) write(writer, "\n");
     if (frame->source[0] == '=')
         write(writer, "Lua function \"%s\" line %d", frame->source + 1, frame->currentline);
@@ -76,7 +81,7 @@ size_t describe_stack(lua_State *L, char *buffer, size_t size) {
             level = depth - kOutermostLevels;
             if (lua_getstack(L, level, &frame) == 0) break;
         }
-        write_frame(&writer, L, &frame);
+        if (is_shown(L, &frame)) write_frame(&writer, &frame);
     }
     // Lua code may name chunks and fields as it likes,
     // and a name may have been cut within a character.

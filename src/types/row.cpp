@@ -127,6 +127,18 @@ void add_column_text(TextBuffer *buffer, const char *text) {
     if (quotes) buffer_add(buffer, '"');
 }
 
+// Pushes the text form of a column, nil when it is NULL; shape_idx is the userdata. Errors: lua.
+void push_text(lua_State *L, int row_idx, int shape_idx, int column) {
+    const Type *type = static_cast<Shape *>(lua_touserdata(L, shape_idx))->columns[column].type;
+    push_column(L, row_idx, shape_idx, column);
+    bool isnull = lua_isnil(L, -1);
+    if (isnull) return;
+    const Datum value = to_datum(L, -1, type, &isnull);
+    push_output(L, type, value);
+    free_value(type, value);
+    lua_remove(L, -2);
+}
+
 int to_string(lua_State *L) {
     lua_settop(L, 1);
     const Shape *shape = check_row(L);
@@ -135,19 +147,11 @@ int to_string(lua_State *L) {
     buffer_add(&buffer, '(');
     bool first = true;
     for (int i = 0; i < shape->descriptor->natts; i++) {
-        const Type *type = shape->columns[i].type;
-        if (type == nullptr) continue;
+        if (shape->columns[i].type == nullptr) continue;
         if (!first) buffer_add(&buffer, ',');
         first = false;
-        push_column(L, 1, 2, i);
-        bool isnull = lua_isnil(L, -1);
-        if (!isnull) {
-            const Datum value = to_datum(L, -1, type, &isnull);
-            push_output(L, type, value);
-            free_value(type, value);
-            add_column_text(&buffer, lua_tostring(L, -1));
-            lua_pop(L, 1);
-        }
+        push_text(L, 1, 2, i);
+        if (!lua_isnil(L, -1)) add_column_text(&buffer, lua_tostring(L, -1));
         lua_pop(L, 1);
     }
     buffer_add(&buffer, ')');
@@ -161,6 +165,20 @@ constexpr luaL_Reg kMetamethods[] = {
 };
 
 } // namespace
+
+bool push_column_text(lua_State *L, int row_idx, int column) {
+    row_idx = lua_absindex(L, row_idx);
+    const Shape *shape = push_shape_of_row(L, row_idx);
+    if (shape == nullptr) return false;
+    int i = 0;
+    while (i < shape->descriptor->natts && (shape->columns[i].type == nullptr || column-- > 0)) i++;
+    if (i < shape->descriptor->natts)
+        push_text(L, row_idx, lua_gettop(L), i);
+    else
+        lua_pushnil(L);
+    lua_remove(L, -2);
+    return true;
+}
 
 void add_row_metamethods(lua_State *L) { luaL_setfuncs(L, kMetamethods, 0); }
 

@@ -45,6 +45,10 @@ void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *null
 // The same, deforming the tuple first. Errors: lua.
 void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple);
 void push_row_of_minimal(lua_State *L, int shape_idx, MinimalTuple tuple);
+// Pushes the text form of a column (from 0, of those that are not dropped) of the row at row_idx;
+// nil when it is NULL or there is none. False, and nothing pushed, when that is no row. Errors:
+// lua.
+bool push_column_text(lua_State *L, int row_idx, int column);
 // A tuple of `descriptor` from the table (or row) at idx,
 // fields by name (or by position for a plain sequence when by_position). nullptr for nil.
 // In CurrentMemoryContext. Errors: lua (42703 unknown column).

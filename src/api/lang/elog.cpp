@@ -5,6 +5,7 @@
 #include "api/lang/elog.h"
 
 #include "api/api.h"
+#include "api/lang/result.h"
 #include "lua/error.h"
 #include "lua/sandbox.h"
 #include "lua/sqlstate.h"
@@ -146,7 +147,13 @@ int print_line(lua_State *L) {
     luaL_buffinit(L, &buffer);
     for (int i = 1; i <= n; i++) {
         if (i > 1) luaL_addchar(&buffer, '\t');
-        luaL_tolstring(L, i, nullptr);
+        const char *text = luaL_tolstring(L, i, nullptr);
+        // A table begins below what the client shows in front of a message.
+        if (is_result(L, i) && strchr(text, '\n') != nullptr) {
+            lua_pushliteral(L, "\n");
+            lua_insert(L, -2);
+            lua_concat(L, 2);
+        }
         luaL_addvalue(&buffer);
     }
     luaL_pushresult(&buffer);

@@ -1,9 +1,12 @@
 // Results of commands as Lua tables. See result.h for the contracts.
 #include "api/lang/result.h"
 
+#include "lua/error.h"
 #include "lua/fields.h"
 #include "lua/interrupt.h"
+#include "lua/loader.h"
 #include "lua/stack.h"
+#include "pg/encoding.h"
 #include "pg/guard.h"
 #include "types/types.h"
 
@@ -15,6 +18,11 @@ namespace {
 constexpr int kRowShape = 1;
 constexpr int kColumns = 2;
 constexpr int kOnlyColumn = 3; // the name of the only column, else false
+
+const char kMetatable = 0; // its key in the registry
+
+// The fields of a result, which may be absent.
+constexpr const char *kFields[] = {"n", "tag", "columns", "value", "notices"};
 
 // More array slots than this are not reserved at once; a guess may be wrong.
 constexpr uint64 kMaxReserved = 1 << 16;
@@ -69,7 +77,114 @@ void set_value(ResultBuilder *builder) {
     }
 }
 
+void set_metatable(lua_State *L, int result) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kMetatable);
+    lua_setmetatable(L, result);
+}
+
+// Whether the result at 1 has a column of that name.
+bool has_column(lua_State *L, const char *name) {
+    lua_pushliteral(L, "columns");
+    if (lua_rawget(L, 1) != LUA_TTABLE) return false;
+    const auto n = static_cast<int>(lua_rawlen(L, -1));
+    bool found = false;
+    for (int i = 1; i <= n && !found; i++) {
+        if (lua_rawgeti(L, -1, i) == LUA_TTABLE) {
+            lua_pushliteral(L, "name");
+            found = lua_rawget(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -1), name) == 0;
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+    return found;
+}
+
+// __index: reached for what is absent. Beyond the last row there is nothing, as in any sequence.
+int index(lua_State *L) {
+    lua_settop(L, 2);
+    lua::need_stack(L, 6);
+    if (!lua_istable(L, 1) || lua_type(L, 2) != LUA_TSTRING) return 0;
+    const char *name = lua_tostring(L, 2);
+    for (const char *field : kFields)
+        if (strcmp(field, name) == 0) return 0;
+    const char *hint = has_column(L, name)
+                           ? lua_pushfstring(L, "A column is one of a row: result[1].%s.", name)
+                           : "Its fields are n, tag, columns, value and notices, and its rows are "
+                             "result[1] to result[result.n].";
+    lua::raise_hint(L, "42703", hint, "a result has no field \"%s\"", name);
+}
+
+// cell(row, i, limit): the text of column i, at most so many characters, on one line.
+int cell(lua_State *L) {
+    const auto column = static_cast<int>(luaL_checkinteger(L, 2));
+    const auto limit = static_cast<Size>(luaL_checkinteger(L, 3));
+    lua_settop(L, 1);
+    if (!types::push_column_text(L, 1, column - 1)) luaL_tolstring(L, 1, nullptr);
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    if (text == nullptr) text = "";
+    const size_t clipped = pg::length_of_characters(text, length, limit);
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    for (size_t i = 0; i < clipped; i++) {
+        switch (text[i]) {
+        case '\n': luaL_addstring(&buffer, "\\n"); break;
+        case '\r': luaL_addstring(&buffer, "\\r"); break;
+        case '\t': luaL_addstring(&buffer, "\\t"); break;
+        default: luaL_addchar(&buffer, text[i]);
+        }
+    }
+    if (clipped < length) luaL_addstring(&buffer, "...");
+    luaL_pushresult(&buffer);
+    return 1;
+}
+
+// width(text): its number of characters.
+int width(lua_State *L) {
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    lua_pushinteger(L, static_cast<lua_Integer>(pg::count_characters(text, length)));
+    return 1;
+}
+
+// __tostring of the first result: from then on it is the function that the module returns.
+int first_to_string(lua_State *L) {
+    lua_settop(L, 1);
+    lua::need_stack(L, 8);
+    if (lua::load_embedded(L, "pllua.result_text") == 0)
+        luaL_error(L, "module pllua.result_text is missing");
+    lua_pushcfunction(L, cell);
+    lua_pushcfunction(L, width);
+    lua_call(L, 2, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kMetatable);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+    lua_insert(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
 } // namespace
+
+void open_results(lua_State *L) {
+    static const luaL_Reg kMetamethods[] = {
+        {"__index", index},
+        {"__tostring", first_to_string},
+        {nullptr, nullptr},
+    };
+    lua_createtable(L, 0, 2);
+    luaL_setfuncs(L, kMetamethods, 0);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kMetatable);
+}
+
+bool is_result(lua_State *L, int idx) {
+    if (lua_type(L, idx) != LUA_TTABLE || !lua_getmetatable(L, idx)) return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kMetatable);
+    const bool same = lua_rawequal(L, -1, -2) != 0;
+    lua_pop(L, 2);
+    return same;
+}
 
 void push_result_shape(lua_State *L, TupleDesc descriptor, const char *const *type_names) {
     lua::need_stack(L, 8);
@@ -113,6 +228,7 @@ void begin_result(lua_State *L, ResultBuilder *builder, int shape_idx, uint64 ex
     builder->result_shape = lua_absindex(L, shape_idx);
     lua_createtable(L, static_cast<int>(Min(expected, kMaxReserved)), 4);
     builder->result = lua_gettop(L);
+    set_metatable(L, builder->result);
     push_row_shape(L, builder->result_shape);
     builder->row_shape = lua_gettop(L);
 }
@@ -145,6 +261,7 @@ void push_command_result(lua_State *L, const char *tag, uint64 n) {
     lua::need_stack(L, 4);
     lua_createtable(L, 0, 2);
     const int result = lua_gettop(L);
+    set_metatable(L, result);
     lua_pushinteger(L, static_cast<lua_Integer>(n));
     set_field(L, result, "n");
     if (tag != nullptr) {

@@ -1,9 +1,9 @@
 // Results of commands as Lua tables: the same code for local commands and for those of background
 // sessions. Owns nothing; what it makes belongs to Lua.
 //
-// A result is a plain table: the rows at 1..n, and the fields n, tag, columns ({name=, type=, oid=,
+// A result is a table: the rows at 1..n, and the fields n, tag, columns ({name=, type=, oid=,
 // typmod=} each) and, for one row of one column, value. The result of a command without rows has n
-// and tag only.
+// and tag only. Its metatable refuses other names of fields, and makes a text of it.
 #pragma once
 
 #include "pg/server.h"
@@ -41,6 +41,10 @@ void finish_result(ResultBuilder *builder, const char *tag);
 
 // Pushes the result of a command that returns no rows. Errors: lua.
 void push_command_result(lua_State *L, const char *tag, uint64 n);
+
+// Makes the metatable of results. Called once for each new state. Errors: lua.
+void open_results(lua_State *L);
+bool is_result(lua_State *L, int idx);
 
 // Pushes the shape of the rows of a result shape, for types::push_row. Errors: none.
 void push_row_shape(lua_State *L, int shape_idx);
