@@ -12,7 +12,7 @@ EXCEPTION WHEN OTHERS THEN
         con = CONSTRAINT_NAME, typ = PG_DATATYPE_NAME;
     RETURN QUERY SELECT * FROM (VALUES ('sqlstate', state), ('message', message), ('detail', detail),
         ('hint', hint), ('table', tab), ('column', col), ('constraint', con), ('datatype', typ),
-        ('context', split_part(replace(place, pid::text, 'N'), E'\nSQL statement', 1))) AS f(k, v) WHERE v <> '';
+        ('context', split_part(replace(place, pid::text, 'N'), E'\nSQL statement "SELECT * FROM bg.result', 1))) AS f(k, v) WHERE v <> '';
 END $$;
 SELECT bg.launch() AS pid \gset
 SELECT bg.run(:pid, 'INSERT INTO strict_table VALUES (-1)');
@@ -54,3 +54,21 @@ SELECT bg.run(:pid, 'SELECT 1');
 SELECT bg.detach(:pid);
 DROP FUNCTION fields(int);
 DROP TABLE strict_table;
+
+-- which statement failed, as in the context of a local one
+do language pllua_bg $$
+  local s <close> = bg.launch()
+  local function context(ok, err) print((err.context:gsub('pid %d+', 'pid N'))) print(err.internal_query) end
+  s:exec('create function es_f() returns int language plpgsql as $x$ begin return 1/0; end $x$')
+  context(pcall(s.exec, s, 'select 1/0'))
+  context(pcall(s.exec, s, 'select es_f()'))
+  context(pcall(s.exec, s, 'select 1; select 1/0'))
+  context(pcall(s.exec, s, 'selec'))
+  context(pcall(s.exec, s, 'select 1/$1', 0))
+  context(pcall(s.exec, s, "select '" .. string.rep('é', 700) .. "', 1/0"))
+  local statement = s:prepare('select 1/$1::int')
+  context(pcall(statement.exec, statement, 0))
+  context(pcall(s.exec, s, 'rollback to nowhere'))
+  context(pcall(function() for _ in s:rows('select 1/0') do end end))
+$$;
+drop function es_f;

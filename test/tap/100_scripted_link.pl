@@ -42,7 +42,7 @@ like($result, qr/NOTICE:  look out/, 'a notice is raised again');
 like(
 	scripted([ 'ready I', 'command', 'columns a int4', 'row 1', 'error 22012 too bad', 'ready E' ],
 		"SELECT bg.run(:pid, 'x');\nSELECT * FROM bg.result(:pid) AS r(a int);\nSELECT state, transaction FROM bg.backend_sessions() WHERE pid = :pid;"),
-	qr/idle.*ERROR:  too bad\nCONTEXT:  background session, pid PID/s,
+	qr/idle.*ERROR:  too bad\nCONTEXT:  SQL statement "x"\nbackground session, pid PID/s,
 	'an error is raised again and the session goes on');
 
 my %lost = (

@@ -92,13 +92,37 @@ void take_tag(const Session *session, OwnCommand *own, const TagMessage &message
     own->open = nullptr;
 }
 
+void add_context(ErrorData *error, char *line) {
+    error->context = error->context == nullptr ? line : psprintf("%s\n%s", error->context, line);
+}
+
+// A deadlock with the transaction that waits here has a way out, which the server cannot know.
+void explain_deadlock(ErrorData *error) {
+    if (error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED || error->detail == nullptr) return;
+    if (strstr(error->detail, psprintf(" %d", MyProcPid)) == nullptr) return;
+    error->hint = pstrdup(
+        _("The session waited for a lock of the transaction that waits for the session. Commit "
+          "before the wait, with spi.commit() where that is possible, or let the session not touch "
+          "what this transaction has locked."));
+}
+
+// As the server tells of a local statement: where a position shows the text, it is no context.
+ErrorData *make_command_error(const Session *session, const OwnCommand *own,
+                              const ReportMessage &report) {
+    ErrorData *error = read_report(report);
+    if (error->cursorpos == 0 && own->sql[0] != '\0')
+        add_context(error, psprintf(_("SQL statement \"%s\""), own->sql));
+    add_context(error, psprintf(_("background session, pid %d"), session->pid));
+    explain_deadlock(error);
+    error->elevel = ERROR;
+    return error;
+}
+
 } // namespace
 
 ErrorData *make_error(const Session *session, const ReportMessage &report) {
     ErrorData *error = read_report(report);
-    char *origin = psprintf(_("background session, pid %d"), session->pid);
-    error->context =
-        error->context == nullptr ? origin : psprintf("%s\n%s", error->context, origin);
+    add_context(error, psprintf(_("background session, pid %d"), session->pid));
     return error;
 }
 
@@ -115,10 +139,7 @@ void take_contents(Session *session, OwnCommand *own, const Message &message) {
     case MessageType::kRows: take_rows(own, message); break;
     case MessageType::kTag: take_tag(session, own, message.tag); break;
     case MessageType::kNotice: own->notices.append(make_notice(session, message.report)); break;
-    default:
-        own->error = make_error(session, message.report);
-        own->error->elevel = ERROR;
-        break;
+    default: own->error = make_command_error(session, own, message.report); break;
     }
     MemoryContextSwitchTo(old);
 }
