@@ -143,6 +143,22 @@ OpenType open_type(Oid type) {
     return {as_text, look.changed, look.rows};
 }
 
+bool names_cursors(Oid type) {
+    check_stack_depth();
+    if (type < FirstNormalObjectId) return type == REFCURSOROID || type == REFCURSORARRAYOID;
+    const Oid part = part_type(type);
+    if (OidIsValid(part)) return names_cursors(part);
+    if (get_typtype(type) != TYPTYPE_COMPOSITE) return false;
+    TupleDesc row = lookup_rowtype_tupdesc(type, -1);
+    bool result = false;
+    for (int i = 0; i < row->natts && !result; i++) {
+        const Form_pg_attribute attribute = TupleDescAttr(row, i);
+        result = !attribute->attisdropped && names_cursors(attribute->atttypid);
+    }
+    ReleaseTupleDesc(row);
+    return result;
+}
+
 bool is_local_type(Oid type) {
     return type == RECORDOID || type == RECORDARRAYOID || type == INTERNALOID;
 }

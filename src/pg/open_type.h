@@ -16,6 +16,10 @@ struct OpenType {
 // Looks through the type and all that it is made of. Errors: pg (catalog access, stack depth).
 OpenType open_type(Oid type);
 
+// Whether values of the type name cursors, or hold values that do: what a name stands for is
+// another cursor in another process. Errors: pg (catalog access, stack depth).
+bool names_cursors(Oid type);
+
 // What the values of a type consist of: the elements of an array, the base type of a domain,
 // the bounds of a range, the ranges of a multirange. InvalidOid for other types.
 // Errors: pg (catalog access).

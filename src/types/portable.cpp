@@ -2,6 +2,7 @@
 #include "types/portable.h"
 
 #include "types/array.h"
+#include "types/hooks.h"
 #include "types/json.h"
 #include "types/shape.h"
 
@@ -147,6 +148,11 @@ void write_other(Writer *writer, int idx) {
     if (object != nullptr) return write_object(writer, idx, object);
     if (lua_islightuserdata(L, idx) && lua_touserdata(L, idx) == nullptr)
         return put(writer, Tag::kNull);
+    if (hooks.push_cursor_name(L, idx)) {
+        put(writer, Tag::kString);
+        put_string(writer, -1);
+        return lua_pop(L, 1);
+    }
     if (luaL_getmetafield(L, idx, "__pairs") != LUA_TNIL) {
         collect_pairs(L, idx);
         return write_table(writer, lua_gettop(L));

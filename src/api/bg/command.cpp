@@ -9,6 +9,7 @@
 #include "pg/guard.h"
 #include "pg/subxact.h"
 #include "types/helpers.h"
+#include "types/hooks.h"
 #include "types/types.h"
 
 namespace pllua_bg::api {
@@ -18,9 +19,18 @@ namespace {
 // Waits on the stack up to this many without allocating.
 constexpr int kFewWaits = 8;
 
+// A cursor goes as its name. Errors: lua (34000 it has none).
+void name_cursors(lua_State *L, int idx, int n) {
+    for (int i = idx; i < idx + n; i++) {
+        if (lua_type(L, i) != LUA_TUSERDATA || !types::hooks.push_cursor_name(L, i)) continue;
+        lua_replace(L, i);
+    }
+}
+
 // Makes the parameters of the values from idx on. Errors: lua.
 void convert_params(lua_State *L, int idx, ParamArena *arena, Outgoing *outgoing) {
     const int n = outgoing->nparams;
+    name_cursors(L, idx, n);
     session::Param *params = outgoing->params;
     const auto size = static_cast<size_t>(n);
     // Of each value its plan, its datum, and whether it is null.

@@ -5,6 +5,7 @@
 #include "api/lang/result.h"
 #include "lua/fields.h"
 #include "pg/guard.h"
+#include "pg/open_type.h"
 
 extern "C" {
 #include "access/htup_details.h"
@@ -90,6 +91,13 @@ void set_type(RowSource *source, int column, Oid type, int32 typmod) {
                        NameStr(source->info[column].name), type, typmod, 0);
 }
 
+// As what a type is read whose values name cursors: these are none of ours, but names.
+Oid without_cursors(Oid type) {
+    if (!pg::names_cursors(type)) return type;
+    const Oid element = get_element_type(getBaseType(type));
+    return OidIsValid(element) && getBaseType(element) == REFCURSOROID ? TEXTARRAYOID : TEXTOID;
+}
+
 // Decides on a column that came as text, or whose type has row types in it.
 void resolve_type(RowSource *source, int number) {
     const session::Column &column = source->info[number];
@@ -107,10 +115,12 @@ void resolve_type(RowSource *source, int number) {
     text->convert = holds && source->user == GetUserId() &&
                     get_typtype(column.type) != TYPTYPE_PSEUDO && get_typisdefined(column.type);
     if (!text->convert) return;
+    const Oid type = without_cursors(column.type);
     Oid input;
-    getTypeInputInfo(column.type, &input, &text->io_param);
+    getTypeInputInfo(type, &input, &text->io_param);
     fmgr_info(input, &text->input);
-    set_type(source, number, column.type, column.typmod);
+    text->typmod = type == column.type ? column.typmod : -1;
+    set_type(source, number, type, text->typmod);
 }
 
 // Gives the columns that came as text their true types, in a new descriptor. A column whose type is
@@ -161,7 +171,7 @@ Datum convert_value(const RowSource *source, int number, Datum value) {
                 (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                  errmsg("the user has changed while rows of type %s were read", info->type_name)));
     return InputFunctionCall(&column->input, TextDatumGetCString(value), column->io_param,
-                             info->typmod);
+                             column->typmod);
 }
 
 } // namespace

@@ -18,6 +18,7 @@ struct TextColumn {
     bool convert; // it came as text, and is to be what it is
     FmgrInfo input;
     Oid io_param;
+    int32 typmod; // of the type it is read as
 };
 
 struct RowSource {

@@ -166,7 +166,7 @@ void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
         const pg::OpenType open = pg::open_type(column->atttypid);
         receiver->changed[i] = open.changed;
-        if (open.as_text)
+        if (open.as_text || pg::names_cursors(column->atttypid))
             send_as_text(receiver, i, column->atttypid);
         else if (column->attlen == -1)
             receiver->plain = false;
