@@ -49,3 +49,24 @@ select * from bg.result(:pid) as (a int);
 select * from bg.result(:pid) as (a text);
 select bg.close(:pid);
 drop table changed;
+
+-- columns of types that no column definition list can have are read as text
+create function sr_void() returns void language plpgsql as 'begin end';
+create function sr_null() returns void language sql as '';
+select bg.launch() as pid \gset
+select bg.run(:pid, $$select sr_null(), sr_void() as v, 1 as n, 'abc'::cstring, null::cstring, row(1, 2), array[row(1)]$$) \gset sr_
+select v is null as no_void, v || '.' as v, n, c, nothing, r, a from bg.result(:pid) as (w varchar, v text, n int, c text, nothing text, r text, a varchar);
+select bg.run(:pid, 'select sr_void() from generate_series(1, 2)') \gset sr_
+select * from bg.result(:pid) as (v int);
+select * from bg.result(:pid) as (v json);
+select count(*), count(v) from bg.result(:pid) as (v text);
+select bg.run(:pid, $$select most_common_vals from pg_stats where false$$) \gset sr_
+select * from bg.result(:pid) as (v text);
+select bg.detach(:pid) \gset sr_
+do language pllua_bg $$
+  local s <close> = bg.launch()
+  for _, run in ipairs {spi.execute, function(sql) return s:exec(sql) end} do
+    print(run('select sr_void()').value, run('select sr_null()').value)
+  end
+$$;
+drop function sr_void, sr_null;

@@ -36,14 +36,22 @@ void settle_columns(const session::StatementResult *statement) {
     }
 }
 
+bool is_text(Oid type) { return type == TEXTOID || type == VARCHAROID; }
+
 // True when a column is what is wanted, without conversion.
 bool same_type(const session::Column *column, Oid wanted) {
-    return column->as_text || column->foreign != nullptr ? wanted == TEXTOID || wanted == VARCHAROID
+    return column->as_text || column->foreign != nullptr ? is_text(wanted)
                                                          : IsBinaryCoercible(column->type, wanted);
 }
 
-// Input functions for the columns that came as text and are wanted as what they
-// are; InvalidOid elsewhere.
+// True for a column of a type that no column definition list can have, such as void.
+bool is_pseudo(const session::Column *column) {
+    return !column->as_text && column->foreign == nullptr && column->type < FirstNormalObjectId &&
+           get_typtype(column->type) == TYPTYPE_PSEUDO;
+}
+
+// Input functions for the columns that came as text and are wanted as what they are, output
+// functions for those whose types can be read as text only; InvalidOid elsewhere.
 FmgrInfo *match_columns(const session::StatementResult *statement, TupleDesc wanted,
                         Oid **elements) {
     if (wanted->natts != statement->ncolumns)
@@ -55,7 +63,14 @@ FmgrInfo *match_columns(const session::StatementResult *statement, TupleDesc wan
         const session::Column *column = &statement->columns[i];
         Oid type = TupleDescAttr(wanted, i)->atttypid;
         if (same_type(column, type)) continue;
-        if (column->foreign != nullptr ||
+        if (is_pseudo(column) && is_text(type)) {
+            bool is_varlena;
+            Oid function;
+            getTypeOutputInfo(column->type, &function, &is_varlena);
+            fmgr_info(function, &inputs[i]);
+            continue;
+        }
+        if (is_pseudo(column) || column->foreign != nullptr ||
             (column->as_text && (type != column->type || type == RECORDOID)))
             type_mismatch(psprintf("Column \"%s\" of type %s can be read as text only.",
                                    NameStr(column->name), column->type_name));
@@ -77,6 +92,11 @@ void convert_row(TupleTableSlot *slot, const session::Column *columns, const Fmg
             slot->tts_values[i] = CStringGetTextDatum(
                 session::text_by_definition(slot->tts_values[i], columns[i].foreign));
         if (!OidIsValid(inputs[i].fn_oid)) continue;
+        if (is_pseudo(&columns[i])) {
+            slot->tts_values[i] = CStringGetTextDatum(
+                OutputFunctionCall(const_cast<FmgrInfo *>(&inputs[i]), slot->tts_values[i]));
+            continue;
+        }
         char *form = TextDatumGetCString(slot->tts_values[i]);
         slot->tts_values[i] =
             InputFunctionCall(const_cast<FmgrInfo *>(&inputs[i]), form, elements[i], -1);
