@@ -61,6 +61,15 @@ void check_depth() {
                             pg::setting_max_depth)));
 }
 
+// In single-user mode nobody starts workers.
+void check_postmaster() {
+    if (IsUnderPostmaster) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("background sessions are not possible in single-user mode"),
+             errdetail("Background workers are started by the postmaster, and there is none.")));
+}
+
 } // namespace
 
 void check_not_restricted() {
@@ -71,6 +80,7 @@ void check_not_restricted() {
 }
 
 void check_may_launch() {
+    check_postmaster();
     check_not_restricted();
     if (IsInParallelMode() || IsParallelWorker())
         ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
