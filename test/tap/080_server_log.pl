@@ -62,6 +62,89 @@ is(occurrences($logged, qr/^$session LOG:  statement: CREATE TABLE logged \(\)$/
 is(occurrences($logged, qr/^$session LOG:  .*SELECT 41/m), 0, 'log_statement = ddl: a SELECT is not');
 is(occurrences($logged, qr/^$session LOG:  duration: [\d.]+ ms  statement: SELECT 42$/m), 1, 'log_min_duration_statement: statements with their duration');
 
+# What has parameters, or is prepared, as those of the extended protocol.
+sub in_session
+{
+	my ($settings, $code) = @_;
+	my ($told, $said, $all) = outcome(<<"SQL");
+DO LANGUAGE pllua_bg \$\$
+	local s <close> = bg.launch{settings = {log_statement = 'none', $settings}}
+	spi.execute("select set_config('t.pid', \$1, false)", tostring(s.pid))
+	$code
+\$\$;
+SELECT current_setting('t.pid');
+SQL
+	my ($worker) = $told =~ /(\d+)\s*\z/;
+	return join("\n", map { s/duration: [\d.]+ ms/duration: N ms/r =~ s/bg_\d+/bg_N/r } grep { s/^$worker // } split(/\n/, $all)) . "\n";
+}
+my $with_parameters = q{s:exec('select $1::int + $2', 20, 22) s:exec('select $1, $2', 'a text', nil)
+	local st = s:prepare('select $1::int, 5') st:exec(6) st:exec(7) s:exec('select 8')};
+is(in_session(q{log_statement = 'all'}, $with_parameters), <<'LOG', 'log_statement = all');
+LOG:  execute <unnamed>: select $1::int + $2
+DETAIL:  parameters: $1 = '20', $2 = '22'
+LOG:  execute <unnamed>: select $1, $2
+DETAIL:  parameters: $1 = 'a text', $2 = NULL
+LOG:  execute bg_N: select $1::int, 5
+DETAIL:  parameters: $1 = '6'
+LOG:  execute bg_N: select $1::int, 5
+DETAIL:  parameters: $1 = '7'
+LOG:  statement: select 8
+LOG
+is(in_session(q{log_min_duration_statement = 0}, $with_parameters), <<'LOG', 'log_min_duration_statement = 0: an analysis is no execution');
+LOG:  duration: N ms  execute <unnamed>: select $1::int + $2
+DETAIL:  parameters: $1 = '20', $2 = '22'
+LOG:  duration: N ms  execute <unnamed>: select $1, $2
+DETAIL:  parameters: $1 = 'a text', $2 = NULL
+LOG:  duration: N ms  parse bg_N: select $1::int, 5
+LOG:  duration: N ms  execute bg_N: select $1::int, 5
+DETAIL:  parameters: $1 = '6'
+LOG:  duration: N ms  execute bg_N: select $1::int, 5
+DETAIL:  parameters: $1 = '7'
+LOG:  duration: N ms  statement: select 8
+LOG
+is(in_session(q{log_duration = true, log_statement = 'all'}, q{s:exec('select $1', 1) s:exec('select 2')}), <<'LOG', 'log_duration: a statement that is there already');
+LOG:  execute <unnamed>: select $1
+DETAIL:  parameters: $1 = '1'
+LOG:  duration: N ms
+LOG:  statement: select 2
+LOG:  duration: N ms
+LOG
+is(in_session(q{log_duration = true}, q{s:prepare('select $1'):exec(1)}), "LOG:  duration: N ms\n" x 2, 'log_duration alone');
+is(in_session(q{log_statement = 'ddl'}, q{s:exec('select $1', 1) s:exec('create temp table x as select $1 as a', 1)}), <<'LOG', 'log_statement = ddl');
+LOG:  execute <unnamed>: create temp table x as select $1 as a
+DETAIL:  parameters: $1 = '1'
+LOG
+is(in_session(q{log_statement = 'all', log_parameter_max_length = 3}, q{s:exec('select $1, $2::text[]', 'abcdef', {'x'})}), <<'LOG', 'log_parameter_max_length');
+LOG:  execute <unnamed>: select $1, $2::text[]
+DETAIL:  parameters: $1 = 'abc...', $2 = '{x}'
+LOG
+is(in_session(q{log_statement = 'all', log_parameter_max_length = 0}, q{s:exec('select $1', 'abcdef')}), "LOG:  execute <unnamed>: select \$1\n", 'log_parameter_max_length = 0');
+my $failing = q{print(select(2, pcall(s.exec, s, 'select 1 / $1', 0)).context)
+	local st = s:prepare('select 1 / $1::int') pcall(st.exec, st, 0)};
+unlike(in_session('', $failing), qr/parameters/, 'errors are without parameters');
+is(in_session(q{log_parameter_max_length_on_error = -1}, $failing), <<'LOG', 'log_parameter_max_length_on_error');
+ERROR:  division by zero
+CONTEXT:  unnamed portal with parameters: $1 = '0'
+STATEMENT:  select 1 / $1
+ERROR:  division by zero
+CONTEXT:  unnamed portal with parameters: $1 = '0'
+STATEMENT:  select 1 / $1::int
+LOG
+is(in_session(q{log_min_duration_statement = 0}, q{
+	s:exec('create temp table kept (a int unique deferrable initially deferred)')
+	pcall(s.exec, s, 'insert into kept values ($1), ($1)', 1) s:begin() s:exec('insert into kept values ($1)', 2) s:commit()}), <<'LOG', 'before the commit');
+LOG:  duration: N ms  statement: create temp table kept (a int unique deferrable initially deferred)
+LOG:  duration: N ms  execute <unnamed>: insert into kept values ($1), ($1)
+DETAIL:  parameters: $1 = '1'
+ERROR:  duplicate key value violates unique constraint "kept_a_key"
+DETAIL:  Key (a)=(1) already exists.
+STATEMENT:  insert into kept values ($1), ($1)
+LOG:  duration: N ms  statement: begin
+LOG:  duration: N ms  execute <unnamed>: insert into kept values ($1)
+DETAIL:  parameters: $1 = '2'
+LOG:  duration: N ms  statement: commit
+LOG
+
 # The life of a session, for who looks for it: at DEBUG1 only.
 my $lives = q{SELECT bg.launch(name => 'mine') AS pid \gset
 SELECT bg.run(:pid, 'SELECT 1'), bg.wait(:pid), bg.close(:pid);

@@ -51,6 +51,13 @@ void check_param_types(const CommandMessage *command) {
     }
 }
 
+ParamListInfo keep_params_text(ParamListInfo params) {
+    if (params != nullptr && log_parameter_max_length_on_error != 0)
+        params->paramValuesStr =
+            BuildParamLogString(params, nullptr, log_parameter_max_length_on_error);
+    return params;
+}
+
 List *plan_statement(const CommandMessage *command, RawStmt *statement, ParamListInfo *bound) {
     const bool snapshot = push_snapshot_to_analyze(command, statement);
     List *queries;
@@ -60,7 +67,7 @@ List *plan_statement(const CommandMessage *command, RawStmt *statement, ParamLis
         pg::init_param_types(&types, static_cast<int>(command->nparams), command->params);
         queries = pg::analyze_with_params(statement, command->sql, &types);
         check_param_count(&types);
-        *bound = pg::bind_params(&types, command->params);
+        *bound = keep_params_text(pg::bind_params(&types, command->params));
     } else {
         queries = pg_analyze_and_rewrite_fixedparams(statement, command->sql, nullptr, 0, nullptr);
     }

@@ -33,6 +33,7 @@ struct CommandRun {
     const char *sql;
     CachedPlanSource *prepared; // what runs; nullptr: the text
     List *statements;
+    const char *name; // as what the log has it; nullptr: a text without parameters
     bool logged;
     bool usage;
 };
@@ -56,24 +57,46 @@ void begin_transaction_command() {
     start_statement_timer();
 }
 
-void log_statement_if_wanted(CommandRun *run) {
-    if (log_statement == LOGSTMT_NONE) return;
+bool is_statement_logged(const CommandRun *run) {
+    if (log_statement == LOGSTMT_NONE) return false;
     ListCell *cell;
     bool wanted = log_statement == LOGSTMT_ALL;
     foreach (cell, run->statements)
         wanted = wanted || GetCommandLogLevel(static_cast<Node *>(lfirst(cell))) <= log_statement;
-    if (!wanted) return;
-    ereport(LOG, (errmsg("statement: %s", run->sql), errhidestmt(true)));
+    return wanted;
+}
+
+// The parameters as a detail of what is logged. Needs a transaction when there are some.
+int detail_params(ParamListInfo params) {
+    if (params == nullptr || log_parameter_max_length == 0) return 0;
+    return errdetail("parameters: %s",
+                     BuildParamLogString(params, nullptr, log_parameter_max_length));
+}
+
+// What a client of the simple protocol sends is logged before it runs, at most once; what has
+// parameters or is prepared when these are known, as the extended protocol does.
+void log_statement_if_wanted(CommandRun *run, ParamListInfo params) {
+    if (!is_statement_logged(run)) return;
+    if (run->name == nullptr)
+        ereport(LOG, (errmsg("statement: %s", run->sql), errhidestmt(true)));
+    else
+        ereport(LOG, (errmsg("execute %s: %s", run->name, run->sql), errhidestmt(true),
+                      detail_params(params)));
     run->logged = true;
 }
 
-void log_duration_if_wanted(const CommandRun *run) {
+// `step`: "parse" or "execute", where the statement has a name.
+void log_duration_if_wanted(const CommandRun *run, const char *step, ParamListInfo params) {
     char duration[32];
     switch (check_log_duration(duration, run->logged)) {
     case 1: ereport(LOG, (errmsg("duration: %s ms", duration), errhidestmt(true))); break;
     case 2:
-        ereport(LOG,
-                (errmsg("duration: %s ms  statement: %s", duration, run->sql), errhidestmt(true)));
+        if (run->name == nullptr)
+            ereport(LOG, (errmsg("duration: %s ms  statement: %s", duration, run->sql),
+                          errhidestmt(true)));
+        else
+            ereport(LOG, (errmsg("duration: %s ms  %s %s: %s", duration, step, run->name, run->sql),
+                          errhidestmt(true), detail_params(params)));
         break;
     }
     if (run->usage) ShowUsage("QUERY STATISTICS");
@@ -134,22 +157,22 @@ bool run_listen(const Node *statement, QueryCompletion *completion) {
 }
 
 // Plans a statement and starts the portal that runs it.
-Portal open_portal(const CommandRun *run, RawStmt *statement, CommandTag tag) {
-    ParamListInfo bound = nullptr;
+Portal open_portal(const CommandRun *run, RawStmt *statement, CommandTag tag,
+                   ParamListInfo *bound) {
     Portal portal;
     if (run->prepared == nullptr) {
-        List *plans = plan_statement(run->command, statement, &bound);
+        List *plans = plan_statement(run->command, statement, bound);
         portal = CreatePortal("", true, true);
         pg::define_portal(portal, run->sql, tag, plans, nullptr);
     } else {
         portal = CreatePortal("", true, true);
         const bool snapshot = push_snapshot_to_analyze(run->command, statement);
-        CachedPlan *plan = plan_prepared(run->prepared, run->command, &bound);
+        CachedPlan *plan = plan_prepared(run->prepared, run->command, bound);
         pg::define_portal(portal, run->sql, tag, plan->stmt_list, plan);
         if (snapshot) PopActiveSnapshot();
     }
     portal->visible = false;
-    PortalStart(portal, bound, 0, InvalidSnapshot);
+    PortalStart(portal, *bound, 0, InvalidSnapshot);
     return portal;
 }
 
@@ -159,6 +182,21 @@ void run_portal(const CommandRun *run, Portal portal, QueryCompletion *completio
     pg::run_portal(portal, receiver, completion);
     receiver->rDestroy(receiver);
     PortalDrop(portal, false);
+}
+
+// Plans and runs a statement. Errors say with which parameters, if that is wanted.
+void plan_and_run(CommandRun *run, RawStmt *statement, CommandTag tag,
+                  QueryCompletion *completion) {
+    static char unnamed[] = "";
+    ParamsErrorCbData params = {unnamed, nullptr};
+    ErrorContextCallback callback = {error_context_stack, ParamsErrorCallback, &params};
+    error_context_stack = &callback;
+    Portal portal = open_portal(run, statement, tag, &params.params);
+    if (run->name != nullptr) log_statement_if_wanted(run, params.params);
+    run_portal(run, portal, completion);
+    error_context_stack = callback.previous;
+    // The transaction is open yet, for the output functions.
+    if (run->name != nullptr) log_duration_if_wanted(run, "execute", params.params);
 }
 
 // What follows a statement, before its tag is sent: errors of a commit belong to the statement.
@@ -174,7 +212,7 @@ void finish_statement(const CommandRun *run, const Node *statement, bool last) {
     }
 }
 
-void run_statement(const CommandRun *run, RawStmt *statement, bool last) {
+void run_statement(CommandRun *run, RawStmt *statement, bool last) {
     QueryCompletion completion;
     InitializeQueryCompletion(&completion);
     pgstat_report_query_id(0, true);
@@ -193,8 +231,7 @@ void run_statement(const CommandRun *run, RawStmt *statement, bool last) {
         own = AllocSetContextCreate(MessageContext, "pllua_bg statement", ALLOCSET_DEFAULT_SIZES);
         MemoryContextSwitchTo(own);
     }
-    if (!run_listen(statement->stmt, &completion))
-        run_portal(run, open_portal(run, statement, tag), &completion);
+    if (!run_listen(statement->stmt, &completion)) plan_and_run(run, statement, tag, &completion);
     finish_statement(run, statement->stmt, last);
     send_tag(&completion);
     MemoryContextSwitchTo(MessageContext);
@@ -221,6 +258,12 @@ void prepare(const CommandRun *run) {
     keep_statement(run->command, statement);
 }
 
+// What the log calls the statement: those with parameters are as those of the extended protocol.
+const char *name_in_log(const CommandMessage *command) {
+    if (command->statement != 0) return psprintf("bg_%u", command->statement);
+    return command->nparams > 0 ? "<unnamed>" : nullptr;
+}
+
 } // namespace
 
 void end_transaction_command() {
@@ -231,7 +274,8 @@ void end_transaction_command() {
 }
 
 void execute_command(const CommandMessage *command) {
-    CommandRun run = {command, command->sql, nullptr, NIL, false, log_statement_stats};
+    CommandRun run = {command, command->sql,       nullptr, NIL, name_in_log(command),
+                      false,   log_statement_stats};
     const bool prepares = (command->flags & kPrepare) != 0;
     if (command->statement != 0 && !prepares) {
         run.prepared = prepared_statement(command->statement);
@@ -250,14 +294,14 @@ void execute_command(const CommandMessage *command) {
     if (prepares) {
         prepare(&run);
     } else {
-        log_statement_if_wanted(&run);
+        if (run.name == nullptr) log_statement_if_wanted(&run, nullptr);
         int count = list_length(run.statements);
         for (int i = 0; i < count; i++)
             run_statement(&run, static_cast<RawStmt *>(list_nth(run.statements, i)),
                           i + 1 == count);
     }
     end_transaction_command();
-    log_duration_if_wanted(&run);
+    if (prepares || run.name == nullptr) log_duration_if_wanted(&run, "parse", nullptr);
     debug_query_string = nullptr;
 }
 

@@ -133,7 +133,7 @@ void keep_statement(const CommandMessage *command, RawStmt *statement) {
 
 CachedPlan *plan_prepared(CachedPlanSource *source, const CommandMessage *command,
                           ParamListInfo *bound) {
-    *bound = bind(source, command);
+    *bound = keep_params_text(bind(source, command));
     CachedPlan *plan = GetCachedPlan(source, *bound, nullptr, nullptr);
     if (command->statement != 0) count_plan(command->statement);
     return plan;

@@ -79,6 +79,9 @@ void check_param_types(const CommandMessage *command);
 // Makes a snapshot the active one where the statement cannot be analysed without, or has
 // parameters, whose conversion may need one. True when it did: pop it afterwards. Errors: pg.
 bool push_snapshot_to_analyze(const CommandMessage *command, RawStmt *statement);
+// Keeps the text of the values for errors where log_parameter_max_length_on_error wants it; the
+// values. Call in a transaction. Errors: pg (output functions).
+ParamListInfo keep_params_text(ParamListInfo params);
 // Analyses and plans; *bound gets the values of the parameters. Errors: pg.
 List *plan_statement(const CommandMessage *command, RawStmt *statement, ParamListInfo *bound);
 
