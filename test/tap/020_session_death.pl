@@ -139,7 +139,7 @@ while ($opened < 20)
 {
 	my $answer = $launcher->query_safe(
 		q{DO LANGUAGE pllua_bg $$ local ok, e = pcall(bg.launch, {wait = 0})
-		  spi.execute("select set_config('t.answer', $1, false)", ok and 'opened' or e.sqlstate .. ' ' .. tostring(e.hint)) $$;
+		  spi.execute("select set_config('t.answer', $1, false)", ok and e.pid and 'opened' or e.sqlstate .. ' ' .. tostring(e.hint)) $$;
 		  SELECT current_setting('t.answer')});
 	$message = $answer;
 	last if $answer ne 'opened';

@@ -54,7 +54,8 @@ CREATE FUNCTION wait_in(kind text, pid int, number int) RETURNS void LANGUAGE pl
 	elseif kind == 'atomic' then
 		s:atomic(function(s) s:exec(forever) end)
 	elseif kind == 'launch' then
-		for i = 1, 20 do bg.launch{wait = 1000, name = 'surplus'} end
+		local held = {}
+		for i = 1, 20 do held[i] = bg.launch{wait = 1000, name = 'surplus'} end
 	elseif kind == 'sleep' then
 		bg.sleep(1000)
 	elseif kind == 'finish' then -- many results come in while the cancel comes
