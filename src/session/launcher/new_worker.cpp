@@ -9,12 +9,14 @@
 #include "pg/settings.h"
 #include "pg/wait.h"
 #include "session/shared/session_slots.h"
+#include "session/shared/slot_waiters.h"
 
 namespace pllua_bg::session {
 
 namespace {
 
 constexpr long kPause = 10; // milliseconds
+constexpr long kLongEnough = 1000;
 
 // How a worker finds this library: by its plain name where the server looks anyway, else by
 // its path.
@@ -73,6 +75,14 @@ dsm_segment *new_segment(Size size) {
     return segment;
 }
 
+// Milliseconds until a backend that has so many left looks again: the less is left, the more often,
+// so that who has waited longest gets the slot.
+long next_look(long rest) {
+    constexpr long kLooks = 100;
+    constexpr long kLongest = 50;
+    return Min(Max(rest / kLooks, 1), kLongest);
+}
+
 } // namespace
 
 dsm_segment *try_segment(Size size) {
@@ -103,8 +113,13 @@ dsm_segment *create_segment(Size size) {
 void await_slot(dsm_segment *segment, double seconds, const char *refusal,
                 BackgroundWorkerHandle **handle) {
     TimestampTz deadline = GetCurrentTimestamp() + static_cast<int64>(Min(seconds, 1e9) * 1e6);
-    long pause = 1;
-    while (!register_worker(segment, handle)) {
+    // Who comes last does not take what others wait for.
+    const bool is_first = !is_slot_awaited();
+    if (is_first && register_worker(segment, handle)) return;
+    begin_slot_wait();
+    // At first often where nobody else waits: a worker may just be ending.
+    long eager = is_first ? 1 : kLongEnough;
+    for (;;) {
         long rest = pg::milliseconds_until(deadline);
         if (rest == 0)
             ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("%s", refusal),
@@ -113,9 +128,11 @@ void await_slot(dsm_segment *segment, double seconds, const char *refusal,
         trim_pool(pool_count - 1);
         // Workers that end need what they wrote to be taken.
         receive_all();
-        (void)pg::wait_latch(Min(pause, rest), pg::WaitEvent::kStart);
-        pause = Min(pause * 2, 50);
+        (void)pg::wait_latch(Min(eager, next_look(rest)), pg::WaitEvent::kStart);
+        if (register_worker(segment, handle)) break;
+        eager *= 2;
     }
+    end_slot_wait();
 }
 
 } // namespace pllua_bg::session

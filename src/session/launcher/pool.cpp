@@ -13,6 +13,7 @@
 #include "pg/wait.h"
 #include "session/shared/guc_transfer.h"
 #include "session/shared/session_slots.h"
+#include "session/shared/slot_waiters.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -31,6 +32,10 @@ constexpr Size kMostMemory = 512 * 1024;
 // How long a launch waits for a worker that is just forgetting its last use, in milliseconds: no
 // more than a new worker takes to start.
 constexpr int kMostWait = 5;
+
+// How long a backend keeps using a worker for whose slot others wait, in milliseconds: long beside
+// the time it takes to start another, short beside pllua_bg.launch_wait.
+constexpr int kTurn = 500;
 
 // Milliseconds a session may still be kept; not positive when it is too old.
 int64 remaining_lifetime(const Session *session) {
@@ -88,6 +93,12 @@ bool is_clean(const Session *session) {
            !has_backlog(&local->channel) && local->channel.batch_length == 0 &&
            !has_flag(local->header, kClosing | kOverflow | kWorkerDone | kPinned) &&
            remaining_lifetime(session) > 0;
+}
+
+// True when somebody waits for a slot and this backend has had its turn.
+bool is_turn_over(const Session *session) {
+    const int64 age = (GetCurrentTimestamp() - session->local->born) / 1000;
+    return age >= kTurn && is_slot_awaited();
 }
 
 bool send_reset(Session *session) {
@@ -196,7 +207,8 @@ bool keep_for_reuse(Session *session) {
     if (proc_exit_inprogress || pg::setting_pool_size == 0 || is_gone(session)) return false;
     if (session->local == nullptr) return false;
     bool sent = false;
-    ErrorData *error = pg::attempt([session, &sent] { sent = send_reset(session); });
+    ErrorData *error =
+        pg::attempt([session, &sent] { sent = !is_turn_over(session) && send_reset(session); });
     pg::free_error(error);
     if (error != nullptr || !sent) return false;
     pool_entry(session->local->header);

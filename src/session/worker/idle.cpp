@@ -7,6 +7,7 @@
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/wait.h"
+#include "session/shared/slot_waiters.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -29,6 +30,8 @@ namespace {
 
 constexpr uint32 kWaitClassMask = 0xFF000000U;
 constexpr int kMaxBlockers = 64;
+// How often a worker that waits in the pool looks whether somebody wants its slot, in milliseconds.
+constexpr long kSlotLook = 200;
 
 void start_timers(Idle *idle) {
     char state = transaction_state();
@@ -117,6 +120,7 @@ long next_wait(const Idle *idle) {
     if (idle->end != 0) wait = pg::milliseconds_until(idle->end);
     if (idle->stats_wait > 0) wait = wait < 0 ? idle->stats_wait : Min(wait, idle->stats_wait);
     if (transaction_state() == 'T') wait = wait < 0 ? DeadlockTimeout : Min(wait, DeadlockTimeout);
+    if (worker.phase == Phase::kPooled) wait = wait < 0 ? kSlotLook : Min(wait, kSlotLook);
     return wait;
 }
 
@@ -182,11 +186,12 @@ bool sleep_idle(Idle *idle) {
     bool timed_out = !pg::wait_latch_only(next_wait(idle), pg::WaitEvent::kCommand);
     serve_duties(timed_out, idle);
     if (!timed_out) return true;
-    if (idle->end != 0 && GetCurrentTimestamp() >= idle->end) {
-        if (worker.phase == Phase::kPooled) {
-            idle->end = 0;
-            return !retire();
-        }
+    const bool is_over = idle->end != 0 && GetCurrentTimestamp() >= idle->end;
+    if (worker.phase == Phase::kPooled && (is_over || is_slot_awaited())) {
+        idle->end = 0;
+        return !retire();
+    }
+    if (is_over) {
         pg_atomic_fetch_or_u32(&worker.header->flags, kIdleEnd);
         return false;
     }

@@ -1,0 +1,18 @@
+// Backends that wait for a worker slot tell so by a lock in the server's lock table, which all hold
+// together; whoever keeps a worker that has nothing to do looks for it. Works without shared memory
+// of our own. Owns nothing.
+#pragma once
+
+#include "pg/server.h"
+
+namespace pllua_bg::session {
+
+// From now to end_slot_wait() this backend is seen to wait; an error ends it too, with the
+// subtransaction. Errors: pg (out of shared memory).
+void begin_slot_wait();
+void end_slot_wait();
+
+// True when another process waits for a slot. Errors: pg (memory).
+bool is_slot_awaited();
+
+} // namespace pllua_bg::session

@@ -1,0 +1,52 @@
+# Whoever waits for a worker slot gets one as long as anybody holds a worker that has nothing to do, without preloading: idle workers of
+# other backends end, busy backends give theirs up in turn.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Utils;
+use SessionTest;
+use Test::More;
+
+# One of the eight is taken by the launcher of logical replication.
+my $node = new_node('fair_slots', "max_worker_processes = 8\nmax_connections = 40\n");
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION pllua_bg;
+CREATE FUNCTION once() RETURNS int LANGUAGE pllua_bg AS $$ return bg.autonomous('select 1').value $$;
+CREATE FUNCTION hold() RETURNS int LANGUAGE pllua_bg AS $$ return bg.launch().pid $$;
+SQL
+
+# Seven backends have used a session and do nothing now; an eighth has to wait for none of them.
+my @idle = map { new_psql($node) } 1 .. 7;
+is($_->query_safe('SELECT once()'), '1', 'a backend uses a session') for @idle;
+is($node->safe_psql('postgres', $workers), '7', 'each keeps a worker in its pool');
+is($node->safe_psql('postgres', 'SELECT once()'), '1', 'another gets the slot of one of them');
+is($_->query_safe('SELECT once()'), '1', 'who has lost its worker gets another') for @idle;
+$_->quit for @idle;
+no_workers_left($node, 'they are gone');
+
+# Sixteen that use one all the time.
+my $script = $node->basedir . '/once.sql';
+append_to_file($script, "SELECT once();\n");
+my $out = $node->basedir . '/pgbench.out';
+command_checks_all(
+	[ 'pgbench', '-n', '-h', $node->host, '-p', $node->port, '-c', '16', '-j', '2', '-T', '8', '-f', $script, 'postgres' ],
+	0, [qr/number of failed transactions: 0 /], [qr/^(?!.*ERROR)/s], 'sixteen clients on seven slots: none fails');
+no_workers_left($node, 'and none is left');
+
+# What is held is not taken away.
+my @holders = map { new_psql($node) } 1 .. 7;
+my @pids = map { $_->query_safe('SELECT hold()') } @holders;
+my ($ret, $stdout, $stderr) = $node->psql('postgres', "SET pllua_bg.launch_wait = '1s'; SELECT once()");
+like($stderr, qr/no free worker slot/, 'a session somebody holds is not ended for another');
+is($holders[$_]->query_safe("SELECT bg.run($pids[$_], 'SELECT 1')"), '1', 'it works') for 0 .. $#holders;
+my $waiting = new_psql($node);
+ask_later($waiting, 'SELECT once()');
+ok(wait_until(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 183") eq '1' }), 'one waits');
+$holders[0]->query_safe("SELECT bg.close($pids[0])");
+is($waiting->query_safe('SELECT 2'), "1\n2", 'what is closed is not kept for another use while somebody waits');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), '0', 'nobody is seen to wait any more');
+$_->quit for @holders, $waiting;
+$node->stop;
+done_testing();
