@@ -37,7 +37,7 @@ COMMIT;
 DO LANGUAGE pllua_bg $$
     local list = {}
     local s <close> = bg.launch{on_notice = function(n) list[#list + 1] = n end}
-    s:exec("do language pllua_bg 'bg.launch{name = [[inner]]} collectgarbage()'")
+    s:exec("do language pllua_bg 'do local s = bg.launch{name = [[inner]]} s:exec([[select 1]]) end collectgarbage()'")
     print(#list, list[1].severity, list[1].message)
     print((list[1].detail:gsub('%d+', 'N')))
     print(list[1].hint)

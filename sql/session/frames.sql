@@ -49,7 +49,8 @@ do language pllua_bg $$
     local s <close> = bg.launch()
     s:atomic(function() print(debug.traceback('text', 1)) end)
     print(debug.traceback(coroutine.create(print)), debug.traceback(true), debug.traceback(12):match('^12\n'))
-    print((select(2, xpcall(function() error('x') end, debug.traceback)):gsub("function '[%w.]*%.(%w+)'", "function '%1'")))
+    print((select(2, xpcall(function() error('x') end, debug.traceback)):gsub("function '[%w.]*%.(%w+)'", "function '%1'")
+        :gsub("'sxpcall'", "'xpcall'")))
 $$;
 do language pllua_bgu $$
     local s <close> = bg.launch()
