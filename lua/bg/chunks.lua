@@ -151,17 +151,13 @@ end
 local function by_rows(root, column, rows)
     local words = {key = (key_of(root, column)), table = root.name}
     local edges = spi.execute((EDGES:gsub('@(%a+)', words)), rows)
-    local n, at = 0, 1
-    for e = 1, edges.n do
-        if edges[e].first then n = n + 1 end
+    local found, lo = {}, nil
+    for i = 1, edges.n do
+        local edge = edges[i]
+        if edge.first then lo = edge.key end
+        if edge.last then found[#found + 1] = {lo = lo, hi = edge.key} end
     end
-    return ranges(n, function()
-        local lo = edges[at]
-        if not lo.last then at = at + 1 end
-        local hi = edges[at]
-        at = at + 1
-        return {lo = lo.key, hi = hi.key}
-    end)
+    return ranges(#found, function(i) return found[i] end)
 end
 
 -- Ranges of a key, of the same width.

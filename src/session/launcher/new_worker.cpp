@@ -15,8 +15,8 @@ namespace pllua_bg::session {
 
 namespace {
 
-constexpr long kPause = 10; // milliseconds
-constexpr long kLongEnough = 1000;
+constexpr long kPause = 10;   // milliseconds
+constexpr long kLongest = 50; // the same, between two looks for a slot
 
 // How a worker finds this library: by its plain name where the server looks anyway, else by
 // its path.
@@ -79,7 +79,6 @@ dsm_segment *new_segment(Size size) {
 // so that who has waited longest gets the slot.
 long next_look(long rest) {
     constexpr long kLooks = 100;
-    constexpr long kLongest = 50;
     return Min(Max(rest / kLooks, 1), kLongest);
 }
 
@@ -118,7 +117,7 @@ void await_slot(dsm_segment *segment, double seconds, const char *refusal,
     if (is_first && register_worker(segment, handle)) return;
     begin_slot_wait();
     // At first often where nobody else waits: a worker may just be ending.
-    long eager = is_first ? 1 : kLongEnough;
+    long eager = is_first ? 1 : kLongest;
     for (;;) {
         long rest = pg::milliseconds_until(deadline);
         if (rest == 0)
