@@ -1,13 +1,15 @@
-# Runs every example of README.md and docs/*.md and compares what it prints with what the page says.
+# Runs every example of every page and compares what it prints with what the page says. A page is any .md file of the tree but the forms
+# in .github.
 #
 # A block marked ```sql is run by psql, all blocks of a page in one session of a database of their own. A block ```text right after it
 # is the output, compared to the letter but for blanks at the end of lines and for lines of `...`, which stand for any lines. A block
-# ```sql error must raise an error; without `error` it must not.
+# ```sql error must raise an error; without `error` it must not. Any other block is a mistake: what no test runs is indented instead.
 #
 # And docs/settings.md has every setting with unit, default and who may set it, as the server knows them; and every function has a comment.
 use strict;
 use warnings;
 
+use File::Find;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use IPC::Run;
@@ -15,13 +17,22 @@ use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my @pages = grep { -e } ('README.md', glob('docs/*.md'));
+my @pages;
+find({
+		no_chdir => 1,
+		wanted => sub
+		{
+			$File::Find::prune = 1 if m{^[.]/(?:[.]git|[.]github|build|tmp_check)$};
+			push @pages, s{^[.]/}{}r if /[.]md$/;
+		}
+	},
+	'.');
 
-# The blocks of a page: [line, sql, expects error, expected output or undef].
+# The blocks of a page: [line, sql, expects error, expected output or undef]; and the lines of blocks that are no examples.
 sub examples
 {
 	my ($page) = @_;
-	my (@examples, $language, $text, $start, $adjacent);
+	my (@examples, @strange, $language, $text, $start, $adjacent);
 	open my $file, '<', $page or die "$page: $!";
 	while (my $line = <$file>)
 	{
@@ -37,6 +48,7 @@ sub examples
 				$examples[-1][3] = $text;
 				$adjacent = 0;
 			}
+			else { push @strange, "$page:$start"; }
 			undef $language;
 		}
 		elsif (defined $language) { $text .= $line; }
@@ -44,10 +56,12 @@ sub examples
 		{
 			($language, $text, $start) = ($1, '', $.);
 		}
+		elsif ($line =~ /^\s*(?:```|~~~)/) { push @strange, "$page:$."; }
 		elsif ($line =~ /\S/) { $adjacent = 0; }
 	}
 	close $file;
-	return @examples;
+	push @strange, "$page:$start" if defined $language;
+	return (\@examples, \@strange);
 }
 
 sub tidy
@@ -69,9 +83,12 @@ sub matches
 
 my $node = new_node('docs', "max_worker_processes = 32\n");
 
-foreach my $page (@pages)
+my @mistakes;
+foreach my $page (sort @pages)
 {
-	my @examples = examples($page);
+	my ($found, $strange) = examples($page);
+	my @examples = @$found;
+	push @mistakes, @$strange;
 	next unless @examples;
 	(my $database = lc "docs_$page") =~ s/\W+/_/g;
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
@@ -94,6 +111,8 @@ foreach my $page (@pages)
 		  or diag("--- expected\n" . tidy($expected) . "--- printed\n$part");
 	}
 }
+
+is("@mistakes", '', 'every block is an example or its output');
 
 # Those of pg_background are defined when one of its functions first runs. The test builds' own is for no user.
 my @defined = split /\n/, $node->safe_psql('postgres', <<'SQL');
