@@ -209,6 +209,10 @@ void raise_hint(lua_State *L, const char *sqlstate, const char *hint, const char
     raise_formatted(L, sqlstate, hint, fmt, arguments);
 }
 
+void raise_finalized(lua_State *L, const char *what) {
+    raise(L, "55000", "%s cannot be used after its finalization", what);
+}
+
 void raise_fields(lua_State *L, const ErrorFields &fields) {
     push_error(L, fields);
     lua_error(L);

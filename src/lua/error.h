@@ -55,6 +55,9 @@ const char *error_field(lua_State *L, int idx, const char *name);
 [[noreturn]] void raise_hint(lua_State *L, const char *sqlstate, const char *hint, const char *fmt,
                              ...);
 [[noreturn]] void raise_fields(lua_State *L, const ErrorFields &fields);
+// Lua code has brought back an object, in a finalizer of its own, whose finalizer has run: `what`
+// names it, with its article. Errors: lua 55000, always.
+[[noreturn]] void raise_finalized(lua_State *L, const char *what);
 
 // Makes the metatable and the prebuilt errors. Called once by create_interp. Errors: lua (memory).
 void initialize_errors(lua_State *L);

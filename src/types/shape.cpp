@@ -111,10 +111,13 @@ Shape *push_cached(lua_State *L, Oid type, int32 typmod) {
 } // namespace
 
 Shape *push_shape_data(lua_State *L, int metatable_idx) {
-    if (lua_rawgetp(L, metatable_idx, &kShapeMark) == LUA_TUSERDATA)
-        return static_cast<Shape *>(lua_touserdata(L, -1));
-    lua_pop(L, 1);
-    return nullptr;
+    if (lua_rawgetp(L, metatable_idx, &kShapeMark) != LUA_TUSERDATA) {
+        lua_pop(L, 1);
+        return nullptr;
+    }
+    auto *shape = static_cast<Shape *>(lua_touserdata(L, -1));
+    if (shape->descriptor == nullptr) lua::raise_finalized(L, "a row");
+    return shape;
 }
 
 Shape *push_shape_of_row(lua_State *L, int idx) {

@@ -22,7 +22,7 @@ struct Shape {
 };
 
 // Pushes the userdata of the metatable at idx; null, and nothing pushed,
-// when it is no shape. Errors: none.
+// when it is no shape. Errors: lua 55000 (a finalizer of Lua code uses what is garbage with it).
 Shape *push_shape_data(lua_State *L, int metatable_idx);
 // The same for the row at idx.
 Shape *push_shape_of_row(lua_State *L, int idx);

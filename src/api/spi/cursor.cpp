@@ -53,7 +53,9 @@ bool push_cursor_name(lua_State *L, int idx) {
 }
 
 Cursor *check_cursor(lua_State *L, int idx) {
-    return lua::check_userdata<Cursor>(L, idx, kCursorType);
+    auto *cursor = lua::check_userdata<Cursor>(L, idx, kCursorType);
+    if (cursor->finalized) lua::raise_finalized(L, "a cursor");
+    return cursor;
 }
 
 Cursor *push_cursor(lua_State *L) {

@@ -41,10 +41,12 @@ struct Cursor {
     Cursor *before;   // list of private cursors
     Cursor *after;
     int fetch_count; // as Statement's
+    bool finalized;  // its finalizer has run, and will not again
     bool is_private; // nobody else knows the portal: closed with the object
     pg::Actor actor; // as whom it was opened
 };
 
+// The cursor at idx. Errors: lua (another type; 55000, finalized).
 Cursor *check_cursor(lua_State *L, int idx);
 // Ties the object to the portal. Inside pg::call. Errors: pg (memory).
 void attach_cursor(lua_State *L, Cursor *cursor, Portal portal);

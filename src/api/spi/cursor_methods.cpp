@@ -20,6 +20,7 @@ int collect_cursor(lua_State *L) {
     auto *cursor = static_cast<Cursor *>(lua_touserdata(L, 1));
     CursorLink *link = cursor->link;
     cursor->link = nullptr;
+    cursor->finalized = true;
     if (link != nullptr) link->cursor = nullptr;
     if (!cursor->is_private) return 0;
     unlink_private(cursor);

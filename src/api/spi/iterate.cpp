@@ -69,6 +69,7 @@ void fetch_batch(lua_State *L, Iterator *iterator) {
 int iterate(lua_State *L) {
     auto *iterator = static_cast<Iterator *>(lua_touserdata(L, lua_upvalueindex(kState)));
     if (iterator->finished) return 0;
+    if (iterator->arena->context == nullptr) lua::raise_finalized(L, "an iterator");
     if (iterator->busy) lua::raise(L, "55000", "the iterator is running or has failed");
     iterator->busy = true;
     if (!next_row(&iterator->reader)) {

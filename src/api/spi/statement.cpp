@@ -228,7 +228,9 @@ void count_statement(lua_State *L, Statement *statement) {
 }
 
 Statement *check_statement(lua_State *L, int idx) {
-    return lua::check_userdata<Statement>(L, idx, kStatementType);
+    auto *statement = lua::check_userdata<Statement>(L, idx, kStatementType);
+    if (statement->context == nullptr) lua::raise_finalized(L, "a statement");
+    return statement;
 }
 
 Statement *to_statement(lua_State *L, int idx) {

@@ -58,6 +58,7 @@ int count_placeholders(const char *sql);
 Statement *push_statement(lua_State *L, const StatementRequest &request);
 // Counts what the statement holds, when its plan is another than last time. Errors: none.
 void count_statement(lua_State *L, Statement *statement);
+// The statement at idx. Errors: lua (another type; 55000, finalized).
 Statement *check_statement(lua_State *L, int idx);
 Statement *to_statement(lua_State *L, int idx);
 
