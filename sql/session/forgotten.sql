@@ -69,7 +69,7 @@ SELECT name, state FROM bg.backend_sessions() ORDER BY 1;
 DO LANGUAGE pllua_bg $$
     local pid = spi.execute("select pid from bg.backend_sessions() where name = 'pid'")[1].pid
     local s = bg.session(pid)
-    print(s.name, bg.session(pid) == s, s:exec([[do $x$ begin raise notice 'goes to on_notice'; end $x$]]).tag)
+    print(s.name, bg.session(pid) == s, s:exec('select 1').value, s:exec([[do $x$ begin raise notice 'goes to on_notice'; end $x$]]).tag)
 $$;
 SELECT bg.close(pid) FROM bg.backend_sessions() \g /dev/null
 -- nor those something else still holds

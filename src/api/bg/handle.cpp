@@ -256,10 +256,12 @@ int close_scope(lua_State *L) {
 }
 
 // The collector's. A handle whose session can still be named by its pid is kept for who does so: it
-// has the functions that take what comes.
+// has the functions that take what comes. The shapes of its results were collected with it.
 int collect_handle(lua_State *L) {
     const SessionHandle *handle = check_handle(L, 1);
     if (!session::forget_handle(handle->number)) return 0;
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, kHandleShapes);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &kTold);
     lua_pushvalue(L, 1);
     lua_rawseti(L, -2, static_cast<lua_Integer>(handle->number));
