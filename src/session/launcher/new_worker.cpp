@@ -129,7 +129,7 @@ void await_slot(dsm_segment *segment, double seconds, const char *refusal,
         receive_all();
         (void)pg::wait_latch(Min(eager, next_look(rest)), pg::WaitEvent::kStart);
         if (register_worker(segment, handle)) break;
-        eager *= 2;
+        eager = Min(eager * 2, kLongest);
     }
     end_slot_wait();
 }
