@@ -43,15 +43,22 @@ BEGIN;
 SELECT bg.on_commit('INSERT INTO jobs_done VALUES (''never'')');
 PREPARE TRANSACTION 'with_job';
 -- no free slot: the transaction fails, and none of its jobs runs
+CREATE PROCEDURE take_slots() LANGUAGE pllua_bg AS $$
+    for _, s in ipairs(bg.sessions()) do s:close() end
+    held = {} -- so that nobody collects them
+    local ok, e
+    repeat ok, e = pcall(bg.launch, {wait = 0}) held[#held + 1] = e until not ok
+    assert(e.sqlstate == '53000', e)
+$$;
+SET pllua_bg.max_sessions = 1000;
+CALL take_slots();
 BEGIN;
 SET LOCAL pllua_bg.launch_wait = 0;
-DO $$
-BEGIN
-    FOR i IN 1 .. current_setting('max_worker_processes')::int + 1 LOOP
-        PERFORM bg.on_commit('INSERT INTO jobs_done VALUES (''never'')');
-    END LOOP;
-END $$;
+SELECT bg.on_commit('INSERT INTO jobs_done VALUES (''never'')');
 COMMIT;
+DO LANGUAGE pllua_bg $$ for _, s in ipairs(bg.sessions()) do s:close() end held = nil $$;
+RESET pllua_bg.max_sessions;
+DROP PROCEDURE take_slots;
 -- outside of a block the statement is the transaction; settings go along
 SET search_path = pg_catalog;
 SET application_name = 'ignored';

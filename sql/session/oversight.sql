@@ -57,7 +57,7 @@ DO LANGUAGE pllua_bg $$
         pid = again.pid
     until reused
 $$;
-SELECT lost, commands > 9 AS commands, errors >= 3 AS errors, deadlocks, reused > 0 AS reused, launched > 1 AS launched FROM bg.stat;
+SELECT lost, commands > 9 AS commands, errors >= 3 AS errors, deadlocks, reused > 0 AS reused, launched > 0 AS launched FROM bg.stat;
 SELECT bg.stat_reset();
 SELECT launched, reused, jobs, launch_failures, lost, commands, errors, deadlocks, cancels, rows, bytes FROM bg.stat;
 -- who may

@@ -108,6 +108,15 @@ inline int my_proc_number() {
 
 inline PGPROC *proc_by_number(int number) { return &ProcGlobal->allProcs[number]; }
 
+// True when every worker slot of the server seems to be taken; read without a lock. Errors: none.
+inline bool all_workers_are_busy() {
+#if PG_VERSION_NUM >= 160000
+    return dlist_is_empty(&ProcGlobal->bgworkerFreeProcs);
+#else
+    return ProcGlobal->bgworkerFreeProcs == nullptr;
+#endif
+}
+
 // The number of the transaction a process runs, within that process; 0: none. Errors: none.
 inline LocalTransactionId transaction_number(const PGPROC *proc) {
 #if PG_VERSION_NUM >= 170000

@@ -12,8 +12,9 @@ namespace pllua_bg::session {
 
 void initialize() {
     static const pg::Step steps[] = {
-        initialize_release, initialize_on_commit, initialize_forgotten,  initialize_pool,
-        initialize_orphans, initialize_snapshots, initialize_statistics, initialize_shared_memory,
+        initialize_release,    initialize_on_commit,  initialize_forgotten,
+        initialize_committers, initialize_pool,       initialize_orphans,
+        initialize_snapshots,  initialize_statistics, initialize_shared_memory,
     };
     static size_t done = 0;
     pg::do_rest(steps, &done);

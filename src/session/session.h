@@ -29,7 +29,8 @@ struct LaunchOptions {
     // Where there is no room at once, nothing is launched when the caller may have forgotten
     // sessions: he is to collect his garbage and to ask again.
     bool hasty = false;
-    int nsettings = 0; // settings for the worker, over those it inherits
+    bool for_commit = false; // it works after the commit, for nobody who has it
+    int nsettings = 0;       // settings for the worker, over those it inherits
     const char *const *setting_names = nullptr;
     const char *const *setting_values = nullptr;
 };
@@ -323,10 +324,13 @@ bool report_progress(double done, double total, const char *message);
 // The newest report of the worker, also after its end; false when there was none. Errors: none.
 bool read_progress(Session *session, Progress *progress);
 
-// Runs sql in a background session of its own after the current transaction has committed;
-// forgotten when it, or the subtransaction it was registered in, rolls back. PREPARE TRANSACTION is
-// refused. Errors: as launch, at the call where possible, else before the commit.
+// Runs sql in a background session after the current transaction has committed, with all that was
+// registered by the same role, in that order, each a transaction of its own; forgotten when it, or
+// the subtransaction it was registered in, rolls back. PREPARE TRANSACTION is refused. Errors: as
+// launch, at the call where possible, else before the commit.
 void on_commit(const char *sql, int nparams, const Param *params);
+// Takes note of such work that is done: its errors count. Errors: as receive().
+void settle_committers();
 
 // Called once from _PG_init: callbacks and hooks of this floor.
 void initialize();

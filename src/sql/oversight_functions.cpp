@@ -229,6 +229,7 @@ Datum pllua_bg_sql_other_sessions(PG_FUNCTION_ARGS) {
 
 Datum pllua_bg_sql_stat(PG_FUNCTION_ARGS) {
     Target target = open_target(fcinfo);
+    session::settle_committers();
     const session::Counts counts = session::read_counts();
     Datum values[session::kCounters + 2];
     bool nulls[session::kCounters + 2] = {};

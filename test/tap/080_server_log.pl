@@ -187,9 +187,9 @@ my $all = slurp_file($node->logfile);
 like($log, qr/^$launcher DEBUG:  background session $_/m, "launcher: $_")
   foreach 'mine \(PID \d+\) is launched', 'mine \(PID \d+\) is ready', 'mine \(PID \d+\) is put into the pool', 'again \(PID \d+\) is taken from the pool',
   'busy \(PID \d+\) is let go, with work to finish', 'cut \(PID \d+\) is closed', 'killed \(PID \d+\) has ended: terminating background worker',
-  'idler \(PID \d+\) has ended: The session ended because it was idle', '\(PID \d+\) is taken from the pool and ended', 'for work after commit is launched';
+  'idler \(PID \d+\) has ended: The session ended because it was idle', '\(PID \d+\) is taken from the pool and ended', 'on_commit \(PID \d+\) is launched for work after the commit';
 like($all, qr/^\d+ DEBUG:  background session ends: $_$/m, "worker: $_")
-  foreach 'its launcher has closed it', 'it was idle for too long', 'its job is done', 'its launcher has gone|its launcher has let it go';
+  foreach 'its launcher has closed it', 'it was idle for too long', 'its launcher has gone|its launcher has let it go';
 
 # What a process waits for.
 my $waiting = new_psql($node);

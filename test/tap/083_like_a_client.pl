@@ -97,7 +97,7 @@ $node->psql('postgres', q{DO LANGUAGE pllua_bg $x$
 $x$}, connstr => $node->connstr('postgres') . ' user=app');
 $node->psql('postgres', q{BEGIN; SELECT bg.on_commit('DO ''BEGIN RAISE LOG $m$from a job$m$; END'''); COMMIT}, connstr => $node->connstr('postgres') . ' user=app');
 my $folder = $node->data_dir . '/log';
-my %names = ('a named session' => 'the worker', 'a renamed session' => 'renamed', 'a session without name' => 'pllua_bg session', 'a job' => 'pllua_bg session');
+my %names = ('a named session' => 'the worker', 'a renamed session' => 'renamed', 'a session without name' => 'pllua_bg session', 'a job' => 'on_commit');
 for my $what (sort keys %names)
 {
 	my $name = $names{$what};

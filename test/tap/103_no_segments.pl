@@ -122,7 +122,8 @@ like(ask($launcher, q{BEGIN; INSERT INTO mark VALUES ('job', 0); SELECT bg.on_co
 nothing_left('on_commit', $launcher);
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mark'), '0', 'on_commit: nothing was done');
 
-# The first of two jobs has had the last segment.
+# The first of two jobs, of two roles, has had the last segment.
+$node->safe_psql('postgres', 'CREATE ROLE other LOGIN; GRANT USAGE ON SCHEMA bg TO other');
 my $holder = new_launcher();
 $holder->query_safe('SELECT session_open()');
 $launcher = new_launcher();
@@ -130,7 +131,7 @@ take_segments();
 my $taken = $watcher->query_safe($segments);
 $holder->query_safe('SELECT bg.close(pid) FROM bg.backend_sessions()');
 ok(wait_until(sub { $watcher->query_safe($segments) < $taken }), 'two jobs: there is one segment');
-like(ask($launcher, q{BEGIN; SELECT bg.on_commit('insert into mark values (''job'', 1)') FROM generate_series(1, 2); COMMIT;}), $refusal, 'two jobs: the commit fails');
+like(ask($launcher, q{BEGIN; SELECT bg.on_commit('insert into mark values (''job'', 1)'); SET LOCAL ROLE other; SELECT bg.on_commit('insert into mark values (''job'', 1)'); COMMIT;}), $refusal, 'two jobs: the commit fails');
 nothing_left('two jobs', $launcher);
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mark'), '0', 'two jobs: none is done');
 $holder->quit;

@@ -22,6 +22,7 @@ bool is_discard_all(const Node *statement) {
 void discard() {
     last_discarded = newest_number();
     while (Session *session = sessions.first) end_now(session);
+    settle_committers(); // what is to be done after a commit is done all the same
     trim_pool(0);
 }
 

@@ -35,6 +35,7 @@ void make_segment(Session *session, const LaunchOptions &options, StringInfo set
     local->header = header;
     header->session_number = session->number;
     header->idle_timeout = options.idle_timeout;
+    header->awaits_commit = options.for_commit;
     strlcpy(header->name, NameStr(session->name), NAMEDATALEN);
     MemoryContext old = MemoryContextSwitchTo(session->context);
     shm_mq_handle *out = shm_mq_attach(queue_to_worker(header), local->segment, nullptr);
@@ -44,9 +45,13 @@ void make_segment(Session *session, const LaunchOptions &options, StringInfo set
     count_held(session, static_cast<ptrdiff_t>(MemoryContextMemAllocated(session->context, false)));
 }
 
-void start_worker(LocalLink *link, double wait) {
-    await_slot(link->segment, wait >= 0 ? wait : pg::setting_launch_wait / 1000.0,
-               _("could not launch a background session: no free worker slot"), &link->worker);
+void start_worker(LocalLink *link, const LaunchOptions &options) {
+    await_slot(link->segment, options.wait >= 0 ? options.wait : pg::setting_launch_wait / 1000.0,
+               options.for_commit
+                   ? _("could not launch the background sessions of this transaction: "
+                       "no free worker slot")
+                   : _("could not launch a background session: no free worker slot"),
+               &link->worker);
     // From here on the death of a worker that never attached is seen.
     shm_mq_set_handle(link->channel.out, link->worker);
     shm_mq_set_handle(link->channel.in, link->worker);
@@ -62,7 +67,7 @@ Session *launch_new(const LaunchOptions &options, Size queue_size, StringInfo se
         begin_use(session, options);
         if (options.snapshot) keep_snapshot(session->local);
         make_segment(session, options, setup);
-        start_worker(session->local, options.wait);
+        start_worker(session->local, options);
     });
     if (error != nullptr) {
         if (session != nullptr) free_session(session);
@@ -77,6 +82,7 @@ Session *start(const LaunchOptions &options, bool *reused) {
     initialize_at_first_use();
     collect_orphans();
     let_forgotten_go();
+    settle_committers();
     if (session_count >= pg::setting_max_sessions && count_living() >= pg::setting_max_sessions)
         ereport(
             ERROR,
@@ -139,6 +145,25 @@ Session *launch(const LaunchOptions &asked) {
         pg::fault("launch-end");
         log_life(session, reused ? "is taken from the pool" : "is launched");
     });
+    return session;
+}
+
+Session *launch_for_commit() {
+    LaunchOptions options;
+    options.name = "on_commit";
+    options.for_commit = true;
+    initialize_at_first_use();
+    collect_orphans();
+    const Size queue_size = chosen_queue_size(options);
+    StringInfoData setup;
+    initStringInfo(&setup);
+    Session *session = take_from_pool(options, queue_size, &setup);
+    const bool reused = session != nullptr;
+    if (!reused) session = launch_new(options, queue_size, &setup);
+    count(reused ? Counter::kReused : Counter::kJobs);
+    pfree(setup.data);
+    log_life(session, reused ? "is taken from the pool for work after the commit"
+                             : "is launched for work after the commit");
     return session;
 }
 

@@ -226,6 +226,11 @@ bool keep_for_reuse(Session *session);
 // A session of the pool for another use, with the settings in `setup`; nullptr when none fits. The
 // caller enters it in `sessions`. Errors: pg (interrupts, memory).
 Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup);
+// A session whose worker rests already is kept for another use, if it can be; else it is ended.
+// Errors: none.
+void rest_in_pool(Session *session);
+// Milliseconds for which its worker shall then wait. Errors: none.
+int64 pool_lifetime(const Session *session);
 void initialize_pool();
 
 // draining.cpp
@@ -262,6 +267,19 @@ void initialize_forgotten();
 // Makes a cycle through the workers we wait for visible for a moment, at most `timeout` ms; false
 // when they do not all wait for locks. Errors: pg (interrupts).
 bool offer_deadlock_edge(const WaitFor *commands, int n, long timeout);
+
+// launch.cpp
+
+// Starts one for work after the commit, as the current user; it is in no list. The worker of a new
+// one waits for the commit before it connects. Errors: as launch().
+Session *launch_for_commit();
+
+// committers.cpp (see also committers.h)
+
+// Lets them finish what they have; that of a transaction that has not ended is forgotten.
+// Errors: none.
+void end_committers();
+void initialize_committers();
 
 // on_commit.cpp
 

@@ -178,7 +178,7 @@ void LocalLink::close() {
 }
 
 Loss LocalLink::loss() {
-    const bool idle = has_flag(header, kIdleEnd);
+    const bool idle = has_flag(header, kIdleEnd) || pg_atomic_read_u32(&header->pool) == kRetired;
     if (header->fatal_message[0] != '\0') return {pg::valid_text(header->fatal_message), idle};
     if (idle) return {_("The session ended because it was idle for too long."), true};
     return {nullptr, false};

@@ -124,6 +124,7 @@ void await_slot(dsm_segment *segment, double seconds, const char *refusal,
             ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("%s", refusal),
                             errhint("You may need to increase max_worker_processes.")));
         // A session nobody uses makes room.
+        settle_committers();
         trim_pool(pool_count - 1);
         // Workers that end need what they wrote to be taken.
         receive_all();

@@ -222,6 +222,21 @@ bool keep_for_reuse(Session *session) {
     return true;
 }
 
+void rest_in_pool(Session *session) {
+    forget_use(session);
+    log_life(session, "is put into the pool");
+    session->local->pool_state = PoolState::kClean;
+    pool.append(session);
+    pool_count++;
+    if (!is_usable(session) || MemoryContextMemAllocated(session->context, true) > kMostMemory)
+        end_pooled(session);
+    trim_pool(pg::setting_pool_size);
+}
+
+int64 pool_lifetime(const Session *session) {
+    return pg::setting_pool_size == 0 ? 0 : Max(remaining_lifetime(session), 0);
+}
+
 Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup) {
     if (pool_count == 0) return nullptr;
     // What the server checks when a worker connects may have changed.

@@ -78,6 +78,7 @@ void end_all_sessions() {
             close(session);
     }
     let_drained_go(true);
+    end_committers();
     trim_pool(0);
 }
 

@@ -17,6 +17,7 @@ enum class MessageType : uint32 {
     kForget = 'F',    // ForgetMessage
     kReset = 'R',     // ResetMessage
     kReuse = 'U',     // ReuseMessage
+    kGroup = 'G',     // GroupMessage
     kLibraries = 'L', // LibrariesMessage
     kSetting = 'S',   // SettingMessage
     kSnapshot = 'X',  // SnapshotMessage
@@ -50,8 +51,8 @@ struct CommandMessage {
 // Errors: pg 0A000 (a parameter whose type only this process knows), 55000 (one whose type the open
 // transaction has changed), 54000 (too long).
 void write_command(Channel *channel, const CommandMessage &command);
-// For the setup of an on-commit job. Errors: as write_command(), but for 55000.
-void append_command(StringInfo setup, const CommandMessage &command);
+// For work after the commit. Errors: as write_command(), but for 55000.
+void append_command(StringInfo frames, const CommandMessage &command);
 // The text and the parameters are copied into CurrentMemoryContext. Errors: pg (memory).
 CommandMessage read_command(const Frame &frame);
 
@@ -90,6 +91,24 @@ struct ReuseMessage {
 void write_reuse(Channel *channel, const ReuseMessage &reuse);
 // Errors: none.
 ReuseMessage read_reuse(const Frame &frame);
+
+// The work of one transaction after its commit, for one role: a string of frames. Each kReuse is a
+// setup for the kCommands after it.
+struct GroupMessage {
+    CommandId id;
+    int64 lifetime;     // milliseconds the worker then waits for another use
+    uint32 segment;     // handle of the GroupSegment with the frames; 0: they are here
+    const char *frames; // read: null when they are in a segment
+    Size length;        // of the frames that are here
+};
+// Room for the frames. Errors: pg (memory, temporary file).
+char *write_group(Channel *channel, const GroupMessage &group);
+// Errors: none.
+GroupMessage read_group(const Frame &frame);
+// Bytes of a frame with a payload of this length, and writing one: returns where the next begins.
+// Errors: none.
+Size frame_size(Size length);
+char *write_frame(char *at, MessageType type, const void *payload, Size length);
 
 // A setup is a string of frames: what the worker takes over before it runs a command.
 

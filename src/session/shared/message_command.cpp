@@ -171,9 +171,9 @@ void write_command(Channel *channel, const CommandMessage &command) {
     });
 }
 
-void append_command(StringInfo setup, const CommandMessage &command) {
-    with_flat(&command, [setup, &command](const Flat *flat) {
-        fill(append_frame(setup, MessageType::kCommand, flat->length), &command, flat->params);
+void append_command(StringInfo frames, const CommandMessage &command) {
+    with_flat(&command, [frames, &command](const Flat *flat) {
+        fill(append_frame(frames, MessageType::kCommand, flat->length), &command, flat->params);
     });
 }
 

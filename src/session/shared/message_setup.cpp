@@ -14,6 +14,44 @@ void write_reuse(Channel *channel, const ReuseMessage &reuse) {
 
 ReuseMessage read_reuse(const Frame &frame) { return {frame.payload, frame.length}; }
 
+namespace {
+
+// The frames follow.
+struct GroupHeader {
+    CommandId id;
+    int64 lifetime;
+    uint32 segment;
+    uint32 padding;
+};
+static_assert(sizeof(GroupHeader) == 24);
+
+} // namespace
+
+char *write_group(Channel *channel, const GroupMessage &group) {
+    const GroupHeader header = {group.id, group.lifetime, group.segment, 0};
+    char *at = begin_frame(channel, MessageType::kGroup, sizeof header + group.length);
+    memcpy(at, &header, sizeof header);
+    return at + sizeof header;
+}
+
+GroupMessage read_group(const Frame &frame) {
+    GroupHeader header;
+    memcpy(&header, frame.payload, sizeof header);
+    return {header.id, header.lifetime, header.segment,
+            header.segment == 0 ? frame.payload + sizeof header : nullptr,
+            frame.length - sizeof header};
+}
+
+Size frame_size(Size length) { return sizeof(FrameHeader) + MAXALIGN(length); }
+
+char *write_frame(char *at, MessageType type, const void *payload, Size length) {
+    const FrameHeader header = {static_cast<uint32>(length), type};
+    memcpy(at, &header, sizeof header);
+    memcpy(at + sizeof header, payload, length);
+    memset(at + sizeof header + length, 0, MAXALIGN(length) - length);
+    return at + sizeof header + MAXALIGN(length);
+}
+
 void append_libraries(StringInfo setup) {
     Size size = EstimateLibraryStateSpace();
     SerializeLibraryState(size, append_frame(setup, MessageType::kLibraries, size));

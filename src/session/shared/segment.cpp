@@ -16,8 +16,6 @@ namespace {
 // segment allocated at once.
 constexpr Size kLargestCommandQueue = 64 * 1024;
 
-Size command_queue_size(Size queue_size) { return MAXALIGN(Min(queue_size, kLargestCommandQueue)); }
-
 void init_atomics(SegmentHeader *header) {
     pg_atomic_init_u32(&header->flags, 0);
     pg_atomic_init_u32(&header->pool, kInUse);
@@ -29,6 +27,8 @@ void init_atomics(SegmentHeader *header) {
     pg_atomic_init_u64(&header->finished, 0);
     pg_atomic_init_u32(&header->progress_version, 0);
     for (pg_atomic_uint64 &target : header->cancel_targets) pg_atomic_init_u64(&target, 0);
+    for (pg_atomic_uint32 &outcome : header->outcomes) pg_atomic_init_u32(&outcome, kUndecided);
+    pg_atomic_init_u32(&header->job_errors, 0);
 }
 
 pg_atomic_uint64 *cancel_target(SegmentHeader *header, uint64 command) {
@@ -38,6 +38,8 @@ pg_atomic_uint64 *cancel_target(SegmentHeader *header, uint64 command) {
 } // namespace
 
 int session_depth;
+
+Size command_queue_size(Size queue_size) { return MAXALIGN(Min(queue_size, kLargestCommandQueue)); }
 
 Size segment_size(Size queue_size, Size setup_length) {
     return MAXALIGN(sizeof(SegmentHeader)) + command_queue_size(queue_size) + MAXALIGN(queue_size) +
@@ -57,7 +59,6 @@ void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Siz
     header->depth = session_depth + 1;
     header->launcher_pid = MyProcPid;
     header->launcher_number = pg::my_proc_number();
-    header->has_queues = queue_size > 0;
     header->queue_size = queue_size;
     header->to_worker = MAXALIGN(sizeof(SegmentHeader));
     header->to_launcher = header->to_worker + command_queue_size(queue_size);
@@ -66,7 +67,6 @@ void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Siz
     init_atomics(header);
     if (setup_length > 0)
         memcpy(reinterpret_cast<char *>(header) + header->setup, setup, setup_length);
-    if (!header->has_queues) return;
     (void)shm_mq_create(queue_to_worker(header), command_queue_size(queue_size));
     (void)shm_mq_create(queue_to_launcher(header), MAXALIGN(queue_size));
     shm_mq_set_sender(queue_to_worker(header), MyProc);
@@ -79,6 +79,11 @@ void forget_commands(SegmentHeader *header) {
     for (pg_atomic_uint64 &target : header->cancel_targets) pg_atomic_write_u64(&target, 0);
     pg_atomic_write_u32(&header->progress_version, 0);
     pg_memory_barrier();
+}
+
+void unpin_group(GroupSegment *group, dsm_handle handle) {
+    const uint32 before = pg_atomic_fetch_or_u32(&group->flags, kAttached);
+    if ((before & kPinned) && !(before & kAttached)) dsm_unpin_segment(handle);
 }
 
 void mark_cancelled(SegmentHeader *header, uint64 command) {

@@ -22,16 +22,14 @@ inline constexpr uint32 kSegmentMagic = 0x626c7561;
 inline constexpr uint32 kSegmentVersion = 1;
 
 // Bits of SegmentHeader::flags.
-inline constexpr uint32 kAttached = 1;     // the worker has attached to the segment
-inline constexpr uint32 kPinned = 2;       // the segment is pinned; who sees both bits first unpins
-inline constexpr uint32 kClosing = 4;      // the launcher wants the worker to end now
-inline constexpr uint32 kWorkerDone = 8;   // the worker reads nothing any more
-inline constexpr uint32 kOverflow = 16;    // `overflow` is valid; who comes second unpins it
-inline constexpr uint32 kEdge = 32;        // the launcher is waiting for the busy lock
-inline constexpr uint32 kRecheck = 64;     // the launcher wants the worker to look for deadlocks
-inline constexpr uint32 kCommitted = 128;  // on-commit job: the transaction has committed
-inline constexpr uint32 kRolledBack = 256; // on-commit job: the transaction is gone
-inline constexpr uint32 kIdleEnd = 512;    // the worker ended because of its idle timeout
+inline constexpr uint32 kAttached = 1;   // the worker has attached to the segment
+inline constexpr uint32 kPinned = 2;     // the segment is pinned; who sees both bits first unpins
+inline constexpr uint32 kClosing = 4;    // the launcher wants the worker to end now
+inline constexpr uint32 kWorkerDone = 8; // the worker reads nothing any more
+inline constexpr uint32 kOverflow = 16;  // `overflow` is valid; who comes second unpins it
+inline constexpr uint32 kEdge = 32;      // the launcher is waiting for the busy lock
+inline constexpr uint32 kRecheck = 64;   // the launcher wants the worker to look for deadlocks
+inline constexpr uint32 kIdleEnd = 128;  // the worker ended because of its idle timeout
 
 // Values of SegmentHeader::pool. Each side leaves kResting by compare-and-exchange: either the
 // launcher uses the session again, or the worker ends.
@@ -40,6 +38,13 @@ inline constexpr uint32 kResting = 1;
 inline constexpr uint32 kRetired = 2;
 
 inline constexpr int kCancelTargets = 256;
+
+// Values of SegmentHeader::outcomes: of the transaction whose work after the commit was sent.
+inline constexpr uint32 kUndecided = 0;
+inline constexpr uint32 kCommitted = 1;
+inline constexpr uint32 kRolledBack = 2;
+// So many transactions can have work with one worker.
+inline constexpr int kMostGroups = 256;
 
 // The level of the session this process runs: 1 when its launcher is none; 0: the process
 // runs none.
@@ -57,12 +62,12 @@ struct SegmentHeader {
     int launcher_number;   // its number in the array of PGPROCs
     uint64 session_number; // of its first use: the lock in deadlock.cpp goes by it
     int idle_timeout;      // milliseconds; 0: none
-    bool has_queues;       // false: an on-commit job, which has only its setup
+    bool awaits_commit; // the worker connects when the transaction of its first work has committed
     char name[NAMEDATALEN];
     Size queue_size;
     Size to_worker; // offsets from the header
     Size to_launcher;
-    Size setup; // frames: settings, and the command of an on-commit job
+    Size setup; // frames
     Size setup_length;
 
     pg_atomic_uint32 flags;
@@ -75,6 +80,9 @@ struct SegmentHeader {
     pg_atomic_uint64 finished;      // newest command ended
     // Commands to cancel, each at its number modulo the size; 0 or an ended one: free.
     pg_atomic_uint64 cancel_targets[kCancelTargets];
+    // Of the transaction whose work after the commit has this number, at it modulo the size.
+    pg_atomic_uint32 outcomes[kMostGroups];
+    pg_atomic_uint32 job_errors; // of that work, for the launcher to count; without preloading only
     pg_atomic_uint32 progress_version; // odd while the worker writes its progress; 0: none yet
     Progress progress;
     char fatal_message[512]; // the worker's FATAL message, for when the queue has no room
@@ -91,9 +99,29 @@ inline const char *frames_of(const OverflowSegment *overflow) {
     return reinterpret_cast<const char *>(overflow + 1);
 }
 
-// Sizes a segment for a queue of results of this size (0: no queues), one of commands that is as
-// large or smaller, and `setup_length` bytes of setup.
+// Another segment: the work of one transaction that had no room in the queue. Its frames follow.
+// The launcher keeps it until the worker has done it, and pins it when it lets the session go
+// before that; whoever comes second of kAttached and kPinned unpins it.
+struct GroupSegment {
+    pg_atomic_uint32 flags;
+    uint32 padding;
+    uint64 length;
+};
+static_assert(sizeof(GroupSegment) == 16);
+
+inline char *frames_of(GroupSegment *group) { return reinterpret_cast<char *>(group + 1); }
+
+// The worker has it, or nobody will read it any more. Errors: none.
+void unpin_group(GroupSegment *group, dsm_handle handle);
+
+inline pg_atomic_uint32 *outcome_of(SegmentHeader *header, uint64 group) {
+    return &header->outcomes[group % kMostGroups];
+}
+
+// Sizes a segment for a queue of results of this size, one of commands that is as large or smaller,
+// and `setup_length` bytes of setup.
 Size segment_size(Size queue_size, Size setup_length);
+Size command_queue_size(Size queue_size);
 // Fills the header and creates the queues. Errors: pg (random numbers).
 void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Size setup_length);
 

@@ -52,7 +52,6 @@ void fill_slot(Slot *slot, SegmentHeader *header) {
     entry->encoding = header->encoding;
     entry->report.ready = false;
     reset_use(slot, header->name);
-    if (!header->has_queues) pg_atomic_write_u64(&slot->sent, 1);
     pg_atomic_write_u32(&header->slot_entry, static_cast<uint32>(slot - shared_area->slots) + 1);
 }
 
@@ -121,6 +120,14 @@ void pool_entry(SegmentHeader *header) {
     if (shared_area == nullptr) return;
     lock();
     if (Slot *slot = slot_of(header)) slot->entry.use = Use::kPooled;
+    unlock();
+}
+
+void use_entry(SegmentHeader *header) {
+    if (shared_area == nullptr) return;
+    lock();
+    Slot *slot = slot_of(header);
+    if (slot != nullptr && slot->entry.use == Use::kPooled) slot->entry.use = Use::kSession;
     unlock();
 }
 

@@ -67,6 +67,8 @@ void retire_entry(SegmentHeader *header);
 // The session goes into the pool, or is taken from it. Errors: none; reuse_entry pg 53400.
 void pool_entry(SegmentHeader *header);
 void reuse_entry(SegmentHeader *header, const char *name);
+// The session of the pool goes on with what it did before. Errors: none.
+void use_entry(SegmentHeader *header);
 // A command was sent. Errors: none.
 void show_sent(SegmentHeader *header, CommandId id);
 

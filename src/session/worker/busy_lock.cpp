@@ -9,7 +9,7 @@ namespace pllua_bg::session {
 
 namespace {
 
-bool has_busy_lock() { return worker.header != nullptr && worker.header->has_queues; }
+bool has_busy_lock() { return worker.header != nullptr; }
 
 } // namespace
 

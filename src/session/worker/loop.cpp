@@ -62,6 +62,12 @@ void report_ready() {
 
 void end_command() {
     if (worker.header == nullptr) return;
+    if (worker.group.id != 0) {
+        worker.running = 0;
+        release_busy_lock();
+        end_group_command();
+        return;
+    }
     if (worker.running != 0) pg_atomic_write_u64(&worker.header->finished, worker.running);
     report_ready();
 }
@@ -84,7 +90,6 @@ bool look_for_batch(bool *found) {
     const char *batch;
     Size length;
     *found = false;
-    if (!worker.header->has_queues) return false;
     switch (receive_batch(&worker.channel, &batch, &length)) {
     case Received::kBatch:
         worker.frames = {batch, batch + length};
@@ -126,17 +131,45 @@ bool next_message(Frame *frame) {
     }
 }
 
-void run_command(const Frame &frame) {
-    const CommandMessage command = read_command(frame);
+void run_command(const CommandMessage &command) {
     begin_command(&command);
     pg::fault("worker-command");
     execute_command(&command);
     end_command();
 }
 
+// What is logged of work after the commit says so.
+void name_group(void *) {
+    if (geterrcode() != ERRCODE_SUCCESSFUL_COMPLETION)
+        errcontext("on_commit of process %d", worker.header->launcher_pid);
+}
+
+// The next step of the work after a commit; false when the session is over.
+bool obey_group() {
+    serve_interrupts();
+    if (has_flag(worker.header, kClosing)) return false;
+    ErrorContextCallback named = {error_context_stack, name_group, nullptr};
+    error_context_stack = &named;
+    Frame frame;
+    bool goes_on = true;
+    if (!next_frame(&worker.group.frames, &frame)) {
+        goes_on = end_group();
+        if (goes_on) report_ready();
+    } else if (frame.type == MessageType::kReuse) {
+        take_group_setup(read_reuse(frame));
+    } else if (worker.group.ready) {
+        CommandMessage command = read_command(frame);
+        command.id = worker.group.id;
+        run_command(command);
+    }
+    error_context_stack = named.previous;
+    return goes_on;
+}
+
 void obey(const Frame &frame) {
     switch (frame.type) {
-    case MessageType::kCommand: run_command(frame); break;
+    case MessageType::kCommand: run_command(read_command(frame)); break;
+    case MessageType::kGroup: begin_group(read_group(frame)); break;
     case MessageType::kForget: forget_statement(read_fixed<ForgetMessage>(frame).statement); break;
     case MessageType::kReset: reset(read_fixed<ResetMessage>(frame)); break;
     case MessageType::kReuse:
@@ -151,6 +184,7 @@ bool obey_next() {
     MemoryContextSwitchTo(MessageContext);
     MemoryContextReset(MessageContext);
     InvalidateCatalogSnapshotConditionally();
+    if (worker.group.id != 0) return obey_group();
     Frame frame;
     if (!next_message(&frame)) return false;
     obey(frame);
@@ -184,6 +218,7 @@ void recover() {
     FlushErrorState();
     worker.in_command = false;
     RESUME_INTERRUPTS();
+    if (worker.group.id != 0) count_group_error();
     end_command();
 }
 

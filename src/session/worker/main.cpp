@@ -74,6 +74,7 @@ void worker_exits(int, Datum) {
     release_busy_lock();
     flush(&worker.channel);
     uint32 before = pg_atomic_fetch_or_u32(&header->flags, kWorkerDone);
+    leave_groups();
     if ((before & kOverflow) && !worker.overflow_read)
         dsm_unpin_segment(pg_atomic_read_u32(&header->overflow));
 }
@@ -100,11 +101,6 @@ bool attach(dsm_handle handle) {
 void open_channel() {
     SegmentHeader *header = worker.header;
     MemoryContextSwitchTo(TopMemoryContext);
-    if (!header->has_queues) {
-        channel_init(&worker.channel, TopMemoryContext, nullptr, nullptr);
-        install_output();
-        return;
-    }
     shm_mq_set_receiver(queue_to_worker(header), MyProc);
     shm_mq_set_sender(queue_to_launcher(header), MyProc);
     pg::fault("worker-channel");
@@ -116,13 +112,13 @@ void open_channel() {
     on_dsm_detach(worker.segment, segment_goes, 0);
 }
 
-// An on-commit job waits until the transaction that registered it has ended; true when it
-// has committed.
+// Who is there for the work of a transaction after its commit waits for it: before that its user,
+// and that he may connect, may be known to the transaction only. True when it has committed.
 bool wait_for_commit() {
-    SegmentHeader *header = worker.header;
-    while (!has_flag(header, kCommitted | kRolledBack))
+    pg_atomic_uint32 *outcome = outcome_of(worker.header, 1);
+    while (pg_atomic_read_u32(outcome) == kUndecided && !has_flag(worker.header, kClosing))
         (void)pg::wait_latch(-1, pg::WaitEvent::kCommit);
-    return has_flag(header, kCommitted);
+    return pg_atomic_read_u32(outcome) == kCommitted;
 }
 
 void become_backend() {
@@ -146,7 +142,6 @@ const char *cause_of_end() {
     if (pg_atomic_read_u32(&header->pool) == kRetired) return "nobody has used it again";
     if (has_flag(header, kClosing)) return "its launcher has closed it";
     if (has_flag(header, kIdleEnd)) return "it was idle for too long";
-    if (!header->has_queues) return "its job is done";
     if (worker.last != 0) return "its last command is done";
     if (worker.phase == Phase::kChanging) return "it could not be made clean";
     return "its launcher has let it go";
@@ -162,7 +157,7 @@ void run(dsm_handle handle) {
     BackgroundWorkerUnblockSignals();
     if (has_flag(worker.header, kClosing)) return;
     pg::fault("worker-start");
-    if (!worker.header->has_queues && !wait_for_commit()) return;
+    if (worker.header->awaits_commit && !wait_for_commit()) return;
     // Connecting can wait for locks of the launcher, too. run_loop() releases it.
     take_busy_lock();
     pg::fault("worker-connect");

@@ -68,11 +68,10 @@ void put_notification(const char *data, Size length) {
 
 int put_message(char type, const char *data, size_t length) {
     if (worker.channel.gone) return 0;
+    if (type == 'E') keep_fatal_message({data, length});
+    if (worker.silent) return 0;
     switch (type) {
-    case 'E':
-        keep_fatal_message({data, length});
-        put_report(MessageType::kError, data, length);
-        break;
+    case 'E': put_report(MessageType::kError, data, length); break;
     case 'N': put_report(MessageType::kNotice, data, length); break;
     case 'A': put_notification(data, length); break;
     case 'H': // CopyOutResponse: its first byte is 1 when the format is binary
@@ -109,6 +108,7 @@ void remove_output() {
 }
 
 void send_tag(const QueryCompletion *completion) {
+    if (worker.silent) return;
     char tag[COMPLETION_TAG_BUFSIZE];
     pg::completion_text(tag, completion);
     write_tag(&worker.channel, {completion->nprocessed, tag});

@@ -7,6 +7,7 @@
 #include "pg/compat.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
+#include "session/shared/session_slots.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -38,11 +39,12 @@ void discard_all() {
     pg::drop_temporary_slots();
 }
 
+// A worker whose caches have grown too far.
+bool is_too_large() { return MemoryContextMemAllocated(TopMemoryContext, true) > kMostMemory; }
+
 } // namespace
 
-void reset(const ResetMessage &message) {
-    if (transaction_state() != 'I') elog(ERROR, "session is in a transaction");
-    worker.phase = Phase::kChanging;
+void forget_use() {
     pgstat_report_activity(STATE_RUNNING, "DISCARD ALL");
     pg::fault("worker-reset");
     end_all_sessions(); // those that this session has launched
@@ -50,8 +52,30 @@ void reset(const ResetMessage &message) {
     worker.deadlock = nullptr;
     forget_all_statements();
     discard_all();
-    if (MemoryContextMemAllocated(TopMemoryContext, true) > kMostMemory)
-        elog(ERROR, "session has become too large to be used again");
+}
+
+// One that takes a slot others may wait for does not wait itself.
+void rest(int64 lifetime) {
+    const bool ends = is_too_large() || pg::all_workers_are_busy();
+    worker.pool_end = GetCurrentTimestamp() + (ends ? 0 : lifetime * 1000);
+    worker.phase = Phase::kPooled;
+    pool_entry(worker.header);
+    uint32 expected = kInUse;
+    (void)pg_atomic_compare_exchange_u32(&worker.header->pool, &expected, kResting);
+}
+
+void wake_up() {
+    if (worker.phase != Phase::kPooled) return;
+    (void)leave_pool(worker.header, kInUse); // unless the launcher has been faster
+    use_entry(worker.header);
+    worker.phase = Phase::kUsed;
+}
+
+void reset(const ResetMessage &message) {
+    if (transaction_state() != 'I') elog(ERROR, "session is in a transaction");
+    worker.phase = Phase::kChanging;
+    forget_use();
+    if (is_too_large()) elog(ERROR, "session has become too large to be used again");
     report_idle_activity();
     worker.pool_end = GetCurrentTimestamp() + message.lifetime * 1000;
     worker.phase = Phase::kPooled;
@@ -61,6 +85,7 @@ void reset(const ResetMessage &message) {
 
 void reuse(const ReuseMessage &message) {
     worker.phase = Phase::kChanging;
+    worker.silent = false;
     write_empty(&worker.channel, MessageType::kReuseBegun);
     pg::fault("worker-reuse");
     FrameCursor cursor = {message.setup, message.setup + message.length};

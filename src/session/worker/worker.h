@@ -24,6 +24,18 @@ enum class Phase : uint8 {
     kPooled,
 };
 
+// The work of one transaction after its commit, while it is done (group.cpp).
+struct Group {
+    CommandId id; // 0: none is done
+    int64 lifetime;
+    FrameCursor frames;   // what is left of it
+    dsm_segment *segment; // they are in; nullptr: they are in the queue
+    bool whole;           // its frames were found
+    bool begun;           // a setup was taken over
+    bool ready;           // the setup of the next command is
+    int resets;           // tried
+};
+
 struct Worker {
     SegmentHeader *header;
     dsm_segment *segment; // nullptr after it was detached
@@ -37,7 +49,10 @@ struct Worker {
     TimestampTz begun;    // when the running command began
     Size result_size;     // bytes of rows of the running command
     CommandId last;       // after which the worker ends; 0: none has come
-    ErrorData *deadlock;  // found while idle in a transaction: what the next command reports
+    Group group;
+    StringInfo setup;    // the last of a group; nullptr: there is none that could be taken again
+    bool silent;         // nobody wants what the server says
+    ErrorData *deadlock; // found while idle in a transaction: what the next command reports
 };
 
 extern Worker worker;
@@ -91,15 +106,35 @@ void end_transaction_command();
 // Takes the application name of the segment, and the settings at the cursor; the cursor then stands
 // behind them. Call in a transaction. Errors: pg.
 void take_over(FrameCursor *cursor);
-// Takes over what the segment has for the start of the worker; what is left of it are the commands
-// of an on-commit job. Call outside a transaction. Errors: pg.
+// Takes over what the segment has for the start of the worker. Call outside a transaction.
+// Errors: pg.
 void apply_setup();
 // Begins a REPEATABLE READ transaction block with the launcher's snapshot if one is at the cursor,
 // which then stands behind it. Call outside a transaction. Errors: pg 55000 (the launcher's
 // transaction has ended).
 void take_snapshot(FrameCursor *cursor);
 
-// Ends a use: forgets all that DISCARD ALL forgets and more, says so,
+// Begins the work of a transaction: waits until it has ended. Errors: pg.
+void begin_group(const GroupMessage &message);
+// Takes the settings for the commands that follow; when it raises they are not to be run.
+// Errors: pg.
+void take_group_setup(const ReuseMessage &setup);
+// Rolls back what a command has left open. Errors: none.
+void end_group_command();
+void count_group_error();
+// All of it is done: forgets it and waits for other work, or another use. False when that is
+// impossible. Errors: pg; then it is called again.
+bool end_group();
+// At the exit: what was not read is given back. Errors: none.
+void leave_groups();
+
+// Forgets all that DISCARD ALL forgets and more. Errors: pg.
+void forget_use();
+// Waits in the pool from now on, where the launcher may not know it yet. Errors: none.
+void rest(int64 lifetime);
+// Comes out of it to go on for the same launcher. Errors: none.
+void wake_up();
+// Ends a use: forgets it, says so,
 // and waits in the pool. Errors: pg.
 void reset(const ResetMessage &message);
 // Begins another use. Errors: pg.

@@ -1,0 +1,149 @@
+// The work of one transaction after its commit (bg.on_commit), which has come as one message:
+// waiting for how the transaction ends, its commands one by one, and what is forgotten after them.
+// Owns the segment the commands have come in, if they did not fit in the queue.
+#include "session/worker/worker.h"
+
+#include "pg/fault.h"
+#include "pg/guard.h"
+#include "pg/wait.h"
+#include "session/shared/session_slots.h"
+#include "session/shared/shared_memory.h"
+#include "session/shared/statistics.h"
+#include "session/worker/idle.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "utils/guc.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+// A cancel, or what a command has left, may make forgetting fail; the next work has to be done all
+// the same.
+constexpr int kMostResets = 3;
+
+// True when the transaction has committed, so that all can see what it did.
+bool has_committed(CommandId id) {
+    pg_atomic_uint32 *outcome = outcome_of(worker.header, id);
+    while (pg_atomic_read_u32(outcome) == kUndecided && !has_flag(worker.header, kClosing)) {
+        serve_interrupts();
+        (void)pg::wait_latch_only(-1, pg::WaitEvent::kCommit);
+    }
+    pg_memory_barrier();
+    return pg_atomic_read_u32(outcome) == kCommitted;
+}
+
+FrameCursor open_segment(dsm_handle handle) {
+    worker.group.segment = dsm_attach(handle);
+    if (worker.group.segment == nullptr)
+        elog(ERROR, "work after the commit was lost: its segment has gone");
+    dsm_pin_mapping(worker.group.segment);
+    auto *group = static_cast<GroupSegment *>(dsm_segment_address(worker.group.segment));
+    unpin_group(group, handle);
+    return {frames_of(group), frames_of(group) + group->length};
+}
+
+void drop_setup() {
+    if (worker.setup == nullptr) return;
+    pfree(worker.setup->data);
+    pfree(worker.setup);
+    worker.setup = nullptr;
+}
+
+// The next commands may have the same: then it does not come again.
+void keep_setup(const ReuseMessage &setup) {
+    drop_setup();
+    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+    StringInfo kept = makeStringInfo();
+    appendBinaryStringInfo(kept, setup.setup, static_cast<int>(setup.length));
+    worker.setup = kept;
+    MemoryContextSwitchTo(old);
+}
+
+bool next_unread(Frame *frame) {
+    Size length;
+    const char *batch;
+    while (!next_frame(&worker.frames, frame)) {
+        if (receive_batch(&worker.channel, &batch, &length) != Received::kBatch) return false;
+        worker.frames = {batch, batch + length};
+    }
+    return true;
+}
+
+} // namespace
+
+void begin_group(const GroupMessage &message) {
+    worker.silent = true;
+    wake_up();
+    worker.group = {};
+    worker.group.id = message.id;
+    worker.group.lifetime = message.lifetime;
+    const FrameCursor frames = message.segment != 0
+                                   ? open_segment(message.segment)
+                                   : FrameCursor{message.frames, message.frames + message.length};
+    pg::fault("worker-group");
+    if (has_committed(message.id)) worker.group.frames = frames;
+    worker.group.whole = true;
+}
+
+void take_group_setup(const ReuseMessage &setup) {
+    // Until it is done commands would run with settings that are not theirs.
+    worker.group.ready = false;
+    if (setup.length > 0) keep_setup(setup);
+    if (worker.setup == nullptr) elog(ERROR, "settings of the work after the commit were lost");
+    take_busy_lock();
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    if (worker.group.begun) ResetAllOptions();
+    worker.group.begun = true;
+    FrameCursor cursor = {worker.setup->data, worker.setup->data + worker.setup->len};
+    take_over(&cursor);
+    CommitTransactionCommand();
+    release_busy_lock();
+    worker.group.ready = true;
+}
+
+void end_group_command() {
+    if (transaction_state() != 'I') AbortOutOfAnyTransaction();
+    report_idle_activity();
+}
+
+void count_group_error() {
+    if (shared_area == nullptr) {
+        pg_atomic_fetch_add_u32(&worker.header->job_errors, 1);
+        return;
+    }
+    count(Counter::kErrors);
+    publish_counts();
+}
+
+bool end_group() {
+    if (worker.group.resets++ == kMostResets) return false;
+    forget_use();
+    if (worker.group.segment != nullptr) dsm_detach(worker.group.segment);
+    if (!worker.group.whole) drop_setup();
+    const Group done = worker.group;
+    worker.group = {};
+    rest(done.lifetime);
+    pg_atomic_write_u64(&worker.header->finished, done.id);
+    return true;
+}
+
+void leave_groups() {
+    if (worker.channel.in == nullptr) return;
+    pg::free_error(pg::attempt([] {
+        Frame frame;
+        while (next_unread(&frame)) {
+            if (frame.type != MessageType::kGroup) continue;
+            const dsm_handle handle = read_group(frame).segment;
+            dsm_segment *segment = handle == 0 ? nullptr : dsm_attach(handle);
+            if (segment == nullptr) continue;
+            unpin_group(static_cast<GroupSegment *>(dsm_segment_address(segment)), handle);
+            dsm_detach(segment);
+        }
+    }));
+}
+
+} // namespace pllua_bg::session
