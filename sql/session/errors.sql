@@ -72,3 +72,37 @@ do language pllua_bg $$
   context(pcall(function() for _ in s:rows('select 1/0') do end end))
 $$;
 drop function es_f;
+
+-- so does the error of each command of a session that was lost, however it is taken
+do language pllua_bg $$
+  local die = 'select pg_terminate_backend(pg_backend_pid()) -- '
+  local function lost(title, f)
+    local s <close> = bg.launch()
+    local _, err = pcall(f, s)
+    print(title, err.sqlstate, (err.context:gsub('pid %d+', 'pid N')))
+  end
+  lost('exec', function(s) s:exec(die .. 'exec') end)
+  lost('result', function(s) s:run(die .. 'result') s:result() end)
+  lost('get', function(s) local f = s:run(die .. 'get') f:wait() f:get() end)
+  lost('try', function(s) error(select(2, s:run(die .. 'try'):try())) end)
+  lost('next', function(s)
+    spi.execute('select pg_advisory_lock(77)')
+    s:run('select pg_terminate_backend(pg_backend_pid()) from pg_advisory_lock(77)')
+    local f = s:run('select 1 -- next')
+    spi.execute('select pg_advisory_unlock(77)')
+    f:get()
+  end)
+  lost('rows', function(s) for _ in s:rows(die .. 'rows') do end end)
+  lost('prepared', function(s) s:prepare('select pg_terminate_backend($1::int)'):exec(s.pid) end)
+  lost('autonomous', function() bg.autonomous(die .. 'autonomous') end)
+  lost('all', function(s) bg.all{s:run(die .. 'all')} end)
+  lost('map', function() bg.map({7}, 'select $1::int, pg_terminate_backend(pg_backend_pid())') end)
+  lost('map', function() bg.map({8}, function(s) s:exec(die .. 'map') end) end)
+  lost('each', function()
+    for _, _, _, err in bg.each({9}, function(s) s:exec(die .. 'each') end, {errors = 'collect'}) do error(err) end
+  end)
+$$;
+select * from pg_background_launch_v2('select pg_terminate_backend(pg_backend_pid()) -- once') \gset
+select pg_background_wait_v2(:pid, :cookie);
+select replace(context, :'pid', 'N') as context from pg_background_error_info(:pid, :cookie);
+select pg_background_detach_v2(:pid, :cookie);

@@ -54,7 +54,7 @@ for my $end (sort keys %lost)
 	like(
 		scripted([ 'ready I', 'command', 'columns a int4', 'row 1', 'command', $end, 'lost' ],
 			"SELECT bg.run(:pid, 'x'), bg.run(:pid, 'y');\nSELECT * FROM bg.result(:pid) AS r(a int);\nSELECT * FROM bg.result(:pid) AS r(a int);\nSELECT bg.run(:pid, 'z');"),
-		qr/(ERROR:  background session was lost\nDETAIL:  $lost{$end}\nCONTEXT:  background session, pid PID\n){2}.*background session has ended/s,
+		qr/(ERROR:  background session was lost\nDETAIL:  $lost{$end}\nCONTEXT:  SQL statement "[^"]*"\nbackground session, pid PID\n){2}.*background session has ended/s,
 		"'$end' ends every command");
 }
 

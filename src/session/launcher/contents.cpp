@@ -106,13 +106,21 @@ void explain_deadlock(ErrorData *error) {
           "what this transaction has locked."));
 }
 
+void add_session(const Session *session, ErrorData *error) {
+    add_context(error, psprintf(_("background session, pid %d"), session->pid));
+}
+
 // As the server tells of a local statement: where a position shows the text, it is no context.
+void add_statement(const Session *session, const OwnCommand *own, ErrorData *error) {
+    if (error->cursorpos == 0 && own->sql[0] != '\0')
+        add_context(error, psprintf(_("SQL statement \"%s\""), own->sql));
+    add_session(session, error);
+}
+
 ErrorData *make_command_error(const Session *session, const OwnCommand *own,
                               const ReportMessage &report) {
     ErrorData *error = read_report(report);
-    if (error->cursorpos == 0 && own->sql[0] != '\0')
-        add_context(error, psprintf(_("SQL statement \"%s\""), own->sql));
-    add_context(error, psprintf(_("background session, pid %d"), session->pid));
+    add_statement(session, own, error);
     explain_deadlock(error);
     error->elevel = ERROR;
     return error;
@@ -122,7 +130,7 @@ ErrorData *make_command_error(const Session *session, const OwnCommand *own,
 
 ErrorData *make_error(const Session *session, const ReportMessage &report) {
     ErrorData *error = read_report(report);
-    add_context(error, psprintf(_("background session, pid %d"), session->pid));
+    add_session(session, error);
     return error;
 }
 
@@ -155,7 +163,7 @@ void take_death(const Session *session, OwnCommand *own) {
     error->message = pstrdup(has_run(session) ? _("background session was lost")
                                               : _("background session could not be started"));
     error->detail = pstrdup(session->cause_of_death);
-    error->context = psprintf(_("background session, pid %d"), session->pid);
+    add_statement(session, own, error);
     MemoryContextSwitchTo(old);
     own->error = error;
 }
