@@ -43,6 +43,7 @@ void install_hooks() {
         .raise_in_lua = api::raise_error_data,
         .notice_interrupt = pl::notice_interrupt,
         .largest_interpreter = pl::largest_interpreter,
+        .collect_garbage = pl::collect_garbage,
         .pool_size_changes = session::trim_pool,
         .own_type_of_table = pl::own_type_of_table,
         .convert_table = pl::convert_table,

@@ -68,7 +68,7 @@ function launch.launch(options)
     if checked.idle_timeout then
         checked.idle_timeout = math.ceil(checked.idle_timeout * 1000)
     end
-    local wanted = {
+    local session = core.launch{
         name = checked.name,
         queue_size = checked.queue_size,
         wait = checked.wait,
@@ -78,14 +78,7 @@ function launch.launch(options)
         names = replayed.names,
         values = replayed.values,
         on_notice = checked.on_notice,
-        hasty = true,
     }
-    local session = core.launch(wanted)
-    if not session then -- there is no room: perhaps sessions take it that nobody holds any more
-        collectgarbage()
-        wanted.hasty = false
-        session = core.launch(wanted)
-    end
     if checked.on_notify then notify.listen(session, checked.on_notify) end
     return session
 end

@@ -119,6 +119,46 @@ DO LANGUAGE pllua_bg $$
     a:close()
 $$;
 RESET pllua_bg.max_sessions;
+-- a launch in SQL makes room, too, of the garbage of all interpreters, without running finalizers of user code
+\set VERBOSITY terse
+SET pllua_bg.max_sessions = 4;
+CREATE FUNCTION forget_all(finalizer boolean DEFAULT false) RETURNS void LANGUAGE pllua_bg AS $$
+    collectgarbage('stop')
+    for i = 1, 4 do bg.launch():exec('select 1') end
+    if finalizer then setmetatable({}, {__gc = function() print('a finalizer') end}) end
+    collectgarbage('restart')
+$$;
+CREATE FUNCTION launch_and_close() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM bg.close(bg.launch(wait => 0)); END $$;
+SELECT forget_all() \g /dev/null
+SELECT launch_and_close() \g /dev/null
+SELECT forget_all(true) \g /dev/null
+SELECT launch_and_close() \g /dev/null
+DO LANGUAGE pllua_bg $$ collectgarbage() $$;
+SELECT forget_all() \g /dev/null
+SELECT bg.close(pg_background_launch()) \g /dev/null
+DO LANGUAGE pllua_bgu $$ collectgarbage('stop') for i = 1, 4 do bg.launch():exec('select 1') end $$;
+SELECT launch_and_close() \g /dev/null
+DO LANGUAGE pllua_bgu $$ for i = 1, 4 do bg.launch():exec('select 1') end $$;
+DO LANGUAGE pllua_bg $$ print(bg.autonomous('select 43').value) $$;
+DO LANGUAGE pllua_bgu $$ collectgarbage('restart') $$;
+CREATE ROLE regress_forgetful LOGIN;
+GRANT USAGE ON SCHEMA bg TO regress_forgetful;
+SET ROLE regress_forgetful;
+SELECT forget_all() \g /dev/null
+RESET ROLE;
+SELECT launch_and_close() \g /dev/null
+-- what somebody holds stays
+DO LANGUAGE pllua_bg $$
+    local held = {}
+    for i = 1, 4 do held[i] = bg.launch() held[i]:exec('select 1') end
+    print(pcall(spi.execute, 'select bg.launch()'))
+    for _, s in ipairs(held) do s:close() end
+$$;
+SELECT count(*) FROM bg.backend_sessions();
+DROP OWNED BY regress_forgetful;
+DROP ROLE regress_forgetful;
+RESET pllua_bg.max_sessions;
+DROP FUNCTION forget_all(boolean), launch_and_close();
 RESET statement_timeout;
 DROP TABLE forgotten;
 DROP PROCEDURE await_rows(bigint);

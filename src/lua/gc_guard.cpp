@@ -21,6 +21,10 @@ constexpr int kMostCallLinks = 200;
 // __gc of every shadow. Upvalue 1: the user's metatable.
 int finalize(lua_State *L) {
     lua_settop(L, 1);
+    if (interp(L)->puts_off) {
+        if (lua_getmetatable(L, 1)) lua_setmetatable(L, 1); // marks it anew
+        return 0;
+    }
     lua_pushstring(L, "__gc");
     if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) return 0;
     lua_State *co = lua_newthread(L);
@@ -146,6 +150,14 @@ void set_metatable_functions(lua_State *L) {
     set_text(L, "__mode", "k");
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &kShadows);
+}
+
+void collect_without_finalizers(lua_State *L) {
+    Interp *owner = interp(L);
+    const bool outer = owner->puts_off;
+    owner->puts_off = true;
+    lua_gc(L, LUA_GCCOLLECT);
+    owner->puts_off = outer;
 }
 
 } // namespace pllua_bg::lua

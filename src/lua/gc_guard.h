@@ -14,4 +14,8 @@ namespace pllua_bg::lua {
 // each other as __call is refused. Errors: lua (memory).
 void set_metatable_functions(lua_State *L);
 
+// Collects garbage without running code of users: their finalizers wait for a later collection.
+// Errors: none.
+void collect_without_finalizers(lua_State *L);
+
 } // namespace pllua_bg::lua

@@ -35,6 +35,7 @@ struct Interp {
     int finalizers;   // depth of running user finalizers (gc_guard.h); they should not enter the
                       // server
     bool has_shadows; // some table got a shadow metatable (gc_guard.h)
+    bool puts_off;    // user finalizers wait for another collection (gc_guard.h)
     bool trusted;
     unsigned user_id;
     void *host;

@@ -14,6 +14,8 @@ struct Hooks {
     void (*notice_interrupt)();
     // The bytes that the largest interpreter counts for itself. Errors: none.
     size_t (*largest_interpreter)();
+    // Collects the garbage of all interpreters; runs no code of users. Errors: none.
+    void (*collect_garbage)();
     // setting_pool_size is about to change. Errors: none.
     void (*pool_size_changes)(int value);
     // What only Lua can do with a table that is a parameter: say which type it has by itself, and

@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "api/lang/errors.h"
+#include "lua/gc_guard.h"
 #include "lua/interrupt.h"
 #include "lua/sandbox.h"
 #include "pg/fault.h"
@@ -198,6 +199,13 @@ size_t largest_interpreter() {
     for (const Interpreter *i = interpreters.first; i != nullptr; i = i->after)
         most = Max(most, i->lua->used + i->lua->external);
     return most;
+}
+
+void collect_garbage() {
+    for (Interpreter *i = interpreters.first; i != nullptr; i = i->after) {
+        if (i->abandoned_count > 0) forget_abandoned(i);
+        lua::collect_without_finalizers(i->main);
+    }
 }
 
 // Called in a signal handler.

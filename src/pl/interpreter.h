@@ -58,6 +58,7 @@ void abandon_thread(Interpreter *interpreter, lua_State *thread);
 
 // The hooks of the same names of pg::Hooks. Errors: none.
 size_t largest_interpreter();
+void collect_garbage();
 void notice_interrupt();
 
 } // namespace pllua_bg::pl

@@ -26,9 +26,6 @@ struct LaunchOptions {
     // The session begins in a REPEATABLE READ transaction that sees what the active snapshot sees,
     // but nothing of this transaction.
     bool snapshot = false;
-    // Where there is no room at once, nothing is launched when the caller may have forgotten
-    // sessions: he is to collect his garbage and to ask again.
-    bool hasty = false;
     bool for_commit = false; // it works after the commit, for nobody who has it
     int nsettings = 0;       // settings for the worker, over those it inherits
     const char *const *setting_names = nullptr;
@@ -40,7 +37,7 @@ struct Session; // opaque; valid until forget() or close(), or until the backend
 // Starts a session as the current effective user and returns at once,
 // without waiting for the worker to start. Errors: pg 42501 (no USAGE on schema bg;
 // security-restricted operation), 25000-class in parallel mode, 53000 (no slot within `wait`),
-// 53400 (pllua_bg.max_sessions), 22023 (bad option). nullptr: see LaunchOptions::hasty.
+// 53400 (pllua_bg.max_sessions), 22023 (bad option).
 Session *launch(const LaunchOptions &options);
 // The same for who wants nothing but the pid: waits for it. Fails without leaving a session.
 // Errors: pg; as launch() and pid().

@@ -119,6 +119,16 @@ for my $slots (0, 1, 8)
 		$backend->{stderr} = '';
 		ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM done'), "$slots slots: which is done");
 		$node->safe_psql('postgres', 'TRUNCATE done');
+
+		# So do sessions that nobody holds any more.
+		$backend->query_safe("DO LANGUAGE pllua_bg \$\$ collectgarbage('stop') for i = 1, $slots do bg.launch():exec('select 1') end \$\$");
+		$backend->query("BEGIN; SELECT bg.on_commit('insert into done values (''on commit'')')");
+		$backend->query('COMMIT');
+		unlike($backend->{stderr}, qr/ERROR/, "$slots slots: garbage makes room for on_commit work");
+		$backend->query("DO LANGUAGE pllua_bg \$\$ collectgarbage('restart') \$\$");
+		$backend->{stderr} = '';
+		ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM done'), "$slots slots: which is done");
+		$node->safe_psql('postgres', 'TRUNCATE done');
 		$backend->query_safe('SET pllua_bg.pool_size = 0; SET pllua_bg.launch_wait = 0');
 		no_workers_left($node, "$slots slots: the pool is empty");
 

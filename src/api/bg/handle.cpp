@@ -67,8 +67,7 @@ void check_name(const session::LaunchOptions &options) {
                         errmsg("option name must have less than %d bytes", NAMEDATALEN)));
 }
 
-// launch(options): a handle; nothing when the caller is to collect his garbage and to ask again,
-// which option hasty allows. The options have been checked in Lua.
+// launch(options): a handle. The options have been checked in Lua.
 int launch(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -78,7 +77,6 @@ int launch(lua_State *L) {
     options.idle_timeout = static_cast<int>(number_field(L, "idle_timeout", 0));
     if (lua::is_true(L, 1, "cancel_on_exit")) options.on_exit = session::OnExit::kCancel;
     options.snapshot = lua::is_true(L, 1, "snapshot");
-    options.hasty = lua::is_true(L, 1, "hasty");
     int values;
     options.setting_names = text_list(L, "names", &options.nsettings);
     options.setting_values = text_list(L, "values", &values);
@@ -89,10 +87,9 @@ int launch(lua_State *L) {
     pg::call_own_subxact(L, [&] {
         check_name(options);
         if (size != nullptr) options.queue_size = parse_size(size);
-        const session::Session *session = session::launch(options);
-        if (session != nullptr) handle->number = session::number(session);
+        handle->number = session::number(session::launch(options));
     });
-    return handle->number == 0 ? 0 : 1;
+    return 1;
 }
 
 // find(pid): the number of the session, or nil.

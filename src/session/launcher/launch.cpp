@@ -5,6 +5,7 @@
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/held.h"
+#include "pg/hooks.h"
 #include "pg/settings.h"
 #include "session/launcher/snapshot.h"
 #include "session/shared/guc_transfer.h"
@@ -105,6 +106,20 @@ Session *start(const LaunchOptions &options, bool *reused) {
     return session;
 }
 
+Session *start_for_commit(const LaunchOptions &options, bool *reused) {
+    initialize_at_first_use();
+    collect_orphans();
+    let_forgotten_go();
+    const Size queue_size = chosen_queue_size(options);
+    StringInfoData setup;
+    initStringInfo(&setup);
+    Session *session = take_from_pool(options, queue_size, &setup);
+    *reused = session != nullptr;
+    if (session == nullptr) session = launch_new(options, queue_size, &setup);
+    pfree(setup.data);
+    return session;
+}
+
 // What is left to do of a launch, which may fail or be cancelled: then nobody has the session, even
 // if the transaction goes on because the code that called catches the error. Errors: pg.
 template <typename Rest> void finish_launch(Session *session, Rest rest) {
@@ -120,21 +135,28 @@ bool is_lack_of_room(const ErrorData *error) {
            error->sqlerrcode == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
 }
 
+// Calls try_it with the options. Where there is no room for it at once and garbage may hold
+// sessions, that is collected, and it is called again. Errors: none, returns that of try_it.
+template <typename Try> ErrorData *make_room(const LaunchOptions &options, Try try_it) {
+    if (may_have_forgotten()) {
+        LaunchOptions hasty = options;
+        hasty.wait = 0;
+        ErrorData *error = pg::attempt([&hasty, try_it] { try_it(hasty); });
+        if (error == nullptr || !is_lack_of_room(error)) return error;
+        pg::free_error(error);
+        pg::hooks.collect_garbage();
+    }
+    return pg::attempt([&options, try_it] { try_it(options); });
+}
+
 } // namespace
 
-Session *launch(const LaunchOptions &asked) {
-    LaunchOptions options = asked;
-    options.hasty = asked.hasty && may_have_forgotten();
-    if (options.hasty) options.wait = 0;
+Session *launch(const LaunchOptions &options) {
     Session *volatile session = nullptr;
     bool reused = false;
-    ErrorData *error =
-        pg::attempt([&session, &options, &reused] { session = start(options, &reused); });
+    ErrorData *error = make_room(
+        options, [&session, &reused](const LaunchOptions &now) { session = start(now, &reused); });
     withdraw_snapshot();
-    if (error != nullptr && options.hasty && is_lack_of_room(error)) {
-        pg::free_error(error);
-        return nullptr;
-    }
     if (error != nullptr) {
         count(Counter::kLaunchFailures);
         pg::rethrow(error);
@@ -152,16 +174,13 @@ Session *launch_for_commit() {
     LaunchOptions options;
     options.name = "on_commit";
     options.for_commit = true;
-    initialize_at_first_use();
-    collect_orphans();
-    const Size queue_size = chosen_queue_size(options);
-    StringInfoData setup;
-    initStringInfo(&setup);
-    Session *session = take_from_pool(options, queue_size, &setup);
-    const bool reused = session != nullptr;
-    if (!reused) session = launch_new(options, queue_size, &setup);
+    Session *volatile session = nullptr;
+    bool reused = false;
+    ErrorData *error = make_room(options, [&session, &reused](const LaunchOptions &now) {
+        session = start_for_commit(now, &reused);
+    });
+    if (error != nullptr) pg::rethrow(error);
     count(reused ? Counter::kReused : Counter::kJobs);
-    pfree(setup.data);
     log_life(session, reused ? "is taken from the pool for work after the commit"
                              : "is launched for work after the commit");
     return session;
