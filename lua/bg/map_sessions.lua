@@ -10,16 +10,23 @@ local map_sessions = {
     RETRY = 0.1,
 }
 
--- Starts a session. For another than the first, nil when there is no room for one more
--- now: fewer sessions do the work, too.
-function map_sessions.launch(options, is_first) -- internal
+-- Starts a session. For another than the only one, nil when there is no room for one more now, or
+-- somebody waits for a slot: fewer sessions do the work, too.
+function map_sessions.launch(options, is_only) -- internal
     local launch = {snapshot = options.snapshot, name = options.name, settings = options.settings, on_exit = 'cancel'}
-    if is_first then return session.launch(launch) end
+    if is_only then return session.launch(launch) end
+    if core.is_slot_awaited() then return nil end
     launch.wait = 0
     local ok, result = pcall(session.launch, launch)
     if ok then return result end
     if result.sqlstate == '53400' or result.sqlstate == '53000' then return nil end
     error(result, 0)
+end
+
+-- True when nothing is left in a session of what it was given.
+function map_sessions.is_free(handle, options) -- internal
+    local status = core.status(handle)
+    return status.state == 'idle' and (options.snapshot or status.transaction == 'I')
 end
 
 function map_sessions.is_gone(handle) -- internal

@@ -22,6 +22,13 @@ local function has_session(self)
     return false
 end
 
+-- A lane that has a session and can go on with it; nil when there is none.
+local function find_working(self)
+    for _, lane in ipairs(self.lanes) do
+        if lane.session and not lane.broken then return lane end
+    end
+end
+
 local function open_session(self, lane)
     local handle = map_sessions.launch(self.options, not has_session(self))
     if not handle then
@@ -86,13 +93,28 @@ local function has_room(lane)
     return not lane.broken and lane.last - lane.first < lane.depth - 1
 end
 
+-- While somebody waits for a slot one lane goes on with the items, and the others give their sessions up
+-- when they have told all they had. That lane; nil while nobody waits.
+local function give_slots_up(self)
+    local working = find_working(self)
+    if not working or not core.is_slot_awaited() then return nil end
+    for _, lane in ipairs(self.lanes) do
+        if lane ~= working and lane.session and lane.first > lane.last and map_sessions.is_free(lane.session, self.options) then
+            map_sessions.finish(lane.session, self.options)
+            lane.session, lane.retry_at = nil, wait.now() + map_sessions.RETRY
+        end
+    end
+    return working
+end
+
 -- Gives every lane as much as it should have, one item to each in turn.
 local function fill(self)
+    local only = give_slots_up(self)
     local given = true
     while given and not self.failure do
         given = false
         for _, lane in ipairs(self.lanes) do
-            local slot = has_room(lane) and self.queue:take()
+            local slot = (not only or lane == only) and has_room(lane) and self.queue:take()
             if slot and (lane.session or open_session(self, lane)) then
                 send(self, lane, slot)
                 given = true

@@ -15,13 +15,24 @@ local holder_metatable = {
     end,
 }
 
+-- Gives the task a session, if there is room for one; whoever would be the only one to have one waits.
+local function take_session(self, holder)
+    holder.session = map_sessions.launch(self.options, self.held == 0)
+    if holder.session then self.held = self.held + 1 end
+end
+
+local function let_go(self, holder)
+    local handle = holder.session
+    holder.session = nil
+    self.held = self.held - 1
+    return handle
+end
+
 -- Brings the session into the state it had before an item that has failed.
 local function put_right(self, holder)
     local transaction = core.status(holder.session).transaction
     if map_sessions.is_gone(holder.session) or self.options.snapshot and transaction ~= 'I' then
-        core.close(holder.session)
-        holder.session = nil
-        holder.session = map_sessions.launch(self.options, true)
+        core.close(let_go(self, holder))
     elseif transaction ~= 'I' then
         holder.session:rollback()
     end
@@ -55,11 +66,16 @@ local function wait_for_room(self)
     self.without_room = self.without_room - 1
 end
 
-local function run(self, is_first)
+-- True when somebody waits for the slot of a session and others go on with the items.
+local function is_wanted(self, holder)
+    return self.held > 1 and core.is_slot_awaited() and map_sessions.is_free(holder.session, self.options)
+end
+
+local function run(self)
     local holder <close> = setmetatable({}, holder_metatable)
     local slot = self.queue:take()
     while slot do
-        holder.session = holder.session or map_sessions.launch(self.options, is_first)
+        if not holder.session then take_session(self, holder) end
         if not holder.session then
             self.queue:give_back(slot)
             wait_for_room(self)
@@ -67,13 +83,11 @@ local function run(self, is_first)
         elseif work_on(self, holder, slot) then
             self.settled[#self.settled + 1] = slot
             scheduler.pass() -- the next item is begun when a result is asked for
+            if is_wanted(self, holder) then map_sessions.finish(let_go(self, holder), self.options) end
             slot = self.queue:take()
         end
     end
-    if holder.session then
-        map_sessions.finish(holder.session, self.options)
-        holder.session = nil
-    end
+    if holder.session then map_sessions.finish(let_go(self, holder), self.options) end
 end
 
 -- The next slot that has an outcome, in any order; nil when there is none left; nil, 'timeout'. The
@@ -92,10 +106,10 @@ end
 return function(work, queue, options, caller) -- internal
     local tasks = scheduler.new()
     local self = setmetatable({work = work, queue = queue, options = options, caller = caller,
-        tasks = tasks, settled = {}, without_room = 0}, TaskEngine)
+        tasks = tasks, settled = {}, held = 0, without_room = 0}, TaskEngine)
     self.has_news = function() return #self.settled > 0 or tasks.live == self.without_room end
-    for i = 1, math.min(options.workers, queue.total or math.huge) do
-        tasks:go({}, run, self, i == 1)
+    for _ = 1, math.min(options.workers, queue.total or math.huge) do
+        tasks:go({}, run, self)
     end
     return self
 end

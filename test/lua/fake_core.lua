@@ -318,6 +318,7 @@ function core.terminate(handle)
 end
 
 function core.report_progress() return false end
+function core.is_slot_awaited() return false end
 function core.clip(text, n) return text:sub(1, n) end
 
 core.settings = {max_workers = 3, worker_timeout = 0, default_queue_size = 65536}

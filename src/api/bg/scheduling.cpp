@@ -5,6 +5,8 @@
 #include "api/lang/protect.h"
 #include "lua/error.h"
 #include "lua/stack.h"
+#include "pg/guard.h"
+#include "session/shared/slot_waiters.h"
 
 namespace pllua_bg::api {
 
@@ -33,6 +35,14 @@ int cooperate(lua_State *L) {
 // may_yield(): whether the running coroutine may yield here.
 int answer_may_yield(lua_State *L) {
     lua_pushboolean(L, may_yield(L));
+    return 1;
+}
+
+// is_slot_awaited(): whether another backend waits for a worker slot.
+int is_slot_awaited(lua_State *L) {
+    bool awaited = false;
+    pg::call_no_subxact(L, [&] { awaited = session::is_slot_awaited(); });
+    lua_pushboolean(L, awaited);
     return 1;
 }
 
@@ -94,6 +104,7 @@ bool push_cooperative_rows(lua_State *L) { return push_function(L, &kCooperative
 const luaL_Reg kSchedulingFunctions[] = {
     {"cooperate", cooperate},
     {"may_yield", answer_may_yield},
+    {"is_slot_awaited", is_slot_awaited},
     {"close_threads", close_threads},
     {"add_context", add_context},
     {nullptr, nullptr},

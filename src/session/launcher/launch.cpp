@@ -53,6 +53,7 @@ void start_worker(LocalLink *link, const LaunchOptions &options) {
                        "no free worker slot")
                    : _("could not launch a background session: no free worker slot"),
                &link->worker);
+    link->born = GetCurrentTimestamp();
     // From here on the death of a worker that never attached is seen.
     shm_mq_set_handle(link->channel.out, link->worker);
     shm_mq_set_handle(link->channel.in, link->worker);

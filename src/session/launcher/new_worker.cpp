@@ -15,8 +15,8 @@ namespace pllua_bg::session {
 
 namespace {
 
-constexpr long kPause = 10;   // milliseconds
-constexpr long kLongest = 50; // the same, between two looks for a slot
+constexpr long kPause = 10;       // milliseconds
+constexpr long kPauseInLine = 50; // the same, while others are to get a slot first
 
 // How a worker finds this library: by its plain name where the server looks anyway, else by
 // its path.
@@ -75,11 +75,9 @@ dsm_segment *new_segment(Size size) {
     return segment;
 }
 
-// Milliseconds until a backend that has so many left looks again: the less is left, the more often,
-// so that who has waited longest gets the slot.
-long next_look(long rest) {
-    constexpr long kLooks = 100;
-    return Min(Max(rest / kLooks, 1), kLongest);
+[[noreturn]] void refuse_slot(const char *refusal) {
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("%s", refusal),
+                    errhint("You may need to increase max_worker_processes.")));
 }
 
 } // namespace
@@ -111,26 +109,28 @@ dsm_segment *create_segment(Size size) {
 
 void await_slot(dsm_segment *segment, double seconds, const char *refusal,
                 BackgroundWorkerHandle **handle) {
-    TimestampTz deadline = GetCurrentTimestamp() + static_cast<int64>(Min(seconds, 1e9) * 1e6);
+    const TimestampTz deadline =
+        GetCurrentTimestamp() + static_cast<int64>(Min(seconds, 1e9) * 1e6);
     // Who comes last does not take what others wait for.
-    const bool is_first = !is_slot_awaited();
-    if (is_first && register_worker(segment, handle)) return;
+    if (!is_slot_awaited() && register_worker(segment, handle)) return;
+    long rest = pg::milliseconds_until(deadline);
+    if (rest == 0) refuse_slot(refusal);
     begin_slot_wait();
-    // At first often where nobody else waits: a worker may just be ending.
-    long eager = is_first ? 1 : kLongest;
-    for (;;) {
-        long rest = pg::milliseconds_until(deadline);
-        if (rest == 0)
-            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("%s", refusal),
-                            errhint("You may need to increase max_worker_processes.")));
+    // At first often: a worker may just be ending.
+    for (long pause = 1;; pause = Min(pause * 2, kPause)) {
         // A session nobody uses makes room.
         settle_committers();
         trim_pool(pool_count - 1);
         // Workers that end need what they wrote to be taken.
         receive_all();
-        (void)pg::wait_latch(Min(eager, next_look(rest)), pg::WaitEvent::kStart);
-        if (register_worker(segment, handle)) break;
-        eager = Min(eager * 2, kLongest);
+        const bool is_next = is_next_in_line();
+        if (is_next && register_worker(segment, handle)) break;
+        rest = pg::milliseconds_until(deadline);
+        if (rest == 0) {
+            end_slot_wait();
+            refuse_slot(refusal);
+        }
+        (void)pg::wait_latch(Min(rest, is_next ? pause : kPauseInLine), pg::WaitEvent::kStart);
     }
     end_slot_wait();
 }

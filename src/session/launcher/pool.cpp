@@ -35,7 +35,7 @@ constexpr int kMostWait = 5;
 
 // How long a backend keeps using a worker for whose slot others wait, in milliseconds: long beside
 // the time it takes to start another, short beside pllua_bg.launch_wait.
-constexpr int kTurn = 500;
+constexpr int kTurn = 150;
 
 // Milliseconds a session may still be kept; not positive when it is too old.
 int64 remaining_lifetime(const Session *session) {
@@ -95,10 +95,10 @@ bool is_clean(const Session *session) {
            remaining_lifetime(session) > 0;
 }
 
-// True when somebody waits for a slot and this backend has had its turn.
+// True when somebody waits for a slot and this backend has others, or has had its turn.
 bool is_turn_over(const Session *session) {
     const int64 age = (GetCurrentTimestamp() - session->local->born) / 1000;
-    return age >= kTurn && is_slot_awaited();
+    return (session_count > 1 || pool_count > 0 || age >= kTurn) && is_slot_awaited();
 }
 
 bool send_reset(Session *session) {

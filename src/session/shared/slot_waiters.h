@@ -1,6 +1,7 @@
 // Backends that wait for a worker slot tell so by a lock in the server's lock table, which all hold
-// together; whoever keeps a worker that has nothing to do looks for it. Works without shared memory
-// of our own. Owns nothing.
+// together; whoever keeps a worker that has nothing to do looks for it. Who has waited longer holds
+// more of such locks, by which those who wait know whose turn it is. Works without shared memory of
+// our own. Owns nothing.
 #pragma once
 
 #include "pg/server.h"
@@ -11,6 +12,10 @@ namespace pllua_bg::session {
 // subtransaction. Errors: pg (out of shared memory).
 void begin_slot_wait();
 void end_slot_wait();
+
+// While this backend waits: false when another has waited so much longer that a slot is his.
+// Errors: pg (out of shared memory).
+bool is_next_in_line();
 
 // True when another process waits for a slot. Errors: pg (memory).
 bool is_slot_awaited();
