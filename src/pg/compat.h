@@ -260,6 +260,16 @@ inline void complete_attribute(TupleDesc descriptor, int column) {
 #endif
 }
 
+inline MinimalTuple form_minimal_tuple(TupleDesc descriptor, const Datum *values,
+                                       const bool *nulls) {
+#if PG_VERSION_NUM >= 180000
+    return heap_form_minimal_tuple(descriptor, values, nulls, 0);
+#else
+    return heap_form_minimal_tuple(descriptor, const_cast<Datum *>(values),
+                                   const_cast<bool *>(nulls));
+#endif
+}
+
 // The type of a name as SQL has it. Errors: pg (42704, 42601).
 inline void parse_type_name(const char *name, Oid *type, int32 *modifier) {
 #if PG_VERSION_NUM >= 160000

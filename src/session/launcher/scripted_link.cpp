@@ -108,7 +108,7 @@ void tell_row(ScriptedLink *link, const char *text) {
         nulls[i] = word == nullptr;
         values[i] = nulls[i] ? 0 : OidInputFunctionCall(input, word, parameter, -1);
     }
-    MinimalTuple tuple = heap_form_minimal_tuple(link->columns, values, nulls);
+    MinimalTuple tuple = pg::form_minimal_tuple(link->columns, values, nulls);
     memcpy(begin_row(&link->channel, tuple->t_len), tuple, tuple->t_len);
 }
 
