@@ -66,6 +66,24 @@ DO LANGUAGE pllua_bg $$
     print(s:status().error)
     s:close()
 $$;
+-- no server has one that nobody has decided on: src/session/shared/guc_transfer.cpp, docs/settings.md
+SELECT name FROM pg_settings
+WHERE context IN ('user', 'superuser') AND (name ~ '^(tcp|idle)_|_timeout$|keepalive|connection_check' OR category ~ 'TCP Settings$')
+    AND name !~ '^tcp_keepalives_(count|idle|interval)$|^tcp_user_timeout$|^idle_(session|in_transaction_session)_timeout$|^client_connection_check_interval$'
+    AND name NOT IN ('deadlock_timeout', 'lock_timeout', 'statement_timeout', 'transaction_timeout', 'wal_sender_timeout');
+-- transaction_timeout, which servers have from 17 on, is about the work: it follows, and ends the session
+DO LANGUAGE pllua_bg $$
+    if not spi.execute("select current_setting('transaction_timeout', true) as t")[1].t then
+        print('1h')
+        return print('08006', 'terminating connection due to transaction timeout')
+    end
+    spi.execute("select set_config('transaction_timeout', '1h', false)")
+    do local s <close> = bg.launch() print(s:exec('show transaction_timeout').value) end
+    local s <close> = bg.launch{settings = {transaction_timeout = '100ms'}}
+    s:begin()
+    local _, e = pcall(s.exec, s, 'select pg_sleep(60)') -- workload
+    print(e.sqlstate, e.detail)
+$$;
 -- those that are about statements, and what is logged, follow
 SET lock_timeout = '7s';
 SET log_statement = 'ddl';
