@@ -34,8 +34,8 @@ local known = {
 }
 
 -- What is told of the items that got an outcome; nil: nothing.
-local function reporter(option, title)
-    if option == true then return progress.reporter(title) end
+local function reporter(option, shown)
+    if option == true then return progress.reporter(shown) end
     if not option then return nil end
     return function(done, total, ended)
         if not ended then option(done, total) end
@@ -51,6 +51,8 @@ local function open(source, work, options, caller)
     checked.retry = checked.retry or 0
     checked.deadline = checked.timeout and wait.now() + checked.timeout
     local queue = work_queue(source, caller)
+    local title = checked.name or caller
+    if checked.progress == true then checked.shown = progress.shown(title, queue.total) end
     local engine = type(work) == 'string' and pipeline or task_engine
     if engine == task_engine then
         argcheck.callback(work, 'the work of ' .. caller .. ', unless it is a statement,')
@@ -59,7 +61,7 @@ local function open(source, work, options, caller)
         end
     end
     local opened = engine(work, queue, checked, caller)
-    local report, done = reporter(checked.progress, checked.name or caller), 0
+    local report, done = reporter(checked.progress, checked.shown), 0
     return opened, function()
         local slot, why = opened:next()
         if slot then done = done + 1 end

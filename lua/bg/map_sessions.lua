@@ -10,14 +10,20 @@ local map_sessions = {
     RETRY = 0.1,
 }
 
+local function start(options, launch)
+    local handle = session.launch(launch)
+    if options.shown then options.shown:add(handle) end
+    return handle
+end
+
 -- Starts a session. For another than the only one, nil when there is no room for one more now, or
 -- somebody waits for a slot: fewer sessions do the work, too.
 function map_sessions.launch(options, is_only) -- internal
     local launch = {snapshot = options.snapshot, name = options.name, settings = options.settings, on_exit = 'cancel'}
-    if is_only then return session.launch(launch) end
+    if is_only then return start(options, launch) end
     if core.is_slot_awaited() then return nil end
     launch.wait = 0
-    local ok, result = pcall(session.launch, launch)
+    local ok, result = pcall(start, options, launch)
     if ok then return result end
     if result.sqlstate == '53400' or result.sqlstate == '53000' then return nil end
     error(result, 0)

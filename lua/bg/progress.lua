@@ -1,4 +1,5 @@
--- What bg.map and bg.each tell of how far they are: lines of INFO, at most one a second and one at the end.
+-- What bg.map and bg.each tell of how far they are: lines of INFO, at most one a second and one at the end; and
+-- to other backends, as the progress of each of their sessions.
 
 local core = require 'bg.core'
 local wait = require 'bg.wait'
@@ -38,17 +39,41 @@ function progress.line(title, done, total, seconds, ended) -- internal
     return string.format('%s: [%s%s] %s', title, ('#'):rep(full), ('.'):rep(WIDTH - full), text)
 end
 
+-- The sessions of a map, and what others see of it: shown.handles, those that may be there.
+local Shown = {}
+Shown.__index = Shown
+
+function progress.shown(title, total) -- internal
+    return setmetatable({title = title, total = total, done = 0, handles = {}}, Shown)
+end
+
+local function show(self, handle)
+    return core.show_work(handle, self.done, self.total, self.title)
+end
+
+function Shown:add(handle) -- internal
+    if show(self, handle) then self.handles[handle] = true end
+end
+
+function Shown:tell(done) -- internal
+    self.done = done
+    for handle in pairs(self.handles) do
+        if not show(self, handle) then self.handles[handle] = nil end
+    end
+end
+
 -- What is called with (done, total) after each item, and with (done, total, true) at the end. A
 -- session tells it whoever asks for its status, too.
-function progress.reporter(title) -- internal
+function progress.reporter(shown) -- internal
     local begun = wait.now()
     local told = begun
     return function(done, total, ended)
         core.report_progress(done, total)
+        shown:tell(done)
         local now = wait.now()
         if not ended and (now - told < INTERVAL or done == total) then return end
         told = now
-        print(progress.line(title, done, total, now - begun, ended))
+        print(progress.line(shown.title, done, total, now - begun, ended))
     end
 end
 

@@ -320,6 +320,9 @@ struct Progress {
 bool report_progress(double done, double total, const char *message);
 // The newest report of the worker, also after its end; false when there was none. Errors: none.
 bool read_progress(Session *session, Progress *progress);
+// Shows other backends, as progress of the session, how far the work is that it is part of; what
+// was told last is seen. Errors: none.
+void show_work(Session *session, double done, double total, const char *message);
 
 // Runs sql in a background session after the current transaction has committed, with all that was
 // registered by the same role, in that order, each a transaction of its own; forgotten when it, or

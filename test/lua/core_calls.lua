@@ -165,6 +165,8 @@ end
 
 local function ends(call, s, sql)
     local last = call('launch', nil, {})
+    call('show_work', nil, last, 1, 2, 'a map')
+    call('show_work', nil, last, 1, nil, 'a map')
     call('send_last', nil, last, sql.ok, true)
     call('terminate', nil, call('launch', nil, {}))
     call('detach', nil, last)

@@ -318,6 +318,7 @@ function core.terminate(handle)
 end
 
 function core.report_progress() return false end
+function core.show_work(handle) return core.is_alive(handle) end
 function core.is_slot_awaited() return false end
 function core.clip(text, n) return text:sub(1, n) end
 

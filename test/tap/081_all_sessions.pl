@@ -126,6 +126,26 @@ is($node->safe_psql('postgres', shown()), 'again alice idle I 0 - - t postgres t
 is($node->safe_psql('postgres', 'SELECT reused FROM bg.stat'), '1', 'it was used again');
 quit($alice);
 
+# The sessions of a map show how far it is, before its first item is done too.
+my $mapper = backend('alice');
+for my $work ("'select pg_advisory_xact_lock_shared(\$1)'", "function(s, item) s:exec('select pg_advisory_xact_lock_shared(\$1)', item) end")
+{
+	my $progress = "SELECT string_agg(DISTINCT concat_ws(' ', progress_done, progress_total, progress_message), ',') FROM bg.sessions WHERE name = 'long'";
+	$locker->query_safe('BEGIN; SELECT pg_advisory_xact_lock(21), pg_advisory_xact_lock(22)');
+	ask_later($mapper, "DO LANGUAGE pllua_bg \$\$ bg.map({21, 1, 2, 22}, $work, {name = 'long', workers = 2, progress = true}) \$\$");
+	await("($progress) = '2 4 long'", 'both sessions of a map show what it has done');
+	is(as('bob', $progress), '', 'not to everybody');
+	$locker->query_safe('COMMIT');
+	$mapper->query('SELECT 1');
+	is($node->safe_psql('postgres', $progress), '', 'it has ended');
+	$locker->query_safe('BEGIN; SELECT pg_advisory_xact_lock(21)');
+	ask_later($mapper, "DO LANGUAGE pllua_bg \$\$ bg.map({21}, $work, {name = 'long', progress = true}) \$\$");
+	await("($progress) = '0 1 long'", 'before the first item is done');
+	$locker->query_safe('COMMIT');
+	$mapper->query('SELECT 1');
+}
+quit($mapper);
+
 # A job of on_commit is one.
 $locker->query_safe('BEGIN; LOCK TABLE gate');
 as('alice', "SELECT bg.on_commit('select from gate')");

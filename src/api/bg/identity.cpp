@@ -154,6 +154,22 @@ int report_progress(lua_State *L) {
     return 1;
 }
 
+// show_work(handle, done, total, message): false when the session is no more; total may be nil.
+int show_work(lua_State *L) {
+    const SessionHandle *handle = check_handle(L, 1);
+    const lua_Number done = luaL_checknumber(L, 2);
+    const lua_Number total = luaL_optnumber(L, 3, std::numeric_limits<lua_Number>::quiet_NaN());
+    const char *message = luaL_checkstring(L, 4);
+    bool found = false;
+    pg::call_no_subxact(L, [&] {
+        session::Session *session = session::by_number(handle->number);
+        found = session != nullptr;
+        if (found) session::show_work(session, done, total, message);
+    });
+    lua_pushboolean(L, found);
+    return 1;
+}
+
 // clip(text, n): its first n characters.
 int clip(lua_State *L) {
     size_t length;
@@ -179,10 +195,15 @@ int settings(lua_State *L) {
 
 // What lua/pg_background is built on; internal functions:
 const luaL_Reg kOversightFunctions[] = {
-    {"identity", identity}, {"find_exact", find_exact},
-    {"note", note},         {"send_last", send_last},
-    {"look", look},         {"report_progress", report_progress},
-    {"clip", clip},         {"pg_background_settings", settings},
+    {"identity", identity},
+    {"find_exact", find_exact},
+    {"note", note},
+    {"send_last", send_last},
+    {"look", look},
+    {"report_progress", report_progress},
+    {"show_work", show_work},
+    {"clip", clip},
+    {"pg_background_settings", settings},
     {nullptr, nullptr},
 };
 

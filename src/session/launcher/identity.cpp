@@ -2,6 +2,9 @@
 // their end when nothing else helps. Owns nothing.
 #include "session/launcher/launcher.h"
 
+#include "pg/encoding.h"
+#include "session/shared/session_slots.h"
+
 namespace pllua_bg::session {
 
 void terminate(Session *session) {
@@ -45,6 +48,13 @@ const char *note(const Session *session, Size *length) {
 
 bool read_progress(Session *session, Progress *progress) {
     return session->link->progress(progress);
+}
+
+void show_work(Session *session, double done, double total, const char *message) {
+    if (session->local == nullptr || session->local->header == nullptr) return;
+    Progress progress = {done, total, ""};
+    pg::copy_clipped(progress.message, message, kProgressMessageSize);
+    show_work(session->local->header, &progress);
 }
 
 } // namespace pllua_bg::session

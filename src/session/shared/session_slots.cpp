@@ -90,6 +90,13 @@ void check_role_limit(Oid role) {
                      "pllua_bg.max_sessions_per_role.")));
 }
 
+void put_progress(Slot *slot, const Progress *progress) {
+    SpinLockAcquire(&slot->mutex);
+    slot->entry.report.progress = *progress;
+    slot->entry.report.has_progress = true;
+    SpinLockRelease(&slot->mutex);
+}
+
 void copy_text(char *into, const char *text, Size length) {
     memcpy(into, text, length);
     into[length] = '\0';
@@ -137,6 +144,13 @@ void reuse_entry(SegmentHeader *header, const char *name) {
     check_role_limit(header->user);
     if (Slot *slot = slot_of(header)) reset_use(slot, name);
     unlock();
+}
+
+void show_work(SegmentHeader *header, const Progress *progress) {
+    if (shared_area == nullptr) return;
+    LWLockAcquire(shared_area->lock, LW_SHARED);
+    if (Slot *slot = slot_of(header)) put_progress(slot, progress);
+    LWLockRelease(shared_area->lock);
 }
 
 void show_sent(SegmentHeader *header, CommandId id) {
@@ -194,11 +208,7 @@ void show_error(const char *message) {
 }
 
 void show_progress(const Progress *progress) {
-    if (own_slot == nullptr) return;
-    SpinLockAcquire(&own_slot->mutex);
-    own_slot->entry.report.progress = *progress;
-    own_slot->entry.report.has_progress = true;
-    SpinLockRelease(&own_slot->mutex);
+    if (own_slot != nullptr) put_progress(own_slot, progress);
 }
 
 int slot_count() { return shared_area == nullptr ? 0 : shared_area->nslots; }

@@ -69,6 +69,9 @@ void pool_entry(SegmentHeader *header);
 void reuse_entry(SegmentHeader *header, const char *name);
 // The session of the pool goes on with what it did before. Errors: none.
 void use_entry(SegmentHeader *header);
+// How far the work is that the session is part of: others see this as its progress, or what it has
+// told itself, whichever was last. Errors: none.
+void show_work(SegmentHeader *header, const Progress *progress);
 // A command was sent. Errors: none.
 void show_sent(SegmentHeader *header, CommandId id);
 
