@@ -99,7 +99,8 @@ local function give_slots_up(self)
     local working = find_working(self)
     if not working or not core.is_slot_awaited() then return nil end
     for _, lane in ipairs(self.lanes) do
-        if lane ~= working and lane.session and lane.first > lane.last and map_sessions.is_free(lane.session, self.options) then
+        local has_told_all = lane ~= working and lane.session and lane.first > lane.last
+        if has_told_all and map_sessions.is_free(lane.session, self.options) then
             map_sessions.finish(lane.session, self.options)
             lane.session, lane.retry_at = nil, wait.now() + map_sessions.RETRY
         end
