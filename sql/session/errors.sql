@@ -58,7 +58,9 @@ DROP TABLE strict_table;
 -- which statement failed, as in the context of a local one
 do language pllua_bg $$
   local s <close> = bg.launch()
-  local function context(ok, err) print((err.context:gsub('pid %d+', 'pid N'))) print(err.internal_query) end
+  local function context(ok, err) -- servers from 18 on say whose expression
+    print((err.context:gsub('pid %d+', 'pid N'):gsub('PL/pgSQL expression', 'SQL expression'))) print(err.internal_query)
+  end
   s:exec('create function es_f() returns int language plpgsql as $x$ begin return 1/0; end $x$')
   context(pcall(s.exec, s, 'select 1/0'))
   context(pcall(s.exec, s, 'select es_f()'))
