@@ -66,7 +66,10 @@ void write(StringInfo frames, const struct config_generic *setting, GucSource so
 }
 
 void write_value(StringInfo frames, const struct config_generic *setting) {
-    write(frames, setting, setting->source, GetConfigOption(setting->name, true, false));
+    const char *value = GetConfigOption(setting->name, true, false);
+    // Of one that has lost its value some servers say null: what was imposed before is taken back.
+    if (value == nullptr && is_placeholder(setting)) value = "";
+    write(frames, setting, setting->source, value);
 }
 
 // Forgets where a value has come from, so that one from elsewhere takes its place. Not to be
