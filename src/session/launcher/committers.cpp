@@ -54,6 +54,15 @@ void take_errors(const Committer *committer) {
         count(Counter::kErrors, pg_atomic_exchange_u32(&header->job_errors, 0));
 }
 
+// Takes all that the worker has said.
+void receive_all_of(Session *session) {
+    CommandId before;
+    do {
+        before = session->last_done;
+        receive(session);
+    } while (session->last_done != before);
+}
+
 // Takes what the worker says; one that has nothing left to do goes into the pool.
 void settle(Committer *committer) {
     if (committer->undecided != 0) return;
@@ -66,7 +75,7 @@ void settle(Committer *committer) {
     const bool rests = pg_atomic_read_u32(&session->local->header->pool) != kInUse;
     pg_read_barrier();
     take_errors(committer);
-    receive(session);
+    receive_all_of(session);
     settle_groups(committer, session->last_done);
     if (is_gone(session))
         free_session(take_session(committer));
@@ -163,7 +172,7 @@ void decide_work(uint32 outcome) {
 void end_committers() {
     decide_work(kRolledBack);
     while (Committer *committer = committers.first) {
-        pg::free_error(pg::attempt([committer] { receive(committer->session); }));
+        pg::free_error(pg::attempt([committer] { receive_all_of(committer->session); }));
         Session *session = committer->session;
         const bool busy = !is_gone(session) && session->last_done < session->last_sent;
         if (busy) {
