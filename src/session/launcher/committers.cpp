@@ -100,14 +100,17 @@ void tell_worker(Committer *committer, uint32 outcome) {
 }
 
 // What is in segments is for the worker now, which has not begun it. It is pinned for a worker that
-// has attached, which gives it back; one that never comes would leave it behind.
+// has attached, which gives it back; one that never comes would leave it behind. Nobody opens that
+// of a transaction that was rolled back.
 void leave_segments(Committer *committer) {
     if (committer->segments == 0) return;
     await_orphans();
     SegmentHeader *header = committer->session->local->header;
     if (!has_flag(header, kAttached)) return;
-    for (const SentGroup &sent : committer->sent) {
+    for (int i = 0; i < kMostGroups; i++) {
+        const SentGroup &sent = committer->sent[i];
         if (sent.segment == nullptr) continue;
+        if (pg_atomic_read_u32(&header->outcomes[i]) != kCommitted) continue;
         const dsm_handle handle = dsm_segment_handle(sent.segment);
         auto *group = static_cast<GroupSegment *>(dsm_segment_address(sent.segment));
         dsm_pin_segment(sent.segment);

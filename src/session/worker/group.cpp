@@ -80,11 +80,11 @@ void begin_group(const GroupMessage &message) {
     worker.group = {};
     worker.group.id = message.id;
     worker.group.lifetime = message.lifetime;
-    const FrameCursor frames = message.segment != 0
-                                   ? open_segment(message.segment)
-                                   : FrameCursor{message.frames, message.frames + message.length};
     pg::fault("worker-group");
-    if (has_committed(message.id)) worker.group.frames = frames;
+    if (has_committed(message.id))
+        worker.group.frames = message.segment != 0
+                                  ? open_segment(message.segment)
+                                  : FrameCursor{message.frames, message.frames + message.length};
     worker.group.whole = true;
 }
 
