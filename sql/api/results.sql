@@ -110,4 +110,12 @@ do language pllua_bg $$
   local r = s:exec('create temp table fields (a int)')
   print(r.value, r.columns, pcall(function() return r.a end))
 $$;
+-- what pairs gives for a row may be called with anything
+do language pllua_bg $$
+  local next_column = pairs(spi.execute('select 1 as a')[1])
+  for _, x in ipairs{5, 'text', print, true} do print(pcall(next_column, x)) end
+  print(pcall(next_column))
+  print(next_column{a = 2})
+  print(next_column{})
+$$;
 drop table res_t, res_big;

@@ -9,6 +9,7 @@ create function finalized_make() returns void language pllua_bg as $$
     a.result = spi.execute([[select 1 as a, array[1, 2] as b, row(1, array[2])::finalized_pair as c, 1.5::numeric as d, null as e,
         now() as f, int4range(1, 2) as g, jsonb_build_object($1::text, 1) as h from generate_series(1, 3)]], 'x')
     a.row = a.result[1]
+    a.next_column = pairs(a.row)
     for _, name in ipairs{'b', 'c', 'd', 'f', 'g', 'h'} do a['value_' .. name] = a.row[name] end
     a.type = pgtype.finalized_pair
     a.statement = spi.prepare('select $1::int as x')

@@ -2,6 +2,8 @@
 #include "types/buffer.h"
 #include "types/shape.h"
 
+#include "lua/error.h"
+
 namespace pllua_bg::types {
 
 namespace {
@@ -61,6 +63,8 @@ int length(lua_State *L) {
 // Upvalues: the shape, the number of columns already seen.
 int next_column(lua_State *L) {
     const Shape *shape = static_cast<Shape *>(lua_touserdata(L, lua_upvalueindex(1)));
+    if (shape->descriptor == nullptr) lua::raise_finalized(L, "a row");
+    luaL_checktype(L, 1, LUA_TTABLE);
     lua_Integer column = lua_tointeger(L, lua_upvalueindex(2));
     while (column < shape->descriptor->natts && shape->columns[column].type == nullptr) column++;
     if (column >= shape->descriptor->natts) return 0;
