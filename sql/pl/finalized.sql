@@ -79,6 +79,18 @@ do language pllua_bg $$
 $$;
 reset client_min_messages;
 select distinct error from seen order by 1;
+-- rows that are left are not taken for the end
+do language pllua_bg $$
+    do
+        local o = setmetatable({}, {__gc = function(o) _G.kept = o.rows end})
+        local s = bg.launch()
+        o.rows = {s:rows('select generate_series(1, 100)'), spi.rows('select generate_series(1, 100)')}
+        for _, row in ipairs(o.rows) do row() end
+    end
+    collectgarbage()
+    for _, row in ipairs(kept) do print(pcall(row)) end
+    _G.kept = nil
+$$;
 drop function finalized_make();
 drop type finalized_pair;
 do language pllua_bg $$ _G.attempt = nil $$;

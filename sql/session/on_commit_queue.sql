@@ -88,6 +88,41 @@ COMMIT;
 SELECT wait_for('(select count(*) = 4 from queue_log)');
 SELECT string_agg(what, ', ' ORDER BY n) FROM queue_log GROUP BY pid ORDER BY 1;
 
+-- what a command sets is not there for the next one, be its settings those of the one before or others
+TRUNCATE queue_log;
+BEGIN;
+SELECT bg.on_commit('set default_transaction_read_only = on; set my.note = ''left''; set role regress_bg_queue');
+SELECT bg.on_commit($$insert into queue_log(what) values (format('%s %s', current_user = $1, current_setting('my.note', true)))$$, current_user::text);
+SELECT bg.on_commit('set session authorization regress_bg_queue; set search_path = pg_catalog');
+SET LOCAL my.note = 'own';
+SELECT bg.on_commit($$insert into queue_log(what) values (format('%s %s %s', current_user = $1, session_user = $1, current_setting('my.note', true)))$$, current_user::text);
+SELECT bg.on_commit('set my.note = ''left''; select 1/0');
+SELECT bg.on_commit($$insert into queue_log(what) values (current_setting('my.note', true))$$);
+COMMIT;
+SELECT wait_for('(select count(*) = 3 from queue_log)');
+SELECT what FROM queue_log ORDER BY n;
+
+-- a role that is altered again and again while its work waits: its sessions are no more than a backend may have
+TRUNCATE queue_log;
+SET pllua_bg.max_sessions = 2;
+SET pllua_bg.launch_wait = 0;
+SELECT pg_advisory_lock(4713);
+SET ROLE regress_bg_queue;
+SELECT bg.on_commit('select pg_advisory_lock_shared(4713)');
+RESET ROLE; ALTER ROLE regress_bg_queue PASSWORD NULL; SET ROLE regress_bg_queue;
+SELECT bg.on_commit('select pg_advisory_lock_shared(4713)');
+RESET ROLE; ALTER ROLE regress_bg_queue PASSWORD NULL; SET ROLE regress_bg_queue;
+SELECT bg.on_commit('insert into queue_log(what) values (''never'')');
+RESET ROLE;
+SELECT pg_advisory_unlock(4713);
+RESET pllua_bg.launch_wait;
+SET ROLE regress_bg_queue;
+SELECT bg.on_commit('insert into queue_log(what) values (''then there is room'')');
+RESET ROLE;
+RESET pllua_bg.max_sessions;
+SELECT wait_for('(select count(*) = 1 from queue_log)');
+SELECT what FROM queue_log;
+
 -- a role that the transaction itself makes
 TRUNCATE queue_log;
 BEGIN;

@@ -42,6 +42,7 @@ struct RowStream {
     const char *at;        // the next row there
     uint64 left;           // rows there
     bool busy;             // making a row, or failed in it: the memory must stay
+    bool finalized;        // the collector has ended it
     session::StatementResult
         *statement;   // whose rows are read; nullptr while it has not begun. Compared only
     RowSource source; // open when statement is set
@@ -190,6 +191,7 @@ int continue_stream(lua_State *L, int, lua_KContext) { return stream_next(L); }
 int stream_next(lua_State *L) {
     auto *stream = static_cast<RowStream *>(lua_touserdata(L, lua_upvalueindex(kStream)));
     lua_settop(L, 0);
+    if (stream->finalized) lua::raise_finalized(L, "an iterator");
     if (stream->busy) lua::raise(L, "55000", "the iterator is running or has failed");
     while (stream->id != 0) {
         Step step = Step::kRow;
@@ -231,7 +233,9 @@ int stream_close(lua_State *L) {
 
 // The collector's: nobody makes a row any more.
 int collect_stream(lua_State *L) {
-    lua::check_userdata<RowStream>(L, 1, kStreamType)->busy = false;
+    auto *stream = lua::check_userdata<RowStream>(L, 1, kStreamType);
+    stream->busy = false;
+    stream->finalized = true;
     return stream_close(L);
 }
 

@@ -10,6 +10,7 @@
 
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "pg/settings.h"
 #include "session/launcher/launcher.h"
 #include "session/shared/session_slots.h"
 #include "session/shared/statistics.h"
@@ -87,10 +88,6 @@ void tell_worker(Committer *committer, uint32 outcome) {
     const CommandId group = committer->undecided;
     committer->undecided = 0;
     if (group == 0) return;
-    if (outcome == kRolledBack && committer->setup != nullptr) {
-        pfree(committer->setup); // the worker does not take it
-        committer->setup = nullptr;
-    }
     if (is_gone(committer->session)) return;
     SegmentHeader *header = committer->session->local->header;
     pg_atomic_write_u32(outcome_of(header, group), outcome);
@@ -138,6 +135,14 @@ void free_group(Committer *committer, CommandId id) {
         committer->segments--;
     }
     *group = {};
+}
+
+bool may_add_committer() {
+    int count = 0;
+    for (Committer *committer = committers.first; committer != nullptr;
+         committer = committer->after)
+        count++;
+    return count < pg::setting_max_sessions;
 }
 
 void add_committer(Committer *committer) { committers.append(committer); }

@@ -23,22 +23,16 @@ struct Committer {
     CommandId settled;   // newest group whose entry in `sent` is free
     Size bytes;          // in the queue
     int segments;
-    char *setup; // the last that was sent, which the worker keeps; nullptr: it may have none
+    char *setup; // the last that was sent, which the worker has; nullptr: none was
     Size setup_length;
     SentGroup sent[kMostGroups]; // each at its number modulo the size
 };
 
-// The settings of some commands, as frames.
-struct SetupFrames {
-    const char *bytes;
-    Size length;
-};
-
 // The work of one transaction for the current user (GroupMessage).
 struct Work {
-    SetupFrames first; // of its first commands
-    SetupFrames last;
-    Size length;                                       // of the frames after the first setup
+    const char *setup; // of its first commands
+    Size setup_length;
+    Size length;                                       // of its frames
     void (*write)(char *frames, const void *argument); // Errors: none
     const void *argument;
     bool imposes; // a setting on the user
@@ -48,6 +42,9 @@ struct Work {
 
 // That of a role, for the present transaction; nullptr: there is none. Errors: none.
 Committer *committer_of(Oid user);
+// False while there are as many as a backend may have sessions: some of roles that were altered
+// meanwhile still have work. Errors: none.
+bool may_add_committer();
 // A new one, in TopMemoryContext, is one of this backend's. Errors: none.
 void add_committer(Committer *committer);
 // It is ended and freed. Errors: none.

@@ -116,6 +116,7 @@ template <class F> void visit_frames(Oid user, F visit) {
     }
 }
 
+// All but the first setup.
 void write_frames(char *frames, const void *user) {
     bool first = true;
     visit_frames(*static_cast<const Oid *>(user), [&](const Job *job, const Setup *setup) {
@@ -129,13 +130,15 @@ void write_frames(char *frames, const void *user) {
 
 // As that user.
 void send_work_of(Oid user) {
-    Work work = {{}, {}, 0, write_frames, &user, false};
+    Work work = {nullptr, 0, 0, write_frames, &user, false};
     visit_frames(user, [&work](const Job *job, const Setup *setup) {
-        work.length += job->length;
-        if (setup != nullptr && work.first.bytes != nullptr)
+        if (work.setup == nullptr) {
+            work.setup = bytes_of(setup);
+            work.setup_length = setup->length;
+        } else if (setup != nullptr) {
             work.length += frame_size(setup->length);
-        work.last = {bytes_of(job->setup), job->setup->length};
-        if (work.first.bytes == nullptr) work.first = work.last;
+        }
+        work.length += job->length;
         work.imposes = work.imposes || job->setup->imposes;
     });
     Oid present;

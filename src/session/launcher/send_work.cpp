@@ -31,30 +31,25 @@ Committer *start_committer() {
     return committer;
 }
 
-// The worker has the settings of the first commands already.
-bool has_setup(const Committer *committer, const SetupFrames &setup) {
-    return committer->setup != nullptr && committer->setup_length == setup.length &&
-           memcmp(committer->setup, setup.bytes, setup.length) == 0;
+// Bytes of the setup that the message has to have: the worker keeps that of the group before.
+Size setup_length(const Committer *committer, const Work &work) {
+    const bool known = committer->setup != nullptr &&
+                       committer->setup_length == work.setup_length &&
+                       memcmp(committer->setup, work.setup, work.setup_length) == 0;
+    return known ? 0 : work.setup_length;
 }
 
-// Bytes of all frames.
-Size length_of(const Committer *committer, const Work &work) {
-    return work.length + frame_size(has_setup(committer, work.first) ? 0 : work.first.length);
-}
-
-void write_frames(const Committer *committer, const Work &work, char *frames) {
-    const Size length = has_setup(committer, work.first) ? 0 : work.first.length;
-    frames = write_frame(frames, MessageType::kReuse, work.first.bytes, length);
-    work.write(frames, work.argument);
-}
-
-void keep_setup(Committer *committer, const SetupFrames &setup) {
-    if (has_setup(committer, setup)) return;
-    auto *copy = static_cast<char *>(MemoryContextAllocHuge(TopMemoryContext, setup.length));
-    memcpy(copy, setup.bytes, setup.length);
+void forget_setup(Committer *committer) {
     if (committer->setup != nullptr) pfree(committer->setup);
-    committer->setup = copy;
-    committer->setup_length = setup.length;
+    committer->setup = nullptr;
+}
+
+void keep_setup(Committer *committer, const Work &work) {
+    forget_setup(committer);
+    committer->setup =
+        static_cast<char *>(MemoryContextAllocHuge(TopMemoryContext, work.setup_length));
+    memcpy(committer->setup, work.setup, work.setup_length);
+    committer->setup_length = work.setup_length;
 }
 
 bool fits_queue(const Committer *committer, Size length) {
@@ -62,11 +57,14 @@ bool fits_queue(const Committer *committer, Size length) {
     return committer->bytes + length <= most;
 }
 
-bool has_room(const Committer *committer, Size length) {
+bool has_room(const Committer *committer, const Work &work) {
     const Session *session = committer->session;
     if (has_backlog(&session->local->channel)) return false;
     if (session->last_sent - committer->settled >= kMostGroups) return false;
-    return fits_queue(committer, length) || committer->segments < kMostSegments;
+    const Size setup = setup_length(committer, work);
+    if (fits_queue(committer, setup + work.length)) return true;
+    return committer->segments < kMostSegments &&
+           (committer->bytes == 0 || fits_queue(committer, setup));
 }
 
 [[noreturn]] void refuse() {
@@ -95,21 +93,20 @@ Committer *choose_committer(const Work &work) {
     for (;;) {
         settle_committers();
         Committer *committer = committer_of(GetUserId());
-        if (committer == nullptr) return start_committer();
-        if (has_room(committer, length_of(committer, work))) return committer;
+        if (committer == nullptr && may_add_committer()) return start_committer();
+        if (committer != nullptr && has_room(committer, work)) return committer;
         wait_until(end);
     }
 }
 
 // A segment with the frames, which lives as long as the committer has not settled the group.
-dsm_segment *make_segment(const Committer *committer, const Work &work) {
-    const Size length = length_of(committer, work);
-    dsm_segment *segment = create_segment(sizeof(GroupSegment) + length);
+dsm_segment *make_segment(const Work &work) {
+    dsm_segment *segment = create_segment(sizeof(GroupSegment) + work.length);
     auto *group = static_cast<GroupSegment *>(dsm_segment_address(segment));
     pg_atomic_init_u32(&group->flags, 0);
     group->padding = 0;
-    group->length = length;
-    write_frames(committer, work, frames_of(group));
+    group->length = work.length;
+    work.write(frames_of(group), work.argument);
     return segment;
 }
 
@@ -118,17 +115,19 @@ void write_group(Committer *committer, const Work &work, CommandId id) {
     Session *session = committer->session;
     SentGroup *sent = &committer->sent[id % kMostGroups];
     pg::fault("on-commit-send");
-    GroupMessage message = {id, pool_lifetime(session), 0, nullptr, length_of(committer, work)};
-    if (!fits_queue(committer, message.length)) {
-        sent->segment = make_segment(committer, work);
+    const Size setup = setup_length(committer, work);
+    GroupMessage message = {id, pool_lifetime(session), work.setup, setup, 0, nullptr, work.length};
+    if (setup > 0) keep_setup(committer, work);
+    if (!fits_queue(committer, setup + work.length)) {
+        sent->segment = make_segment(work);
         committer->segments++;
         message.segment = dsm_segment_handle(sent->segment);
         message.length = 0;
     }
     char *frames = session::write_group(&session->local->channel, message);
-    if (message.segment == 0) write_frames(committer, work, frames);
-    sent->bytes = message.length;
-    committer->bytes += message.length;
+    if (message.segment == 0) work.write(frames, work.argument);
+    sent->bytes = setup + message.length;
+    committer->bytes += sent->bytes;
 }
 
 // Sends a group; the worker will wait for the outcome. False when it has ended meanwhile.
@@ -145,11 +144,11 @@ bool send_group(Committer *committer, const Work &work) {
         session->last_sent--;
         free_group(committer, id);
         committer->undecided = 0;
+        forget_setup(committer);
         if (session->last_done == session->last_sent) end_committer(committer);
         pg::rethrow(error);
     }
     release(session, id);
-    keep_setup(committer, work.last);
     show_sent(local->header, id);
     local->imposed = local->imposed || work.imposes;
     flush(session);

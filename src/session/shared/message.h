@@ -92,11 +92,13 @@ void write_reuse(Channel *channel, const ReuseMessage &reuse);
 // Errors: none.
 ReuseMessage read_reuse(const Frame &frame);
 
-// The work of one transaction after its commit, for one role: a string of frames. Each kReuse is a
-// setup for the kCommands after it.
+// The work of one transaction after its commit, for one role: a setup, and a string of frames. Each
+// kReuse in it is another setup, for the kCommands after it.
 struct GroupMessage {
     CommandId id;
     int64 lifetime;     // milliseconds the worker then waits for another use
+    const char *setup;  // of the first commands
+    Size setup_length;  // 0: that of the group before
     uint32 segment;     // handle of the GroupSegment with the frames; 0: they are here
     const char *frames; // read: null when they are in a segment
     Size length;        // of the frames that are here

@@ -16,30 +16,39 @@ ReuseMessage read_reuse(const Frame &frame) { return {frame.payload, frame.lengt
 
 namespace {
 
-// The frames follow.
+// The setup and the frames follow.
 struct GroupHeader {
     CommandId id;
     int64 lifetime;
     uint32 segment;
-    uint32 padding;
+    uint32 setup_length;
 };
 static_assert(sizeof(GroupHeader) == 24);
 
 } // namespace
 
 char *write_group(Channel *channel, const GroupMessage &group) {
-    const GroupHeader header = {group.id, group.lifetime, group.segment, 0};
-    char *at = begin_frame(channel, MessageType::kGroup, sizeof header + group.length);
+    const GroupHeader header = {group.id, group.lifetime, group.segment,
+                                static_cast<uint32>(group.setup_length)};
+    const Size setup_size = MAXALIGN(group.setup_length);
+    char *at = begin_frame(channel, MessageType::kGroup, sizeof header + setup_size + group.length);
     memcpy(at, &header, sizeof header);
-    return at + sizeof header;
+    memset(at + sizeof header, 0, setup_size);
+    memcpy(at + sizeof header, group.setup, group.setup_length);
+    return at + sizeof header + setup_size;
 }
 
 GroupMessage read_group(const Frame &frame) {
     GroupHeader header;
     memcpy(&header, frame.payload, sizeof header);
-    return {header.id, header.lifetime, header.segment,
-            header.segment == 0 ? frame.payload + sizeof header : nullptr,
-            frame.length - sizeof header};
+    const Size before = sizeof header + MAXALIGN(header.setup_length);
+    return {header.id,
+            header.lifetime,
+            frame.payload + sizeof header,
+            header.setup_length,
+            header.segment,
+            header.segment == 0 ? frame.payload + before : nullptr,
+            frame.length - before};
 }
 
 Size frame_size(Size length) { return sizeof(FrameHeader) + MAXALIGN(length); }

@@ -45,21 +45,15 @@ FrameCursor open_segment(dsm_handle handle) {
     return {frames_of(group), frames_of(group) + group->length};
 }
 
-void drop_setup() {
-    if (worker.setup == nullptr) return;
-    pfree(worker.setup->data);
-    pfree(worker.setup);
-    worker.setup = nullptr;
-}
-
-// The next commands may have the same: then it does not come again.
-void keep_setup(const ReuseMessage &setup) {
-    drop_setup();
-    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-    StringInfo kept = makeStringInfo();
-    appendBinaryStringInfo(kept, setup.setup, static_cast<int>(setup.length));
-    worker.setup = kept;
-    MemoryContextSwitchTo(old);
+// The groups that follow may have the same: then it does not come again. Without memory for it
+// there is no worker.
+void keep_setup(const GroupMessage &message) {
+    if (worker.setup.setup != nullptr) pfree(const_cast<char *>(worker.setup.setup));
+    auto *copy = static_cast<char *>(
+        MemoryContextAllocExtended(TopMemoryContext, message.setup_length, MCXT_ALLOC_NO_OOM));
+    if (copy == nullptr) ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+    memcpy(copy, message.setup, message.setup_length);
+    worker.setup = {copy, message.setup_length};
 }
 
 bool next_unread(Frame *frame) {
@@ -80,29 +74,26 @@ void begin_group(const GroupMessage &message) {
     worker.group = {};
     worker.group.id = message.id;
     worker.group.lifetime = message.lifetime;
+    if (message.setup_length > 0) keep_setup(message);
+    worker.group.setup = worker.setup;
     pg::fault("worker-group");
     if (has_committed(message.id))
         worker.group.frames = message.segment != 0
                                   ? open_segment(message.segment)
                                   : FrameCursor{message.frames, message.frames + message.length};
-    worker.group.whole = true;
 }
 
-void take_group_setup(const ReuseMessage &setup) {
-    // Until it is done commands would run with settings that are not theirs.
-    worker.group.ready = false;
-    if (setup.length > 0) keep_setup(setup);
-    if (worker.setup == nullptr) elog(ERROR, "settings of the work after the commit were lost");
+void take_group_setup() {
     take_busy_lock();
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
-    if (worker.group.begun) ResetAllOptions();
-    worker.group.begun = true;
-    FrameCursor cursor = {worker.setup->data, worker.setup->data + worker.setup->len};
+    SetPGVariable("session_authorization", NIL, false); // the role, too
+    ResetAllOptions();
+    const ReuseMessage &setup = worker.group.setup;
+    FrameCursor cursor = {setup.setup, setup.setup + setup.length};
     take_over(&cursor);
     CommitTransactionCommand();
     release_busy_lock();
-    worker.group.ready = true;
 }
 
 void end_group_command() {
@@ -123,7 +114,6 @@ bool end_group() {
     if (worker.group.resets++ == kMostResets) return false;
     forget_use();
     if (worker.group.segment != nullptr) dsm_detach(worker.group.segment);
-    if (!worker.group.whole) drop_setup();
     const Group done = worker.group;
     worker.group = {};
     rest(done.lifetime);

@@ -156,8 +156,9 @@ bool obey_group() {
         goes_on = end_group();
         if (goes_on) report_ready();
     } else if (frame.type == MessageType::kReuse) {
-        take_group_setup(read_reuse(frame));
-    } else if (worker.group.ready) {
+        worker.group.setup = read_reuse(frame);
+    } else {
+        take_group_setup();
         CommandMessage command = read_command(frame);
         command.id = worker.group.id;
         run_command(command);

@@ -116,8 +116,11 @@ void open_channel() {
 // and that he may connect, may be known to the transaction only. True when it has committed.
 bool wait_for_commit() {
     pg_atomic_uint32 *outcome = outcome_of(worker.header, 1);
+    HOLD_CANCEL_INTERRUPTS(); // there is no command yet that could be cancelled
     while (pg_atomic_read_u32(outcome) == kUndecided && !has_flag(worker.header, kClosing))
         (void)pg::wait_latch(-1, pg::WaitEvent::kCommit);
+    QueryCancelPending = false;
+    RESUME_CANCEL_INTERRUPTS();
     return pg_atomic_read_u32(outcome) == kCommitted;
 }
 

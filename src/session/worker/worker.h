@@ -30,9 +30,7 @@ struct Group {
     int64 lifetime;
     FrameCursor frames;   // what is left of it
     dsm_segment *segment; // they are in; nullptr: they are in the queue
-    bool whole;           // its frames were found
-    bool begun;           // a setup was taken over
-    bool ready;           // the setup of the next command is
+    ReuseMessage setup;   // of the next commands
     int resets;           // tried
 };
 
@@ -50,7 +48,7 @@ struct Worker {
     Size result_size;     // bytes of rows of the running command
     CommandId last;       // after which the worker ends; 0: none has come
     Group group;
-    StringInfo setup;    // the last of a group; nullptr: there is none that could be taken again
+    ReuseMessage setup;  // of the last group, in TopMemoryContext
     bool silent;         // nobody wants what the server says
     ErrorData *deadlock; // found while idle in a transaction: what the next command reports
 };
@@ -116,9 +114,9 @@ void take_snapshot(FrameCursor *cursor);
 
 // Begins the work of a transaction: waits until it has ended. Errors: pg.
 void begin_group(const GroupMessage &message);
-// Takes the settings for the commands that follow; when it raises they are not to be run.
-// Errors: pg.
-void take_group_setup(const ReuseMessage &setup);
+// Takes the settings for the next command, and nothing of what those before it have set; when it
+// raises that command is not to be run. Errors: pg.
+void take_group_setup();
 // Rolls back what a command has left open. Errors: none.
 void end_group_command();
 void count_group_error();
