@@ -93,6 +93,7 @@ void take_group_setup() {
     FrameCursor cursor = {setup.setup, setup.setup + setup.length};
     take_over(&cursor);
     CommitTransactionCommand();
+    MemoryContextSwitchTo(MessageContext);
     release_busy_lock();
 }
 
