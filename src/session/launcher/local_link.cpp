@@ -44,23 +44,25 @@ bool is_late(LocalLink *link, MessageType type) {
 // queue is at its end. Returns why they cannot; nullptr: they have. At the end of the process an
 // error would end what is still to be let go, so what can happen then is none.
 const char *leave_overflow(LocalLink *link) {
-    const Size total = backlog_length(&link->channel);
-    if (total == 0) return nullptr;
-    dsm_segment *segment = try_segment(sizeof(OverflowSegment) + total);
-    if (segment == nullptr) return _("too many dynamic shared memory segments");
-    auto *overflow = static_cast<OverflowSegment *>(dsm_segment_address(segment));
-    overflow->length = total;
-    char *at = reinterpret_cast<char *>(overflow + 1);
+    StringInfoData rest;
+    initStringInfo(&rest);
     Size length;
     while (const char *batch = take_backlog(&link->channel, &length)) {
-        memcpy(at, batch, length);
-        at += length;
+        if (length >= MaxAllocSize - rest.len) return _("there are too many");
+        appendBinaryStringInfo(&rest, batch, static_cast<int>(length));
     }
+    if (rest.len == 0) return nullptr;
+    dsm_segment *segment = try_segment(sizeof(OverflowSegment) + rest.len);
+    if (segment == nullptr) return _("too many dynamic shared memory segments");
+    auto *overflow = static_cast<OverflowSegment *>(dsm_segment_address(segment));
+    overflow->length = rest.len;
+    memcpy(overflow + 1, rest.data, rest.len);
     dsm_pin_segment(segment);
     pg_atomic_write_u32(&link->header->overflow, dsm_segment_handle(segment));
     if (pg_atomic_fetch_or_u32(&link->header->flags, kOverflow) & kWorkerDone)
         dsm_unpin_segment(dsm_segment_handle(segment));
     dsm_detach(segment);
+    pfree(rest.data);
     return nullptr;
 }
 

@@ -123,10 +123,6 @@ bool has_backlog(const Channel *channel) {
             channel->backlog->file_items > 0 || channel->backlog->late.first != nullptr);
 }
 
-Size backlog_length(const Channel *channel) {
-    return (channel->sending == nullptr ? 0 : channel->sending_length) + channel->backlog->unread;
-}
-
 const char *take_backlog(Channel *channel, Size *length) {
     if (channel->sending != nullptr) {
         const char *batch = channel->sending;

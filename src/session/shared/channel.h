@@ -69,8 +69,6 @@ inline constexpr int64 kLatestFlush = 5000; // microseconds
 bool send_backlog(Channel *channel);
 // True when something written was not yet taken by the queue. Errors: none.
 bool has_backlog(const Channel *channel);
-// Bytes of what take_backlog() will take. Errors: none.
-Size backlog_length(const Channel *channel);
 // Takes the next batch that was not sent completely, from the one in progress on; nullptr when
 // there is none. Only for use after the channel's last flush(). Errors: pg (temporary file).
 const char *take_backlog(Channel *channel, Size *length);

@@ -113,7 +113,15 @@ void free_items(pg::LinkedList<SpillItem> *items) {
     while (SpillItem *item = items->take_first()) pfree(item);
 }
 
-void append(Spill *spill, const void *data, Size length) {
+} // namespace
+
+Spill *spill_create(MemoryContext context) {
+    Spill *spill = static_cast<Spill *>(MemoryContextAllocZero(context, sizeof(Spill)));
+    spill->context = context;
+    return spill;
+}
+
+void spill_append(Spill *spill, const void *data, Size length) {
     if (spill->file_failed) {
         append_item(spill, &spill->late, data, length);
         return;
@@ -126,7 +134,12 @@ void append(Spill *spill, const void *data, Size length) {
     append_item(spill, &spill->early, data, length);
 }
 
-const char *next_item(Spill *spill, SpillCursor *cursor, bool consume, Size *length) {
+void spill_rewind(SpillCursor *cursor, MemoryContext context) {
+    memset(cursor, 0, sizeof *cursor);
+    cursor->context = context;
+}
+
+const char *spill_next(Spill *spill, SpillCursor *cursor, bool consume, Size *length) {
     if (!cursor->in_file && !cursor->in_late) {
         SpillItem *item = step(spill, &spill->early, cursor, consume);
         if (item != nullptr) return return_item(cursor, item, length);
@@ -144,30 +157,6 @@ const char *next_item(Spill *spill, SpillCursor *cursor, bool consume, Size *len
     }
     SpillItem *item = step(spill, &spill->late, cursor, consume);
     return item == nullptr ? nullptr : return_item(cursor, item, length);
-}
-
-} // namespace
-
-Spill *spill_create(MemoryContext context) {
-    Spill *spill = static_cast<Spill *>(MemoryContextAllocZero(context, sizeof(Spill)));
-    spill->context = context;
-    return spill;
-}
-
-void spill_append(Spill *spill, const void *data, Size length) {
-    append(spill, data, length);
-    spill->unread += length;
-}
-
-void spill_rewind(SpillCursor *cursor, MemoryContext context) {
-    memset(cursor, 0, sizeof *cursor);
-    cursor->context = context;
-}
-
-const char *spill_next(Spill *spill, SpillCursor *cursor, bool consume, Size *length) {
-    const char *item = next_item(spill, cursor, consume, length);
-    if (item != nullptr && consume) spill->unread -= *length;
-    return item;
 }
 
 void spill_free(Spill *spill) {

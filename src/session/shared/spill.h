@@ -22,7 +22,6 @@ struct Spill {
     MemoryContext context;
     pg::LinkedList<SpillItem> early; // before the file
     Size memory;                     // bytes of the items in memory
-    Size unread;                     // bytes that no consuming cursor has returned
     BufFile *file;
     uint64 file_items;
     int end_number; // where the next item is written: file number and offset
