@@ -8,7 +8,6 @@ use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
-use Time::HiRes qw(time);
 
 my $node = new_node('small', "max_worker_processes = 8\n");
 $node->safe_psql('postgres', <<'SQL');
@@ -18,7 +17,7 @@ CREATE FUNCTION commands(n int, pause float8, queue text) RETURNS text LANGUAGE 
 	local s <close> = bg.launch{queue_size = queue}
 	local futures = {}
 	for i = 1, n do futures[i] = s:run('select $1::int', i) end
-	spi.execute('select pg_sleep($1)', pause)
+	spi.execute('select pg_sleep($1)', pause) -- workload
 	if futures[n]:get().value ~= n then return 'the last result is wrong' end
 	for i = 1, n do if futures[i]:get().value ~= i then return 'result ' .. i .. ' is wrong' end end
 	return 'good'
@@ -28,7 +27,7 @@ CREATE FUNCTION notices(n int, pause float8, queue text) RETURNS text LANGUAGE p
 	local heard = {}
 	local s <close> = bg.launch{queue_size = queue, on_notice = function(notice) heard[#heard + 1] = tonumber(notice.message) end}
 	local future = s:run("do 'begin for i in 1 .. " .. n .. " loop raise notice ''%'', i; end loop; end'")
-	spi.execute('select pg_sleep($1)', pause)
+	spi.execute('select pg_sleep($1)', pause) -- workload
 	future:get()
 	for i = 1, n do if heard[i] ~= i then return 'message ' .. i .. ' is ' .. tostring(heard[i]) end end
 	return #heard == n and 'good' or #heard .. ' messages'
@@ -63,9 +62,10 @@ my $backend = new_psql($node);
 sub timed
 {
 	my ($query) = @_;
-	my $began = time();
+	my $clock = 'SELECT extract(epoch FROM clock_timestamp())';
+	my $began = $backend->query_safe($clock);
 	my $answer = $backend->query_safe($query);
-	return ($answer, time() - $began);
+	return ($answer, $backend->query_safe($clock) - $began);
 }
 
 for my $queue ('4kB', '256kB')
