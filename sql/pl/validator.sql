@@ -33,6 +33,7 @@ RESET check_function_bodies;
 SELECT wrong();
 
 -- types
+CREATE FUNCTION takes(x language_handler) RETURNS int LANGUAGE pllua_bg AS $$ $$;
 CREATE FUNCTION takes(x internal) RETURNS int LANGUAGE pllua_bg AS $$ $$;
 CREATE FUNCTION gives(x int) RETURNS internal LANGUAGE pllua_bg AS $$ $$;
 CREATE FUNCTION takes(x trigger) RETURNS int LANGUAGE pllua_bg AS $$ $$;

@@ -4,6 +4,7 @@
 #include "lua/state.h"
 #include "pl/call_site.h"
 #include "pl/srf.h"
+#include "pl/window.h"
 
 extern "C" {
 #include "catalog/pg_proc.h"
@@ -27,7 +28,7 @@ Oid actual_type(FmgrInfo *flinfo, Oid declared, int index) {
 // Finds the types of arguments and result of this call. Allocates in the site's memory.
 void resolve_types(CallSite *site, FunctionCallInfo fcinfo) {
     const Function *function = site->function;
-    if (function->kind != FunctionKind::kPlain)
+    if (!has_arguments(function))
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("trigger functions can only be called as triggers")));
     MemoryContext outer = MemoryContextSwitchTo(site->memory);
@@ -37,9 +38,10 @@ void resolve_types(CallSite *site, FunctionCallInfo fcinfo) {
     for (int i = 0; i < site->nargs; i++) {
         const bool declared = i < function->nargs;
         const int index = declared ? function->order[i] : i;
-        const Oid type = declared ? function->argument_types[index] : ANYOID;
+        const Oid type =
+            actual_type(fcinfo->flinfo, declared ? function->argument_types[index] : ANYOID, index);
         site->arguments[i].index = index;
-        site->arguments[i].type = types::lookup(actual_type(fcinfo->flinfo, type, index), -1);
+        site->arguments[i].type = type == INTERNALOID ? nullptr : types::lookup(type, -1);
     }
     MemoryContextSwitchTo(outer);
     resolve_result(fcinfo, &site->result, site->memory);
@@ -65,6 +67,7 @@ Datum call_plain(FunctionCallInfo fcinfo, CallSite *site) {
     ScalarCall call = {site, fcinfo, 0};
     ExecutionContext execution;
     open_call(&execution, site, is_atomic(fcinfo));
+    execution.data = fcinfo;
     run_execution(&execution, call_body, &call);
     close_execution(&execution);
     return call.value;
@@ -84,10 +87,9 @@ Oid argument_type(int n) {
     const ExecutionContext *execution = current_execution();
     if (execution == nullptr || execution->site == nullptr) return InvalidOid;
     const CallSite *site = execution->site;
-    if (n == 0)
-        return site->function->kind == FunctionKind::kPlain ? site->result.type_oid : InvalidOid;
+    if (n == 0) return has_arguments(site->function) ? site->result.type_oid : InvalidOid;
     for (int i = 0; i < site->nargs; i++)
-        if (site->arguments[i].index == n - 1) return types::type_oid(site->arguments[i].type);
+        if (site->arguments[i].index == n - 1) return type_of(site->arguments[i]);
     return InvalidOid;
 }
 
@@ -95,6 +97,7 @@ Datum call_function(FunctionCallInfo fcinfo, bool trusted) {
     auto *site = static_cast<CallSite *>(fcinfo->flinfo->fn_extra);
     if ((site == nullptr || !is_fresh(site)) && !is_suspended(site)) [[unlikely]]
         site = find_call_site(fcinfo, trusted, resolve_types);
+    if (site->function->kind == FunctionKind::kWindow) fetch_current_row(fcinfo);
     return site->function->returns_set ? call_srf(fcinfo, site) : call_plain(fcinfo, site);
 }
 

@@ -3,6 +3,8 @@
 
 #include "lua/stack.h"
 #include "pg/fault.h"
+#include "pl/aggregate.h"
+#include "pl/window.h"
 
 namespace pllua_bg::pl {
 
@@ -39,12 +41,17 @@ int push_call(lua_State *L, const CallSite *site, FunctionCallInfo fcinfo) {
     const int nargs = site->nargs;
     if (nargs > LUA_MINSTACK / 2) lua::need_stack(L, nargs + 4);
     lua_rawgeti(L, LUA_REGISTRYINDEX, site->function->reference);
+    const bool is_window = site->function->kind == FunctionKind::kWindow;
+    if (is_window) push_window(L);
     for (int i = 0; i < nargs; i++) {
         const Argument *argument = &site->arguments[i];
         const NullableDatum *value = &fcinfo->args[argument->index];
-        types::push(L, argument->type, value->value, value->isnull);
+        if (argument->type == nullptr)
+            push_state(L, value->value, value->isnull);
+        else
+            types::push(L, argument->type, value->value, value->isnull);
     }
-    return nargs;
+    return is_window ? nargs + 1 : nargs;
 }
 
 } // namespace pllua_bg::pl

@@ -14,9 +14,12 @@ struct Srf;
 
 // An argument in the order in which it is passed.
 struct Argument {
-    const types::Type *type;
-    int index; // in FunctionCallInfo.args
+    const types::Type *type; // null: internal, the state of an aggregate
+    int index;               // in FunctionCallInfo.args
 };
+inline Oid type_of(const Argument &argument) {
+    return argument.type == nullptr ? INTERNALOID : types::type_oid(argument.type);
+}
 
 struct CallSite {
     Function *function;

@@ -97,7 +97,7 @@ void describe_arguments(HeapTuple row, Draft *draft) {
     char *modes;
     const int count = get_func_arg_info(row, &types, &names, &modes);
     Function *function = draft->function;
-    const Size size = static_cast<Size>(count) + 1;
+    const Size size = static_cast<Size>(count) + 1; // one for `window`
     function->argument_types = static_cast<Oid *>(palloc(sizeof(Oid) * size));
     function->order = static_cast<int *>(palloc(sizeof(int) * size));
     auto **parameters = static_cast<const char **>(palloc(sizeof(char *) * size));
@@ -114,17 +114,18 @@ void describe_arguments(HeapTuple row, Draft *draft) {
             input_names[function->nargs] = names[i];
         function->argument_types[function->nargs++] = types[i];
     }
-    int place = 0;
+    int place = 0, nparameters = 0;
+    if (function->kind == FunctionKind::kWindow) parameters[nparameters++] = "window";
     for (int i = 0; i < function->nargs; i++) {
         if (input_names[i] == nullptr) continue;
-        parameters[place] = input_names[i];
+        parameters[nparameters++] = input_names[i];
         function->order[place++] = i;
     }
-    draft->source.nparameters = place;
+    draft->source.vararg = function->variadic_any || place < function->nargs;
+    draft->source.nparameters = nparameters;
     draft->source.parameters = parameters;
     for (int i = 0; i < function->nargs; i++)
         if (input_names[i] == nullptr) function->order[place++] = i;
-    draft->source.vararg = function->variadic_any || draft->source.nparameters < function->nargs;
 }
 
 void describe_trigger(Draft *draft) {
@@ -151,12 +152,13 @@ void describe_function(HeapTuple row, Draft *draft) {
     function->result = proc->prorettype;
     function->kind = proc->prorettype == TRIGGEROID         ? FunctionKind::kTrigger
                      : proc->prorettype == EVENT_TRIGGEROID ? FunctionKind::kEventTrigger
+                     : proc->prokind == PROKIND_WINDOW      ? FunctionKind::kWindow
                                                             : FunctionKind::kPlain;
     bool isnull;
     const Datum body = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_prosrc, &isnull);
     draft->source.name = NameStr(function->name);
     draft->source.text = isnull ? "" : TextDatumGetCString(body);
-    if (function->kind == FunctionKind::kPlain)
+    if (has_arguments(function))
         describe_arguments(row, draft);
     else
         describe_trigger(draft);

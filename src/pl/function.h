@@ -8,7 +8,7 @@
 
 namespace pllua_bg::pl {
 
-enum class FunctionKind { kPlain, kTrigger, kEventTrigger };
+enum class FunctionKind { kPlain, kWindow, kTrigger, kEventTrigger };
 
 struct Function {
     Oid oid;
@@ -33,6 +33,11 @@ struct Function {
     Function *before; // in Interpreter::detached
     Function *after;
 };
+
+// Called in an expression, with arguments; triggers are not.
+inline bool has_arguments(const Function *function) {
+    return function->kind == FunctionKind::kPlain || function->kind == FunctionKind::kWindow;
+}
 
 // Grows whenever a row of pg_proc may have changed: a function found before
 // that has to be found again.

@@ -10,6 +10,7 @@ extern "C" {
 #include "lua/stack.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
+#include "pl/aggregate.h"
 #include "types/shape.h"
 
 namespace pllua_bg::pl {
@@ -148,6 +149,8 @@ void resolve_result(FunctionCallInfo fcinfo, Result *result, MemoryContext memor
         result->type = types::lookup(RECORDOID, -1);
         break;
     default:
+        result->kind = ResultKind::kState;
+        if (result->type_oid == INTERNALOID) break;
         ereport(ERROR,
                 (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                  errmsg("Lua functions cannot return type %s", format_type_be(result->type_oid))));
@@ -191,6 +194,10 @@ Datum take_result(lua_State *L, int first, int count, Result *result, bool *isnu
     case ResultKind::kScalar: return scalar_from_lua(L, first, count, result, isnull);
     case ResultKind::kRow: return row_from_lua(L, first, count, result, isnull);
     case ResultKind::kRecord: return take_record(L, first, count, result, isnull);
+    case ResultKind::kState:
+        if (count > 1) raise_count(L, count, 1);
+        if (count == 0) lua_pushnil(L);
+        return take_state(L, count == 0 ? lua_gettop(L) : first, isnull);
     }
     pg_unreachable();
 }

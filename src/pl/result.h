@@ -12,6 +12,7 @@ enum class ResultKind {
     kScalar, // one value
     kRow,    // columns known: composite types, OUT parameters, a column definition list
     kRecord, // columns unknown: whatever the function returns
+    kState,  // type internal: the state of an aggregate
 };
 
 struct Result {

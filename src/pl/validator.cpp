@@ -18,6 +18,7 @@ bool is_result_allowed(Oid type) {
     case EVENT_TRIGGEROID:
     case RECORDOID:
     case VOIDOID:
+    case INTERNALOID:
     case CSTRINGOID: return true;
     default: return get_typtype(type) != TYPTYPE_PSEUDO || IsPolymorphicType(type);
     }
@@ -27,6 +28,7 @@ bool is_argument_allowed(Oid type) {
     switch (type) {
     case ANYOID:
     case RECORDOID:
+    case INTERNALOID:
     case CSTRINGOID: return true;
     default: return get_typtype(type) != TYPTYPE_PSEUDO || IsPolymorphicType(type);
     }
