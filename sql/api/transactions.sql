@@ -104,6 +104,22 @@ $$;
 call tx_bad();
 select count(*) from tx_u;
 
+-- AND CHAIN: the next transaction is like the one that ends
+do language pllua_bg $$
+  local function like() return spi.execute("select current_setting('transaction_isolation') || ' ' || current_setting('transaction_read_only')").value end
+  for _, finish in ipairs {spi.commit, spi.rollback} do
+    for _, chain in ipairs {true, false} do
+      spi.commit()
+      spi.execute('set transaction isolation level repeatable read, read only')
+      finish(chain)
+      print(chain, like())
+      finish()
+      print(like())
+    end
+  end
+$$;
+do language pllua_bg $$ print(pcall(spi.commit, true)) $$;
+
 drop table tx_t, tx_u;
 drop procedure tx_loop, tx_outer, tx_bad;
 drop function tx_function;

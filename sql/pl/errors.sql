@@ -99,6 +99,54 @@ END $$;
 DO LANGUAGE pllua_bg $$ print(pl_closed) _G.pl_closed = nil $$;
 SELECT count(*) AS errors_left FROM pg_backend_memory_contexts WHERE name = 'pllua_bg error' HAVING count(*) > 1;
 
+-- An error of spi.error goes where one of the server goes: only a pcall that undoes what was done before catches it.
+CREATE TABLE swallowed (a int);
+DO LANGUAGE pllua_bg $$
+  local function fails() spi.execute('INSERT INTO swallowed VALUES (1)') spi.error('22000', 'of spi.error') end
+  local failed = select(2, pcall(fails))
+  local function again() error(failed) end
+  local function closes() local c <close> = setmetatable({}, {__close = function() error('another', 0) end}) fails() end
+  local roads = {
+    lpcall = function() return lpcall(fails) end,
+    object = function() return lpcall(again) end,
+    assertion = function() return lpcall(assert, false, failed) end,
+    close = function() return lpcall(closes) end,
+    resume = function() return coroutine.resume(coroutine.create(fails)) end,
+    resumed_object = function() return coroutine.resume(coroutine.create(again)) end,
+    wrap = function() return lpcall(coroutine.wrap(fails)) end,
+    closed_coroutine = function()
+      local co = coroutine.create(function() local c <close> = setmetatable({}, {__close = again}) coroutine.yield() end)
+      coroutine.resume(co)
+      return coroutine.close(co)
+    end,
+    reader = function() return load(fails) end,
+    object_of_reader = function() return load(again) end,
+    handler = function() return xpcall(error, fails) end,
+    object_of_handler = function() return xpcall(error, again) end,
+    callback = function() return lpcall(string.gsub, 'x', 'x', fails) end,
+    comparison = function() return lpcall(table.sort, {1, 2}, fails) end,
+    conversion = function() return lpcall(pgtype.jsonb, {1}, {map = fails}) end,
+    text = function() return lpcall(tostring, setmetatable({}, {__tostring = fails})) end,
+    cancel = function() return lpcall(spi.error, '57014', 'made up') end,
+  }
+  local names = {}
+  for name in pairs(roads) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do print(name, pcall(function() return 'swallowed', roads[name]() end)) end
+  print(spi.execute('SELECT count(*) FROM swallowed').value)
+  print(lpcall(error, 'of Lua'), coroutine.resume(coroutine.create(error), 'of Lua'))
+  print(failed.context)
+$$;
+-- xpcall: the handler gives one value, gets its own errors too, and is given up when it only fails
+DO LANGUAGE pllua_bg $$
+  print(xpcall(error, function() return 1, 2 end))
+  print(xpcall(error, function() end, 'x'))
+  print(xpcall(error, function(e) if e == 'first' then error('second', 0) end return 'got ' .. e end, 'first'))
+  print(xpcall(error, function() error('always') end, 'x'))
+  print(pcall(xpcall, error, function(e) print(e) spi.execute('SELECT 1/0') end, 'x'))
+$$;
+DO LANGUAGE pllua_bg $$ xpcall(error, spi.error, 'of the handler') $$;
+
 \set VERBOSITY terse
 SET client_min_messages = warning;
 DROP SCHEMA pl_errors CASCADE;
@@ -106,10 +154,10 @@ DROP SCHEMA pl_errors CASCADE;
 -- What was reachable from a call that fails may end while the call is let go: its finalizers run, fail, and ask where they are.
 DO LANGUAGE pllua_bg $$
 	local kept <const> = setmetatable({}, {__gc = function() print(select(2, pcall(spi.execute, 'select 1')).context) end})
-	spi.error('53200', 'so much')
+	error(select(2, pcall(spi.error, '53200', 'so much')))
 $$;
 DO LANGUAGE pllua_bg $$
 	local kept <const> = setmetatable({}, {__gc = function() print(select(2, pcall(spi.execute, 'select 1')).context) end})
-	local co = coroutine.wrap(function() coroutine.wrap(spi.error)('54001', 'so deep') end)
+	local co = coroutine.wrap(function() coroutine.wrap(error)(select(2, pcall(spi.error, '54001', 'so deep'))) end)
 	co()
 $$;

@@ -35,7 +35,7 @@ struct ErrorFields {
     int position; // cursor position in the statement, counted in characters from 1; 0: unknown
     int internal_position; // the same in internal_query
     bool server;           // raised by the server, not by Lua code
-    bool final;            // may not be caught (cancel, shutdown); kept for the floors above
+    bool passes;           // only a pcall that undoes what was done before may catch it
 };
 
 // Pushes a new error object with a copy of fields. Errors: lua (memory).

@@ -95,7 +95,9 @@ void push_command_error(lua_State *L, const session::Command *command) {
     }
     push_error_data(L, &error);
     // It was not raised here yet: whoever lets it pass adds where that was to its context.
-    const_cast<lua::ErrorFields *>(lua::error_fields(L, -1))->server = false;
+    auto *fields = const_cast<lua::ErrorFields *>(lua::error_fields(L, -1));
+    fields->server = false;
+    fields->passes = false;
 }
 
 // Hands the notices in the list at list_idx to the handler at handler_idx.

@@ -48,6 +48,7 @@ int coroutine_resume(lua_State *L) {
     lua_State *co = check_coroutine(L);
     const int nresults = resume_with(L, co, lua_gettop(L) - 1);
     raise_pending(L);
+    if (nresults < 0) pass_on(L);
     lua_pushboolean(L, nresults >= 0);
     lua_insert(L, nresults >= 0 ? -nresults - 1 : -2);
     return nresults >= 0 ? nresults + 1 : 2;
@@ -127,6 +128,7 @@ int coroutine_close(lua_State *L) {
     lua_pushboolean(L, status == LUA_OK);
     if (status == LUA_OK) return 1;
     lua_xmove(co, L, 1);
+    pass_on(L);
     return 2;
 }
 

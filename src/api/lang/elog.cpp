@@ -11,6 +11,7 @@
 #include "lua/sqlstate.h"
 #include "lua/stack.h"
 #include "pg/guard.h"
+#include "pg/subxact.h"
 #include "types/helpers.h"
 
 namespace pllua_bg::api {
@@ -93,23 +94,37 @@ int sqlstate_number(const char *code, int severity) {
     return MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4]);
 }
 
+// Errors: pg, when the severity is one.
+void emit(int severity, const lua::ErrorFields &fields) {
+    if (!errstart(severity, TEXTDOMAIN)) return;
+    errcode(sqlstate_number(fields.sqlstate, severity));
+    errmsg_internal("%s", fields.message);
+    if (fields.detail != nullptr) errdetail_internal("%s", fields.detail);
+    if (fields.hint != nullptr) errhint("%s", fields.hint);
+    if (fields.context != nullptr) errcontext_msg("%s", fields.context);
+    if (fields.internal_query != nullptr) internalerrquery(fields.internal_query);
+    if (fields.schema != nullptr) err_generic_string(PG_DIAG_SCHEMA_NAME, fields.schema);
+    if (fields.table != nullptr) err_generic_string(PG_DIAG_TABLE_NAME, fields.table);
+    if (fields.column != nullptr) err_generic_string(PG_DIAG_COLUMN_NAME, fields.column);
+    if (fields.datatype != nullptr) err_generic_string(PG_DIAG_DATATYPE_NAME, fields.datatype);
+    if (fields.constraint != nullptr)
+        err_generic_string(PG_DIAG_CONSTRAINT_NAME, fields.constraint);
+    errfinish(nullptr, 0, nullptr);
+}
+
 // Sends a message that is no error. Errors: lua.
 void send(lua_State *L, int severity, const lua::ErrorFields &fields) {
-    pg::call<pg::Undo::kMessage>(L, [severity, &fields] {
-        if (!errstart(severity, TEXTDOMAIN)) return;
-        errcode(sqlstate_number(fields.sqlstate, severity));
-        errmsg_internal("%s", fields.message);
-        if (fields.detail != nullptr) errdetail_internal("%s", fields.detail);
-        if (fields.hint != nullptr) errhint("%s", fields.hint);
-        if (fields.context != nullptr) errcontext_msg("%s", fields.context);
-        if (fields.schema != nullptr) err_generic_string(PG_DIAG_SCHEMA_NAME, fields.schema);
-        if (fields.table != nullptr) err_generic_string(PG_DIAG_TABLE_NAME, fields.table);
-        if (fields.column != nullptr) err_generic_string(PG_DIAG_COLUMN_NAME, fields.column);
-        if (fields.datatype != nullptr) err_generic_string(PG_DIAG_DATATYPE_NAME, fields.datatype);
-        if (fields.constraint != nullptr)
-            err_generic_string(PG_DIAG_CONSTRAINT_NAME, fields.constraint);
-        errfinish(nullptr, 0, nullptr);
-    });
+    pg::call<pg::Undo::kMessage>(L, [severity, &fields] { emit(severity, fields); });
+}
+
+// Raises an error as the server does, so that nobody catches it who does not undo what was done
+// before. A cancel that Lua code has made up can be caught all the same. Errors: lua, always.
+[[noreturn]] void raise_message(lua_State *L, lua::ErrorFields *fields) {
+    ErrorData code = {};
+    code.sqlerrcode = sqlstate_number(fields->sqlstate, ERROR);
+    if (!pg::is_final(&code)) pg::call_no_subxact(L, [fields] { emit(ERROR, *fields); });
+    fields->passes = true;
+    lua::raise_fields(L, *fields);
 }
 
 // Reports with the arguments from index `first` on.
@@ -125,7 +140,7 @@ int report(lua_State *L, int severity, int first) {
     if (fields.message == nullptr) fields.message = kNoMessage;
     if (severity >= ERROR) {
         if (fields.sqlstate == nullptr) fields.sqlstate = "XX000";
-        lua::raise_fields(L, fields);
+        raise_message(L, &fields);
     }
     send(L, severity, fields);
     return 0;

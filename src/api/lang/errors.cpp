@@ -111,7 +111,7 @@ void push_error_data(lua_State *L, const ErrorData *error) {
     fields.position = error->cursorpos;
     fields.internal_position = error->internalpos;
     fields.server = true;
-    fields.final = pg::is_final(error);
+    fields.passes = true;
     lua::push_error(L, fields);
 }
 
@@ -129,6 +129,12 @@ ErrorData *error_from_lua(lua_State *L, int idx, bool *fresh) {
 
 void raise_pending(lua_State *L) {
     if (pg::pending_error() != nullptr) pg::raise_in_lua(L, pg::copy_pending());
+}
+
+void pass_on(lua_State *L) {
+    raise_pending(L);
+    const lua::ErrorFields *fields = lua::error_fields(L, -1);
+    if (fields != nullptr && fields->passes) lua_error(L);
 }
 
 } // namespace pllua_bg::api

@@ -23,5 +23,8 @@ ErrorData *error_from_lua(lua_State *L, int idx, bool *fresh);
 // Raises the pending server error in Lua, if there is one. Every place where Lua code might go on
 // after an error calls it.
 void raise_pending(lua_State *L);
+// The same where Lua code has failed and nothing was undone, the error value on top: an error
+// object of the server, or one of spi.error, is raised again.
+void pass_on(lua_State *L);
 
 } // namespace pllua_bg::api

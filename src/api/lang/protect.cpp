@@ -88,12 +88,24 @@ int protected_call(lua_State *L) {
     return finish_pcall(L, status, 0);
 }
 
-// The stack is: anything, results of the handler... or anything, its error value.
-int finish_handler(lua_State *L, int, lua_KContext) {
+// The message handler of a handler (upvalue 1): it gets its own errors, as in Lua; those of the
+// server end it.
+int handle_again(lua_State *L) {
+    const lua::ErrorFields *fields = lua::error_fields(L, 1);
+    if (pg::pending_error() != nullptr || (fields != nullptr && fields->passes)) return 1;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+// The stack is: anything, the result of the handler or its last error value.
+int finish_handler(lua_State *L, int status, lua_KContext) {
+    if (status != LUA_OK && status != LUA_YIELD) pass_on(L);
     raise_pending(L);
     lua_pushboolean(L, 0);
     lua_replace(L, 1);
-    return lua_gettop(L);
+    return 2;
 }
 
 // The stack is: handler, true, results... or handler, true, error value. The handler runs outside
@@ -111,7 +123,10 @@ int finish_xpcall(lua_State *L, int status, lua_KContext handled) {
     }
     lua_pushvalue(L, 1);
     lua_replace(L, 2);
-    status = lua_pcallk(L, 1, LUA_MULTRET, 0, 0, finish_handler);
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, handle_again, 1);
+    lua_replace(L, 1);
+    status = lua_pcallk(L, 1, 1, 1, 0, finish_handler);
     return finish_handler(L, status, 0);
 }
 
@@ -143,6 +158,7 @@ int protected_call_with_handler(lua_State *L) {
 int finish_lua_only(lua_State *L, int status, lua_KContext) {
     raise_pending(L);
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L);
+    pass_on(L);
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
     return 2;
@@ -162,7 +178,7 @@ int load_text(lua_State *L) {
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
     lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-    raise_pending(L);
+    pass_on(L);
     return lua_gettop(L);
 }
 

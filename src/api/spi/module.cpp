@@ -60,13 +60,14 @@ void end_transaction(lua_State *L, void (*end)()) {
     });
 }
 
+// The argument: the next transaction has the characteristics of this one.
 int spi_commit(lua_State *L) {
-    end_transaction(L, SPI_commit);
+    end_transaction(L, lua_toboolean(L, 1) != 0 ? SPI_commit_and_chain : SPI_commit);
     return 0;
 }
 
 int spi_rollback(lua_State *L) {
-    end_transaction(L, SPI_rollback);
+    end_transaction(L, lua_toboolean(L, 1) != 0 ? SPI_rollback_and_chain : SPI_rollback);
     return 0;
 }
 
