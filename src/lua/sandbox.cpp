@@ -306,6 +306,18 @@ void set_private_module(lua_State *L, const char *name) {
     lua_pop(L, 1);
 }
 
+void set_preload(lua_State *L, const char *name) {
+    for (int sandbox = has_sandbox(L) ? 1 : 0; sandbox >= 0; sandbox--) {
+        push_loaded(L, sandbox != 0);
+        lua_getfield(L, -1, "package");
+        lua_getfield(L, -1, "preload");
+        lua_pushvalue(L, -4);
+        lua_setfield(L, -2, name);
+        lua_pop(L, 3);
+    }
+    lua_pop(L, 1);
+}
+
 int open_trusted(lua_State *L) {
     lua_settop(L, 0);
     if (load_embedded(L, kTrustedModule) == 0)

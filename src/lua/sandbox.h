@@ -30,6 +30,10 @@ void set_module(lua_State *L, const char *name);
 // The same for the real globals alone: not visible in the sandbox.
 void set_private_module(lua_State *L, const char *name);
 
+// Makes the function on top, which is popped, the loader of the module `name` in both environments
+// (package.preload). Errors: lua (memory).
+void set_preload(lua_State *L, const char *name);
+
 // Pushes the module 'pllua.trusted' (allow, require, remove, modes): what the administrator's
 // start-up code uses to let more modules into the sandbox. Found by the real require only. Without
 // a sandbox it works on an empty one. Errors: lua.

@@ -7,6 +7,7 @@ extern "C" {
 
 #include "lua/baselib.h"
 #include "lua/error.h"
+#include "lua/loader.h"
 #include "lua/sandbox.h"
 #include "pg/encoding.h"
 
@@ -17,10 +18,21 @@ namespace {
 // Registry key of the metatable that all environments share.
 char environment_key;
 
+constexpr char kCompatModule[] = "pllua.compat";
+
 const char *const kKeywords[] = {"and",   "break", "do",       "else",  "elseif", "end",
                                  "false", "for",   "function", "goto",  "if",     "in",
                                  "local", "nil",   "not",      "or",    "repeat", "return",
                                  "then",  "true",  "until",    "while", "_ENV"};
+
+// The loader of pllua.compat, which sees what code of users sees.
+int load_compat(lua_State *L) {
+    (void)lua::load_embedded(L, kCompatModule);
+    lua::push_user_globals(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &environment_key);
+    lua_call(L, 2, 0);
+    return 0;
+}
 
 // A function whose name cannot be written still needs one, that its text is unlikely to use.
 constexpr char kNoName[] = "this_function_";
@@ -99,6 +111,8 @@ void prepare_environments(lua_State *L) {
     lua::push_user_globals(L);
     lua_setfield(L, -2, "__index");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &environment_key);
+    lua_pushcfunction(L, load_compat);
+    lua::set_preload(L, kCompatModule);
 }
 
 void load_text(lua_State *L, const char *text, const char *name) {
