@@ -125,3 +125,63 @@ fetch 1 from kept;
 rollback;
 drop table watched;
 drop function keeps_cursor;
+-- the portal of a cursor that was opened here is closed when the object is garbage, unless it is disowned or its name was given to SQL
+begin;
+create function cur_count() returns int language sql as $$ select count(*)::int from pg_cursors where name like 'own%' or name like '<unnamed%' $$;
+do language pllua_bg $$
+  local function count() collectgarbage() collectgarbage() return spi.execute('select cur_count()').value end
+  local s = spi.prepare('select generate_series(1, $1) as x')
+  local c = s:getcursor(3)
+  print(c:isowned(), c:disown() == c, c:isowned(), c:own() == c, c:isowned(), count())
+  c = nil
+  print(count())
+  c = spi.newcursor('own_a')
+  print(c:isowned(), c:open(s, 3):isowned(), count())
+  c = nil
+  print(count(), spi.findcursor('own_a'))
+  c = spi.newcursor('own_b'):open(s, 3):disown()
+  c = nil
+  print(count(), spi.findcursor('own_b'):isowned())
+  spi.findcursor('own_b'):own()
+  print(count(), spi.findcursor('own_b'))
+  c = spi.newcursor('own_c'):open(s, 3)
+  c:close()
+  print(c:isowned(), c:isopen(), c:own():isowned(), c:disown():isowned(), c:open(s, 2):isowned())
+  spi.execute('select $1::refcursor', c)
+  print(c:isowned())
+  c = nil
+  print(count(), spi.findcursor('own_c'):fetch(5).n)
+  for _, method in ipairs {'own', 'disown', 'isowned'} do print(pcall(spi.newcursor()[method], {})) end
+$$;
+create function cur_made() returns refcursor language pllua_bg as $$ return spi.newcursor('own_made'):open('select 1 as one') $$;
+create function cur_lost() returns text language pllua_bg as $$ return spi.newcursor('own_lost'):open('select 1 as one'):name() $$;
+select cur_made(), cur_lost();
+do language pllua_bg $$ collectgarbage() collectgarbage() $$;
+select name from pg_cursors where name like 'own%' order by name;
+-- not one that is in use just then
+do language plpgsql $$ declare c cursor for select generate_series(1, 3) as x; total int := 0; begin
+  for r in c loop
+    execute format($do$ do language pllua_bg $lua$ spi.findcursor(%L):own() collectgarbage() collectgarbage() $lua$ $do$, c::text);
+    total := total + r.x;
+  end loop;
+  raise notice 'the loop has gone on: %', total;
+end $$;
+rollback;
+-- an error while it is open; a subtransaction that ends with it
+do language pllua_bg $$
+  local s = spi.prepare('select generate_series(1, $1) as x')
+  print(pcall(function() local c = s:getcursor(3) error('out of it', 0) end))
+  pcall(function() s:getcursor(3) spi.execute('select 1/0') end)
+  collectgarbage() collectgarbage()
+  print(spi.execute('select count(*) from pg_cursors').value)
+$$;
+-- a statement is called as its method execute is
+do language pllua_bg $$
+  local s = spi.prepare('select $1::int + 1 as n')
+  print(s(1)[1].n, s:execute(1)[1].n, pcall(s))
+  print(spi.prepare('set local work_mem = 64')())
+  -- parameters that do not occur have no type
+  s = spi.prepare('select $2::int')
+  print(s:numargs(), s:argtype(1), s:argtype(2), s(nil, 5).value, s('any', 5).value, pcall(s.argtype, s, 3))
+  print(spi.prepare('select $2::int', {'text'}):argtype(1), spi.prepare('select $1'):argtype(1))
+$$;

@@ -43,15 +43,15 @@ do language pllua_bg $$ for i = 1, 600 do spi.execute('select ' .. ('1,'):rep(30
 select coalesce(sum(total_bytes), 0) < 4 * 1024 * 1024 as kept from pg_backend_memory_contexts where name like 'CachedPlan%' or name like 'SPI Plan';
 select api_memory.peak(60);
 
--- cursors: held, and left open
+-- cursors: held, and forgotten, which closes them
 \c -
 set pllua_bg.memory_limit = '16MB';
 do language pllua_bg $$ local p, kept = spi.prepare('select generate_series(1, 100) as n'), {} while true do kept[#kept + 1] = p:getcursor() kept[#kept]:fetch(1) end $$;
-do language pllua_bg $$ local p = spi.prepare('select generate_series(1, 100) as n') while true do p:getcursor():fetch(1) end $$;
+do language pllua_bg $$ local p = spi.prepare('select generate_series(1, 100) as n') for i = 1, 20000 do p:getcursor():fetch(1) end assert(spi.execute('select count(*) from pg_cursors').value < 2000) $$;
 do language pllua_bg $$ local p, kept = spi.prepare('select generate_series(1, 100) as n'), {} while true do kept[#kept + 1] = {p:rows()} kept[#kept][1]() end $$;
 do language pllua_bg $$
     local p = spi.prepare('select generate_series(1, 100) as n')
-    local ok, e = pcall(function() while true do p:getcursor() end end)
+    local ok, e = pcall(function() while true do p:getcursor():disown() end end)
     assert(e.sqlstate == '53200')
     for i = 1, 3000 do local c = p:getcursor() assert(c:fetch(1)[1].n == 1) c:close() end
 $$;

@@ -21,7 +21,7 @@ do language pllua_bg $$
     print(s:numargs(), s:argtype(1):name(), s:argtype(2):name(), s:execute(7, nil).value)
   end
   print(spi.prepare('select 1', {'int4'}):numargs())
-  print(spi.prepare('select $2::int'):numargs(), spi.prepare('select $2::int'):argtype(1):name())
+  print(spi.prepare('select $2::int'):numargs(), spi.prepare('select $2::int'):argtype(1))
   print(spi.prepare("select '$5', $1::date"):numargs())
 $$;
 do language pllua_bg $$ spi.prepare('select 1', {'no_such_type'}) $$;

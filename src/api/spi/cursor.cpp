@@ -46,9 +46,12 @@ void make_named(lua_State *L) {
 }
 
 bool push_cursor_name(lua_State *L, int idx) {
-    if (lua::to_userdata<Cursor>(L, idx, kCursorType) == nullptr) return false;
+    auto *cursor = lua::to_userdata<Cursor>(L, idx, kCursorType);
+    if (cursor == nullptr) return false;
     if (lua_getiuservalue(L, idx, kCursorName) == LUA_TNIL)
         lua::raise(L, "34000", "the cursor has no name yet");
+    // Whoever gets the name may need the portal for longer than the object lives.
+    cursor->is_owned = false;
     return true;
 }
 
@@ -109,6 +112,7 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
     count_cursor(L, cursor);
     count_statement(L, statement);
     cursor->fetch_count = statement->fetch_count;
+    cursor->is_owned = true;
     set_name(L, cursor_idx, name);
     if (!cursor->is_private && cursor->link != nullptr) register_cursor(L, cursor_idx, portal);
     push_statement_shape(L, idx, descriptor);

@@ -43,6 +43,7 @@ struct Cursor {
     int fetch_count; // as Statement's
     bool finalized;  // its finalizer has run, and will not again
     bool is_private; // nobody else knows the portal: closed with the object
+    bool is_owned;   // closed with the object, too, but others may know it
     pg::Actor actor; // as whom it was opened
 };
 

@@ -22,11 +22,14 @@ int collect_cursor(lua_State *L) {
     cursor->link = nullptr;
     cursor->finalized = true;
     if (link != nullptr) link->cursor = nullptr;
-    if (!cursor->is_private) return 0;
     unlink_private(cursor);
-    // While an error is pending the portal may not be touched; it goes with the transaction.
-    if (link == nullptr || pg::pending_error() != nullptr || is_ending(link->portal)) return 0;
+    if (link == nullptr || !cursor->is_owned) return 0;
     Portal portal = link->portal;
+    // While an error is pending the portal may not be touched, nor may one that others use just
+    // now; it goes with the transaction.
+    if (pg::pending_error() != nullptr || is_ending(portal) || portal->portalPinned ||
+        portal->status == PORTAL_ACTIVE)
+        return 0;
     // The functions of its query may have something to close.
     pg::call_own_subxact(L, [portal] { SPI_cursor_close(portal); });
     return 0;
@@ -97,6 +100,18 @@ int cursor_name(lua_State *L) {
     return 1;
 }
 
+// Whether the portal is closed when the object is garbage. Returns the cursor.
+template <bool kOwned> int cursor_set_owned(lua_State *L) {
+    check_cursor(L, 1)->is_owned = kOwned;
+    lua_settop(L, 1);
+    return 1;
+}
+
+int cursor_isowned(lua_State *L) {
+    lua_pushboolean(L, check_cursor(L, 1)->is_owned);
+    return 1;
+}
+
 int cursor_open(lua_State *L) {
     check_cursor(L, 1);
     replace_command(L, 2, 3, lua_gettop(L) - 2, 0, "cursor open");
@@ -142,9 +157,17 @@ int statement_getcursor(lua_State *L) {
 
 void initialize_cursors(lua_State *L) {
     const luaL_Reg methods[] = {
-        {"fetch", cursor_fetch},   {"move", cursor_move}, {"close", cursor_close},
-        {"isopen", cursor_isopen}, {"name", cursor_name}, {"open", cursor_open},
-        {"rows", cursor_rows},     {nullptr, nullptr},
+        {"fetch", cursor_fetch},
+        {"move", cursor_move},
+        {"close", cursor_close},
+        {"isopen", cursor_isopen},
+        {"name", cursor_name},
+        {"open", cursor_open},
+        {"rows", cursor_rows},
+        {"own", cursor_set_owned<true>},
+        {"disown", cursor_set_owned<false>},
+        {"isowned", cursor_isowned},
+        {nullptr, nullptr},
     };
     lua::new_metatable(L, kCursorType);
     lua_pushcfunction(L, collect_cursor);

@@ -133,7 +133,10 @@ int statement_argtype(lua_State *L) {
     const Statement *statement = check_statement(L, 1);
     const lua_Integer n = luaL_checkinteger(L, 2);
     if (n < 1 || n > statement->nargs) lua::raise(L, "22023", "parameter %I out of range", n);
-    push_type_object(L, statement->types[n - 1]);
+    if (statement->origin[n - 1] == ParamOrigin::kUnused)
+        lua_pushnil(L);
+    else
+        push_type_object(L, statement->types[n - 1]);
     return 1;
 }
 

@@ -87,7 +87,9 @@ void infer_types(const StatementRequest &request, Statement *statement) {
         // A row may have been asked what it is.
         const bool own = types.resolved[i] == UNKNOWNOID ||
                          (types.resolved[i] == types.own[i] && type_is_rowtype(types.own[i]));
+        const bool unused = request.own == nullptr && types.place[i] == nullptr;
         origin[i] = !types.weak[i] ? ParamOrigin::kGiven
+                    : unused       ? ParamOrigin::kUnused
                     : own          ? ParamOrigin::kOwn
                                    : ParamOrigin::kInferred;
     }
@@ -265,6 +267,8 @@ void initialize_statements(lua_State *L, const luaL_Reg *methods) {
     lua_setfield(L, -2, "__gc");
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
+    lua_getfield(L, -1, "execute");
+    lua_setfield(L, -3, "__call");
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }

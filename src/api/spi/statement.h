@@ -23,6 +23,7 @@ enum class ParamOrigin : uint8 {
     kInferred, // the statement asks for it
     kOwn,      // nothing asks; the value's own type was taken
     kGiven,    // declared, or a datum object's own
+    kUnused,   // of a prepared statement: it does not occur
 };
 
 struct Statement {
