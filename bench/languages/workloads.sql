@@ -1,0 +1,52 @@
+-- bench/languages/workloads.sql: each is one query with one value, the same in every language.
+insert into workloads (name, what, needs, n, target, query) values
+('const', 'a call without arguments', 'f_const', 100000, 0.58, 'select count(f_const()) from generate_series(1, {n}) i'),
+('add', 'f(int, int)', 'f_add', 100000, 0.55, 'select sum(f_add(i, 1)) from generate_series(1, {n}) i'),
+('text', 'upper(a || ''-'' || b)', 'f_text', 50000, 1.0, 'select sum(length(f_text(a, b))) from pairs'),
+('numeric', 'numeric a * b + 1.5', 'f_numeric', 30000, 1.5, 'select round(sum(f_numeric(a, b))) from nums'),
+('variadic', 'f(variadic int[]), five arguments', 'f_variadic', 50000, null, 'select sum(f_variadic(i, 1, 2, 3, 4)) from generate_series(1, {n}) i'),
+('fib', 'fib(20), recursive in the language', 'f_fib', 1, null, 'select f_fib(20)'),
+('loop', 'a loop of 1,000,000', 'f_loop', 1000000, null, 'select f_loop({n})'),
+('words', 'words of a text of 1.6 kB', 'f_words', 400, null,
+    'select sum(f_words((select string_agg(''lorem'' || g || '' ipsum dolor, sit amet.'', '' '') from generate_series(1, 40) g))) from generate_series(1, {n})'),
+('int_sum', 'sum of an int[1000]', 'f_int_sum', 500, 0.5, 'select sum(f_int_sum(ints)) from arrays, generate_series(1, {n})'),
+('int_build', 'an int[1000] built', 'f_int_build', 500, 0.45, 'select sum((f_int_build(1000 + i % 2))[1000]) from generate_series(1, {n}) i'),
+('matrix', 'sum of an int[30][30]', 'f_matrix', 500, null, 'select sum(f_matrix(matrix)) from arrays, generate_series(1, {n})'),
+('row_in', 'a composite argument: r.a + r.b', 'f_row_in', 50000, 0.9, 'select count(*) from rec r where f_row_in(r) % 3 = 0'),
+('row_out', 'a composite of 4 returned', 'f_row_out', 40000, 1.1, 'select sum((f_row_out(i)).b) from generate_series(1, {n}) i'),
+('wide_in', 'a composite argument of 30 columns: r.id + r.d14', 'f_wide_in', 10000, null, 'select count(*) from wide r where f_wide_in(r) % 3 = 0'),
+('set', 'SETOF int in FROM', 'f_set', 100000, 1.2, 'select sum(x) from f_set({n}) x'),
+('set_listed', 'SETOF int in the target list', 'f_set', 100000, 1.5, 'select sum(x) from (select f_set({n}) x) s'),
+('set_rows', 'SETOF composite of 4', 'f_set_rows', 30000, 1.2, 'select sum(b) from f_set_rows({n})'),
+('select', 'prepared select of one row', 'f_select', 10000, 1.0, 'select f_select({n})'),
+('scan', 'iterating over 100,000 rows', 'f_scan', 100000, 0.9, 'select f_scan()'),
+('values', 'the same, with the columns as values', 'f_values', 100000, 0.55, 'select f_values()'),
+('json_field', 'jsonb j.a + j.b.c', 'f_json_field', 20000, 0.9, 'select sum(f_json_field(j)) from docs'),
+('json_whole', 'the same of the whole document as a table', 'f_json_whole', 20000, 2.2, 'select sum(f_json_whole(j)) from docs'),
+('json_build', 'a nested jsonb of 4 built', 'f_json_build', 20000, 0.7, 'select sum((f_json_build(i)->>''id'')::int) from generate_series(1, {n}) i'),
+('json_large_key', 'one key of a jsonb of 1 MB', 'f_json_key', 20, null, 'select sum(f_json_key(j)) from large_doc, generate_series(1, {n})'),
+('json_large_sum', 'each element of a jsonb of 1 MB', 'f_json_sum', 1, null, 'select sum(f_json_sum(j)) from large_doc, generate_series(1, {n})'),
+('subtransaction', 'a block without an error', 'f_block', 20000, null, 'select f_block({n})'),
+('raise', 'an error of the language caught', 'f_raise', 20000, null, 'select f_raise({n})'),
+('sql_error', 'an error of SQL (1/0) caught', 'f_sql_error', 10000, 1.1, 'select f_sql_error({n})');
+insert into workloads (name, what, needs, n, target, prepare, query) values
+('policy', 'a policy of row level security', 'f_policy', 100000, null, 'set role bench_reader', 'select count(*) from guarded'),
+('insert', 'prepared insert', 'f_insert', 10000, 1.1, 'truncate bench.scratch', 'select f_insert({n})'),
+('before', 'BEFORE INSERT: new.v = new.v + 1', 'f_before', 15000, 1.0, 'truncate of_before',
+    'with x as (insert into of_before select i, i, ''row'' from generate_series(1, {n}) i returning id) select count(*) from x'),
+('after', 'AFTER INSERT, nothing done', 'f_after', 15000, 0.8, 'truncate of_after',
+    'with x as (insert into of_after select i, i, ''row'' from generate_series(1, {n}) i returning id) select count(*) from x'),
+('before_wide', 'BEFORE INSERT of 30 columns: new.v = new.v + 1', 'f_before', 10000, 1.1, 'truncate of_wide',
+    'with x as (insert into of_wide select * from bench.wide returning id) select count(*) from x'),
+('before_same', 'BEFORE UPDATE of 30 columns: old.v = new.v', 'f_same', 10000, null, null,
+    'with x as (update updated_wide set id = id returning id) select count(*) from x'),
+('index', 'an index over f(text), built', 'f_index', 50000, null, null, 'reindex index i_index');
+insert into workloads (name, what, needs, n, target, peer, query) values
+('text_array', 'concatenated length of a text[1000]', 'f_text_array', 150, 1.0, 'plpython3u', 'select sum(f_text_array(texts)) from arrays, generate_series(1, {n})'),
+('text_array_build', 'a text[1000] built', 'f_text_array_build', 150, 1.0, 'plpython3u',
+    'select sum(length((f_text_array_build(1000 + i % 2))[1000])) from generate_series(1, {n}) i'),
+('numeric_array', 'sum of a numeric[1000]', 'f_numeric_array', 100, 1.0, 'plpython3u', 'select sum(f_numeric_array(numerics)) from arrays, generate_series(1, {n})');
+insert into workloads (name, what, needs, n, target, fresh, query) values
+('first_call', 'the first call in a backend', 'f_const', 1, 1.38, true, 'select f_const()'),
+('thousand', 'the first calls of 1,000 functions in a backend', 'f_many_1', 1000, null, true,
+    (select 'select sum(v) from (values ' || string_agg(format('(f_many_%s(1))', i), ',') || ') t(v)' from generate_series(1, 1000) i));
