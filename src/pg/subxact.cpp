@@ -12,6 +12,7 @@ namespace {
 Subtransaction *levels;
 int count;
 int capacity;
+uint64 scope_count;
 
 ErrorData *pending;
 int pending_depth;      // levels that were open when the pending error was raised
@@ -31,6 +32,8 @@ ErrorData *end_levels(int index, bool commit, bool *any_open) {
         Subtransaction *level = &levels[--count];
         if (!level->open) continue;
         *any_open = true;
+        // It may have begun while a value was converted, in memory that is no more.
+        if (level->scope != 0) level->memory = CurrentMemoryContext;
         error = first_of(error, end_subtransaction(level, commit));
     }
     return error;
@@ -106,8 +109,29 @@ int push_level(ErrorData **error) {
         if (*error != nullptr) return -1;
     }
     levels[count].open = false;
+    levels[count].scope = 0;
     levels[count].memory = CurrentMemoryContext;
     return count++;
+}
+
+int push_scope(uint64 *number, ErrorData **error) {
+    const int index = push_level(error);
+    if (*error == nullptr) levels[index].scope = *number = ++scope_count;
+    return index;
+}
+
+bool is_scope(int index, uint64 number) { return index < count && levels[index].scope == number; }
+
+bool has_pcall_above(int index) {
+    for (int i = index + 1; i < count; i++)
+        if (levels[i].scope == 0) return true;
+    return false;
+}
+
+bool has_scope(int base) {
+    for (int i = base; i < count; i++)
+        if (levels[i].scope != 0) return true;
+    return false;
 }
 
 int level_count() { return count; }

@@ -1,6 +1,6 @@
-// Levels of pcall and the subtransactions they own,
-// opened lazily at the first use of the database inside. Owns the stack of levels of this backend,
-// and the mark "server error raised and not rolled back".
+// Levels of pcall, and of subtransactions that Lua code begins and ends itself, with the
+// subtransactions they own: those of pcall are opened at the first use of the database inside. Owns
+// the stack of levels of this backend, and the mark "server error raised and not rolled back".
 #pragma once
 
 #include "pg/server.h"
@@ -14,11 +14,20 @@ struct Subtransaction {
     int nest_level;       // its own
     MemoryContext memory; // current when the level was pushed, and again when it ends
     ResourceOwner owner;
+    uint64 scope; // of a level of spi.subtransaction(): no other one has it; 0: of a pcall
 };
 
 // Opens a level; nothing happens in the server yet. Returns its index. Errors: none (false memory:
 // ErrorData in *error).
 int push_level(ErrorData **error);
+// The same for code that ends the level itself, by its number. Where it has not done so the level
+// ends with what is around it.
+int push_scope(uint64 *number, ErrorData **error);
+// Whether that level is still at `index`, and whether a pcall inside it has not ended.
+bool is_scope(int index, uint64 number);
+bool has_pcall_above(int index);
+// Whether there is one at or above `base`.
+bool has_scope(int base);
 // The number of open levels.
 int level_count();
 // True when any level at or above `base` owns a subtransaction (then its coroutine may not yield).

@@ -33,17 +33,20 @@ void raise_if(lua_State *L, ErrorData *error) {
     if (error != nullptr) pg::raise_in_lua(L, error);
 }
 
-void open_level(lua_State *L) {
+// The number of the new level among those of the coroutine: it is another one of the backend's when
+// the coroutine goes on elsewhere.
+int open_level(lua_State *L) {
     ErrorData *error;
-    pg::push_level(&error);
+    const int index = pg::push_level(&error);
     raise_if(L, error);
+    return index - coroutine_base;
 }
 
-// Ends the innermost level after the protected call has returned. True when it succeeded; else the
-// error value is on top of the stack and what the call had done in the database is undone. Errors:
-// lua: an error that may not be caught.
-bool close_level(lua_State *L, int status) {
-    const int index = pg::level_count() - 1;
+// Ends a level, with what was begun and not ended inside, after the protected call has returned.
+// True when it succeeded; else the error value is on top of the stack and what the call had done in
+// the database is undone. Errors: lua: an error that may not be caught.
+bool close_level(lua_State *L, int status, int level) {
+    const int index = coroutine_base + level;
     const bool returned = status == LUA_OK || status == LUA_YIELD;
     if (returned && pg::pending_error() == nullptr) {
         raise_if(L, pg::release_levels(index));
@@ -71,8 +74,8 @@ bool close_level(lua_State *L, int status) {
 }
 
 // The stack is: true, results... or anything, error value.
-int finish_pcall(lua_State *L, int status, lua_KContext) {
-    if (close_level(L, status)) return lua_gettop(L);
+int finish_pcall(lua_State *L, int status, lua_KContext level) {
+    if (close_level(L, status, static_cast<int>(level))) return lua_gettop(L);
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
     return 2;
@@ -81,11 +84,11 @@ int finish_pcall(lua_State *L, int status, lua_KContext) {
 int protected_call(lua_State *L) {
     lua::check_stack(L);
     luaL_checkany(L, 1);
-    open_level(L);
+    const int level = open_level(L);
     lua_pushboolean(L, 1);
     lua_insert(L, 1);
-    const int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish_pcall);
-    return finish_pcall(L, status, 0);
+    const int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, level, finish_pcall);
+    return finish_pcall(L, status, level);
 }
 
 // The message handler of a handler (upvalue 1): it gets its own errors, as in Lua; those of the
@@ -109,14 +112,16 @@ int finish_handler(lua_State *L, int status, lua_KContext) {
 }
 
 // The stack is: handler, true, results... or handler, true, error value. The handler runs outside
-// the level, in the caller's transaction state, unless it was the message handler already (ctx 1).
-int finish_xpcall(lua_State *L, int status, lua_KContext handled) {
-    if (close_level(L, status)) return lua_gettop(L) - 1;
+// the level, in the caller's transaction state, unless it was the message handler already; the
+// context is that, and twice the level.
+int finish_xpcall(lua_State *L, int status, lua_KContext context) {
+    const bool handled = (context & 1) != 0;
+    if (close_level(L, status, static_cast<int>(context / 2))) return lua_gettop(L) - 1;
     if (lua_gettop(L) > 3) {
         lua_replace(L, 3);
         lua_settop(L, 3);
     }
-    if (handled != 0) {
+    if (handled) {
         lua_pushboolean(L, 0);
         lua_replace(L, 2);
         return 2;
@@ -141,7 +146,7 @@ int protected_call_with_handler(lua_State *L) {
     lua::check_stack(L);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     const int handled = is_traceback(L, 2) ? 1 : 0;
-    open_level(L);
+    const int context = open_level(L) * 2 + handled;
     // function, handler, arguments... becomes handler, true, function, arguments...
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
@@ -150,8 +155,8 @@ int protected_call_with_handler(lua_State *L) {
     lua_replace(L, 2);
     lua_insert(L, 3);
     const int status =
-        lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, handled, handled, finish_xpcall);
-    return finish_xpcall(L, status, handled);
+        lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, handled, context, finish_xpcall);
+    return finish_xpcall(L, status, context);
 }
 
 // pllua's lpcall: no level, so only errors of Lua itself can be caught.
@@ -212,7 +217,25 @@ bool push_levels(int count) {
     return true;
 }
 
+// Ends the subtransactions that a coroutine has begun and left. What it swallowed stays pending.
+void end_left_open(int base, bool returned) {
+    ErrorData *swallowed = nullptr;
+    ErrorData *error;
+    if (returned && pg::pending_error() == nullptr) {
+        error = pg::release_levels(base);
+        if (error != nullptr) pg::note_pending(error);
+    } else {
+        if (returned) swallowed = pg::copy_pending();
+        error = pg::rollback_levels(base);
+        if (swallowed != nullptr) pg::note_pending(swallowed);
+    }
+    pg::free_error(error);
+    pg::free_error(swallowed);
+}
+
 } // namespace
+
+int first_own_level() { return coroutine_base; }
 
 void serve_server_interrupt(lua_State *L) {
     if (!pg::pending_is_final()) {
@@ -256,7 +279,7 @@ int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
         *parked = pg::level_count() - base;
         pg::free_error(pg::release_levels(base));
     } else if (pg::level_count() > base) {
-        pg::free_error(pg::rollback_levels(base));
+        end_left_open(base, status == LUA_OK);
     }
     return status;
 }
@@ -277,6 +300,8 @@ int close_thread(lua_State *co) {
 }
 
 void check_yieldable(lua_State *L) {
+    if (pg::has_scope(coroutine_base))
+        lua::raise(L, "0A000", "cannot yield inside a subtransaction");
     if (pg::levels_own_subtransaction(coroutine_base))
         lua::raise_hint(L, "0A000",
                         "Yield before the first use of the database inside pcall, or outside it.",

@@ -6,8 +6,9 @@
 namespace pllua_bg::api {
 
 // Resumes a coroutine for Lua code or for a handler: parks and restores its levels of pcall, tracks
-// the running thread, re-checks interrupts. Results as lua_resume. After LUA_OK or an error the
-// levels the coroutine left open are rolled back. Errors: none (the error value is on top of co).
+// the running thread, re-checks interrupts. Results as lua_resume. The
+// subtransactions that it leaves open are committed when it returned (what fails then is pending),
+// else rolled back. Errors: none (the error value is on top of co).
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults);
 
 // Runs what a suspended or failed coroutine has left to close and makes it new.
@@ -23,6 +24,9 @@ bool may_be_closed(lua_State *L, lua_State *co);
 // serve_interrupt and resume_finalizer. Errors: lua; none.
 void serve_server_interrupt(lua_State *L);
 int resume_finalizer(lua_State *co, lua_State *from, int nargs, int *nresults);
+
+// The first level of the running coroutine: those below belong to others. Errors: none.
+int first_own_level();
 
 // Where the body of a set-returning function yields its rows to.
 // The handler that runs `thread` owns it.

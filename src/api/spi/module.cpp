@@ -4,6 +4,7 @@
 #include "api/lang/elog.h"
 #include "api/spi/cache.h"
 #include "api/spi/cursor.h"
+#include "api/spi/subtransaction.h"
 #include "lua/error.h"
 #include "lua/sandbox.h"
 #include "pg/activation.h"
@@ -122,11 +123,13 @@ void open_spi(lua_State *L) {
         {"prepare", spi_prepare},       {"rows", spi_rows},
         {"findcursor", spi_findcursor}, {"newcursor", spi_newcursor},
         {"commit", spi_commit},         {"rollback", spi_rollback},
-        {"is_atomic", spi_is_atomic},   {nullptr, nullptr},
+        {"is_atomic", spi_is_atomic},   {"subtransaction", spi_subtransaction},
+        {nullptr, nullptr},
     };
     initialize_arenas(L);
     initialize_statements(L, kStatementMethods);
     initialize_cursors(L);
+    initialize_subtransactions(L);
     initialize_statement_cache(L);
     lua_newtable(L);
     luaL_setfuncs(L, functions, 0);
