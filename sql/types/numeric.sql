@@ -77,5 +77,34 @@ create function date_of_numeric(numeric) returns date language pllua_bg as 'retu
 select int_of_numeric(1.5), text_of_numeric(1.50);
 select int_of_numeric(1e20);
 select date_of_numeric(1);
+-- A float becomes the numeric that as a float is that float again, on every road.
+create domain amount as numeric check (value > -1e30);
+create type priced as (n numeric, a numeric[], d amount);
+create function exact_result(float8) returns numeric language pllua_bg as 'return (...)';
+create function exact_row(float8) returns priced language pllua_bg as 'return {n = (...), a = {(...)}, d = (...)}';
+create function exact_array(float8) returns numeric[] language pllua_bg as 'return {(...), -(...)}';
+create function exact_range(float8) returns numrange language pllua_bg as 'return pgtype.numrange((...), nil)';
+create function exact_roads(float8) returns setof text language pllua_bg as $$
+    local x, n = ..., pgtype.numeric
+    local s <close> = bg.launch()
+    local roads = {n(x), n(0) + x, x + n(0), require 'pllua.numeric'.new(x), pgtype.amount(x),
+                   pgtype.array.numeric(x)[1], spi.execute('select $1::numeric as x', x).value,
+                   spi.prepare('select $1 as x', {'numeric'}):execute(x).value, spi.execute('select ($1::numeric[])[1] as x', {x}).value,
+                   spi.execute('select ($1::priced).n as x', {n = x}).value, s:exec('select $1::numeric as x', x).value,
+                   s:exec('select ($1::numeric[])[1] as x', {x}).value, s:exec('select ($1::priced).d as x', {d = x}).value}
+    for i, road in ipairs(roads) do roads[i] = tostring(road) end
+    for i = 1, #roads do
+        if i == 1 or roads[i] ~= roads[1] then coroutine.yield(i .. ': ' .. roads[i]) end
+    end
+$$;
+create function exact_roads_alike(x float8) returns text language sql as $$ select string_agg(r, ' / ') from exact_roads(x) r $$;
+select x::text, exact_roads_alike(x), exact_result(x)::float8 = x as same, exact_result(x) = (exact_row(x)).n as row,
+       exact_result(x) = (exact_row(x)).d as domain, exact_result(x) = (exact_array(x))[1] as element,
+       exact_result(x) = lower(exact_range(x)) as bound
+from (values (2 ^ 53 :: float8), (-2 ^ 53 - 2), (2 ^ 63), (-2 ^ 63), (2 ^ 64), (-2 ^ 64), (1e18 + 128), (1e22), (1e23), (0.1), (0.1::float8 + 0.2),
+      (1 :: float8 / 3), (1e15::float8 + 0.25), (-0.0), (0.1::float4::float8), ('infinity'), ('nan')) t(x);
+select x, exact_result(x)::float8 = x as same from unnest(array['5e-324', '1.7976931348623157e308', '-2.2250738585072014e-308']::float8[]) x;
+-- Of objects, whose type is float8, the cast is the server's.
+do language pllua_bg $$ print(pgtype.numeric(pgtype.float8(2 ^ 53)), spi.execute('select $1::numeric', pgtype.float8(0.1 + 0.2)).value) $$;
 set client_min_messages = warning;
 drop schema types_numeric cascade;

@@ -7,10 +7,12 @@
 
 #include "pg/cast.h"
 
+#include <cfloat>
 #include <cmath>
 #include <cstdio>
 
 extern "C" {
+#include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
@@ -50,18 +52,24 @@ bool refuse_range(Refusal *refusal, Oid type) {
     return refuse(refusal, "22003", "%s out of range", format_type_be(type));
 }
 
+// The int64 that a float is; false when it is none.
+bool is_int64(double number, int64 *value) {
+    constexpr double kLimit = -static_cast<double>(PG_INT64_MIN);
+    if (!(number >= -kLimit && number < kLimit) || number != floor(number)) return false;
+    *value = static_cast<int64>(number);
+    return true;
+}
+
 // The integer a number stands for, as the type.
 bool to_integer(const ParamValue *param, Oid type, Datum *result, Refusal *refusal) {
     int64 value = DatumGetInt64(param->value);
     if (param->type == FLOAT8OID) {
-        constexpr double kLimit = -static_cast<double>(PG_INT64_MIN);
         const double number = DatumGetFloat8(param->value);
         if (std::isfinite(number) && number != floor(number))
             return refuse(refusal, "22003",
                           "%.14g has a fraction and cannot be converted to type %s", number,
                           format_type_be(type));
-        if (!(number >= -kLimit && number < kLimit)) return refuse_range(refusal, type);
-        value = static_cast<int64>(number);
+        if (!is_int64(number, &value)) return refuse_range(refusal, type);
     }
     int64 low = PG_INT64_MIN, high = PG_INT64_MAX;
     if (type == INT2OID) low = PG_INT16_MIN, high = PG_INT16_MAX;
@@ -131,8 +139,7 @@ bool number_to(const ParamValue *param, Oid type, Datum *result, Refusal *refusa
     case FLOAT4OID: return to_float4(number, result, refusal);
     case FLOAT8OID: *result = Float8GetDatum(number); return true;
     case NUMERICOID:
-        *result = whole ? NumericGetDatum(int64_to_numeric(integer))
-                        : DirectFunctionCall1(float8_numeric, Float8GetDatum(number));
+        *result = whole ? NumericGetDatum(int64_to_numeric(integer)) : numeric_of_float(number);
         return true;
     default: *result = number_as_text(param); return true;
     }
@@ -180,6 +187,22 @@ bool convert_weak(const ParamValue *param, Oid base, TypedValue *value, Refusal 
 }
 
 } // namespace
+
+Datum numeric_of_float(double number) {
+    int64 integer;
+    if (is_int64(number, &integer)) return NumericGetDatum(int64_to_numeric(integer));
+    if (!std::isfinite(number)) return DirectFunctionCall1(float8_numeric, Float8GetDatum(number));
+    char text[DBL_MAX_10_EXP + 8]; // as long as any double without a fraction
+    if (number != floor(number)) {
+        text[double_to_shortest_decimal_bufn(number, text)] = '\0';
+    } else {
+        // What was written as 1e23 has few digits; a power of two has all of them.
+        snprintf(text, sizeof text, "%.*g", DBL_DIG, number);
+        if (strtod(text, nullptr) != number) snprintf(text, sizeof text, "%.0f", number);
+    }
+    return DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+                               Int32GetDatum(-1));
+}
 
 bool try_convert_param(const ParamValue *param, Oid type, TypedValue *value, Refusal *refusal) {
     *value = {param->type, param->isnull, param->value};

@@ -51,6 +51,11 @@ bool needs_second_pass(ParamTypes *types, List *queries);
 // Analyses and rewrites a statement, in two passes when needed. Errors: pg.
 List *analyze_with_params(RawStmt *statement, const char *sql, ParamTypes *types);
 
+// The numeric of a float, which as a float is that float again: a whole one as that number (where
+// 15 digits are enough, with no more), else its shortest text. Allocates in CurrentMemoryContext.
+// Errors: pg (memory).
+Datum numeric_of_float(double number);
+
 // Why a value cannot be converted.
 struct Refusal {
     const char *sqlstate;

@@ -3,6 +3,7 @@
 #include "types/cast.h"
 
 #include "pg/guard.h"
+#include "pg/params.h"
 
 extern "C" {
 #include "utils/numeric.h"
@@ -41,8 +42,7 @@ Datum numeric_datum(const NumericOperand &operand, bool *borrowed) {
     *borrowed = false;
     switch (operand.kind) {
     case NumericOperand::kInteger: return NumericGetDatum(int64_to_numeric(operand.integer));
-    case NumericOperand::kFloat:
-        return DirectFunctionCall1(float8_numeric, Float8GetDatum(operand.number));
+    case NumericOperand::kFloat: return pg::numeric_of_float(operand.number);
     case NumericOperand::kText:
         return DirectFunctionCall3(numeric_in, CStringGetDatum(operand.text),
                                    ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
