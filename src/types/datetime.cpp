@@ -5,14 +5,14 @@
 #include "lua/fields.h"
 #include "pg/guard.h"
 
+#include <cmath>
+
 extern "C" {
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/datum.h"
 #include "utils/numeric.h"
 }
-
-#include <cmath>
 
 namespace pllua_bg::types {
 
@@ -21,7 +21,7 @@ namespace {
 struct Unit {
     const char *server; // the server's name of the field
     int factor;         // the value is multiplied by it
-    bool whole;         // an integer, cut towards zero
+    bool whole;         // rounded to an integer
 };
 
 Unit unit_of(const char *name) {
@@ -74,15 +74,13 @@ void push_field(lua_State *L, const DatumObject *object, const char *name) {
         lua_pushnil(L);
         return;
     }
-    const double number = numeric_to_double(result);
     lua_Integer integer;
-    if (unit.whole && std::isfinite(number) && lua_numbertointeger(trunc(number), &integer)) {
-        // Where a double is too narrow the value has no fraction.
-        numeric_to_integer(result, &integer);
+    if (unit.whole && numeric_to_integer(result, &integer))
         lua_pushinteger(L, integer);
-    } else {
-        lua_pushnumber(L, number);
-    }
+    else if (unit.whole && lua_numbertointeger(rint(numeric_to_double(result)), &integer))
+        lua_pushinteger(L, integer); // where a double is too narrow the value has no fraction
+    else
+        lua_pushnumber(L, numeric_to_double(result));
     pfree(DatumGetPointer(result));
 }
 
@@ -103,14 +101,10 @@ void split_timestamp(Timestamp value, Parts *parts) {
                 errmsg("timestamp out of range"));
 }
 
-void split_timestamptz(TimestampTz value, const char *zone_name, Parts *parts) {
+void split_timestamptz(TimestampTz value, const Zone &named, Parts *parts) {
     parts->finite = !TIMESTAMP_NOT_FINITE(value);
+    pg_tz *zone = find_zone(named);
     if (!parts->finite) return;
-    pg_tz *zone = session_timezone;
-    if (zone_name != nullptr) zone = pg_tzset(zone_name);
-    if (zone == nullptr)
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                errmsg("time zone \"%s\" not recognized", zone_name));
     const char *abbreviation = nullptr;
     if (timestamp2tm(value, &parts->zone, &parts->time, &parts->fraction, &abbreviation, zone) != 0)
         ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
@@ -120,7 +114,7 @@ void split_timestamptz(TimestampTz value, const char *zone_name, Parts *parts) {
 }
 
 // Call inside pg::call. Errors: pg.
-void split(Oid type, Datum value, const char *zone_name, Parts *parts) {
+void split(Oid type, Datum value, const Zone &zone, Parts *parts) {
     parts->finite = true;
     TimeTzADT *with_zone;
     switch (type) {
@@ -133,7 +127,7 @@ void split(Oid type, Datum value, const char *zone_name, Parts *parts) {
         timetz2tm(with_zone, &parts->time, &parts->fraction, &parts->zone);
         break;
     case TIMESTAMPOID: split_timestamp(DatumGetTimestamp(value), parts); break;
-    case TIMESTAMPTZOID: split_timestamptz(DatumGetTimestampTz(value), zone_name, parts); break;
+    case TIMESTAMPTZOID: split_timestamptz(DatumGetTimestampTz(value), zone, parts); break;
     default: {
         struct pg_itm whole;
         interval2itm(*DatumGetIntervalP(value), &whole);
@@ -154,12 +148,12 @@ void set_field(lua_State *L, const char *name, lua_Integer value) {
 
 int as_table(lua_State *L) {
     const DatumObject *object = check_object(L, 1, kDatetimeFamily);
-    const char *zone_name = luaL_optstring(L, 2, nullptr);
+    const Zone zone = lua_isnoneornil(L, 2) ? Zone{} : read_zone(L, 2);
     const Oid type = object->type->oid;
-    if (zone_name != nullptr && type != TIMESTAMPTZOID)
+    if (zone.given && type != TIMESTAMPTZOID)
         lua::raise(L, "22023", "cannot specify a time zone for type %s", push_type_name(L, type));
     Parts parts = {};
-    pg::call_own_subxact(L, [&] { split(type, object->value, zone_name, &parts); });
+    pg::call_own_subxact(L, [&] { split(type, object->value, zone, &parts); });
     lua_createtable(L, 0, 10);
     if (!parts.finite) {
         push_field(L, object, "epoch");
@@ -195,16 +189,16 @@ bool push_part(lua_State *L, const DatumObject *object, const char *name) {
     while (part < lengthof(kNames) && strcmp(name, kNames[part]) != 0) part++;
     if (part == lengthof(kNames)) return false;
     Parts parts = {};
-    pg::call_own_subxact(L, [&] { split(type, object->value, nullptr, &parts); });
+    pg::call_own_subxact(L, [&] { split(type, object->value, Zone{}, &parts); });
     if (!parts.finite) return false;
     const struct pg_tm *time = &parts.time;
-    // Fields know no year 0, the broken-down time does.
+    // Fields know no year 0, the broken-down time does. They are rounded.
     const int values[] = {time->tm_year > 0 ? time->tm_year : time->tm_year - 1,
                           time->tm_mon,
                           time->tm_mday,
                           time->tm_hour,
                           time->tm_min,
-                          time->tm_sec};
+                          static_cast<int>(rint(time->tm_sec + parts.fraction / 1e6))};
     lua_pushinteger(L, values[part]);
     return true;
 }

@@ -18,18 +18,23 @@ namespace {
 
 struct Fields {
     bool has_epoch;
-    bool has_zone;
-    bool infinite;
-    int infinite_sign;
-    int64 epoch_usec;
+    bool has_date;  // a field of a date is there
+    bool has_clock; // hour, min or sec is there
+    int infinite;   // the sign of an infinite epoch, else 0
+    int isdst;      // -1: not said
     int64 year, month, week, day, hour, minute;
-    int64 usec; // seconds and their fractions
-    int64 zone; // seconds east of Greenwich
-    const char *zone_name;
+    int64 usec;               // seconds and their fractions, or since the epoch
+    const char *missing_date; // the first field that is not there, of those a date needs
+    const char *missing_time;
+    Zone zone;
 };
 
 [[noreturn]] void invalid_field(lua_State *L, const char *name) {
     lua::raise(L, "22007", "invalid value in field '%s'", name);
+}
+
+[[noreturn]] void invalid_table(lua_State *L, const char *what) {
+    lua::raise(L, "22007", "%s", what);
 }
 
 // The whole number in a field; false when the table has none.
@@ -63,66 +68,92 @@ bool read_scaled(lua_State *L, int idx, const char *name, int64 factor, int64 *u
     return true;
 }
 
+// A count that adds to the seconds. Errors: lua.
+bool add_scaled(lua_State *L, int idx, const char *name, int64 factor, Fields *fields) {
+    int64 usec = 0;
+    int infinity = 0;
+    if (!read_scaled(L, idx, name, factor, &usec, &infinity)) return false;
+    if (infinity != 0 || __builtin_add_overflow(fields->usec, usec, &fields->usec))
+        invalid_field(L, name);
+    return true;
+}
+
 void read_epoch(lua_State *L, int idx, Fields *fields) {
-    fields->has_epoch =
-        read_scaled(L, idx, "epoch", USECS_PER_SEC, &fields->epoch_usec, &fields->infinite_sign) ||
-        read_scaled(L, idx, "epoch_msec", 1000, &fields->epoch_usec, &fields->infinite_sign) ||
-        read_scaled(L, idx, "epoch_usec", 1, &fields->epoch_usec, &fields->infinite_sign);
-    fields->infinite = fields->has_epoch && fields->infinite_sign != 0;
-}
-
-void read_zone(lua_State *L, int idx, Fields *fields) {
-    if (lua_getfield(L, idx, "timezone") == LUA_TSTRING) {
-        size_t length;
-        // The table keeps the string alive.
-        fields->zone_name = checked_string(L, -1, &length);
-        fields->has_zone = true;
-    }
-    lua_pop(L, 1);
-    if (!fields->has_zone) fields->has_zone = read_whole(L, idx, "timezone", &fields->zone);
-    if (fields->zone > 168 * SECS_PER_HOUR || fields->zone < -168 * SECS_PER_HOUR)
-        invalid_field(L, "timezone");
-}
-
-void read_time(lua_State *L, int idx, Fields *fields) {
     static constexpr struct {
         const char *name;
         int64 factor;
-    } kParts[] = {{"sec", USECS_PER_SEC}, {"msec", 1000}, {"usec", 1}};
-    read_whole(L, idx, "hour", &fields->hour);
-    read_whole(L, idx, "min", &fields->minute);
-    for (const auto &part : kParts) {
+    } kEpochs[] = {{"epoch", USECS_PER_SEC}, {"epoch_msec", 1000}, {"epoch_usec", 1}};
+    for (const auto &epoch : kEpochs) {
         int64 usec = 0;
-        int infinity = 0;
-        if (!read_scaled(L, idx, part.name, part.factor, &usec, &infinity)) continue;
-        if (infinity != 0 || __builtin_add_overflow(fields->usec, usec, &fields->usec))
-            invalid_field(L, part.name);
+        int infinity;
+        if (!read_scaled(L, idx, epoch.name, epoch.factor, &usec, &infinity)) continue;
+        if (fields->has_epoch) invalid_table(L, "cannot specify multiple epoch fields");
+        fields->has_epoch = true;
+        fields->infinite = infinity;
+        fields->usec = usec;
+    }
+}
+
+void read_date(lua_State *L, int idx, Fields *fields) {
+    const bool year = read_whole(L, idx, "year", &fields->year);
+    const bool month =
+        read_whole(L, idx, "month", &fields->month) || read_whole(L, idx, "mon", &fields->month);
+    const bool day = read_whole(L, idx, "day", &fields->day);
+    const bool week = read_whole(L, idx, "week", &fields->week);
+    fields->missing_date = !year ? "year" : !month ? "month" : !day ? "day" : nullptr;
+    fields->has_date = year || month || day || week;
+}
+
+void read_time(lua_State *L, int idx, Fields *fields) {
+    const bool hour = read_whole(L, idx, "hour", &fields->hour);
+    const bool minute = read_whole(L, idx, "min", &fields->minute);
+    const bool second = add_scaled(L, idx, "sec", USECS_PER_SEC, fields);
+    (void)add_scaled(L, idx, "msec", 1000, fields);
+    (void)add_scaled(L, idx, "usec", 1, fields);
+    fields->missing_time = !hour ? "hour" : second && !minute ? "min" : nullptr;
+    fields->has_clock = hour || minute || second;
+}
+
+// Nothing that a table says may be lost: what contradicts, or has no meaning for the type, is
+// refused. Errors: lua (22007).
+void check_fields(lua_State *L, Oid type, const Fields &fields) {
+    const bool is_time = type == TIMEOID || type == TIMETZOID;
+    if (fields.has_epoch) {
+        if (fields.has_date) invalid_table(L, "cannot specify both epoch and date fields");
+        if (fields.has_clock) invalid_table(L, "cannot specify both epoch and time fields");
+        if (type == TIMESTAMPTZOID && fields.zone.given)
+            invalid_table(L, "cannot specify timezone with epoch for timestamptz");
+    } else {
+        const char *missing = is_time ? fields.missing_time : fields.missing_date;
+        if (missing != nullptr && type != INTERVALOID)
+            lua::raise(L, "22007", "missing datetime field '%s'", missing);
+        if ((type == DATEOID || type == TIMESTAMPOID || type == TIMEOID) && fields.zone.given)
+            invalid_table(L, "cannot specify timezone for this type");
     }
 }
 
 void read_fields(lua_State *L, int idx, Oid type, Fields *fields) {
-    const bool has_date = type != TIMEOID && type != TIMETZOID;
-    const bool date_required = has_date && type != INTERVALOID;
     read_epoch(L, idx, fields);
-    if (type == TIMETZOID || type == TIMESTAMPTZOID) read_zone(L, idx, fields);
-    if (fields->has_epoch) return;
-    if (has_date) {
-        if (!read_whole(L, idx, "year", &fields->year) && date_required)
-            lua::raise(L, "22007", "missing datetime field 'year'");
-        if (!read_whole(L, idx, "month", &fields->month) &&
-            !read_whole(L, idx, "mon", &fields->month) && date_required)
-            lua::raise(L, "22007", "missing datetime field 'month'");
-        if (!read_whole(L, idx, "day", &fields->day) && date_required)
-            lua::raise(L, "22007", "missing datetime field 'day'");
-        if (type == INTERVALOID) read_whole(L, idx, "week", &fields->week);
+    read_date(L, idx, fields);
+    read_time(L, idx, fields);
+    if (push_option(L, idx, "timezone")) {
+        // The table keeps the string alive.
+        fields->zone = read_zone(L, -1);
+        lua_pop(L, 1);
     }
-    if (type != DATEOID) read_time(L, idx, fields);
+    fields->isdst = -1;
+    if (push_option(L, idx, "isdst")) {
+        fields->isdst = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    }
+    check_fields(L, type, *fields);
 }
 
 [[noreturn]] void out_of_range(const char *what) {
     ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("%s out of range", what));
 }
 
+// The time of the day, or the seconds since the epoch.
 int64 time_usec(const Fields &fields, const char *what) {
     int64 usec;
     if (__builtin_mul_overflow(fields.hour * 60 + fields.minute, USECS_PER_MINUTE, &usec) ||
@@ -131,24 +162,22 @@ int64 time_usec(const Fields &fields, const char *what) {
     return usec;
 }
 
-// Local time; months, days and hours beyond their limits carry over.
-Timestamp local_timestamp(const Fields &fields, const char *what) {
-    const int64 epoch = static_cast<int64>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-    int64 result;
-    if (fields.infinite) return fields.infinite_sign > 0 ? DT_NOEND : DT_NOBEGIN;
-    if (fields.has_epoch) {
-        if (__builtin_sub_overflow(fields.epoch_usec, epoch, &result)) out_of_range(what);
-        return result;
-    }
+// 24:00 and 23:59:60, where they are written so, are the end of a day.
+bool is_end_of_day(const Fields &fields, int64 usec) {
+    return usec == USECS_PER_DAY && !fields.has_epoch &&
+           (fields.hour == 24 || (fields.hour == 23 && fields.minute == 59));
+}
+
+int64 whole_days(int64 usec) { return usec / USECS_PER_DAY - (usec % USECS_PER_DAY < 0 ? 1 : 0); }
+
+// The day since 2000; months and days beyond their limits carry over.
+int64 day_number(const Fields &fields, const char *what) {
     const int64 months = fields.year * 12 + fields.month - 1;
     const int64 year = months >= 0 ? months / 12 : -((-months + 11) / 12);
     const int64 month = months - year * 12 + 1;
     if (year < JULIAN_MINYEAR || year > JULIAN_MAXYEAR) out_of_range(what);
-    const int64 days = date2j(static_cast<int>(year), static_cast<int>(month), 1) + fields.day - 1;
-    if (__builtin_mul_overflow(days - POSTGRES_EPOCH_JDATE, USECS_PER_DAY, &result) ||
-        __builtin_add_overflow(result, time_usec(fields, what), &result))
-        out_of_range(what);
-    return result;
+    return date2j(static_cast<int>(year), static_cast<int>(month), 1) + fields.day - 1 -
+           POSTGRES_EPOCH_JDATE;
 }
 
 Timestamp checked(Timestamp value, const char *what) {
@@ -156,63 +185,72 @@ Timestamp checked(Timestamp value, const char *what) {
     return value;
 }
 
-// Seconds west of Greenwich at that local time.
-int zone_offset(const Fields &fields, Timestamp local) {
-    if (fields.has_zone && fields.zone_name == nullptr) return -static_cast<int>(fields.zone);
-    pg_tz *zone = session_timezone;
-    if (fields.zone_name != nullptr) zone = pg_tzset(fields.zone_name);
-    if (zone == nullptr)
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                errmsg("time zone \"%s\" not recognized", fields.zone_name));
-    struct pg_tm time;
-    fsec_t fraction;
-    if (timestamp2tm(local, nullptr, &time, &fraction, nullptr, nullptr) != 0)
-        out_of_range("timestamp");
-    return DetermineTimeZoneOffset(&time, zone);
+// The instant of an epoch.
+TimestampTz instant(const Fields &fields, const char *what) {
+    const int64 epoch = static_cast<int64>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+    Timestamp result;
+    if (fields.infinite != 0) return fields.infinite > 0 ? DT_NOEND : DT_NOBEGIN;
+    if (__builtin_sub_overflow(fields.usec, epoch, &result)) out_of_range(what);
+    return checked(result, what);
+}
+
+// Local time; an epoch is that of the zone, without one of Greenwich.
+Timestamp local_timestamp(const Fields &fields, const char *what) {
+    if (fields.has_epoch) {
+        const Timestamp result = instant(fields, what);
+        if (!fields.zone.given || TIMESTAMP_NOT_FINITE(result)) return result;
+        return checked(local_time(result, find_zone(fields.zone)), what);
+    }
+    Timestamp result;
+    if (__builtin_mul_overflow(day_number(fields, what), USECS_PER_DAY, &result) ||
+        __builtin_add_overflow(result, time_usec(fields, what), &result))
+        out_of_range(what);
+    return checked(result, what);
 }
 
 Datum build_date(const Fields &fields) {
-    const Timestamp local = local_timestamp(fields, "date");
-    if (TIMESTAMP_NOT_FINITE(local))
-        return DateADTGetDatum(local == DT_NOEND ? DATEVAL_NOEND : DATEVAL_NOBEGIN);
-    int64 days = local / USECS_PER_DAY;
-    if (local % USECS_PER_DAY < 0) days--;
+    int64 days;
+    if (fields.has_epoch) {
+        const Timestamp local = local_timestamp(fields, "date");
+        if (TIMESTAMP_NOT_FINITE(local))
+            return DateADTGetDatum(local == DT_NOEND ? DATEVAL_NOEND : DATEVAL_NOBEGIN);
+        days = whole_days(local);
+    } else {
+        const int64 usec = time_usec(fields, "date");
+        days = day_number(fields, "date") + (is_end_of_day(fields, usec) ? 0 : whole_days(usec));
+    }
     if (days < INT_MIN || days > INT_MAX || !IS_VALID_DATE(static_cast<DateADT>(days)))
         out_of_range("date");
     return DateADTGetDatum(static_cast<DateADT>(days));
 }
 
 Datum build_timestamptz(const Fields &fields) {
-    Timestamp local = local_timestamp(fields, "timestamp");
-    if (!fields.has_epoch)
-        local +=
-            static_cast<int64>(zone_offset(fields, checked(local, "timestamp"))) * USECS_PER_SEC;
-    return TimestampTzGetDatum(checked(local, "timestamp"));
+    if (fields.has_epoch) return TimestampTzGetDatum(instant(fields, "timestamp"));
+    const Timestamp local = local_timestamp(fields, "timestamp");
+    const int64 west = offset_at(local, find_zone(fields.zone), fields.isdst);
+    return TimestampTzGetDatum(checked(local + west * USECS_PER_SEC, "timestamp"));
 }
 
 TimeADT build_time(const Fields &fields) {
-    if (fields.infinite) out_of_range("time");
-    const int64 usec = fields.has_epoch ? fields.epoch_usec : time_usec(fields, "time");
-    if (usec == USECS_PER_DAY) return usec;
-    const int64 within = usec % USECS_PER_DAY;
-    return within < 0 ? within + USECS_PER_DAY : within;
+    if (fields.infinite != 0) out_of_range("time");
+    const int64 usec = time_usec(fields, "time");
+    if (is_end_of_day(fields, usec)) return usec;
+    return usec - whole_days(usec) * USECS_PER_DAY;
 }
 
 Datum build_timetz(const Fields &fields) {
     TimeTzADT *result = static_cast<TimeTzADT *>(palloc(sizeof(TimeTzADT)));
     result->time = build_time(fields);
-    result->zone = zone_offset(
-        fields, fields.zone_name != nullptr || !fields.has_zone ? GetCurrentTimestamp() : 0);
+    result->zone = fields.zone.given ? fixed_offset(fields.zone)
+                                     : offset_at(GetCurrentTimestamp(), session_timezone, -1);
     return TimeTzADTPGetDatum(result);
 }
 
 Datum build_interval(const Fields &fields) {
-    if (fields.infinite) out_of_range("interval");
+    if (fields.infinite != 0) out_of_range("interval");
+    // It has no zone; that of a table made of something else is not wanted, but has to be one.
+    if (fields.zone.given) (void)find_zone(fields.zone);
     Interval *result = static_cast<Interval *>(palloc0(sizeof(Interval)));
-    if (fields.has_epoch) {
-        result->time = fields.epoch_usec;
-        return IntervalPGetDatum(result);
-    }
     const int64 months = fields.year * MONTHS_PER_YEAR + fields.month;
     const int64 days = fields.week * 7 + fields.day;
     if (months != static_cast<int32>(months) || days != static_cast<int32>(days))
@@ -229,8 +267,7 @@ Datum build(Oid type, const Fields &fields) {
     case DATEOID: return build_date(fields);
     case TIMEOID: return TimeADTGetDatum(build_time(fields));
     case TIMETZOID: return build_timetz(fields);
-    case TIMESTAMPOID:
-        return TimestampGetDatum(checked(local_timestamp(fields, "timestamp"), "timestamp"));
+    case TIMESTAMPOID: return TimestampGetDatum(local_timestamp(fields, "timestamp"));
     case TIMESTAMPTZOID: return build_timestamptz(fields);
     default: return build_interval(fields);
     }
