@@ -13,11 +13,6 @@ do language pllua_bg $$
     try(spi.prepare, 'select $1', {s})
     try(spi.prepare('select $1::varchar').execute, spi.prepare('select $1::varchar'), s)
     try(spi.rows, "select '" .. s .. "'")
-    try(spi.error, s)
-    try(spi.error, '22012', 'm', s)
-    try(spi.error, {message = 'm', table = s})
-    try(spi.notice, s)
-    try(print, s)
     try(quote_ident, s)
     try(quote_literal, s)
   end
@@ -25,3 +20,18 @@ do language pllua_bg $$
   print(pcall(spi.execute, 'select $1::text', '\xff'))
   print(#spi.execute('select $1::bytea', '\xff\0').value, spi.execute('select $1::text', 'grün €').value)
 $$;
+-- messages show what is no text
+do language pllua_bg $$
+  for _, s in ipairs {'\xff', 'a\0b\0', '\xc3', 'cut \xe2\x82', '\xed\xa0\x80', 'grün \xff €'} do
+    print(s, s)
+    spi.info('22012', s, 'detail ' .. s, s)
+    local e = select(2, pcall(spi.error, {message = s, table = s, sqlstate = '22012'}))
+    print(e.sqlstate, e.message, e.table)
+  end
+  print(setmetatable({}, {__tostring = function() return '\xfe' end}))
+  warn('\xfd', '\0')
+  for i = 1, 1000 do spi.debug('\xff') end
+  print(spi.execute("select total_bytes < 100000 from pg_backend_memory_contexts where name = 'ErrorContext'").value)
+$$;
+do language pllua_bg $$ spi.error('an \xff \0 error') $$;
+do language pllua_bg $$ spi.error('57014', 'an \xff \0 error') $$;

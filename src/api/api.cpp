@@ -6,6 +6,8 @@
 #include "api/lang/result.h"
 #include "lua/error.h"
 #include "lua/sandbox.h"
+#include "lua/state.h"
+#include "pg/settings.h"
 #include "types/types.h"
 
 namespace pllua_bg::api {
@@ -43,7 +45,21 @@ void open_type_modules(lua_State *L) {
 // Not for trusted code: only the administrator's start-up code reaches it.
 void open_trusted_module(lua_State *L) {
     lua::open_trusted(L);
+    lua_pushvalue(L, -1);
     lua::set_private_module(L, "pllua.trusted");
+    if (lua::interp(L)->trusted)
+        lua_setglobal(L, "trusted"); // for on_trusted_init
+    else
+        lua_pop(L, 1);
+}
+
+// Where the administrator wants it so, code requires them.
+void remove_module_globals(lua_State *L) {
+    const char *const names[] = {"bg", "pgtype", "spi"};
+    for (const char *name : names) {
+        lua_pushnil(L);
+        lua::set_global(L, name);
+    }
 }
 
 } // namespace
@@ -58,6 +74,8 @@ void open(lua_State *L) {
     open_spi(L);
     open_bg(L);
     open_trusted_module(L);
+    open_globals(L);
+    if (!pg::setting_install_globals) remove_module_globals(L);
     lua_settop(L, 0);
 }
 

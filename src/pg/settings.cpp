@@ -32,6 +32,12 @@ bool is_defined(const char *name) {
 
 void assign_pool_size(int value, void *) { hooks.pool_size_changes(value); }
 
+// Settings of pllua that have no effect here.
+bool no_check_for_interrupts;
+int no_prebuilt_interpreters;
+double no_extra_gc_multiplier;
+double no_extra_gc_threshold;
+
 struct Number {
     const char *name;
     int *variable;
@@ -74,15 +80,42 @@ constexpr Number kNumbers[] = {
      "Sets how old a session may be that is used again."},
     {"pllua_bg.memory_limit", &setting_memory_limit, 1024 * 1024, 0, MAX_KILOBYTES, PGC_SUSET,
      GUC_UNIT_KB, "Sets the memory limit of each interpreter.", "0 means no limit."},
+    {"pllua_bg.prebuilt_interpreters", &no_prebuilt_interpreters, 1, 0, 10, PGC_SIGHUP, 0,
+     "Has no effect: interpreters are made when they are needed."},
 };
 
-struct StartCode {
+struct Flag {
     const char *name;
-    char **variable;
+    bool *variable;
     const char *description;
 };
 
-constexpr StartCode kStartCode[] = {
+constexpr Flag kFlags[] = {
+    {"pllua_bg.install_globals", &setting_install_globals,
+     "Makes the modules bg, pgtype and spi globals of new interpreters."},
+    {"pllua_bg.check_for_interrupts", &no_check_for_interrupts,
+     "Has no effect: Lua code can always be interrupted."},
+};
+
+struct Real {
+    const char *name;
+    double *variable;
+    double most;
+};
+
+constexpr Real kReals[] = {
+    {"pllua_bg.extra_gc_multiplier", &no_extra_gc_multiplier, 1e6},
+    {"pllua_bg.extra_gc_threshold", &no_extra_gc_threshold, 9007199254740992.0},
+};
+
+struct Text {
+    const char *name;
+    char **variable;
+    const char *description;
+    GucContext context = PGC_SUSET;
+};
+
+constexpr Text kTexts[] = {
     {"pllua_bg.on_init", &setting_on_init, "Lua code to run first when any interpreter starts."},
     {"pllua_bg.on_trusted_init", &setting_on_trusted_init,
      "Lua code to run when a trusted interpreter starts."},
@@ -90,6 +123,8 @@ constexpr StartCode kStartCode[] = {
      "Lua code to run when an untrusted interpreter starts."},
     {"pllua_bg.on_common_init", &setting_on_common_init,
      "Lua code to run last when any interpreter starts, with the globals of user code."},
+    {"pllua_bg.interpreter_reload_ident", &setting_interpreter_reload_ident,
+     "Sets the global _PL_IDENT of new interpreters.", PGC_SIGHUP},
 };
 
 void define_number(const Number &one) {
@@ -137,14 +172,25 @@ char *setting_on_init;
 char *setting_on_trusted_init;
 char *setting_on_untrusted_init;
 char *setting_on_common_init;
+bool setting_install_globals;
+char *setting_interpreter_reload_ident;
 
 void define_settings() {
     is_preloaded = process_shared_preload_libraries_in_progress;
     for (const Number &one : kNumbers) define_number(one);
-    for (const StartCode &one : kStartCode)
+    for (const Text &one : kTexts)
         if (!is_defined(one.name))
             DefineCustomStringVariable(one.name, one.description, nullptr, one.variable, "",
-                                       PGC_SUSET, 0, nullptr, nullptr, nullptr);
+                                       one.context, 0, nullptr, nullptr, nullptr);
+    for (const Flag &one : kFlags)
+        if (!is_defined(one.name))
+            DefineCustomBoolVariable(one.name, one.description, nullptr, one.variable, true,
+                                     PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    for (const Real &one : kReals)
+        if (!is_defined(one.name))
+            DefineCustomRealVariable(one.name, "Has no effect: the collector knows all memory.",
+                                     nullptr, one.variable, 0, 0, one.most, PGC_USERSET, 0, nullptr,
+                                     nullptr, nullptr);
     define_fault_settings();
     MarkGUCPrefixReserved("pllua_bg");
 }

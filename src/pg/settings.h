@@ -27,6 +27,9 @@ extern char *setting_on_trusted_init;   // the same, trusted ones only
 extern char *setting_on_untrusted_init; // the same, untrusted ones only
 extern char *setting_on_common_init;    // in every interpreter, with the globals user code has
 
+extern bool setting_install_globals;           // bg, pgtype and spi are globals
+extern char *setting_interpreter_reload_ident; // what new interpreters have as _PL_IDENT
+
 // Least and largest size of a queue, in kB.
 inline constexpr int kQueueSizeMin = 4;
 inline constexpr int kQueueSizeMax = 256 * 1024;

@@ -22,8 +22,7 @@ int block_body(lua_State *L) {
     load_text(L, block->text, kBlockName);
     block->syntax.loaded = true;
     push_environment(L);
-    lua_pop(L, 1);
-    lua_call(L, 0, 0);
+    lua_call(L, 1, 0);
     return 0;
 }
 

@@ -10,9 +10,9 @@
 #include "lua/sandbox.h"
 #include "lua/sqlstate.h"
 #include "lua/stack.h"
+#include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/subxact.h"
-#include "types/helpers.h"
 
 namespace pllua_bg::api {
 
@@ -48,12 +48,30 @@ constexpr FieldName kFields[] = {
     {"internal_query", &lua::ErrorFields::internal_query},
 };
 
+// Replaces the string on top by one without NUL that can be shown, and gives its text.
+const char *show_nuls(lua_State *L) {
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    if (strlen(text) == length) [[likely]]
+        return text;
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\0')
+            luaL_addstring(&buffer, "\\x00");
+        else
+            luaL_addchar(&buffer, text[i]);
+    }
+    luaL_pushresult(&buffer);
+    lua_remove(L, -2);
+    return lua_tostring(L, -1);
+}
+
 // The text of the value on top, which is replaced by it and has to stay on the stack.
 const char *take_text(lua_State *L) {
     luaL_tolstring(L, -1, nullptr);
     lua_remove(L, -2);
-    size_t length;
-    return types::checked_string(L, lua_gettop(L), &length);
+    return show_nuls(L);
 }
 
 // The code for a code or a condition name; the default for anything else.
@@ -94,9 +112,7 @@ int sqlstate_number(const char *code, int severity) {
     return MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4]);
 }
 
-// Errors: pg, when the severity is one.
-void emit(int severity, const lua::ErrorFields &fields) {
-    if (!errstart(severity, TEXTDOMAIN)) return;
+void set_fields(int severity, const lua::ErrorFields &fields) {
     errcode(sqlstate_number(fields.sqlstate, severity));
     errmsg_internal("%s", fields.message);
     if (fields.detail != nullptr) errdetail_internal("%s", fields.detail);
@@ -109,7 +125,25 @@ void emit(int severity, const lua::ErrorFields &fields) {
     if (fields.datatype != nullptr) err_generic_string(PG_DIAG_DATATYPE_NAME, fields.datatype);
     if (fields.constraint != nullptr)
         err_generic_string(PG_DIAG_CONSTRAINT_NAME, fields.constraint);
+}
+
+// Fields may be any bytes: what is no text of the database is shown as \xNN.
+// Errors: pg, when the severity is one.
+void emit(int severity, const lua::ErrorFields &fields) {
+    if (!errstart(severity, TEXTDOMAIN)) return;
+    // After an error the server empties this context.
+    MemoryContext outer = MemoryContextSwitchTo(ErrorContext);
+    lua::ErrorFields shown = fields;
+    for (const FieldName &field : kFields)
+        if (shown.*field.field != nullptr) shown.*field.field = pg::valid_text(shown.*field.field);
+    MemoryContextSwitchTo(outer);
+    set_fields(severity, shown);
     errfinish(nullptr, 0, nullptr);
+    for (const FieldName &field : kFields) {
+        if (shown.*field.field == fields.*field.field) continue;
+        pfree(const_cast<char *>(shown.*field.field));
+        shown.*field.field = fields.*field.field;
+    }
 }
 
 // Sends a message that is no error. Errors: lua.
@@ -172,14 +206,17 @@ int print_line(lua_State *L) {
         luaL_addvalue(&buffer);
     }
     luaL_pushresult(&buffer);
-    lua::ErrorFields fields = {};
-    size_t length;
-    fields.message = types::checked_string(L, lua_gettop(L), &length);
-    send(L, INFO, fields);
+    send_text(L, INFO);
     return 0;
 }
 
 } // namespace
+
+void send_text(lua_State *L, int severity) {
+    lua::ErrorFields fields = {};
+    fields.message = show_nuls(L);
+    send(L, severity, fields);
+}
 
 void add_elog_functions(lua_State *L) {
     const luaL_Reg functions[] = {

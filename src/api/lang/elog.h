@@ -11,4 +11,7 @@ namespace pllua_bg::api {
 // Errors: lua (memory).
 void add_elog_functions(lua_State *L);
 
+// Sends the text on top of the stack, which may be any bytes, as a message. Errors: lua.
+void send_text(lua_State *L, int severity);
+
 } // namespace pllua_bg::api

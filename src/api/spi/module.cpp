@@ -80,6 +80,13 @@ int spi_is_atomic(lua_State *L) {
     return 1;
 }
 
+// True where commands that write are refused: in functions that are not volatile.
+int spi_readonly(lua_State *L) {
+    const pg::Activation *activation = pg::current_activation;
+    lua_pushboolean(L, activation != nullptr && activation->read_only);
+    return 1;
+}
+
 // Replaces the text at 1 by what the server makes of it.
 int quote(lua_State *L, char *(*make)(const char *)) {
     size_t length;
@@ -119,11 +126,17 @@ constexpr luaL_Reg kQuoting[] = {
 
 void open_spi(lua_State *L) {
     const luaL_Reg functions[] = {
-        {"execute", spi_execute},       {"execute_count", spi_execute_count},
-        {"prepare", spi_prepare},       {"rows", spi_rows},
-        {"findcursor", spi_findcursor}, {"newcursor", spi_newcursor},
-        {"commit", spi_commit},         {"rollback", spi_rollback},
-        {"is_atomic", spi_is_atomic},   {"subtransaction", spi_subtransaction},
+        {"execute", spi_execute},
+        {"execute_count", spi_execute_count},
+        {"prepare", spi_prepare},
+        {"rows", spi_rows},
+        {"findcursor", spi_findcursor},
+        {"newcursor", spi_newcursor},
+        {"commit", spi_commit},
+        {"rollback", spi_rollback},
+        {"is_atomic", spi_is_atomic},
+        {"readonly", spi_readonly},
+        {"subtransaction", spi_subtransaction},
         {nullptr, nullptr},
     };
     initialize_arenas(L);
