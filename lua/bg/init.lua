@@ -19,6 +19,7 @@ bg.launch = session.launch
 bg.map = map.map
 bg.each = map.each
 bg.chunks = require 'bg.chunks'
+bg.import = require 'bg.import'
 bg.scope = require 'bg.scope'
 bg.session = session.find
 bg.sessions = session.list
