@@ -80,7 +80,7 @@ $$;
 
 -- From plain tables.
 create function int_array(int) returns int[] language pllua_bg as $$
-    return ({{1, 2, 3}, {}, {1, nil, 3}, {[3] = 3}, {{1, 2}, {3, 4}}, {'1', 2.0}, '{5,6}', {n = 1, 7}})[...]
+    return ({{1, 2, 3}, {}, {1, nil, 3}, {[3] = 3}, {{1, 2}, {3, 4}}, {'1', 2.0}, pgtype.array.int8(5, 6), {n = 1, 7}})[...]
 $$;
 select i, int_array(i), array_dims(int_array(i)) from generate_series(1, 8) i;
 \set VERBOSITY terse

@@ -14,6 +14,7 @@
 extern "C" {
 #include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
+#include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
@@ -173,14 +174,33 @@ void to_json(TypedValue *value, bool as_text) {
     call_function(as_text ? F_TO_JSON : F_TO_JSONB, value, as_text ? JSONOID : JSONBOID);
 }
 
+// A number or boolean, where an array is wanted, is its only element.
+bool to_array(const ParamValue *param, Oid element, Datum *result, Refusal *refusal) {
+    TypedValue value;
+    int16 length;
+    bool by_value;
+    char align;
+    if (!try_convert_param(param, element, &value, refusal)) return false;
+    if (value.isnull)
+        return refuse(refusal, "22004", "the cast to type %s returned NULL",
+                      format_type_be(element));
+    get_typlenbyvalalign(element, &length, &by_value, &align);
+    *result = PointerGetDatum(construct_array(&value.value, 1, element, length, by_value, align));
+    return true;
+}
+
 // A value of Lua as the type where no cast is needed; where one is, its own type is left.
 bool convert_weak(const ParamValue *param, Oid base, TypedValue *value, Refusal *refusal) {
     const bool is_number = param->type == INT8OID || param->type == FLOAT8OID;
+    const Oid element = get_element_type(base);
+    const bool wraps = OidIsValid(element) && (is_number || param->type == BOOLOID);
     if (is_string(param->type))
         value->value = string_to(param, base);
-    else if (!is_number || !takes_numbers(base))
+    else if (wraps && !to_array(param, element, &value->value, refusal))
+        return false;
+    else if (!wraps && (!is_number || !takes_numbers(base)))
         return true;
-    else if (!number_to(param, base, &value->value, refusal))
+    else if (!wraps && !number_to(param, base, &value->value, refusal))
         return false;
     value->type = base;
     return true;

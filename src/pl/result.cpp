@@ -37,8 +37,7 @@ void resolve_scalar(Result *result) {
     }
     result->kind = ResultKind::kScalar;
     result->type = types::lookup(result->type_oid, -1);
-    const Oid base = getBaseType(result->type_oid);
-    result->collects = OidIsValid(get_element_type(base)) || type_is_range(base);
+    result->constructed = types::is_constructed(result->type);
 }
 
 [[noreturn]] void raise_count(lua_State *L, int count, int wanted) {
@@ -47,14 +46,10 @@ void resolve_scalar(Result *result) {
 }
 
 Datum scalar_from_lua(lua_State *L, int first, int count, const Result *result, bool *isnull) {
+    if (result->constructed && (count > 1 || (count == 1 && !lua_isnil(L, first))))
+        return types::construct(L, first, count, result->type, isnull);
     if (count > 1) {
-        if (!result->collects) raise_count(L, count, 1);
-        lua_createtable(L, count, 0);
-        for (int i = 0; i < count; i++) {
-            lua_pushvalue(L, first + i);
-            lua_rawseti(L, -2, i + 1);
-        }
-        first = lua_gettop(L);
+        raise_count(L, count, 1);
     } else if (count == 0) {
         lua_pushnil(L);
         first = lua_gettop(L);

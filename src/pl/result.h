@@ -17,7 +17,7 @@ enum class ResultKind {
 
 struct Result {
     ResultKind kind;
-    bool collects;    // several values make one array or range
+    bool constructed; // the values are those of a constructor, as pgtype.x(...) takes them
     bool is_domain;   // over a row type
     bool by_position; // the names of the columns are the caller's, not the function's
     Oid type_oid;

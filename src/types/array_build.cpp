@@ -1,6 +1,7 @@
 // Arrays from Lua tables, and from the arguments of a constructor. Owns nothing.
 #include "types/array.h"
 #include "types/cast.h"
+#include "types/shape.h"
 
 #include "lua/interrupt.h"
 #include "lua/state.h"
@@ -32,7 +33,9 @@ int low_bound(const Type *type) {
     lua::raise(L, "2202E", "multidimensional arrays must have sub-arrays with matching dimensions");
 }
 
-bool is_plain_table(lua_State *L, int idx) { return lua_type(L, idx) == LUA_TTABLE; }
+bool is_plain_table(lua_State *L, int idx) {
+    return lua_type(L, idx) == LUA_TTABLE && !is_row(L, idx);
+}
 
 void set_length(lua_State *L, Builder *builder, int dimension, lua_Integer length) {
     if (length < 0 || length > static_cast<lua_Integer>(MaxArraySize))
@@ -152,6 +155,14 @@ Datum of_elements(lua_State *L, int first, int count, const Type *type) {
     return result;
 }
 
+// A value that can only be an element is an array of it.
+bool is_element(lua_State *L, int idx, const DatumObject *object, const Type *element) {
+    while (element->inner != element) element = element->inner;
+    const int kind = lua_type(L, idx);
+    return kind == LUA_TNUMBER || kind == LUA_TBOOLEAN ||
+           (object != nullptr && object->type->oid == element->oid);
+}
+
 bool all_integers(lua_State *L, int first, int count) {
     for (int i = 0; i < count; i++)
         if (!lua_isinteger(L, first + i)) return false;
@@ -183,7 +194,7 @@ Datum convert_elements(lua_State *L, int idx, const Type *type, ArrayObject *obj
 
 Datum array_from_lua(lua_State *L, int idx, const Type *type) {
     lua::check_stack(L);
-    if (lua_type(L, idx) == LUA_TTABLE) {
+    if (is_plain_table(L, idx)) {
         Builder builder = {};
         builder.element = element_of(L, type);
         measure(L, idx, &builder);
@@ -192,10 +203,23 @@ Datum array_from_lua(lua_State *L, int idx, const Type *type) {
     DatumObject *object = object_at(L, idx);
     if (object != nullptr && type->typmod >= 0 && object->type->oid == type->oid)
         return convert_elements(L, idx, type, static_cast<ArrayObject *>(object));
+    if (is_element(L, idx, object, element_of(L, type))) return of_elements(L, idx, 1, type);
     return generic_from_lua(L, idx, type);
 }
 
 namespace {
+
+// The tables are those of the first dimension.
+Datum of_rows(lua_State *L, int first, int count, const Type *type) {
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_pushvalue(L, first + i);
+        lua_rawseti(L, -2, i + 1);
+    }
+    const Datum value = array_from_lua(L, lua_gettop(L), type);
+    lua_pop(L, 1);
+    return value;
+}
 
 Datum of_arguments(lua_State *L, const Type *type, int first, int count) {
     const Type *element = element_of(L, type);
@@ -216,6 +240,8 @@ Datum of_arguments(lua_State *L, const Type *type, int first, int count) {
         const bool whole = object != nullptr && object->type->family == &kArrayFamily;
         if (whole || is_plain_table(L, first)) return array_from_lua(L, first, type);
     }
+    if (count > 1 && !element->family->takes_tables && is_plain_table(L, first))
+        return of_rows(L, first, count, type);
     return of_elements(L, first, count, type);
 }
 

@@ -69,6 +69,27 @@ void check_null(lua_State *L, const Type *type) { check_domain(L, type, 0, true)
 
 } // namespace
 
+bool is_constructed(const Type *type) {
+    while (is_domain(type)) type = type->inner;
+    return type->family->construct != nullptr;
+}
+
+Datum construct(lua_State *L, int first, int count, const Type *type, bool *isnull) {
+    Datum value;
+    *isnull = false;
+    if (is_domain(type)) {
+        lua::check_stack(L);
+        value = construct(L, first, count, type->inner, isnull);
+        check_domain(L, type, value, *isnull);
+        return value;
+    }
+    const Family *family = type->family;
+    if (family->construct != nullptr && family->construct(L, type, first, count, &value))
+        return value;
+    if (count != 1) wrong_argument_count(L, 1, count);
+    return to_datum(L, first, type, isnull);
+}
+
 const Family kDomainFamily = {
     .to_lua = inner_to_lua, .from_lua = domain_from_lua, .check_null = check_null};
 const Family kModifiedFamily = {.to_lua = inner_to_lua, .from_lua = modified_from_lua};

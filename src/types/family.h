@@ -45,7 +45,16 @@ struct Family {
 };
 
 // Kinds of types that have one family each, in the server's words.
-enum class TypeKind : uint8 { kBase, kEnum, kComposite, kRange, kArray, kDomain, kModified };
+enum class TypeKind : uint8 {
+    kBase,
+    kEnum,
+    kComposite,
+    kRange,
+    kMultirange,
+    kArray,
+    kDomain,
+    kModified
+};
 
 // Which types a family is for. registry.cpp has the table.
 struct FamilyRule {
@@ -69,6 +78,7 @@ extern const Family kDatetimeFamily;                           // datetime.cpp
 extern const Family kJsonFamily, kJsonbFamily;                 // json.cpp
 extern const Family kCompositeFamily;                          // composite.cpp
 extern const Family kRangeFamily;                              // range.cpp
+extern const Family kMultirangeFamily;                         // multirange.cpp
 extern const Family kArrayFamily;                              // array.cpp
 extern const Family kDomainFamily, kModifiedFamily;            // domain.cpp
 extern const Family kGenericFamily; // cast.cpp: every type without a family of its own

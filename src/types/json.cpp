@@ -24,10 +24,15 @@ Datum json_from_lua(lua_State *L, int idx, const Type *type) {
     }
 }
 
-// A value and its options.
+// A value and its options, which may be nil.
 bool construct(lua_State *L, const Type *type, int first, int count, Datum *value) {
-    if (count != 2) return false;
-    const JsonOptions options = read_json_options(L, first + 1);
+    if (count == 1) return false;
+    if (count != 2) wrong_argument_count(L, 2, count);
+    if (!lua_istable(L, first + 1) && !lua_isnil(L, first + 1))
+        lua::raise(L, "42804", "options for JSON are a table, not a %s",
+                   luaL_typename(L, first + 1));
+    const JsonOptions options =
+        lua_isnil(L, first + 1) ? default_json_options() : read_json_options(L, first + 1);
     *value = json_of_value(L, first, options, type);
     return true;
 }

@@ -95,16 +95,9 @@ int construct_row(lua_State *L, const Type *type, int count) {
 int construct(lua_State *L) {
     const Type *type = check_type(L, 1);
     const int count = lua_gettop(L) - 1;
-    Datum value;
-    bool isnull = false;
+    bool isnull;
     if (type->family == &kCompositeFamily) return construct_row(L, type, count);
-    const Family *family = type->family;
-    const bool made = family->construct != nullptr && !is_domain(type) &&
-                      family->construct(L, type, 2, count, &value);
-    if (!made) {
-        if (count != 1) wrong_argument_count(L, 1, count);
-        value = to_datum(L, 2, type, &isnull);
-    }
+    const Datum value = types::construct(L, 2, count, type, &isnull);
     push_made(L, type, value, isnull);
     if (!isnull) free_value(type, value);
     return 1;

@@ -53,6 +53,7 @@ TypeKind kind_of(Form_pg_type form) {
     case TYPTYPE_ENUM: return TypeKind::kEnum;
     case TYPTYPE_COMPOSITE: return TypeKind::kComposite;
     case TYPTYPE_RANGE: return TypeKind::kRange;
+    case TYPTYPE_MULTIRANGE: return TypeKind::kMultirange;
     case TYPTYPE_DOMAIN: return TypeKind::kDomain;
     default: return IsTrueArrayType(form) ? TypeKind::kArray : TypeKind::kBase;
     }

@@ -1,5 +1,6 @@
 // Ranges: the pseudo-fields of a range object, and their construction from bounds. Owns nothing.
 #include "types/cast.h"
+#include "types/shape.h"
 
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -99,10 +100,60 @@ bool construct(lua_State *L, const Type *type, int first, int count, Datum *valu
     return true;
 }
 
+constexpr const char *kFields[] = {"lower",     "upper",     "lower_inc", "upper_inc",
+                                   "lower_inf", "upper_inf", "isempty"};
+
+// A table says what a range is by the pseudo-fields of one, or by its bounds as a sequence: lower,
+// upper, flags. Errors: lua (42804 for a table that says nothing, or anything else).
+bool is_sequence(lua_State *L, int idx, const Type *type) {
+    int named = 0, placed = 0, count = 0;
+    const lua_Integer length = highest_index(L, idx);
+    for (const char *field : kFields) {
+        named += lua_getfield(L, idx, field) != LUA_TNIL;
+        lua_pop(L, 1);
+    }
+    for (lua_Integer i = 1; i <= Min(length, 3); i++) {
+        placed += lua_geti(L, idx, i) != LUA_TNIL;
+        lua_pop(L, 1);
+    }
+    lua_pushnil(L);
+    while (lua_next(L, idx) != 0) {
+        count++;
+        lua_pop(L, 1);
+    }
+    if ((named == 0) == (placed == 0) || count > named + placed) mismatch(L, idx, type);
+    return placed > 0;
+}
+
+Datum range_of_sequence(lua_State *L, int idx, const Type *type) {
+    Datum value;
+    const lua_Integer length = highest_index(L, idx);
+    for (int i = 1; i <= 3; i++)
+        if (i <= length)
+            lua_geti(L, idx, i);
+        else
+            lua_pushnil(L);
+    (void)construct(L, type, lua_gettop(L) - 2, 3, &value);
+    lua_pop(L, 3);
+    return value;
+}
+
+// The bound in a field, absent when the other field says so. Errors: lua.
+void read_bound(lua_State *L, int idx, const Type *element, const char *field, const char *infinite,
+                RangeBound *bound) {
+    if (lua_getfield(L, idx, infinite), lua_toboolean(L, -1))
+        lua_pushnil(L);
+    else
+        lua_getfield(L, idx, field);
+    bound->val = to_datum(L, -1, element, &bound->infinite);
+    lua_pop(L, 2);
+}
+
 Datum range_from_lua(lua_State *L, int idx, const Type *type) {
-    if (lua_type(L, idx) != LUA_TTABLE) return generic_from_lua(L, idx, type);
+    if (lua_type(L, idx) != LUA_TTABLE || is_row(L, idx)) return generic_from_lua(L, idx, type);
     lua::check_stack(L);
-    // A table with the pseudo-fields of a range object.
+    lua::need_stack(L, 14);
+    if (is_sequence(L, idx, type)) return range_of_sequence(L, idx, type);
     RangeBound lower = {}, upper = {};
     lua_getfield(L, idx, "isempty");
     const bool empty = lua_toboolean(L, -1);
@@ -110,11 +161,9 @@ Datum range_from_lua(lua_State *L, int idx, const Type *type) {
     lua_getfield(L, idx, "upper_inc");
     upper.inclusive = lua_toboolean(L, -1);
     const Type *element = element_of(L, type);
-    lua_getfield(L, idx, "lower");
-    lower.val = to_datum(L, -1, element, &lower.infinite);
-    lua_getfield(L, idx, "upper");
-    upper.val = to_datum(L, -1, element, &upper.infinite);
-    lua_pop(L, 5);
+    lua_pop(L, 3);
+    read_bound(L, idx, element, "lower", "lower_inf", &lower);
+    read_bound(L, idx, element, "upper", "upper_inf", &upper);
     return make(L, type, &lower, &upper, empty);
 }
 

@@ -40,6 +40,7 @@ constexpr FamilyRule kRules[] = {
     {InvalidOid, TypeKind::kEnum, &kEnumFamily},
     {InvalidOid, TypeKind::kComposite, &kCompositeFamily},
     {InvalidOid, TypeKind::kRange, &kRangeFamily},
+    {InvalidOid, TypeKind::kMultirange, &kMultirangeFamily},
     {InvalidOid, TypeKind::kArray, &kArrayFamily},
     {InvalidOid, TypeKind::kDomain, &kDomainFamily},
     {InvalidOid, TypeKind::kModified, &kModifiedFamily},

@@ -24,6 +24,13 @@ void push(lua_State *L, const Type *type, Datum value, bool isnull);
 // NULL. Call outside pg::call. Errors: lua (22P02, 22003, 22021, 42804 as the server has them).
 Datum to_datum(lua_State *L, int idx, const Type *type, bool *isnull);
 
+// The datum that the constructor of the type (pgtype.x) makes of `count` values from `first` on:
+// bounds of a range, elements of an array, a value and its options of json. Else as to_datum()
+// does, of one value. Errors: lua (also 42601 for a wrong number of values).
+Datum construct(lua_State *L, int first, int count, const Type *type, bool *isnull);
+// Whether that takes other than one value, or takes one for a part.
+bool is_constructed(const Type *type);
+
 // The same for a parameter of a statement, of that type: objects of another type are converted as
 // in an assignment (pg/params.h), and a cast may make NULL of them. Errors: lua.
 Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull);
