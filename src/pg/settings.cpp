@@ -123,6 +123,10 @@ constexpr Text kTexts[] = {
      "Lua code to run when an untrusted interpreter starts."},
     {"pllua_bg.on_common_init", &setting_on_common_init,
      "Lua code to run last when any interpreter starts, with the globals of user code."},
+    {"pllua_bg.start_proc", &setting_start_proc,
+     "Function in language pllua_bg to call when a trusted interpreter has started."},
+    {"pllua_bg.untrusted_start_proc", &setting_untrusted_start_proc,
+     "Function in language pllua_bgu to call when an untrusted interpreter has started."},
     {"pllua_bg.interpreter_reload_ident", &setting_interpreter_reload_ident,
      "Sets the global _PL_IDENT of new interpreters.", PGC_SIGHUP},
 };
@@ -172,6 +176,8 @@ char *setting_on_init;
 char *setting_on_trusted_init;
 char *setting_on_untrusted_init;
 char *setting_on_common_init;
+char *setting_start_proc;
+char *setting_untrusted_start_proc;
 bool setting_install_globals;
 char *setting_interpreter_reload_ident;
 

@@ -26,6 +26,8 @@ extern char *setting_on_init;           // in every interpreter, with its real g
 extern char *setting_on_trusted_init;   // the same, trusted ones only
 extern char *setting_on_untrusted_init; // the same, untrusted ones only
 extern char *setting_on_common_init;    // in every interpreter, with the globals user code has
+extern char *setting_start_proc; // name of a function run after that in trusted ones; null or empty
+extern char *setting_untrusted_start_proc; // the same in untrusted ones
 
 extern bool setting_install_globals;           // bg, pgtype and spi are globals
 extern char *setting_interpreter_reload_ident; // what new interpreters have as _PL_IDENT

@@ -17,6 +17,7 @@
 #include "pl/compile.h"
 #include "pl/execution_context.h"
 #include "pl/function.h"
+#include "pl/start_proc.h"
 
 namespace pllua_bg::pl {
 
@@ -119,21 +120,27 @@ void run_start_setting(Interpreter *interpreter, const char *name, const char *t
     close_execution(&execution);
 }
 
-// Runs the start-up code; when it fails it is run again at the next use.
-void start(Interpreter *interpreter) {
+void run_start_code(Interpreter *interpreter) {
+    run_start_setting(interpreter, "on_init", pg::setting_on_init, false);
+    if (interpreter->trusted)
+        run_start_setting(interpreter, "on_trusted_init", pg::setting_on_trusted_init, false);
+    else
+        run_start_setting(interpreter, "on_untrusted_init", pg::setting_on_untrusted_init, false);
+    run_start_setting(interpreter, "on_common_init", pg::setting_on_common_init, true);
+}
+
+// Runs the start-up code, and the function for the start when `with_proc`; what fails is run again
+// at the next use.
+void start(Interpreter *interpreter, bool with_proc) {
     interpreter->starting = true;
-    ErrorData *error = pg::attempt([interpreter] {
-        run_start_setting(interpreter, "on_init", pg::setting_on_init, false);
-        if (interpreter->trusted)
-            run_start_setting(interpreter, "on_trusted_init", pg::setting_on_trusted_init, false);
-        else
-            run_start_setting(interpreter, "on_untrusted_init", pg::setting_on_untrusted_init,
-                              false);
-        run_start_setting(interpreter, "on_common_init", pg::setting_on_common_init, true);
+    ErrorData *error = pg::attempt([interpreter, with_proc] {
+        if (!interpreter->started) run_start_code(interpreter);
+        interpreter->started = true;
+        if (with_proc) run_start_proc(interpreter->trusted);
+        interpreter->proc_done = with_proc;
     });
     interpreter->starting = false;
     if (error != nullptr) pg::rethrow(error);
-    interpreter->started = true;
 }
 
 int make_thread(lua_State *L) {
@@ -215,12 +222,15 @@ void notice_interrupt() {
     pg::expect_service();
 }
 
-Interpreter *find_interpreter(bool trusted, bool start_up) {
+Interpreter *find_interpreter(bool trusted, StartUp start_up) {
     const Oid user = trusted ? GetUserId() : InvalidOid;
     Interpreter *interpreter = interpreters.first;
     while (interpreter != nullptr && interpreter->user != user) interpreter = interpreter->after;
     if (interpreter == nullptr) interpreter = make_interpreter(trusted, user);
-    if (start_up && !interpreter->started && !interpreter->starting) start(interpreter);
+    const bool with_proc = start_up == StartUp::kAll;
+    const bool done = with_proc ? interpreter->proc_done : interpreter->started;
+    if (start_up != StartUp::kNone && !done && !interpreter->starting) [[unlikely]]
+        start(interpreter, with_proc);
     return interpreter;
 }
 

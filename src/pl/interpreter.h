@@ -16,8 +16,9 @@ struct Interpreter {
     lua::Interp *lua;
     Oid user; // InvalidOid: the untrusted one
     bool trusted;
-    bool started;  // its start-up code has run
-    bool starting; // it runs just now
+    bool started;   // its start-up code has run
+    bool starting;  // it runs just now
+    bool proc_done; // its start_proc, too
     MemoryContext memory;
     HTAB *functions;                   // function.cpp
     pg::LinkedList<Function> detached; // replaced versions that may still be running
@@ -35,10 +36,14 @@ struct Interpreter {
 // All interpreters of this backend.
 extern pg::LinkedList<Interpreter> interpreters;
 
+// What of an interpreter's start has to be done by now. A function is checked without start_proc,
+// which could otherwise not be made good again.
+enum class StartUp { kNone, kCode, kAll };
+
 // The interpreter in which code of the current user runs; made when there is none,
 // and its start-up code run when it has not and the caller wants that.
 // Errors: pg (53200, and those of the start-up code).
-Interpreter *find_interpreter(bool trusted, bool start_up = true);
+Interpreter *find_interpreter(bool trusted, StartUp start_up = StartUp::kAll);
 
 // The limit of its memory from now on: pllua_bg.memory_limit, and where next to nothing is left of
 // that, a little more, so that code can let go of what an earlier call has kept. Errors: none.

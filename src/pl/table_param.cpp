@@ -37,7 +37,7 @@ int use_table(lua_State *L) {
 
 void run(TableUse *use) {
     ExecutionContext execution;
-    open_execution(&execution, find_interpreter(true, false), "parameter");
+    open_execution(&execution, find_interpreter(true, StartUp::kNone), "parameter");
     (void)run_execution(&execution, use_table, use);
     close_execution(&execution);
 }

@@ -65,7 +65,7 @@ void validate_function(Oid validator, Oid function, bool trusted) {
     if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for function %u", function);
     check_types(row);
     ReleaseSysCache(row);
-    if (check_function_bodies) check_function(find_interpreter(trusted), function);
+    if (check_function_bodies) check_function(find_interpreter(trusted, StartUp::kCode), function);
 }
 
 } // namespace pllua_bg::pl
