@@ -126,33 +126,53 @@ void push_object_metatable(lua_State *L, const Type *type) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
 }
 
-// A plain copy of a value with no short header, no compression, no expanded form;
-// null when it is plain already.
-void *flatten(lua_State *L, Datum value) {
+// A value that the server has to make plain: compressed, elsewhere, expanded. A short header is
+// not. Toast pointers have the bits of a short one.
+bool is_toasted(Datum value) {
+    return VARATT_IS_EXTERNAL(DatumGetPointer(value)) ||
+           VARATT_IS_COMPRESSED(DatumGetPointer(value));
+}
+
+Datum flatten(lua_State *L, Datum value) {
     struct varlena *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
-    if (!VARATT_IS_EXTENDED(raw)) return nullptr;
-    void *plain = nullptr;
-    pg::call_own_subxact(L, [&] { plain = detoast_attr(raw); });
+    Datum plain = 0;
+    pg::call_own_subxact(L, [&] { plain = PointerGetDatum(detoast_attr(raw)); });
     return plain;
+}
+
+// Bytes of a value that is not toasted once its header is a long one.
+Size plain_size(const Type *type, Datum value) {
+    if (type->by_value) return 0;
+    if (type->length != -1) return datum_size(type, value);
+    return VARSIZE_ANY_EXHDR(DatumGetPointer(value)) + VARHDRSZ;
+}
+
+void copy_plain(const Type *type, char *bytes, Datum value, Size size) {
+    if (type->length != -1) {
+        memcpy(bytes, DatumGetPointer(value), size);
+        return;
+    }
+    SET_VARSIZE(bytes, size);
+    memcpy(VARDATA(bytes), VARDATA_ANY(DatumGetPointer(value)), size - VARHDRSZ);
 }
 
 } // namespace
 
 void push_object(lua_State *L, const Type *type, Datum value) {
-    void *plain = type->length == -1 ? flatten(L, value) : nullptr;
-    if (plain != nullptr) value = PointerGetDatum(plain);
+    const bool toasted = type->length == -1 && is_toasted(value);
+    if (toasted) value = flatten(L, value);
     const Size header = header_size(type);
-    const Size size = value_size(type, value);
+    const Size size = plain_size(type, value);
     DatumObject *object =
         static_cast<DatumObject *>(lua_newuserdatauv(L, header + size, type->family->user_values));
     object->type = type;
     object->value = value;
     if (!type->by_value) {
         char *bytes = reinterpret_cast<char *>(object) + header;
-        memcpy(bytes, DatumGetPointer(value), size);
+        copy_plain(type, bytes, value, size);
         object->value = PointerGetDatum(bytes);
     }
-    if (plain != nullptr) pfree(plain);
+    if (toasted) pfree(DatumGetPointer(value));
     if (type->family->init_object != nullptr) type->family->init_object(object);
     push_object_metatable(L, type);
     lua_setmetatable(L, -2);

@@ -40,7 +40,7 @@ void push_entry(lua_State *L, const JsonEntry &entry) {
     case JsonEntry::kFalse: return lua_pushboolean(L, false);
     case JsonEntry::kString: lua_pushlstring(L, entry.data, entry.length); return;
     case JsonEntry::kNumber:
-        return push_object(L, find(L, NUMERICOID, -1), PointerGetDatum(entry.data));
+        return push_object(L, numeric_type(L), PointerGetDatum(entry.data));
     default: break;
     }
     // Offsets within a container are its own, so its bytes are a jsonb but for the header.

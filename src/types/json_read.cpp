@@ -31,7 +31,7 @@ void push_scalar(lua_State *L, const Walk &walk, const JsonEntry &entry) {
     case JsonEntry::kString: lua_pushlstring(L, entry.data, entry.length); break;
     default:
         if (walk.exact)
-            push_object(L, find(L, NUMERICOID, -1), PointerGetDatum(entry.data));
+            push_object(L, numeric_type(L), PointerGetDatum(entry.data));
         else
             push_number(L, PointerGetDatum(entry.data));
     }

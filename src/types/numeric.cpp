@@ -6,10 +6,44 @@
 #include "pg/params.h"
 
 extern "C" {
+#include "utils/datum.h"
 #include "utils/numeric.h"
 }
 
 namespace pllua_bg::types {
+
+namespace {
+
+// Floats are mostly constants of the program: the numerics of the latest, found by their bits.
+struct KeptFloat {
+    uint64 bits; // 0: none; the number 0 is not kept
+    char numeric[24];
+};
+constexpr int kKeptBits = 6;
+KeptFloat kept_floats[1 << kKeptBits];
+
+Datum float_datum(double number, bool *borrowed) {
+    uint64 bits;
+    memcpy(&bits, &number, sizeof bits);
+    KeptFloat *kept = &kept_floats[bits * 0x9E3779B97F4A7C15ULL >> (64 - kKeptBits)];
+    *borrowed = bits != 0 && kept->bits == bits;
+    if (*borrowed) return PointerGetDatum(kept->numeric);
+    const Datum value = pg::numeric_of_float(number);
+    const Size size = VARSIZE(DatumGetPointer(value));
+    if (size <= sizeof kept->numeric) {
+        kept->bits = bits;
+        memcpy(kept->numeric, DatumGetPointer(value), size);
+    }
+    return value;
+}
+
+} // namespace
+
+const Type *numeric_type(lua_State *L) {
+    static const Type *type;
+    if (type == nullptr || type->stale) type = find(L, NUMERICOID, -1);
+    return type;
+}
 
 NumericOperand numeric_operand(lua_State *L, int idx) {
     NumericOperand operand = {};
@@ -31,18 +65,18 @@ NumericOperand numeric_operand(lua_State *L, int idx) {
         operand.kind = NumericOperand::kDatum;
         operand.datum = object->type->family == &kNumericFamily
                             ? object->value
-                            : object_from_lua(L, idx, find(L, NUMERICOID, -1));
+                            : object_from_lua(L, idx, numeric_type(L));
         return operand;
     default: break;
     }
-    mismatch(L, idx, find(L, NUMERICOID, -1));
+    mismatch(L, idx, numeric_type(L));
 }
 
 Datum numeric_datum(const NumericOperand &operand, bool *borrowed) {
     *borrowed = false;
     switch (operand.kind) {
     case NumericOperand::kInteger: return NumericGetDatum(int64_to_numeric(operand.integer));
-    case NumericOperand::kFloat: return pg::numeric_of_float(operand.number);
+    case NumericOperand::kFloat: return float_datum(operand.number, borrowed);
     case NumericOperand::kText:
         return DirectFunctionCall3(numeric_in, CStringGetDatum(operand.text),
                                    ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
@@ -58,13 +92,16 @@ Datum numeric_from_lua(lua_State *L, int idx, const Type *type) {
     if (lua_type(L, idx) != LUA_TNUMBER) return generic_from_lua(L, idx, type);
     const NumericOperand operand = numeric_operand(L, idx);
     Datum value = 0;
-    bool borrowed;
-    pg::call_own_subxact(L, [&] { value = numeric_datum(operand, &borrowed); });
+    pg::call_own_subxact(L, [&] {
+        bool borrowed;
+        value = numeric_datum(operand, &borrowed);
+        if (borrowed) value = datumCopy(value, false, -1);
+    });
     return value;
 }
 
 void push_result(lua_State *L, Datum value) {
-    push_object(L, find(L, NUMERICOID, -1), value);
+    push_object(L, numeric_type(L), value);
     pfree(DatumGetPointer(value));
 }
 

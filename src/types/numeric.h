@@ -24,6 +24,8 @@ struct NumericOperand {
     const char *text;
 };
 
+// The plan of numeric. Errors: lua.
+const Type *numeric_type(lua_State *L);
 // The operand at idx. Errors: lua (42804).
 NumericOperand numeric_operand(lua_State *L, int idx);
 // Its datum, new in CurrentMemoryContext unless *borrowed.

@@ -30,7 +30,7 @@ template <class F> int result_of(lua_State *L, F function) {
         source = numeric_datum(operand, &borrowed);
         result = function(source);
     });
-    push_object(L, find(L, NUMERICOID, -1), result);
+    push_object(L, numeric_type(L), result);
     if (result != source) pfree(DatumGetPointer(result));
     if (!borrowed) pfree(DatumGetPointer(source));
     return 1;
