@@ -42,7 +42,7 @@ PG_CONFIG ?= pg_config
 BUILD := build
 
 MODULE_big := pllua_bg
-EXTENSION := pllua_bg pllua_bgu pllua_pg_background
+EXTENSION := pllua_bg pllua_bgu pllua_pg_background hstore_pllua_bg hstore_pllua_bgu
 DATA := $(wildcard sql/*--*.sql)
 
 SOURCES := $(sort $(wildcard src/*.cpp src/*/*.cpp src/*/*/*.cpp))
@@ -54,7 +54,7 @@ EXTRA_CLEAN := $(BUILD) results output_iso
 AREAS := pl types api session lua jobs security compat
 AREAS += $(filter-out $(AREAS),$(sort $(patsubst sql/%/,%,$(wildcard sql/*/))))
 REGRESS := $(foreach area,$(AREAS),$(sort $(patsubst sql/%.sql,%,$(wildcard sql/$(area)/*.sql))))
-REGRESS_OPTS := $(foreach e,$(EXTENSION),$(if $(wildcard sql/$(e)--*.sql),--load-extension=$(e)))
+REGRESS_OPTS := $(foreach e,$(filter-out hstore_%,$(EXTENSION)),$(if $(wildcard sql/$(e)--*.sql),--load-extension=$(e)))
 REGRESS_PREP := result-folders
 ISOLATION := $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS := --inputdir=test/isolation --load-extension=pllua_bg

@@ -17,6 +17,7 @@
 #include "pl/call.h"
 #include "pl/interpreter.h"
 #include "pl/table_param.h"
+#include "pl/transform.h"
 #include "session/session.h"
 #include "types/hooks.h"
 #include "types/types.h"
@@ -52,6 +53,8 @@ void install_hooks() {
         .argument_type = pl::argument_type,
         .make_cursor = api::make_named,
         .push_cursor_name = api::push_cursor_name,
+        .transform_from_sql = pl::transform_from_sql,
+        .transform_to_sql = pl::transform_to_sql,
     };
     api::hooks = {.expected_row = pl::expected_row};
 }

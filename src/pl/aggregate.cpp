@@ -4,6 +4,7 @@
 #include "lua/error.h"
 #include "pl/bound_value.h"
 #include "pl/call_site.h"
+#include "pl/transform.h"
 
 namespace pllua_bg::pl {
 
@@ -44,9 +45,10 @@ Datum take_state(lua_State *L, int idx, bool *isnull) {
     if (*isnull) return 0;
     const ExecutionContext *execution = current_execution();
     auto *fcinfo = static_cast<FunctionCallInfo>(execution->data);
-    MemoryContext memory = nullptr;
-    if (AggCheckCallContext(fcinfo, &memory) == 0)
-        lua::raise(L, "0A000", "only a function of an aggregate can return type internal");
+    MemoryContext memory = transform_memory(fcinfo);
+    if (memory == nullptr && AggCheckCallContext(fcinfo, &memory) == 0)
+        lua::raise(L, "0A000",
+                   "only a function of an aggregate or of a transform can return type internal");
     lua_pushvalue(L, idx);
     const BoundValue *place = given_place(execution->site, fcinfo);
     if (place == nullptr)

@@ -4,6 +4,7 @@
 #include "lua/state.h"
 #include "pl/call_site.h"
 #include "pl/srf.h"
+#include "pl/transform.h"
 #include "pl/window.h"
 
 extern "C" {
@@ -45,6 +46,8 @@ void resolve_types(CallSite *site, FunctionCallInfo fcinfo) {
     }
     MemoryContextSwitchTo(outer);
     resolve_result(fcinfo, &site->result, site->memory);
+    if (transform_memory(fcinfo) != nullptr && site->result.type != nullptr)
+        site->result.type = types::untransformed(site->result.type);
     site->result.by_position = function->result == RECORDOID && !function->has_output;
 }
 

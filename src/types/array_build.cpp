@@ -55,7 +55,7 @@ void measure(lua_State *L, int idx, Builder *builder) {
         const lua_Integer length = highest_index(L, -1);
         set_length(L, builder, dimension, length);
         builder->array.dimensions++;
-        if (length == 0 || builder->element->family->takes_tables) break;
+        if (length == 0 || takes_tables(builder->element)) break;
         lua_geti(L, -1, 1);
         lua_remove(L, -2);
         if (!is_plain_table(L, -1)) break;

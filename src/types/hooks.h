@@ -16,6 +16,11 @@ struct Hooks {
     // Pushes the name of the cursor object at idx; false, and nothing pushed,
     // when it is none. Errors: lua.
     bool (*push_cursor_name)(lua_State *L, int idx);
+    // Functions of transforms. The first replaces the value on top of the stack by the one it is
+    // transformed to; the second gives the datum of the value at idx, in CurrentMemoryContext, of
+    // that type. Errors: lua.
+    void (*transform_from_sql)(lua_State *L, const FmgrInfo *function);
+    Datum (*transform_to_sql)(lua_State *L, int idx, const FmgrInfo *function, Oid type);
 };
 extern Hooks hooks;
 

@@ -2,6 +2,7 @@
 // changes. Owns the table and the plans, in a context below CacheMemoryContext; both live as long
 // as the backend.
 #include "types/plan.h"
+#include "types/transform.h"
 
 #include "lua/state.h"
 #include "pg/guard.h"
@@ -97,6 +98,26 @@ void wrap_inner(Type *type, Form_pg_type form) {
     if (!is_domain(type) && type->family->takes_modifiers) type->from_lua = type->family->from_lua;
 }
 
+void set_function(FmgrInfo *place, Oid function) {
+    if (OidIsValid(function)) fmgr_info_cxt(function, place, context);
+}
+
+Type *with_transforms(Type *plain, const TransformFunctions &functions) {
+    auto *type = static_cast<Type *>(MemoryContextAlloc(context, sizeof(Type)));
+    *type = *plain;
+    type->inner = type;
+    type->transforms =
+        static_cast<Transforms *>(MemoryContextAllocZero(context, sizeof(Transforms)));
+    type->transforms->plain = plain;
+    for (int i = 0; i < 2; i++) {
+        set_function(&type->transforms->from_sql[i], functions.from_sql[i]);
+        set_function(&type->transforms->to_sql[i], functions.to_sql[i]);
+    }
+    type->to_lua = transformed_to_lua;
+    type->from_lua = transformed_from_lua;
+    return type;
+}
+
 Type *build(Oid oid, int32 typmod, HeapTuple row) {
     Form_pg_type form = reinterpret_cast<Form_pg_type>(GETSTRUCT(row));
     Type *type = static_cast<Type *>(MemoryContextAllocZero(context, sizeof(Type)));
@@ -122,7 +143,20 @@ Type *build(Oid oid, int32 typmod, HeapTuple row) {
     type->family = family_of(oid, type->kind);
     use_functions(type, type->family);
     if (type->family->complete != nullptr) type->family->complete(type, form);
-    return type;
+    const TransformFunctions transforms = find_transforms(oid);
+    return has_transforms(transforms) ? with_transforms(type, transforms) : type;
+}
+
+// False when there are other transforms than the plan knows.
+bool transforms_still_right(const Type *type) {
+    const TransformFunctions now = find_transforms(type->oid);
+    const Transforms *known = type->transforms;
+    if (known == nullptr) return !has_transforms(now);
+    for (int i = 0; i < 2; i++)
+        if (known->from_sql[i].fn_oid != now.from_sql[i] ||
+            known->to_sql[i].fn_oid != now.to_sql[i])
+            return false;
+    return true;
 }
 
 // A stale plan stays in use when nothing in it would come out differently.
@@ -134,7 +168,9 @@ bool still_right(const Type *type, Form_pg_type form) {
            type->array_oid == form->typarray &&
            (type->kind != TypeKind::kArray || type->element_oid == form->typelem) &&
            (!is_domain(type) ||
-            (type->inner->oid == form->typbasetype && type->inner->typmod == form->typtypmod));
+            (type->inner->oid == form->typbasetype && type->inner->typmod == form->typtypmod)) &&
+           (type->inner == type ? transforms_still_right(type)
+                                : lookup(type->inner->oid, type->inner->typmod) == type->inner);
 }
 
 PlanEntry *find_entry(Oid oid, int32 typmod, HASHACTION action) {
@@ -163,6 +199,8 @@ void mark_stale(Datum, int, uint32 hash) {
 }
 
 void schema_changed(Datum, int, uint32) { generation++; }
+
+void transforms_changed(Datum, int, uint32) { mark_stale(0, TYPEOID, 0); }
 
 } // namespace
 
@@ -209,6 +247,10 @@ const Type *element_of(lua_State *L, const Type *type) {
 
 Oid type_oid(const Type *type) { return type->oid; }
 
+const Type *untransformed(const Type *type) {
+    return type->transforms == nullptr ? type : type->transforms->plain;
+}
+
 uint64 catalog_generation() { return generation; }
 
 MemoryContext plan_context() {
@@ -240,6 +282,7 @@ void use_families(const FamilyRule *table, size_t count) {
     rule_count = count;
     CacheRegisterSyscacheCallback(TYPEOID, mark_stale, 0);
     CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, 0);
+    CacheRegisterSyscacheCallback(TRFTYPELANG, transforms_changed, 0);
 }
 
 } // namespace pllua_bg::types

@@ -9,6 +9,14 @@ namespace pllua_bg::types {
 
 struct EnumLabels; // enum.cpp
 
+// Of a plan whose values are transformed; functions as in transform.h, without fn_oid where there
+// is none.
+struct Transforms {
+    const Type *plain; // converts without them
+    FmgrInfo from_sql[2];
+    FmgrInfo to_sql[2];
+};
+
 // Plans of a domain or with a typmod only wrap another plan, `inner`; every other plan has typmod
 // -1 and is its own inner.
 struct Type {
@@ -25,6 +33,7 @@ struct Type {
     decltype(Family::from_lua) from_lua;
     decltype(Family::check_null) check_null;
     const Type *inner;
+    Transforms *transforms; // null: none
     FmgrInfo input;
     FmgrInfo output;
     Oid io_param;
@@ -43,6 +52,10 @@ struct Type {
 };
 
 inline bool is_domain(const Type *type) { return type->kind == TypeKind::kDomain; }
+// A table is one value of the type, never a dimension of an array.
+inline bool takes_tables(const Type *type) {
+    return type->transforms != nullptr || type->family->takes_tables;
+}
 // The plan, from the cache when it is there and fresh. Errors: lua (42704).
 const Type *find(lua_State *L, Oid oid, int32 typmod);
 // The plan of the elements of an array, or of a range's bounds. Errors: lua.

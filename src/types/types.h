@@ -15,6 +15,8 @@ struct Type; // the plan of one (type, typmod); never freed, replaced by a new o
 // The plan of a type. Errors: pg (42704 unknown type). Call inside pg::call.
 const Type *lookup(Oid oid, int32 typmod);
 Oid type_oid(const Type *type);
+// The plan that converts values of the type without a transform. Errors: none.
+const Type *untransformed(const Type *type);
 
 // Pushes the Lua value of a datum: the very value every row, argument and parameter of this type
 // has. May call the server (pg::call_own_subxact) itself, so call it outside pg::call. Errors: lua.
