@@ -75,5 +75,5 @@ local function tag_text(result)
 end
 
 return function(result)
-    return rawget(result, 'columns') and table_text(result) or tag_text(result)
+    return result.columns and table_text(result) or tag_text(result)
 end

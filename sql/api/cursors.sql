@@ -185,3 +185,25 @@ do language pllua_bg $$
   print(s:numargs(), s:argtype(1), s:argtype(2), s(nil, 5).value, s('any', 5).value, pcall(s.argtype, s, 3))
   print(spi.prepare('select $2::int', {'text'}):argtype(1), spi.prepare('select $1'):argtype(1))
 $$;
+-- whether a statement gives rows to a cursor; a closed cursor is no error of the server
+do language pllua_bg $$
+  print(spi.prepare('select 1'):cursor_ok(), spi.prepare('create table cur_no ()'):cursor_ok(), spi.prepare('show work_mem'):cursor_ok())
+  local c = spi.newcursor('cur_closed')
+  print(lpcall(c.fetch, c))
+  print(lpcall(c.move, c))
+$$;
+-- held beyond the transaction
+do language pllua_bg $$ spi.newcursor('cur_held'):open(spi.prepare('select generate_series(1, 3) as n', {}, {hold = true})):disown() $$;
+fetch all from cur_held;
+close cur_held;
+do language pllua_bg $$ for row in spi.prepare('select generate_series(1, 2) as n', {}, {hold = true}):rows() do print(row.n) _G.cur_loop = spi.prepare('select 1', {}, {hold = true}):rows() cur_loop() end $$;
+select name from pg_cursors;
+do language pllua_bg $$ _G.cur_loop = nil collectgarbage() $$;
+create function cur_restricted(a int) returns int immutable language pllua_bg as $$
+  print(pcall(function() spi.newcursor('cur_evil'):open(spi.prepare('select 1', {}, {hold = true})) end))
+  return a
+$$;
+create table cur_indexed as select 1 as a;
+create index on cur_indexed (cur_restricted(a));
+drop table cur_indexed;
+drop function cur_restricted;

@@ -18,8 +18,16 @@ namespace {
 constexpr int kRowShape = 1;
 constexpr int kColumns = 2;
 constexpr int kOnlyColumn = 3; // the name of the only column, else false
+constexpr int kMetatable = 4;  // of the last result
 
-const char kMetatable = 0; // its key in the registry
+// What a metatable has beside metamethods.
+constexpr int kShape = 1;  // the result shape; absent for commands without rows
+constexpr int kPrefix = 2; // the tag, without the number of rows if it ends with that
+constexpr int kCounts = 3; // whether it does
+
+const char kCommands = 0; // key of the metatable of results without rows, in the registry
+const char kText = 0;     // of the function that makes texts, once there is one
+const char kMark = 0;     // key in every metatable of results
 
 // The fields of a result, which may be absent.
 constexpr const char *kFields[] = {"n", "tag", "columns", "value", "notices"};
@@ -63,29 +71,47 @@ void finish_row(ResultBuilder *builder) {
     lua::check_interrupt(builder->L);
 }
 
-// The single value of a result of one row and one column; absent when it is NULL.
-void set_value(ResultBuilder *builder) {
-    lua_State *L = builder->L;
-    lua_rawgeti(L, builder->result, 1);
-    lua_rawgeti(L, builder->result_shape, kOnlyColumn);
-    if (lua_toboolean(L, -1) && lua_istable(L, -2)) {
-        lua_rawget(L, -2);
-        set_field(L, builder->result, "value");
+// Pushes the n of the result at 1, or nil. Errors: none.
+void push_count(lua_State *L) {
+    lua_pushliteral(L, "n");
+    lua_rawget(L, 1);
+}
+
+// The rest works on the result at 1 with its metatable at 3. Each pushes one value.
+
+// False and nothing pushed for a result without rows.
+bool push_of_shape(lua_State *L, int what) {
+    if (lua_rawgeti(L, 3, kShape) != LUA_TTABLE) {
         lua_pop(L, 1);
-    } else {
-        lua_pop(L, 2);
+        return false;
     }
+    lua_rawgeti(L, -1, what);
+    lua_remove(L, -2);
+    return true;
 }
 
-void set_metatable(lua_State *L, int result) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &kMetatable);
-    lua_setmetatable(L, result);
+bool push_tag(lua_State *L) {
+    if (lua_rawgeti(L, 3, kPrefix) != LUA_TSTRING) return true;
+    lua_rawgeti(L, 3, kCounts);
+    const bool counts = lua_toboolean(L, -1) != 0;
+    lua_pop(L, 1);
+    if (!counts) return true;
+    push_count(L);
+    lua_concat(L, 2);
+    return true;
 }
 
-// Whether the result at 1 has a column of that name.
+// The single value of a result of one row and one column; nil when it is NULL.
+bool push_value(lua_State *L) {
+    if (lua_rawgeti(L, 1, 1) != LUA_TTABLE || lua_rawlen(L, 1) != 1) return false;
+    if (!push_of_shape(L, kOnlyColumn) || lua_type(L, -1) != LUA_TSTRING) return false;
+    lua_rawget(L, -2);
+    return true;
+}
+
+// Whether the result has a column of that name.
 bool has_column(lua_State *L, const char *name) {
-    lua_pushliteral(L, "columns");
-    if (lua_rawget(L, 1) != LUA_TTABLE) return false;
+    if (!push_of_shape(L, kColumns)) return false;
     const auto n = static_cast<int>(lua_rawlen(L, -1));
     bool found = false;
     for (int i = 1; i <= n && !found; i++) {
@@ -103,8 +129,12 @@ bool has_column(lua_State *L, const char *name) {
 int index(lua_State *L) {
     lua_settop(L, 2);
     lua::need_stack(L, 6);
-    if (!lua_istable(L, 1) || lua_type(L, 2) != LUA_TSTRING) return 0;
+    if (!is_result(L, 1) || lua_type(L, 2) != LUA_TSTRING) return 0;
     const char *name = lua_tostring(L, 2);
+    lua_getmetatable(L, 1);
+    if (strcmp(name, "tag") == 0) return push_tag(L) ? 1 : 0;
+    if (strcmp(name, "columns") == 0) return push_of_shape(L, kColumns) ? 1 : 0;
+    if (strcmp(name, "value") == 0) return push_value(L) ? 1 : 0;
     for (const char *field : kFields)
         if (strcmp(field, name) == 0) return 0;
     const char *hint = has_column(L, name)
@@ -147,48 +177,93 @@ int width(lua_State *L) {
     return 1;
 }
 
-// __tostring of the first result: from then on it is the function that the module returns.
-int first_to_string(lua_State *L) {
+// __tostring. The module that makes texts is loaded for the first one.
+int to_string(lua_State *L) {
     lua_settop(L, 1);
     lua::need_stack(L, 8);
-    if (lua::load_embedded(L, "pllua.result_text") == 0)
-        luaL_error(L, "module pllua.result_text is missing");
-    lua_pushcfunction(L, cell);
-    lua_pushcfunction(L, width);
-    lua_call(L, 2, 1);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &kMetatable);
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -2, "__tostring");
-    lua_pop(L, 1);
-    lua_insert(L, 1);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kText) != LUA_TFUNCTION) {
+        if (lua::load_embedded(L, "pllua.result_text") == 0)
+            luaL_error(L, "module pllua.result_text is missing");
+        lua_pushcfunction(L, cell);
+        lua_pushcfunction(L, width);
+        lua_call(L, 2, 1);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &kText);
+    }
+    lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
     return 1;
+}
+
+void push_new_metatable(lua_State *L) {
+    static const luaL_Reg kMetamethods[] = {
+        {"__index", index},
+        {"__tostring", to_string},
+        {nullptr, nullptr},
+    };
+    lua_createtable(L, 3, 3);
+    luaL_setfuncs(L, kMetamethods, 0);
+    lua_pushboolean(L, 1);
+    lua_rawsetp(L, -2, &kMark);
+}
+
+// The length of the tag without the number at its end, when that is n; else of all of it.
+size_t prefix_length(const char *tag, lua_Integer n, bool *counts) {
+    char number[24];
+    const auto digits =
+        static_cast<size_t>(pg_snprintf(number, sizeof(number), INT64_FORMAT, int64{n}));
+    const size_t length = strlen(tag);
+    *counts = length > digits && tag[length - digits - 1] == ' ' &&
+              strcmp(tag + length - digits, number) == 0;
+    return *counts ? length - digits : length;
+}
+
+// Pushes the metatable for results of the shape with that tag: that of the last one, when it fits.
+void push_metatable(lua_State *L, int shape, const char *tag, lua_Integer n) {
+    bool counts = false;
+    const size_t length = tag == nullptr ? 0 : prefix_length(tag, n, &counts);
+    if (lua_rawgeti(L, shape, kMetatable) == LUA_TTABLE) {
+        lua_rawgeti(L, -1, kPrefix);
+        lua_rawgeti(L, -2, kCounts);
+        size_t known_length = 0;
+        const char *known = lua_tolstring(L, -2, &known_length);
+        const bool fits = (known != nullptr) == (tag != nullptr) && known_length == length &&
+                          (lua_toboolean(L, -1) != 0) == counts &&
+                          (tag == nullptr || memcmp(known, tag, length) == 0);
+        lua_pop(L, 2);
+        if (fits) return;
+    }
+    lua_pop(L, 1);
+    push_new_metatable(L);
+    lua_pushvalue(L, shape);
+    lua_rawseti(L, -2, kShape);
+    if (tag != nullptr) {
+        lua_pushlstring(L, tag, length);
+        lua_rawseti(L, -2, kPrefix);
+    }
+    lua_pushboolean(L, counts);
+    lua_rawseti(L, -2, kCounts);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, shape, kMetatable);
 }
 
 } // namespace
 
 void open_results(lua_State *L) {
-    static const luaL_Reg kMetamethods[] = {
-        {"__index", index},
-        {"__tostring", first_to_string},
-        {nullptr, nullptr},
-    };
-    lua_createtable(L, 0, 2);
-    luaL_setfuncs(L, kMetamethods, 0);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &kMetatable);
+    push_new_metatable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kCommands);
 }
 
 bool is_result(lua_State *L, int idx) {
     if (lua_type(L, idx) != LUA_TTABLE || !lua_getmetatable(L, idx)) return false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &kMetatable);
-    const bool same = lua_rawequal(L, -1, -2) != 0;
+    const bool marked = lua_rawgetp(L, -1, &kMark) != LUA_TNIL;
     lua_pop(L, 2);
-    return same;
+    return marked;
 }
 
 void push_result_shape(lua_State *L, TupleDesc descriptor, const char *const *type_names) {
     lua::need_stack(L, 8);
-    lua_createtable(L, 3, 0);
+    lua_createtable(L, 4, 0);
     types::push_shape(L, descriptor);
     lua_rawseti(L, -2, kRowShape);
 
@@ -226,9 +301,8 @@ void begin_result(lua_State *L, ResultBuilder *builder, int shape_idx, uint64 ex
     builder->L = L;
     builder->n = 0;
     builder->result_shape = lua_absindex(L, shape_idx);
-    lua_createtable(L, static_cast<int>(Min(expected, kMaxReserved)), 4);
+    lua_createtable(L, static_cast<int>(Min(expected, kMaxReserved)), 1);
     builder->result = lua_gettop(L);
-    set_metatable(L, builder->result);
     push_row_shape(L, builder->result_shape);
     builder->row_shape = lua_gettop(L);
 }
@@ -248,20 +322,16 @@ void finish_result(ResultBuilder *builder, const char *tag) {
     lua_settop(L, builder->result);
     lua_pushinteger(L, builder->n);
     set_field(L, builder->result, "n");
-    if (tag != nullptr) {
-        lua_pushstring(L, tag);
-        set_field(L, builder->result, "tag");
-    }
-    lua_rawgeti(L, builder->result_shape, kColumns);
-    set_field(L, builder->result, "columns");
-    if (builder->n == 1) set_value(builder);
+    push_metatable(L, builder->result_shape, tag, builder->n);
+    lua_setmetatable(L, builder->result);
 }
 
 void push_command_result(lua_State *L, const char *tag, uint64 n) {
     lua::need_stack(L, 4);
     lua_createtable(L, 0, 2);
     const int result = lua_gettop(L);
-    set_metatable(L, result);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kCommands);
+    lua_setmetatable(L, result);
     lua_pushinteger(L, static_cast<lua_Integer>(n));
     set_field(L, result, "n");
     if (tag != nullptr) {

@@ -1,9 +1,10 @@
 // Results of commands as Lua tables: the same code for local commands and for those of background
 // sessions. Owns nothing; what it makes belongs to Lua.
 //
-// A result is a table: the rows at 1..n, and the fields n, tag, columns ({name=, type=, oid=,
-// typmod=} each) and, for one row of one column, value. The result of a command without rows has n
-// and tag only. Its metatable refuses other names of fields, and makes a text of it.
+// A result is a table: the rows at 1..n, and n. Its metatable gives the fields tag, columns
+// ({name=, type=, oid=, typmod=} each) and, for one row of one column, value, so that pairs() does
+// not meet them; it refuses other names of fields, and makes a text of the result. The result of a
+// command without rows has n and tag only.
 #pragma once
 
 #include "pg/server.h"

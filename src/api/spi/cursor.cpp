@@ -30,6 +30,15 @@ void set_name(lua_State *L, int idx, const char *name) {
     lua_setiuservalue(L, idx, kCursorName);
 }
 
+// The rows of a held cursor are made at the commit, when nothing is restricted any more: the server
+// refuses DECLARE there. Inside pg::call. Errors: pg (42501).
+void check_may_hold(const Statement *statement, const Cursor *cursor) {
+    if ((statement->cursor_options & CURSOR_OPT_HOLD) == 0 || cursor->is_private) return;
+    if (InSecurityRestrictedOperation())
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                        errmsg("cannot hold a cursor within a security-restricted operation")));
+}
+
 } // namespace
 
 // Replaces the name on top by its cursor, open or not.
@@ -99,11 +108,15 @@ void open_cursor(lua_State *L, int cursor_idx, int idx, int first, int nargs) {
         pg::ensure_spi();
         pg::refresh_plans();
         cursor->actor = pg::current_actor();
+        check_may_hold(statement, cursor);
         portal = SPI_cursor_open_with_paramlist(name, statement->plan, arena->params,
                                                 pg::current_activation->read_only);
         pg::note_portal(portal);
         attach_cursor(L, cursor, portal);
-        if (cursor->is_private) portal->visible = false; // in pg_cursors
+        if (cursor->is_private) {
+            portal->visible = false; // in pg_cursors
+            portal->cursorOptions &= ~CURSOR_OPT_HOLD;
+        }
         // Lua code that runs while we make the shape could close the portal.
         MemoryContextSwitchTo(arena->context);
         descriptor = CreateTupleDescCopy(portal->tupDesc);

@@ -45,12 +45,19 @@ FetchDirection check_direction(lua_State *L, int idx) {
     lua::raise(L, "22023", "unknown fetch direction '%s'", name);
 }
 
-int cursor_fetch(lua_State *L) {
+// As an error of Lua's own: nothing was begun. Errors: lua.
+Cursor *check_open_cursor(lua_State *L) {
     Cursor *cursor = check_cursor(L, 1);
+    if (cursor->link == nullptr) lua::raise(L, "24000", "attempting to fetch from a closed cursor");
+    return cursor;
+}
+
+int cursor_fetch(lua_State *L) {
+    Cursor *cursor = check_open_cursor(L);
     const auto count = static_cast<long>(luaL_optinteger(L, 2, 1));
     const FetchDirection direction = check_direction(L, 3);
     lua_settop(L, 1);
-    if (cursor->link != nullptr) push_cursor_shape(L, 1);
+    push_cursor_shape(L, 1);
     ParamArena *arena = take_arena(L);
     const int handle = lua_gettop(L);
     RowStore *rows = &arena->rows;
@@ -72,7 +79,7 @@ int cursor_fetch(lua_State *L) {
 }
 
 int cursor_move(lua_State *L) {
-    Cursor *cursor = check_cursor(L, 1);
+    Cursor *cursor = check_open_cursor(L);
     const auto count = static_cast<long>(luaL_optinteger(L, 2, 1));
     const FetchDirection direction = check_direction(L, 3);
     uint64 moved = 0;

@@ -25,6 +25,7 @@ int cursor_options(lua_State *L, int idx) {
         options |= lua_toboolean(L, -1) ? CURSOR_OPT_SCROLL : CURSOR_OPT_NO_SCROLL;
     lua_pop(L, 1);
     if (lua::is_true(L, idx, "no_scroll")) options |= CURSOR_OPT_NO_SCROLL;
+    if (lua::is_true(L, idx, "hold")) options |= CURSOR_OPT_HOLD;
     if (lua::is_true(L, idx, "fast_start")) options |= CURSOR_OPT_FAST_PLAN;
     if (lua::is_true(L, idx, "custom_plan")) options |= CURSOR_OPT_CUSTOM_PLAN;
     if (lua::is_true(L, idx, "generic_plan")) options |= CURSOR_OPT_GENERIC_PLAN;

@@ -140,6 +140,15 @@ int statement_argtype(lua_State *L) {
     return 1;
 }
 
+// Whether it returns rows that a cursor can give.
+int statement_cursor_ok(lua_State *L) {
+    const Statement *statement = check_statement(L, 1);
+    bool ok = false;
+    pg::call_own_subxact(L, [&] { ok = SPI_is_cursor_plan(statement->plan); });
+    lua_pushboolean(L, ok);
+    return 1;
+}
+
 // Every statement is kept: nothing to do.
 int statement_save(lua_State *L) {
     check_statement(L, 1);
@@ -182,15 +191,11 @@ lua_Integer check_limit(lua_State *L, int idx) {
 }
 
 const luaL_Reg kStatementMethods[] = {
-    {"execute", statement_execute},
-    {"execute_count", statement_execute_count},
-    {"rows", statement_rows},
-    {"numargs", statement_numargs},
-    {"argtype", statement_argtype},
-    {"getcursor", statement_getcursor},
-    {"save", statement_save},
-    {"issaved", statement_issaved},
-    {nullptr, nullptr},
+    {"execute", statement_execute},     {"execute_count", statement_execute_count},
+    {"rows", statement_rows},           {"numargs", statement_numargs},
+    {"argtype", statement_argtype},     {"getcursor", statement_getcursor},
+    {"cursor_ok", statement_cursor_ok}, {"save", statement_save},
+    {"issaved", statement_issaved},     {nullptr, nullptr},
 };
 
 } // namespace pllua_bg::api
