@@ -24,6 +24,10 @@ do language pllua_bg $$
   print(pgtype.jsonb(create(2)), pgtype.jsonb {rows = create(1)})
   local meta = getmetatable(create(1))
   print(pcall(meta.__index, {}, 'tag'), pcall(meta.__index, 5, 'tag'), pcall(meta.__index, setmetatable({}, meta), 'value'))
+  local names = {}
+  for key in pairs(meta) do names[#names + 1] = tostring(key) end
+  table.sort(names)
+  print(table.concat(names, ' '), setmetatable({n = 3}, meta).tag, pcall(function() return setmetatable({}, meta).tag end))
   c:close()
   spi.execute('drop table tags')
 $$;

@@ -18,16 +18,19 @@ namespace {
 constexpr int kRowShape = 1;
 constexpr int kColumns = 2;
 constexpr int kOnlyColumn = 3; // the name of the only column, else false
-constexpr int kMetatable = 4;  // of the last result
+constexpr int kMetatable = 4;  // of the last result; next to it what is known of that
+constexpr int kLast = 5;
 
-// What a metatable has beside metamethods.
+// What is known of a metatable of results is a sequence, out of reach of code that has the
+// metatable.
 constexpr int kShape = 1;  // the result shape; absent for commands without rows
 constexpr int kPrefix = 2; // the tag, without the number of rows if it ends with that
 constexpr int kCounts = 3; // whether it does
 
-const char kCommands = 0; // key of the metatable of results without rows, in the registry
-const char kText = 0;     // of the function that makes texts, once there is one
-const char kMark = 0;     // key in every metatable of results
+// Keys in the registry.
+const char kCommands = 0; // the metatable of results without rows
+const char kText = 0;     // the function that makes texts, once there is one
+const char kKnown = 0;    // table, from metatables to what is known of them
 
 // The fields of a result, which may be absent.
 constexpr const char *kFields[] = {"n", "tag", "columns", "value", "notices"};
@@ -71,13 +74,28 @@ void finish_row(ResultBuilder *builder) {
     lua::check_interrupt(builder->L);
 }
 
+// Pushes what is known of the metatable of the value at idx. False, and nothing pushed, when that
+// is no result. Errors: none.
+bool push_known(lua_State *L, int idx) {
+    if (lua_type(L, idx) != LUA_TTABLE || !lua_getmetatable(L, idx)) return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kKnown);
+    lua_insert(L, -2);
+    if (lua_rawget(L, -2) == LUA_TTABLE) {
+        lua_remove(L, -2);
+        return true;
+    }
+    lua_pop(L, 2);
+    return false;
+}
+
 // Pushes the n of the result at 1, or nil. Errors: none.
 void push_count(lua_State *L) {
     lua_pushliteral(L, "n");
     lua_rawget(L, 1);
 }
 
-// The rest works on the result at 1 with its metatable at 3. Each pushes one value.
+// The rest works on the result at 1, with what is known of its metatable at 3. Each pushes one
+// value.
 
 // False and nothing pushed for a result without rows.
 bool push_of_shape(lua_State *L, int what) {
@@ -91,7 +109,7 @@ bool push_of_shape(lua_State *L, int what) {
 }
 
 bool push_tag(lua_State *L) {
-    if (lua_rawgeti(L, 3, kPrefix) != LUA_TSTRING) return true;
+    if (lua_rawgeti(L, 3, kPrefix) != LUA_TSTRING) return false;
     lua_rawgeti(L, 3, kCounts);
     const bool counts = lua_toboolean(L, -1) != 0;
     lua_pop(L, 1);
@@ -129,9 +147,8 @@ bool has_column(lua_State *L, const char *name) {
 int index(lua_State *L) {
     lua_settop(L, 2);
     lua::need_stack(L, 6);
-    if (!is_result(L, 1) || lua_type(L, 2) != LUA_TSTRING) return 0;
+    if (lua_type(L, 2) != LUA_TSTRING || !push_known(L, 1)) return 0;
     const char *name = lua_tostring(L, 2);
-    lua_getmetatable(L, 1);
     if (strcmp(name, "tag") == 0) return push_tag(L) ? 1 : 0;
     if (strcmp(name, "columns") == 0) return push_of_shape(L, kColumns) ? 1 : 0;
     if (strcmp(name, "value") == 0) return push_value(L) ? 1 : 0;
@@ -195,16 +212,21 @@ int to_string(lua_State *L) {
     return 1;
 }
 
+// Pushes a new metatable of which is known what is on top, which is popped.
 void push_new_metatable(lua_State *L) {
     static const luaL_Reg kMetamethods[] = {
         {"__index", index},
         {"__tostring", to_string},
         {nullptr, nullptr},
     };
-    lua_createtable(L, 3, 3);
+    lua_createtable(L, 0, 2);
     luaL_setfuncs(L, kMetamethods, 0);
-    lua_pushboolean(L, 1);
-    lua_rawsetp(L, -2, &kMark);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kKnown);
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -4);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    lua_remove(L, -2);
 }
 
 // The length of the tag without the number at its end, when that is n; else of all of it.
@@ -222,7 +244,7 @@ size_t prefix_length(const char *tag, lua_Integer n, bool *counts) {
 void push_metatable(lua_State *L, int shape, const char *tag, lua_Integer n) {
     bool counts = false;
     const size_t length = tag == nullptr ? 0 : prefix_length(tag, n, &counts);
-    if (lua_rawgeti(L, shape, kMetatable) == LUA_TTABLE) {
+    if (lua_rawgeti(L, shape, kLast) == LUA_TTABLE) {
         lua_rawgeti(L, -1, kPrefix);
         lua_rawgeti(L, -2, kCounts);
         size_t known_length = 0;
@@ -231,39 +253,53 @@ void push_metatable(lua_State *L, int shape, const char *tag, lua_Integer n) {
                           (lua_toboolean(L, -1) != 0) == counts &&
                           (tag == nullptr || memcmp(known, tag, length) == 0);
         lua_pop(L, 2);
-        if (fits) return;
+        if (fits) {
+            lua_rawgeti(L, shape, kMetatable);
+            lua_remove(L, -2);
+            return;
+        }
     }
     lua_pop(L, 1);
-    push_new_metatable(L);
+    lua_createtable(L, 3, 0);
     lua_pushvalue(L, shape);
     lua_rawseti(L, -2, kShape);
-    if (tag != nullptr) {
+    if (tag != nullptr)
         lua_pushlstring(L, tag, length);
-        lua_rawseti(L, -2, kPrefix);
-    }
+    else
+        lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, kPrefix);
     lua_pushboolean(L, counts);
     lua_rawseti(L, -2, kCounts);
     lua_pushvalue(L, -1);
+    push_new_metatable(L);
+    lua_pushvalue(L, -1);
     lua_rawseti(L, shape, kMetatable);
+    lua_insert(L, -2);
+    lua_rawseti(L, shape, kLast);
 }
 
 } // namespace
 
 void open_results(lua_State *L) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua::set_text(L, "__mode", "k");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kKnown);
+    lua_newtable(L);
     push_new_metatable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &kCommands);
 }
 
 bool is_result(lua_State *L, int idx) {
-    if (lua_type(L, idx) != LUA_TTABLE || !lua_getmetatable(L, idx)) return false;
-    const bool marked = lua_rawgetp(L, -1, &kMark) != LUA_TNIL;
-    lua_pop(L, 2);
-    return marked;
+    if (!push_known(L, idx)) return false;
+    lua_pop(L, 1);
+    return true;
 }
 
 void push_result_shape(lua_State *L, TupleDesc descriptor, const char *const *type_names) {
     lua::need_stack(L, 8);
-    lua_createtable(L, 4, 0);
+    lua_createtable(L, 5, 0);
     types::push_shape(L, descriptor);
     lua_rawseti(L, -2, kRowShape);
 
