@@ -102,5 +102,17 @@ select api_memory.peak(70);
 do language pllua_bg $$ for i = 1, 5000 do assert(pgtype(nil, 'varchar(' .. i .. ')')) end $$;
 select api_memory.peak(70);
 
+-- what a call has let go of is given back when it has ended: rows, tables, a text and the plan that has it as a constant
+\c -
+create function api_memory.held(megabytes int) returns text language sql as $$
+    select case when sum(total_bytes - free_bytes) < megabytes * 1024 * 1024 then 'below ' || megabytes || ' MB' else sum(total_bytes - free_bytes)::text end
+    from pg_backend_memory_contexts $$;
+do language pllua_bg $$ assert(#spi.execute('select i, i::text as t from generate_series(1, 200000) i') == 200000) $$;
+select api_memory.held(16);
+do language pllua_bg $$ local t = {} for i = 1, 300000 do t[i] = {i} end error('dropped') $$;
+select api_memory.held(16);
+do language pllua_bg $$ assert(#spi.execute("select repeat('x', 50000000) as t")[1].t == 50000000) $$;
+select api_memory.held(16);
+
 set client_min_messages = warning;
 drop schema api_memory cascade;

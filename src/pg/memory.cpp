@@ -5,6 +5,10 @@
 
 #include "pg/reserve.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace pllua_bg::pg {
 
 namespace {
@@ -25,6 +29,17 @@ struct FreeBlock {
     FreeBlock *next;
 };
 
+// What small blocks are cut from; its head.
+struct Piece {
+    Piece *next;
+    char *end;
+    size_t free; // bytes, while trim_lua_memory() counts
+
+    char *begin() { return reinterpret_cast<char *>(this + 1); }
+    bool has(const void *block) { return block >= this && block < end; }
+    bool is_free() { return free == static_cast<size_t>(end - begin()); }
+};
+
 size_t class_of(size_t size) { return (size + kUnit - 1) / kUnit; }
 
 void *allocate_large(MemoryContext context, size_t size) {
@@ -38,7 +53,8 @@ struct LuaMemory {
     MemoryContext context;
     char *at; // the rest of the piece that small blocks are cut from
     char *end;
-    size_t piece; // size of the next one
+    size_t piece;  // size of the next one
+    Piece *pieces; // the one in use first
     FreeBlock *free[kLargestSmall / kUnit + 1];
 };
 
@@ -53,12 +69,15 @@ void release_small(LuaMemory *memory, void *block, size_t size) {
 }
 
 bool get_piece(LuaMemory *memory) {
-    void *piece = allocate_large(memory->context, memory->piece);
+    auto *piece = static_cast<Piece *>(allocate_large(memory->context, memory->piece));
     if (piece == nullptr) return false;
     const auto rest = static_cast<size_t>(memory->end - memory->at);
     if (rest > 0) release_small(memory, memory->at, rest);
-    memory->at = static_cast<char *>(piece);
-    memory->end = memory->at + memory->piece;
+    piece->next = memory->pieces;
+    piece->end = reinterpret_cast<char *>(piece) + memory->piece;
+    memory->pieces = piece;
+    memory->at = piece->begin();
+    memory->end = piece->end;
     memory->piece = Min(memory->piece * 2, kLargestPiece);
     return true;
 }
@@ -105,7 +124,89 @@ bool fits(void *block, size_t old_size, size_t new_size) {
     return new_size <= room && new_size >= room / 4;
 }
 
+int by_address(const void *a, const void *b) {
+    const Piece *left = *static_cast<Piece *const *>(a);
+    const Piece *right = *static_cast<Piece *const *>(b);
+    return left < right ? -1 : left > right;
+}
+
+// All pieces but the one in use, in the order of their addresses; null when there is no memory.
+Piece **sorted_pieces(LuaMemory *memory, size_t *count) {
+    *count = 0;
+    for (Piece *piece = memory->pieces->next; piece != nullptr; piece = piece->next) (*count)++;
+    const size_t size = sizeof(Piece *) * Max(*count, 1);
+    auto **pieces = static_cast<Piece **>(
+        MemoryContextAllocExtended(memory->context, size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE));
+    if (pieces == nullptr) return nullptr;
+    Piece **at = pieces;
+    for (Piece *piece = memory->pieces->next; piece != nullptr; piece = piece->next) {
+        piece->free = 0;
+        *at++ = piece;
+    }
+    qsort(pieces, *count, sizeof *pieces, by_address);
+    return pieces;
+}
+
+// Where the piece of a block is among those, or could be.
+size_t find_piece(Piece **pieces, size_t count, const void *block) {
+    size_t low = 0, high = count;
+    while (high - low > 1) {
+        const size_t middle = (low + high) / 2;
+        if (static_cast<const void *>(pieces[middle]) <= block)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+// Calls keep(piece, size) for each free block that is not of the piece in use, and takes those off
+// their list for which it is false. Blocks that lie together mostly follow one another.
+template <class F> void each_free_block(LuaMemory *memory, Piece **pieces, size_t count, F &&keep) {
+    size_t latest = 0;
+    for (size_t i = 1; i < lengthof(memory->free); i++) {
+        FreeBlock **link = &memory->free[i];
+        while (FreeBlock *block = *link) {
+            if (!pieces[latest]->has(block)) latest = find_piece(pieces, count, block);
+            if (!pieces[latest]->has(block) || keep(pieces[latest], i * kUnit))
+                link = &block->next;
+            else
+                *link = block->next;
+        }
+    }
+}
+
+void release_free_pieces(LuaMemory *memory, Piece **pieces, size_t count) {
+    each_free_block(memory, pieces, count, [](Piece *piece, size_t size) {
+        piece->free += size;
+        return true;
+    });
+    each_free_block(memory, pieces, count, [](Piece *piece, size_t) { return !piece->is_free(); });
+    Piece **link = &memory->pieces->next;
+    while (Piece *piece = *link) {
+        if (!piece->is_free()) {
+            link = &piece->next;
+            continue;
+        }
+        *link = piece->next;
+        pfree(piece);
+    }
+}
+
 } // namespace
+
+void trim_lua_memory(void *lua_memory) {
+    auto *memory = static_cast<LuaMemory *>(lua_memory);
+    size_t count;
+    Piece **pieces = memory->pieces == nullptr ? nullptr : sorted_pieces(memory, &count);
+    if (pieces != nullptr) {
+        if (count > 0) release_free_pieces(memory, pieces, count);
+        pfree(pieces);
+    }
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
 
 LuaMemory *make_lua_memory(MemoryContext context) {
     auto *memory = static_cast<LuaMemory *>(MemoryContextAllocZero(context, sizeof(LuaMemory)));

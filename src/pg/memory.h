@@ -17,6 +17,10 @@ LuaMemory *make_lua_memory(MemoryContext context);
 // raises: nullptr when there is no memory. Shrinking never fails.
 void *lua_allocate(void *memory, void *block, size_t old_size, size_t new_size);
 
+// Gives the server what small blocks were cut from, where all of it has been given back, and free
+// memory of the process to the system. Takes some ms for each 100,000 free blocks. Never raises.
+void trim_lua_memory(void *memory);
+
 // Bytes that lua_allocate() takes for a block of this size:
 // the server rounds chunks up to powers of two.
 size_t lua_memory_cost(size_t size);

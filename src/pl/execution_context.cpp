@@ -25,6 +25,7 @@ ExecutionContext *execution_of(const pg::Activation *activation) {
 
 // Ends everything but the thread. Returns the error that has to be raised after all.
 ErrorData *unwind(ExecutionContext *execution, bool failed) {
+    if (execution->activation.previous == nullptr) settle_memory(execution->interpreter);
     error_context_stack = execution->callback.previous;
     if (execution->function != nullptr) release_function(execution->function);
     ErrorData *error = pg::leave(&execution->activation, failed);

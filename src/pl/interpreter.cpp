@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "api/lang/errors.h"
+#include "api/spi/cache.h"
 #include "lua/gc_guard.h"
 #include "lua/interrupt.h"
 #include "lua/sandbox.h"
@@ -199,12 +200,22 @@ lua_State *new_thread(Interpreter *interpreter) {
     return thread;
 }
 
+size_t held_by(const Interpreter *interpreter) {
+    return interpreter->lua->used + interpreter->lua->external;
+}
+
+// Far more than after the latest collection at the end of a call.
+bool holds_more(const Interpreter *interpreter) {
+    constexpr size_t kSlack = 8 * 1024 * 1024;
+    return held_by(interpreter) > 2 * interpreter->settled + kSlack;
+}
+
 } // namespace
 
 size_t largest_interpreter() {
     size_t most = 0;
     for (const Interpreter *i = interpreters.first; i != nullptr; i = i->after)
-        most = Max(most, i->lua->used + i->lua->external);
+        most = Max(most, held_by(i));
     return most;
 }
 
@@ -243,6 +254,21 @@ void renew_limit(Interpreter *interpreter) {
     account->limit = limit;
     if (limit != 0 && wanted > limit)
         account->limit = Min(wanted, limit + Max(limit / 8, 8 * room));
+}
+
+void settle_memory(Interpreter *interpreter) {
+    if (!holds_more(interpreter)) [[likely]] {
+        interpreter->settled = Min(interpreter->settled, held_by(interpreter));
+        return;
+    }
+    lua::collect_without_finalizers(interpreter->main);
+    if (holds_more(interpreter)) {
+        // Plans of statements, too, which may hold constants as large as any value.
+        api::forget_cached_statements(interpreter->main);
+        lua::collect_without_finalizers(interpreter->main);
+    }
+    pg::trim_lua_memory(interpreter->lua->allocate_data);
+    interpreter->settled = held_by(interpreter);
 }
 
 lua_State *take_thread(Interpreter *interpreter) {

@@ -23,7 +23,8 @@ struct Interpreter {
     HTAB *functions;                   // function.cpp
     pg::LinkedList<Function> detached; // replaced versions that may still be running
     bool has_suspects;                 // some function may have been dropped
-    lua_State **idle;                  // threads nobody uses; room for all of them
+    size_t settled;        // bytes held after the latest collection at the end of a call
+    lua_State **idle;      // threads nobody uses; room for all of them
     lua_State **abandoned; // threads to be forgotten at the next occasion; room for all of them
     int idle_count;
     int abandoned_count;
@@ -48,6 +49,11 @@ Interpreter *find_interpreter(bool trusted, StartUp start_up = StartUp::kAll);
 // The limit of its memory from now on: pllua_bg.memory_limit, and where next to nothing is left of
 // that, a little more, so that code can let go of what an earlier call has kept. Errors: none.
 void renew_limit(Interpreter *interpreter);
+
+// At the end of an outermost call: where far more is held than after the latest collection,
+// collects all garbage (no finalizers of users run) and gives memory back to the system. Errors:
+// none.
+void settle_memory(Interpreter *interpreter);
 
 // A thread with an empty stack that nobody uses; nullptr when there is no memory for one.
 // Errors: none.
