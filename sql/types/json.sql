@@ -80,6 +80,38 @@ do language pllua_bg $$
     print(pcall(json.ipairs, J '{}'))
 $$;
 
+-- Indexing: without conversion; containers are objects that point into the whole.
+do language pllua_bg $$
+    local j = pgtype.jsonb[[{"a": 1, "b": {"c": [1, 2.5, {"x": null, "yy": "z"}], "d": {}}, "s": "str", "t": true, "f": false, "n": null, "": "empty", "bb": [], "zz": "last"}]]
+    print(j.a, j.b.c[1], j.b.c[2], j.b.c[3].yy, j.b.c[3].x, j.s, j.t, j.f, j.n, j[''], j.bb, j.zz)
+    print(j.b.c[0], j.b.c[4], j.b.c['1'], j.b.c[1.0], j.b.c[1.5], j[1], j[true], j.nosuch, #j.b.c, #j.bb, j.b)
+    print(math.type(j.a), math.type(j.b.c[2]), type(j.b), pgtype(j.b))
+    print(pcall(function() return #j end))
+    print(pcall(function() return #pgtype.jsonb('"text"') end))
+    print(pcall(function() return pgtype.jsonb('5').x end))
+    print(pcall(function() return pgtype.jsonb('[1]')[1].x end))
+    print(pcall(function() j.a = 2 end))
+    -- what is within outlives the whole, and is a jsonb wherever one is wanted
+    local inner = pgtype.jsonb'{"list": [{"id": 1}, {"id": 2}]}'.list
+    collectgarbage()
+    for i, v in ipairs(inner) do print(i, v) end
+    for i, v in pairs(inner[1]) do print(i, v) end
+    print(inner == pgtype.jsonb'[{"id": 1}, {"id": 2}]', inner[1] < inner[2], inner()[2].id, inner[2]{map = function(k, v) return k, v end}.id)
+    print(spi.execute('select $1 as j, pg_typeof($1) as t, $1 || $2 as both', inner, inner[1])[1])
+    print(pgtype.jsonb{copy = inner, one = inner[1]}, pgtype.array.jsonb{inner, inner[1]}, pgtype.text(inner[1]))
+    print(require'pllua.jsonb'.type(inner), require'pllua.jsonb'.type(inner[1]))
+    local many = {}
+    for i = 1, 300 do many['key' .. i] = i end
+    local large, wrong = pgtype.jsonb(many), 0
+    for k, v in pairs(many) do if large[k] ~= v then wrong = wrong + 1 end end
+    print(wrong, large.key0, large.key301, large.ke, large.key3000)
+$$;
+create function part(jsonb, text) returns jsonb language pllua_bg as 'local j, key = ... return j[key]';
+create function part_of_json(jsonb, text) returns json language pllua_bg as 'local j, key = ... return j[key]';
+create function parts(jsonb) returns setof jsonb language pllua_bg as 'for i = 1, #... do coroutine.yield((...)[i]) end';
+select k, part(j, k), part_of_json(j, k) from (values ('{"a": {"b": [1, {}]}, "d": null, "n": 1}'::jsonb)) v(j), unnest('{a,d,e,n}'::text[]) k;
+select parts('[[1], {"a": []}, 3, null]');
+
 -- Arguments and results; json is a string, tables are welcome for both.
 create function as_jsonb(int) returns jsonb language pllua_bg as $$
     return ({{1, 2}, {a = {b = 1}}, '{"c": 3}', 5, true, setmetatable({}, {})})[...]

@@ -49,6 +49,9 @@ const Family kJsonbFamily = {.to_lua = push_object,
                              .takes_tables = true,
                              .construct = construct,
                              .object_name = "jsonb",
-                             .add_metamethods = add_jsonb_metamethods};
+                             .add_metamethods = add_jsonb_metamethods,
+                             .object_size = sizeof(JsonbObject),
+                             .init_object = init_jsonb,
+                             .object_value = jsonb_value};
 
 } // namespace pllua_bg::types

@@ -4,6 +4,10 @@
 #include "types/buffer.h"
 #include "types/datum_object.h"
 
+extern "C" {
+#include "utils/jsonb.h"
+}
+
 namespace pllua_bg::types {
 
 // How Lua tables that came from JSON are marked, so that empty ones go back as what they were.
@@ -14,11 +18,24 @@ JsonMark json_mark(lua_State *L, int idx);
 // Marks the table at idx. Errors: lua (memory).
 void set_json_mark(lua_State *L, int idx, JsonMark mark);
 
+// A jsonb, or a container within one, which then is its first user value.
+struct JsonbObject : DatumObject {
+    const JsonbContainer *root;
+    size_t length; // bytes of the container
+};
+
+// The jsonb that a function was called with. json_module.cpp. Errors: lua.
+const JsonbObject *check_jsonb(lua_State *L, int idx);
 // Puts the metamethods of jsonb objects into the metatable on top. json_module.cpp. Errors: lua.
 void add_jsonb_metamethods(lua_State *L);
 
+// json_index.cpp
+void add_jsonb_indexing(lua_State *L);                               // Errors: lua.
+void init_jsonb(DatumObject *object);                                // Errors: none.
+Datum jsonb_value(lua_State *L, int idx, DatumObject *datum_object); // Errors: lua.
+
 // Pushes what j(options) gives; returns the number of results. json_read.cpp. Errors: lua.
-int map_jsonb(lua_State *L, const DatumObject *object, int options_idx);
+int map_jsonb(lua_State *L, const JsonbObject *object, int options_idx);
 
 // Options of pgtype.jsonb(value, options); the slots are stack indexes, 0 for none.
 struct JsonOptions {

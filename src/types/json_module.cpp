@@ -28,9 +28,9 @@ bool metatable_is(lua_State *L, const char *key) {
     return same;
 }
 
-const DatumObject *check_jsonb(lua_State *L, int idx) { return check_object(L, idx, kJsonbFamily); }
-
-const JsonbContainer *root_of(const DatumObject *object) { return json_root(object->value); }
+const JsonbContainer *root_of(const DatumObject *object) {
+    return static_cast<const JsonbObject *>(object)->root;
+}
 
 // Pushes an entry of a container as pairs() shows it: containers stay jsonb, numbers numeric.
 void push_entry(lua_State *L, const JsonEntry &entry) {
@@ -39,8 +39,7 @@ void push_entry(lua_State *L, const JsonEntry &entry) {
     case JsonEntry::kTrue: return lua_pushboolean(L, true);
     case JsonEntry::kFalse: return lua_pushboolean(L, false);
     case JsonEntry::kString: lua_pushlstring(L, entry.data, entry.length); return;
-    case JsonEntry::kNumber:
-        return push_object(L, numeric_type(L), PointerGetDatum(entry.data));
+    case JsonEntry::kNumber: return push_object(L, numeric_type(L), PointerGetDatum(entry.data));
     default: break;
     }
     // Offsets within a container are its own, so its bytes are a jsonb but for the header.
@@ -87,7 +86,7 @@ int array_pairs(lua_State *L) {
 }
 
 int call(lua_State *L) {
-    const DatumObject *object = check_jsonb(L, 1);
+    const JsonbObject *object = check_jsonb(L, 1);
     lua_settop(L, 2);
     return map_jsonb(L, object, 2);
 }
@@ -164,6 +163,10 @@ constexpr luaL_Reg kFunctions[] = {
 
 } // namespace
 
+const JsonbObject *check_jsonb(lua_State *L, int idx) {
+    return static_cast<const JsonbObject *>(check_object(L, idx, kJsonbFamily));
+}
+
 JsonMark json_mark(lua_State *L, int idx) {
     if (!lua_getmetatable(L, idx)) return JsonMark::kNone;
     JsonMark mark = JsonMark::kNone;
@@ -183,6 +186,7 @@ void set_json_mark(lua_State *L, int idx, JsonMark mark) {
 }
 
 void add_jsonb_metamethods(lua_State *L) {
+    add_jsonb_indexing(L);
     lua_pushcfunction(L, call);
     lua_setfield(L, -2, "__call");
     lua_pushcfunction(L, pairs);

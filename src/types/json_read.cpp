@@ -99,7 +99,7 @@ void push_container(lua_State *L, const Walk &walk, const JsonbContainer *contai
 
 } // namespace
 
-int map_jsonb(lua_State *L, const DatumObject *object, int options_idx) {
+int map_jsonb(lua_State *L, const JsonbObject *object, int options_idx) {
     Walk walk = {};
     if (lua_type(L, options_idx) == LUA_TTABLE) {
         lua_getfield(L, options_idx, "pg_numeric");
@@ -112,7 +112,7 @@ int map_jsonb(lua_State *L, const DatumObject *object, int options_idx) {
     walk.mapped = !lua_isnil(L, walk.map);
     lua_newtable(L);
     walk.path = lua_gettop(L);
-    const JsonbContainer *root = json_root(object->value);
+    const JsonbContainer *root = object->root;
     const bool scalar = JsonContainerIsScalar(root);
     lua_pushnil(L); // the key of the whole
     if (scalar)
