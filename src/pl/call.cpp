@@ -3,6 +3,7 @@
 
 #include "lua/state.h"
 #include "pl/call_site.h"
+#include "pl/returned_list.h"
 #include "pl/srf.h"
 #include "pl/transform.h"
 #include "pl/window.h"
@@ -48,6 +49,7 @@ void resolve_types(CallSite *site, FunctionCallInfo fcinfo) {
     resolve_result(fcinfo, &site->result, site->memory);
     if (transform_memory(fcinfo) != nullptr && site->result.type != nullptr)
         site->result.type = types::untransformed(site->result.type);
+    if (function->returns_set) site->result.list_rule = find_list_rule(&site->result);
     site->result.by_position = function->result == RECORDOID && !function->has_output;
 }
 

@@ -15,11 +15,15 @@ enum class ResultKind {
     kState,  // type internal: the state of an aggregate
 };
 
+// Which tables that a set function returns are lists of its rows (returned_list.h).
+enum class ListRule { kNever, kEmpty, kAlways };
+
 struct Result {
     ResultKind kind;
-    bool constructed; // the values are those of a constructor, as pgtype.x(...) takes them
-    bool is_domain;   // over a row type
-    bool by_position; // the names of the columns are the caller's, not the function's
+    bool constructed;   // the values are those of a constructor, as pgtype.x(...) takes them
+    bool is_domain;     // over a row type
+    bool by_position;   // the names of the columns are the caller's, not the function's
+    ListRule list_rule; // of sets; set by whoever calls a function that returns one
     Oid type_oid;
     const types::Type *type;     // kScalar and kRecord
     TupleDesc descriptor;        // kRow

@@ -14,10 +14,12 @@ extern "C" {
 }
 
 #include "api/lang/protect.h"
+#include "lua/interrupt.h"
 #include "pg/actor.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/overdue.h"
+#include "pl/returned_list.h"
 
 namespace pllua_bg::pl {
 
@@ -34,7 +36,9 @@ struct Srf {
     ExprContext *context;
     MemoryContextCallback reset;
     bool yielded;
-    bool has_row; // `value` is a row not yet handed out
+    lua_Integer given;  // elements of the list that the function has returned, handed out
+    lua_Integer length; // of that list
+    bool has_row;       // `value` is a row not yet handed out
     bool isnull;
     Datum value;
     // When all rows are wanted at once:
@@ -123,11 +127,41 @@ void take_all(lua_State *L, api::RowSink *sink) {
     store_values(L, srf, &value, &isnull);
 }
 
-// What a function returns without having yielded is its only row.
+// A row with a stack of its own: the element of the list that is the argument, after the sink.
+int take_element(lua_State *L) {
+    auto *sink = static_cast<api::RowSink *>(lua_touserdata(L, 1));
+    lua_remove(L, 1);
+    sink->take(L, sink);
+    return 0;
+}
+
+// The elements of the list at 1 are the rows.
+int give_list(lua_State *L, int, lua_KContext context) {
+    auto *srf = reinterpret_cast<Srf *>(context);
+    while (srf->given < srf->length) {
+        lua::check_interrupt(L);
+        lua_settop(L, 1);
+        lua_pushcfunction(L, take_element);
+        lua_pushlightuserdata(L, &srf->sink);
+        lua_geti(L, 1, ++srf->given);
+        lua_call(L, 2, 0);
+        if (srf->sink.stores) continue;
+        api::check_yieldable(L);
+        return lua_yieldk(L, 0, context, give_list);
+    }
+    return 0;
+}
+
+// What a function returns without having yielded is its only row, or the list of its rows.
 int finish_body(lua_State *L, int, lua_KContext context) {
     auto *srf = reinterpret_cast<Srf *>(context);
     lua_remove(L, 1);
-    if (!srf->yielded && lua_gettop(L) > 0) srf->sink.take(L, &srf->sink);
+    const int count = lua_gettop(L);
+    if (srf->yielded || count == 0) return 0;
+    srf->given = 0;
+    srf->length = count == 1 ? list_length(L, 1, &srf->site->result) : -1;
+    if (srf->length >= 0) return give_list(L, LUA_OK, context);
+    srf->sink.take(L, &srf->sink);
     return 0;
 }
 
