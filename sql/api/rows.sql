@@ -103,6 +103,29 @@ do language pllua_bg $$
   print(ran > 0)
 $$;
 
+-- columns as values
+do language pllua_bg $$
+  local sum, last = 0
+  for id, t in spi.values('select i, case when i % 2 = 0 then i::text end from generate_series(1, 2500) i') do sum, last = sum + id, t end
+  print(sum, last)
+  for n, j, a, r in spi.values([[select $1::numeric + n, '{"a": 1}'::jsonb, array[n, 2], row(n, 'x') from generate_series(1, 2) n]], 1.5) do print(n, j.a, a[1], r, type(r)) end
+  local s = spi.prepare('select n, n * $1 from generate_series(1, 3) n', {'int4'})
+  for a, b in s:values(10) do print(a, b) end
+  for a, b in spi.values(s, 100) do print(a, b) break end
+  print(select('#', spi.values('select 1, null, null')()), spi.values('select 1, null, 3')())
+  print(spi.values('select 1 where false')())
+  -- NULL first would end the loop in silence
+  print(pcall(function() for v in spi.values('select nullif(n, 2) from generate_series(1, 3) n') do print(v) end end))
+  print(pcall(function() for v in spi.values('select from generate_series(1, 3) n') do print(v) end end))
+  print(pcall(function() for v in spi.values('select 1 / (2 - n) from generate_series(1, 3) n') do print(v) end end))
+  print(pcall(spi.values, 'select $1', 1, 2))
+  print(pcall(spi.values))
+  print(pcall(spi.values, {}))
+  print(pcall(s.values, s))
+  for a in spi.values('insert into rows_t values (100000, $1) returning id', 'x') do print(a) end
+  print(spi.execute('delete from rows_t where id = 100000'))
+$$;
+
 -- transition tables: the cursor survives other statements of the same call
 create function rows_trigger() returns trigger language pllua_bg as $$
   local next_row = spi.rows('select id from added order by id')

@@ -224,6 +224,22 @@ void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *null
     finish_row(L, shape_idx, shape, values, nulls);
 }
 
+int push_columns(lua_State *L, int shape_idx, const Datum *values, const bool *nulls) {
+    const Shape *shape = push_shape_data(L, shape_idx);
+    lua_pop(L, 1); // whoever has the shape keeps it
+    const int natts = shape->descriptor->natts;
+    lua::need_stack(L, natts + 8);
+    for (int i = 0; i < natts; i++) {
+        const Type *type = shape->columns[i].type;
+        if (type == nullptr) continue;
+        if (nulls[i])
+            lua_pushnil(L);
+        else
+            type->to_lua(L, type, values[i]);
+    }
+    return shape->live;
+}
+
 void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple) {
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];

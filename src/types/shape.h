@@ -32,6 +32,9 @@ bool is_row(lua_State *L, int idx);
 // Errors: none.
 void push_column(lua_State *L, int row_idx, int shape_idx, int column);
 
+// Pushes the columns of a row of the shape at shape_idx as values; returns how many. Errors: lua.
+int push_columns(lua_State *L, int shape_idx, const Datum *values, const bool *nulls);
+
 // Pushes the shape of a type from the cache of this state, or makes it. Errors: lua.
 void push_shape_of_type(lua_State *L, Oid type, int32 typmod);
 

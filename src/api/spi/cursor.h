@@ -88,14 +88,16 @@ void unlink_private(Cursor *cursor);
 void pin_private_cursors();
 void unpin_private_cursors();
 
-// Pushes what a generic `for` takes: an iterator over the cursor at cursor_idx, nil, nil, and the
-// cursor when it is to be closed with the loop. Returns 4 or 3. Errors: lua.
-int push_iterator(lua_State *L, int cursor_idx);
+// Pushes what a generic `for` takes: an iterator over the cursor at cursor_idx, which gives rows or
+// the values of their columns, nil, nil, and the cursor when it is to be closed with the loop.
+// Returns 4 or 3. Errors: lua.
+int push_iterator(lua_State *L, int cursor_idx, bool as_values);
 
 // Lua functions of the module and of statements. Errors: lua.
 int spi_findcursor(lua_State *L);
 int spi_newcursor(lua_State *L);
 int statement_rows(lua_State *L);
+int statement_values(lua_State *L);
 int statement_getcursor(lua_State *L);
 
 // Makes the table of cursors by portal of a new state. Errors: lua (memory).

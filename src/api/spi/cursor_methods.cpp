@@ -129,7 +129,7 @@ int cursor_open(lua_State *L) {
 
 int cursor_rows(lua_State *L) {
     check_cursor(L, 1);
-    return push_iterator(L, 1);
+    return push_iterator(L, 1, false);
 }
 
 } // namespace

@@ -5,7 +5,7 @@
 #include "api/spi/cursor.h"
 #include "lua/error.h"
 #include "pg/guard.h"
-#include "types/types.h"
+#include "types/shape.h"
 
 extern "C" {
 #include "tcop/pquery.h"
@@ -33,6 +33,7 @@ struct Iterator {
     RowReader reader;
     int batch;
     bool adaptive;
+    bool as_values; // gives the columns, not rows
     bool busy;      // making a row; Lua code that runs meanwhile may not take the batch away
     bool exhausted; // nothing comes after the present batch
     bool finished;
@@ -66,6 +67,23 @@ void fetch_batch(lua_State *L, Iterator *iterator) {
         iterator->batch = Min(iterator->batch * 2, kLargestBatch);
 }
 
+int push_row(lua_State *L, const RowReader &reader) {
+    types::push_row(L, lua_upvalueindex(kShape), reader.values, reader.nulls);
+    return 1;
+}
+
+// A loop ends with the first value that is nil. Errors: lua 22004.
+int push_values(lua_State *L, const RowReader &reader) {
+    const int top = lua_gettop(L);
+    const int count = types::push_columns(L, lua_upvalueindex(kShape), reader.values, reader.nulls);
+    if (count == 0) lua::raise(L, "42601", "the query has no columns");
+    if (lua_isnil(L, top + 1))
+        lua::raise(L, "22004",
+                   "the first column of a row is NULL, which would end the loop: select one before "
+                   "it that never is, as true");
+    return count;
+}
+
 int iterate(lua_State *L) {
     auto *iterator = static_cast<Iterator *>(lua_touserdata(L, lua_upvalueindex(kState)));
     if (iterator->finished) return 0;
@@ -80,20 +98,22 @@ int iterate(lua_State *L) {
             return 1;
         }
     }
-    types::push_row(L, lua_upvalueindex(kShape), iterator->reader.values, iterator->reader.nulls);
+    const int results =
+        iterator->as_values ? push_values(L, iterator->reader) : push_row(L, iterator->reader);
     iterator->busy = false;
-    return 1;
+    return results;
 }
 
 } // namespace
 
-int push_iterator(lua_State *L, int cursor_idx) {
+int push_iterator(lua_State *L, int cursor_idx, bool as_values) {
     cursor_idx = lua_absindex(L, cursor_idx);
     auto *cursor = static_cast<Cursor *>(lua_touserdata(L, cursor_idx));
     if (cursor->link == nullptr) lua::raise(L, "24000", "cannot iterate a closed cursor");
     auto *iterator = static_cast<Iterator *>(lua_newuserdatauv(L, sizeof(Iterator), 0));
     *iterator = {};
     iterator->cursor = cursor;
+    iterator->as_values = as_values;
     iterator->adaptive = cursor->fetch_count == 0 && cursor->is_private;
     // Whoever can see the cursor finds it behind the row the iterator has returned last.
     iterator->batch = cursor->fetch_count > 0 ? cursor->fetch_count
@@ -117,7 +137,13 @@ int push_iterator(lua_State *L, int cursor_idx) {
 int statement_rows(lua_State *L) {
     check_statement(L, 1);
     push_private_cursor(L, 1, 2, lua_gettop(L) - 1);
-    return push_iterator(L, -1);
+    return push_iterator(L, -1, false);
+}
+
+int statement_values(lua_State *L) {
+    check_statement(L, 1);
+    push_private_cursor(L, 1, 2, lua_gettop(L) - 1);
+    return push_iterator(L, -1, true);
 }
 
 } // namespace pllua_bg::api

@@ -41,6 +41,13 @@ int spi_rows(lua_State *L) {
     return statement_rows(L);
 }
 
+int spi_values(lua_State *L) {
+    luaL_checkany(L, 1);
+    const int nargs = lua_gettop(L) - 1;
+    replace_command(L, 1, 2, nargs, 0, "values");
+    return statement_values(L);
+}
+
 // Errors: lua 2D000 where the transaction may not be ended.
 void check_transaction_control(lua_State *L) {
     const pg::Activation *activation = pg::current_activation;
@@ -126,17 +133,12 @@ constexpr luaL_Reg kQuoting[] = {
 
 void open_spi(lua_State *L) {
     const luaL_Reg functions[] = {
-        {"execute", spi_execute},
-        {"execute_count", spi_execute_count},
-        {"prepare", spi_prepare},
-        {"rows", spi_rows},
-        {"findcursor", spi_findcursor},
-        {"newcursor", spi_newcursor},
-        {"commit", spi_commit},
-        {"rollback", spi_rollback},
-        {"is_atomic", spi_is_atomic},
-        {"readonly", spi_readonly},
-        {"subtransaction", spi_subtransaction},
+        {"execute", spi_execute},     {"execute_count", spi_execute_count},
+        {"prepare", spi_prepare},     {"rows", spi_rows},
+        {"values", spi_values},       {"findcursor", spi_findcursor},
+        {"newcursor", spi_newcursor}, {"commit", spi_commit},
+        {"rollback", spi_rollback},   {"is_atomic", spi_is_atomic},
+        {"readonly", spi_readonly},   {"subtransaction", spi_subtransaction},
         {nullptr, nullptr},
     };
     initialize_arenas(L);

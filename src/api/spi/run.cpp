@@ -191,11 +191,17 @@ lua_Integer check_limit(lua_State *L, int idx) {
 }
 
 const luaL_Reg kStatementMethods[] = {
-    {"execute", statement_execute},     {"execute_count", statement_execute_count},
-    {"rows", statement_rows},           {"numargs", statement_numargs},
-    {"argtype", statement_argtype},     {"getcursor", statement_getcursor},
-    {"cursor_ok", statement_cursor_ok}, {"save", statement_save},
-    {"issaved", statement_issaved},     {nullptr, nullptr},
+    {"execute", statement_execute},
+    {"execute_count", statement_execute_count},
+    {"rows", statement_rows},
+    {"values", statement_values},
+    {"numargs", statement_numargs},
+    {"argtype", statement_argtype},
+    {"getcursor", statement_getcursor},
+    {"cursor_ok", statement_cursor_ok},
+    {"save", statement_save},
+    {"issaved", statement_issaved},
+    {nullptr, nullptr},
 };
 
 } // namespace pllua_bg::api
