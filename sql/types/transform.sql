@@ -86,6 +86,11 @@ reset role;
 do language pllua_bg $$ print(spi.execute("select 'a'::own_type").value) $$;
 drop owned by transform_user cascade;
 drop role transform_user;
+-- functions of another language know nothing of Lua values, and do not count
+create type other_language as enum ('a', 'b');
+create transform for other_language language pllua_bg (from sql with function textlike_support(internal));
+do language pllua_bg $$ print(spi.execute("select 'a'::other_language").value) $$;
+drop type other_language cascade;
 -- without it values are what they were
 drop transform for shade language pllua_bg cascade;
 select plain('dark');

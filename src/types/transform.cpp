@@ -19,12 +19,15 @@ namespace {
 
 constexpr const char *kLanguages[] = {"pllua_bgu", "pllua_bg"};
 
-Oid trusted_function(Oid function) {
+// The function, when a superuser has made it in the language itself. Whoever owns a type can name
+// any function, and one of another language knows nothing of what ours pass as internal.
+Oid usable_function(Oid function, Oid language) {
     HeapTuple row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
     if (!HeapTupleIsValid(row)) return InvalidOid;
-    const Oid owner = reinterpret_cast<Form_pg_proc>(GETSTRUCT(row))->proowner;
+    auto *proc = reinterpret_cast<Form_pg_proc>(GETSTRUCT(row));
+    const bool usable = proc->prolang == language && superuser_arg(proc->proowner);
     ReleaseSysCache(row);
-    return superuser_arg(owner) ? function : InvalidOid;
+    return usable ? function : InvalidOid;
 }
 
 const FmgrInfo *function_of(lua_State *L, const FmgrInfo *functions) {
@@ -50,8 +53,8 @@ TransformFunctions find_transforms(Oid type) {
         auto *form = reinterpret_cast<Form_pg_transform>(GETSTRUCT(row));
         const Oid from_sql = form->trffromsql, to_sql = form->trftosql;
         ReleaseSysCache(row);
-        if (OidIsValid(from_sql)) found.from_sql[i] = trusted_function(from_sql);
-        if (OidIsValid(to_sql)) found.to_sql[i] = trusted_function(to_sql);
+        if (OidIsValid(from_sql)) found.from_sql[i] = usable_function(from_sql, language);
+        if (OidIsValid(to_sql)) found.to_sql[i] = usable_function(to_sql, language);
     }
     return found;
 }
