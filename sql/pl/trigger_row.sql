@@ -111,6 +111,17 @@ CREATE TABLE chained (a int);
 CREATE TRIGGER chain BEFORE INSERT ON chained FOR EACH ROW EXECUTE FUNCTION chain();
 INSERT INTO chained VALUES (2);
 
+-- trigger.new is what trigger.row was given; the parameter stays
+CREATE TABLE followed (a int, b text);
+CREATE FUNCTION follow() RETURNS trigger LANGUAGE pllua_bg AS $$
+  trigger.row = {a = 7, b = 'given'}
+  print(trigger.new == trigger.row, trigger.new and trigger.new.a, trigger.old and trigger.old.a, new and new.a)
+$$;
+CREATE TRIGGER follow BEFORE INSERT OR UPDATE OR DELETE ON followed FOR EACH ROW EXECUTE FUNCTION follow();
+INSERT INTO followed VALUES (1, 'x') RETURNING *;
+UPDATE followed SET a = 2 RETURNING *;
+DELETE FROM followed;
+
 -- WHEN conditions and constraint triggers
 CREATE TABLE conditional (a int);
 CREATE FUNCTION fired() RETURNS trigger LANGUAGE pllua_bg AS $$ print(trigger.name, trigger.when, new) $$;

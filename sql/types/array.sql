@@ -13,7 +13,7 @@ do language pllua_bg $$
     local a = spi.execute("select '{1,2,NULL,4}'::int[] as x")[1].x
     print(a[1], a[3], a[4], a[5], a[0], a['1'], a[1.5], a[2.0], #a, a)
     local m = spi.execute("select '{{1,2},{3,4}}'::int[] as x")[1].x
-    print(m[1][2], m[2][1], #m, #m[1], m, m[3][1], m[1][3], m[2]()[1])
+    print(m[1][2], m[2][1], #m, #m[1], m, m[3], m[1][3], m[2]()[1])
     for i, row in pairs(m) do for j, v in pairs(row) do print(i, j, v) end end
     local z = spi.execute("select '[0:2]={5,6,7}'::int[] as x")[1].x
     print(z[0], z[2], z[3], #z, z()[0])
@@ -140,5 +140,25 @@ create function total(int[]) returns bigint language pllua_bg as $$
     return sum
 $$;
 select total(array_agg(i)) from generate_series(1, 100000) i;
+-- ipairs goes through all of an array, NULL too, and what is beyond its bounds is nil.
+create function walked(a anyarray) returns text language pllua_bg as $$
+    local function walk(list)
+        local items = {}
+        for i, v in ipairs(list) do items[#items + 1] = i .. '=' .. (type(v) == 'userdata' and '(' .. walk(v) .. ')' or tostring(v)) end
+        return table.concat(items, ' ')
+    end
+    return #a .. ': ' .. walk(a) .. ', beyond: ' .. tostring(a[#a + 1]) .. ' ' .. tostring(a[-9])
+$$;
+select walked(a) from (values (array[1, 2, null, 4]), (array[null, null]::int[]), ('{}'), ('[0:2]={1,null,3}'), ('[5:6]={1,2}'), (array[[1, 2], [3, null]]),
+                              ('[2:3][0:1]={{1,2},{3,4}}'), (array[[[1, 2]], [[null, 4]]])) t(a);
+select walked(array['a', null, 'c']);
+do language pllua_bg $$
+    local a = pgtype.array.int4({{1, 2}, {3, 4}}, 2, 2)
+    print(a[1][3], a[2][0], a[3], pcall(function() a[3][1] = 5 end))
+    local own = setmetatable({}, {__ipairs = function(t) return function(_, i) if i < 2 then return i + 1, 'x' end end, t, 0 end})
+    for i, v in ipairs(own) do print(i, v) end
+    for i, v in ipairs{7, 8, nil, 9} do print(i, v) end
+    print(pcall(ipairs))
+$$;
 set client_min_messages = warning;
 drop schema types_array cascade;

@@ -135,5 +135,21 @@ create function sum_n(jsonb) returns text language pllua_bg as $$
 $$;
 create function round_trip(jsonb) returns jsonb language pllua_bg as 'return (...)()';
 select sum_n(d), round_trip(d) = d from documents;
+-- Without recursion what is within stays jsonb; marks take the place of no other metatable.
+do language pllua_bg $$
+    local m = require 'pllua.jsonb'
+    local j = pgtype.jsonb '{"a": [1, {"b": 2}], "c": 2, "d": null, "e": {}}'
+    local t = j{norecurse = true, null = 'none'}
+    print(pgtype(t.a), t.a, t.c, t.d, t.e, t.a{}[2].b, pgtype.jsonb(t, {null = 'none'}) == j)
+    print(pgtype.jsonb '[[1], 2]'{norecurse = true}[1], pgtype.jsonb '5'{norecurse = true}, pgtype(pgtype.jsonb '[1.5]'{norecurse = true, pg_numeric = true}[1]))
+    local keys = {}
+    print(select('#', j{norecurse = true, discard = true, map = function(k, v) keys[#keys + 1] = k .. '=' .. tostring(v) end}), table.concat(keys, ' '))
+    for _, name in ipairs{'set_as_array', 'set_as_object', 'set_as_unknown'} do
+        print(pcall(m[name], setmetatable({}, {})))
+        print(pcall(m[name], setmetatable({}, {__metatable = false})))
+        print(pcall(m[name], spi.execute('select 1 as a')[1]))
+        print(getmetatable(m[name]{}) ~= nil, pgtype.jsonb(m[name](m.set_as_array(m.set_as_object{1}))))
+    end
+$$;
 set client_min_messages = warning;
 drop schema types_json cascade;

@@ -1,4 +1,4 @@
-// load and utf8.len.
+// load, ipairs and utf8.len.
 #include "lua/baselib.h"
 
 #include <cstddef>
@@ -89,6 +89,15 @@ int load(lua_State *L) {
     return 1;
 }
 
+// Lua's own, upvalue 1, but a metamethod __ipairs says what is gone through, as in Lua 5.3.
+int ipairs(lua_State *L) {
+    luaL_checkany(L, 1);
+    if (luaL_getmetafield(L, 1, "__ipairs") == LUA_TNIL) lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 3);
+    return 3;
+}
+
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 // Lua's own, on stretches that end where a character does.
@@ -136,6 +145,12 @@ void set_load_function(lua_State *L, bool text_only, int environment) {
         lua_pushnil(L);
     lua_pushcclosure(L, load, 2);
     lua_setfield(L, -2, "load");
+}
+
+void set_ipairs_function(lua_State *L) {
+    lua_getfield(L, -1, "ipairs");
+    lua_pushcclosure(L, ipairs, 1);
+    lua_setfield(L, -2, "ipairs");
 }
 
 int load_text(lua_State *L, const char *text, size_t size, const char *name) {

@@ -12,6 +12,10 @@ namespace pllua_bg::lua {
 // env argument see the table at index `environment` (0: the state's globals). Errors: lua (memory).
 void set_load_function(lua_State *L, bool text_only, int environment);
 
+// Replaces field `ipairs` of the table on top of the stack by one that obeys a metamethod __ipairs.
+// Errors: lua (memory).
+void set_ipairs_function(lua_State *L);
+
 // Compiles a text as luaL_loadbufferx does, and returns what lua_load returns. Looks at interrupts
 // between pieces of it: an error that one raises is then on top. Errors: none.
 int load_text(lua_State *L, const char *text, size_t size, const char *name);

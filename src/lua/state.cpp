@@ -92,6 +92,7 @@ void overlay_libraries(lua_State *L) {
     lua_pop(L, 1);
     lua_pushglobaltable(L);
     set_load_function(L, false, 0);
+    set_ipairs_function(L);
     set_metatable_functions(L);
     lua_pop(L, 1);
 }

@@ -51,7 +51,10 @@ void push_level(lua_State *L, const TriggerCall *call) {
 
 void push_old(lua_State *L, const TriggerCall *) { lua_getiuservalue(L, 1, kUserOld); }
 
-void push_new(lua_State *L, const TriggerCall *) { lua_getiuservalue(L, 1, kUserNew); }
+// Follows what trigger.row was given.
+void push_new(lua_State *L, const TriggerCall *call) {
+    lua_getiuservalue(L, 1, call->row_assigned && call->new_tuple != nullptr ? kUserRow : kUserNew);
+}
 
 void push_row(lua_State *L, const TriggerCall *call) {
     if (call->row_assigned)

@@ -87,7 +87,9 @@ void push_slice(lua_State *L, int array_idx, int depth, const int *subscripts) {
 void push_at(lua_State *L, int array_idx, ArrayObject *object, int depth, const int *subscripts) {
     const ArrayState *array = &object->array;
     const int64 position = depth == array->dimensions ? position_of(array, subscripts) : -1;
-    if (depth < array->dimensions)
+    const int last = depth - 1;
+    if (depth < array->dimensions && subscripts[last] >= array->low[last] &&
+        subscripts[last] <= high(array, last))
         push_slice(L, array_idx, depth, subscripts);
     else if (position >= 0)
         push_element(L, array_idx, object, position);

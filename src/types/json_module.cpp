@@ -42,12 +42,7 @@ void push_entry(lua_State *L, const JsonEntry &entry) {
     case JsonEntry::kNumber: return push_object(L, numeric_type(L), PointerGetDatum(entry.data));
     default: break;
     }
-    // Offsets within a container are its own, so its bytes are a jsonb but for the header.
-    char *copy = static_cast<char *>(allocate(L, VARHDRSZ + entry.length));
-    SET_VARSIZE(copy, VARHDRSZ + entry.length);
-    memcpy(VARDATA(copy), entry.data, entry.length);
-    push_object(L, find(L, JSONBOID, -1), PointerGetDatum(copy));
-    pfree(copy);
+    push_json_container(L, entry);
 }
 
 // Upvalues: the jsonb, the number of entries already seen.
@@ -143,8 +138,9 @@ template <JsonMark kMark> int is_marked(lua_State *L) {
 template <JsonMark kMark> int set_mark(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
-        luaL_argerror(L, 1, "protected metatable");
+    if (lua_getmetatable(L, 1) && json_mark(L, 1) == JsonMark::kNone)
+        luaL_argerror(L, 1, "cannot replace existing metatable");
+    lua_settop(L, 1);
     set_json_mark(L, 1, kMark);
     return 1;
 }
@@ -165,6 +161,15 @@ constexpr luaL_Reg kFunctions[] = {
 
 const JsonbObject *check_jsonb(lua_State *L, int idx) {
     return static_cast<const JsonbObject *>(check_object(L, idx, kJsonbFamily));
+}
+
+void push_json_container(lua_State *L, const JsonEntry &entry) {
+    // Offsets within a container are its own, so its bytes are a jsonb but for the header.
+    char *copy = static_cast<char *>(allocate(L, VARHDRSZ + entry.length));
+    SET_VARSIZE(copy, VARHDRSZ + entry.length);
+    memcpy(VARDATA(copy), entry.data, entry.length);
+    push_object(L, find(L, JSONBOID, -1), PointerGetDatum(copy));
+    pfree(copy);
 }
 
 JsonMark json_mark(lua_State *L, int idx) {

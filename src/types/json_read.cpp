@@ -19,6 +19,7 @@ struct Walk {
     bool mapped;
     bool discard;
     bool exact; // numbers stay numerics
+    bool flat;  // containers within stay jsonb
 };
 
 void push_container(lua_State *L, const Walk &walk, const JsonbContainer *container, int depth);
@@ -63,8 +64,10 @@ void store(lua_State *L, const Walk &walk, bool in_array) {
 // Converts one entry whose key is on top, and stores it.
 void convert_entry(lua_State *L, const Walk &walk, const JsonEntry &entry, int depth,
                    bool in_array) {
-    const bool container = entry.kind == JsonEntry::kContainer;
-    if (container) {
+    const bool container = entry.kind == JsonEntry::kContainer && !walk.flat;
+    if (entry.kind == JsonEntry::kContainer && walk.flat) {
+        push_json_container(L, entry);
+    } else if (container) {
         lua_pushvalue(L, -1);
         lua_rawseti(L, walk.path, depth + 1);
         push_container(L, walk, entry.container(), depth + 1);
@@ -104,7 +107,9 @@ int map_jsonb(lua_State *L, const JsonbObject *object, int options_idx) {
     if (lua_type(L, options_idx) == LUA_TTABLE) {
         lua_getfield(L, options_idx, "pg_numeric");
         walk.exact = lua_toboolean(L, -1);
-        lua_pop(L, 1);
+        lua_getfield(L, options_idx, "norecurse");
+        walk.flat = lua_toboolean(L, -1);
+        lua_pop(L, 2);
     }
     walk.discard = push_map_options(L, options_idx);
     walk.null = lua_gettop(L);

@@ -42,4 +42,7 @@ inline JsonEntry json_entry(const JsonbContainer *container, int index) {
     return {kind, base + INTALIGN(offset), length - padding};
 }
 
+// Pushes the jsonb object of an entry that is a container. json_module.cpp. Errors: lua.
+void push_json_container(lua_State *L, const JsonEntry &entry);
+
 } // namespace pllua_bg::types
