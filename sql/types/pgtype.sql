@@ -9,7 +9,7 @@ do language pllua_bg $$
     print(pgtype.array.int4:element(), pgtype.int4:element(), pgtype['numeric(5,2)']:typmod(), pgtype.int4:oid())
     print(pgtype['types_pgtype.pair'], pgtype['"pair"'], pgtype.array.pair, rawequal(pgtype.pair, pgtype.pair))
     for _, name in ipairs{'nosuch', 'int4; x', 'no such type', '', 'nosuch.pair'} do
-        local ok, err = pcall(function() return pgtype[name] end)
+        local ok, err = pcall(function() return pgtype(nil, name) end)
         print(ok, err.sqlstate)
     end
     print(pcall(pgtype, nil, 0))
@@ -52,5 +52,20 @@ select pair_type();
 drop domain pair;
 \set VERBOSITY terse
 select pair_type();
+-- A name that is no type's gives nil, as an argument an error; what types say of their parts.
+create type pair as (a int, b text);
+create domain pairs as pair;
+do language pllua_bg $$
+    print(pgtype.nosuch, pgtype['noschema.nosuch'], pgtype.array.nosuch, pgtype['nosuch[]'], pcall(pgtype, nil, 'nosuch'))
+    print(pgtype.pair:element('b'), pgtype.pair:element(1), pgtype.pairs:element('a'), pgtype.int4range:element(), pgtype.int4multirange:element(), pgtype.array.pair:element(), pgtype.int4:element())
+    print(pgtype.varchar:name(14), pgtype.numeric:name(655366), pgtype.int4:name(-1))
+    print(pgtype.int4:fromstring(5), pgtype.numeric:fromstring(1.5), pgtype.int4:frombinary('\0\0\1\0'), pgtype.text:frombinary('abc'), pgtype.int4:frombinary(nil), pgtype.pair:frombinary('\0\0\0\2\0\0\0\23\0\0\0\4\0\0\0\7\0\0\0\25\255\255\255\255'))
+    for _, f in ipairs{function() return pgtype.pair:element('x') end, function() return pgtype.pair:element(3) end, function() return pgtype.pair:element() end,
+                       function() return pgtype.int4range:element('a') end, function() return pgtype.int4:frombinary('\0') end, function() return pgtype.int2:frombinary('\0\0\0') end,
+                       function() return pgtype.pairs:frombinary('x') end, function() return pgtype.int4:fromstring(true) end, function() return pgtype.text:frombinary('\255') end,
+                       function() return pgtype.int4:name(1 << 40) end, function() return pgtype.int4:frombinary(5) end} do
+        print(select(2, pcall(f)))
+    end
+$$;
 set client_min_messages = warning;
 drop schema types_pgtype, types_pgtype_other cascade;

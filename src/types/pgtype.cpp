@@ -12,6 +12,8 @@
 extern "C" {
 #include "catalog/namespace.h"
 #include "parser/parse_type.h"
+#include "utils/datum.h"
+#include "utils/fmgrprotos.h"
 }
 
 namespace pllua_bg::types {
@@ -105,19 +107,61 @@ int construct(lua_State *L) {
 
 int from_string(lua_State *L) {
     const Type *type = check_type(L, 1);
-    if (lua_isnoneornil(L, 2)) {
-        lua_pushnil(L);
-        return 1;
-    }
-    luaL_checktype(L, 2, LUA_TSTRING);
+    if (lua_isnoneornil(L, 2)) return lua_pushnil(L), 1;
+    if (!lua_isstring(L, 2)) luaL_typeerror(L, 2, "string");
     const Datum value = input_from_lua(L, 2, type);
     push_made(L, type, value, false);
     free_value(type, value);
     return 1;
 }
 
+// Call inside pg::call. Errors: pg (22P03, 08P01, 42883 the type has no binary form).
+Datum call_receive(const Type *type, char *bytes, size_t length) {
+    const Scratch scratch = enter_scratch();
+    Oid function, io_param;
+    StringInfoData buffer;
+    getTypeBinaryInputInfo(type->oid, &function, &io_param);
+    initStringInfo(&buffer);
+    appendBinaryStringInfo(&buffer, bytes, static_cast<int>(length));
+    Datum value = OidReceiveFunctionCall(function, &buffer, io_param, type->typmod);
+    if (buffer.cursor != buffer.len)
+        ereport(ERROR, errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+                errmsg("too many bytes for a value of type %s", format_type_be(type->oid)));
+    leave_scratch(scratch);
+    value = datumCopy(value, type->by_value, type->length);
+    end_scratch(scratch);
+    return value;
+}
+
+int from_binary(lua_State *L) {
+    const Type *type = check_type(L, 1);
+    if (lua_isnoneornil(L, 2)) return lua_pushnil(L), 1;
+    luaL_checktype(L, 2, LUA_TSTRING);
+    size_t length;
+    const char *bytes = lua_tolstring(L, 2, &length);
+    Datum value = 0;
+    pg::call_own_subxact(L, [&] { value = call_receive(type, const_cast<char *>(bytes), length); });
+    push_made(L, type, value, false);
+    free_value(type, value);
+    return 1;
+}
+
+// name([typmod])
 int name(lua_State *L) {
-    push_type_name(L, check_type(L, 1)->oid);
+    const Type *type = check_type(L, 1);
+    const lua_Integer modifier = luaL_optinteger(L, 2, -1);
+    if (modifier < 0) {
+        push_type_name(L, type->oid);
+        return 1;
+    }
+    if (modifier > INT_MAX) luaL_argerror(L, 2, "out of range");
+    char *text = nullptr;
+    pg::call_own_subxact(L, [&] {
+        text = format_type_extended(type->oid, static_cast<int32>(modifier),
+                                    FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID);
+    });
+    lua_pushstring(L, text);
+    pfree(text);
     return 1;
 }
 
@@ -131,10 +175,35 @@ int typmod(lua_State *L) {
     return 1;
 }
 
+// The type of the column of a row type that the key at 2, a name or number, says.
+// Errors: lua (42703).
+int column_type(lua_State *L, const Type *type) {
+    if (type->oid == RECORDOID) return 0;
+    push_shape_of_type(L, type->oid, -1);
+    const Shape *shape = push_shape_data(L, -1);
+    int whole = 0;
+    const lua_Integer number = lua_type(L, 2) == LUA_TNUMBER ? lua_tointegerx(L, 2, &whole) : 0;
+    const char *text = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : nullptr;
+    if (text == nullptr && !whole) luaL_typeerror(L, 2, "name or number of a column");
+    for (int i = 0; i < shape->descriptor->natts; i++) {
+        const Type *column = shape->columns[i].type;
+        const char *known = NameStr(TupleDescAttr(shape->descriptor, i)->attname);
+        if (column == nullptr || (text != nullptr ? strcmp(known, text) != 0 : i + 1 != number))
+            continue;
+        push_type_object(L, column);
+        return 1;
+    }
+    lua::raise(L, "42703", "type has no column %s", luaL_tolstring(L, 2, nullptr));
+}
+
+// element() of arrays and ranges, element(column) of row types.
 int element(lua_State *L) {
+    lua_settop(L, 2);
     const Type *type = check_type(L, 1);
-    if (type->family != &kArrayFamily) return 0;
     while (is_domain(type)) type = type->inner;
+    if (type->family == &kCompositeFamily) return column_type(L, type);
+    if (!lua_isnoneornil(L, 2)) luaL_argerror(L, 2, "only row types have columns");
+    if (!OidIsValid(type->element_oid)) return 0;
     push_type_object(L, element_of(L, type));
     return 1;
 }
@@ -192,20 +261,31 @@ void push_names(lua_State *L, const char *key) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 }
 
-// Finds the type of a name. Call inside pg::call. Errors: pg (42704, 42601).
-void parse_name(const char *text, bool array, Oid *type, int32 *modifier) {
+// False where there is no type of that name. Call inside pg::call. Errors: pg (42601).
+bool exists(const char *text) {
+    LOCAL_FCINFO(call, 1);
+    InitFunctionCallInfoData(*call, nullptr, 1, InvalidOid, nullptr, nullptr);
+    call->args[0].value = PointerGetDatum(cstring_to_text(text));
+    call->args[0].isnull = false;
+    (void)to_regtype(call);
+    return !call->isnull;
+}
+
+// Finds the type of a name; InvalidOid when there is none, which is an error where it is required.
+// Call inside pg::call. Errors: pg (42704, 42601).
+void parse_name(const char *text, bool array, bool required, Oid *type, int32 *modifier) {
     const Scratch scratch = enter_scratch();
-    pg::parse_type_name(text, type, modifier);
+    if (required || exists(text)) pg::parse_type_name(text, type, modifier);
     // `bit` and `char` alone mean length 1 in SQL, which nobody who writes pgtype.bit '101' means.
     if (strchr(text, '(') == nullptr) *modifier = -1;
-    if (array) *type = get_array_type(*type);
+    if (array && OidIsValid(*type)) *type = get_array_type(*type);
     leave_scratch(scratch);
     end_scratch(scratch);
 }
 
-// Pushes the type of the SQL name at idx, or of arrays of it; nil when there is no array type.
+// Pushes the type of the SQL name at idx, or of arrays of it; nothing when there is none.
 // Errors: lua (42704, 42601).
-int push_named(lua_State *L, int idx, bool array) {
+int push_named(lua_State *L, int idx, bool array, bool required) {
     push_names(L, array ? &kArrayNames : &kNames);
     lua_pushvalue(L, idx);
     if (lua_rawget(L, -2) != LUA_TNIL) return 1;
@@ -214,7 +294,7 @@ int push_named(lua_State *L, int idx, bool array) {
     const char *text = checked_string(L, idx, &length);
     Oid type = InvalidOid;
     int32 modifier = -1;
-    pg::call_own_subxact(L, [&] { parse_name(text, array, &type, &modifier); });
+    pg::call_own_subxact(L, [&] { parse_name(text, array, required, &type, &modifier); });
     if (!OidIsValid(type)) return 0;
     push_type_object(L, find(L, type, modifier));
     lua_pushvalue(L, idx);
@@ -251,16 +331,25 @@ int call(lua_State *L) {
         lua_pushnil(L);
         return 1;
     }
-    if (lua_type(L, 3) == LUA_TSTRING) return push_named(L, 3, false);
+    if (lua_type(L, 3) == LUA_TSTRING) return push_named(L, 3, false, true);
     return push_argument_type(L, 3);
 }
 
-int index(lua_State *L) { return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, false) : 0; }
-int array_index(lua_State *L) { return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, true) : 0; }
+int index(lua_State *L) {
+    return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, false, false) : 0;
+}
+int array_index(lua_State *L) {
+    return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, true, false) : 0;
+}
 
 constexpr luaL_Reg kMethods[] = {
-    {"fromstring", from_string}, {"name", name},     {"element", element}, {"oid", oid},
-    {"typmod", typmod},          {nullptr, nullptr},
+    {"fromstring", from_string},
+    {"frombinary", from_binary},
+    {"name", name},
+    {"element", element},
+    {"oid", oid},
+    {"typmod", typmod},
+    {nullptr, nullptr},
 };
 
 constexpr luaL_Reg kTypeMetamethods[] = {
