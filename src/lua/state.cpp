@@ -25,11 +25,11 @@ constexpr size_t kPortion = 256 * 1024;
 
 constexpr size_t kNothing = 0;
 
-// Blocks up to this size count as they are: they are most, and the allocator's rounding is small.
-constexpr size_t kCountedAsIs = 256;
+// Blocks up to this size are rounded as every allocator does at least.
+constexpr size_t kRoundedSimply = 256;
 
 size_t cost(const Interp *interp, size_t size) {
-    return size <= kCountedAsIs ? size : interp->cost(size);
+    return size <= kRoundedSimply ? (size + 7) & ~size_t{7} : interp->cost(size);
 }
 
 bool exceeds(const Interp *interp, size_t more) {

@@ -22,22 +22,32 @@ constexpr size_t kLargestSmall = 0;
 constexpr size_t kLargestSmall = 256;
 #endif
 constexpr size_t kUnit = 8; // sizes of small blocks are multiples of it
-constexpr size_t kFirstPiece = 4 * 1024;
+constexpr size_t kClasses = kLargestSmall / kUnit + 1;
+constexpr size_t kFirstPiece = 1024;
 constexpr size_t kLargestPiece = 64 * 1024;
 
 struct FreeBlock {
     FreeBlock *next;
 };
 
-// What small blocks are cut from; its head.
+// What small blocks of one size are cut from; its head.
 struct Piece {
     Piece *next;
     char *end;
-    size_t free; // bytes, while trim_lua_memory() counts
+    size_t free; // bytes, while pieces are counted
 
     char *begin() { return reinterpret_cast<char *>(this + 1); }
     bool has(const void *block) { return block >= this && block < end; }
     bool is_free() { return free == static_cast<size_t>(end - begin()); }
+};
+
+// Small blocks of one size.
+struct SizeClass {
+    FreeBlock *free;
+    char *at; // the rest of the latest piece
+    char *end;
+    size_t piece; // size of the next one
+    int pieces;   // how many there were
 };
 
 size_t class_of(size_t size) { return (size + kUnit - 1) / kUnit; }
@@ -51,11 +61,12 @@ void *allocate_large(MemoryContext context, size_t size) {
 
 struct LuaMemory {
     MemoryContext context;
-    char *at; // the rest of the piece that small blocks are cut from
-    char *end;
-    size_t piece;  // size of the next one
-    Piece *pieces; // the one in use first
-    FreeBlock *free[kLargestSmall / kUnit + 1];
+    Piece *pieces;
+    size_t taken;   // bytes of pieces and large blocks
+    size_t spare;   // bytes of free blocks
+    size_t limit;   // for taken; 0: none
+    size_t trim_at; // pieces are looked through when so much is taken
+    SizeClass classes[kClasses];
 };
 
 namespace {
@@ -64,43 +75,147 @@ bool is_small(size_t size) { return size <= kLargestSmall; }
 
 void release_small(LuaMemory *memory, void *block, size_t size) {
     auto *freed = static_cast<FreeBlock *>(block);
-    freed->next = memory->free[class_of(size)];
-    memory->free[class_of(size)] = freed;
+    SizeClass *kind = &memory->classes[class_of(size)];
+    freed->next = kind->free;
+    kind->free = freed;
+    memory->spare += class_of(size) * kUnit;
 }
 
-bool get_piece(LuaMemory *memory) {
-    auto *piece = static_cast<Piece *>(allocate_large(memory->context, memory->piece));
+int by_address(const void *a, const void *b) {
+    const Piece *left = *static_cast<Piece *const *>(a);
+    const Piece *right = *static_cast<Piece *const *>(b);
+    return left < right ? -1 : left > right;
+}
+
+// All pieces in the order of their addresses; null when there are none, or no memory.
+Piece **sorted_pieces(LuaMemory *memory, size_t *count) {
+    *count = 0;
+    for (Piece *piece = memory->pieces; piece != nullptr; piece = piece->next) (*count)++;
+    if (*count == 0) return nullptr;
+    auto **pieces = static_cast<Piece **>(MemoryContextAllocExtended(
+        memory->context, sizeof(Piece *) * *count, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE));
+    if (pieces == nullptr) return nullptr;
+    Piece **at = pieces;
+    for (Piece *piece = memory->pieces; piece != nullptr; piece = piece->next) {
+        piece->free = 0;
+        *at++ = piece;
+    }
+    qsort(pieces, *count, sizeof *pieces, by_address);
+    return pieces;
+}
+
+// Where the piece of a block is among those, or could be.
+size_t find_piece(Piece **pieces, size_t count, const void *block) {
+    size_t low = 0, high = count;
+    while (high - low > 1) {
+        const size_t middle = (low + high) / 2;
+        if (static_cast<const void *>(pieces[middle]) <= block)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+// Calls keep(piece, size) for each free block, and takes those off their list for which it is
+// false. Blocks that lie together mostly follow one another.
+template <class F> void each_free_block(LuaMemory *memory, Piece **pieces, size_t count, F &&keep) {
+    size_t latest = 0;
+    for (size_t i = 1; i < kClasses; i++) {
+        FreeBlock **link = &memory->classes[i].free;
+        while (FreeBlock *block = *link) {
+            if (!pieces[latest]->has(block)) latest = find_piece(pieces, count, block);
+            // What was larger once may lie elsewhere.
+            if (!pieces[latest]->has(block) || keep(pieces[latest], i * kUnit))
+                link = &block->next;
+            else
+                *link = block->next;
+        }
+    }
+}
+
+// Gives back pieces all of whose blocks are free. Of those that are not full yet the rest is not.
+void release_free_pieces(LuaMemory *memory) {
+    size_t count;
+    Piece **pieces = sorted_pieces(memory, &count);
+    if (pieces == nullptr) return;
+    each_free_block(memory, pieces, count, [](Piece *piece, size_t size) {
+        piece->free += size;
+        return true;
+    });
+    each_free_block(memory, pieces, count, [memory](Piece *piece, size_t size) {
+        if (piece->is_free()) memory->spare -= size;
+        return !piece->is_free();
+    });
+    pfree(pieces);
+    Piece **link = &memory->pieces;
+    while (Piece *piece = *link) {
+        if (!piece->is_free()) {
+            link = &piece->next;
+            continue;
+        }
+        *link = piece->next;
+        for (SizeClass &kind : memory->classes)
+            if (kind.end == piece->end) kind.at = kind.end = nullptr;
+        memory->taken -= static_cast<size_t>(piece->end - reinterpret_cast<char *>(piece));
+        pfree(piece);
+    }
+}
+
+// Whether a piece may be taken beyond the limit: some blocks are of a size that is not wanted just
+// now. What the account refuses before that is refused there.
+bool has_room(LuaMemory *memory, size_t size) {
+    if (memory->limit == 0 || memory->taken + size <= memory->limit) return true;
+    if (memory->taken >= memory->trim_at && memory->spare >= memory->taken / 8) {
+        release_free_pieces(memory);
+        memory->trim_at = memory->taken + memory->limit / 32;
+    }
+    return memory->taken + size <= memory->limit + memory->limit / 8;
+}
+
+bool get_piece(LuaMemory *memory, SizeClass *kind, size_t size) {
+    if (kind->piece < kFirstPiece) kind->piece = kFirstPiece;
+    auto *piece = has_room(memory, kind->piece)
+                      ? static_cast<Piece *>(allocate_large(memory->context, kind->piece))
+                      : nullptr;
     if (piece == nullptr) return false;
-    const auto rest = static_cast<size_t>(memory->end - memory->at);
-    if (rest > 0) release_small(memory, memory->at, rest);
     piece->next = memory->pieces;
-    piece->end = reinterpret_cast<char *>(piece) + memory->piece;
+    piece->free = 0;
     memory->pieces = piece;
-    memory->at = piece->begin();
-    memory->end = piece->end;
-    memory->piece = Min(memory->piece * 2, kLargestPiece);
+    kind->at = piece->begin();
+    kind->end = piece->end = kind->at + (kind->piece - sizeof(Piece)) / size * size;
+    memory->taken += static_cast<size_t>(piece->end - reinterpret_cast<char *>(piece));
+    // Few are wasted on sizes that are rare.
+    if (++kind->pieces % 4 == 0) kind->piece = Min(kind->piece * 2, kLargestPiece);
     return true;
 }
 
 void *allocate(LuaMemory *memory, size_t size) {
-    if (!is_small(size)) return allocate_large(memory->context, size);
-    FreeBlock **list = &memory->free[class_of(size)];
-    if (FreeBlock *block = *list) {
-        *list = block->next;
+    if (!is_small(size)) {
+        void *block = allocate_large(memory->context, size);
+        if (block != nullptr) memory->taken += size;
         return block;
     }
+    SizeClass *kind = &memory->classes[class_of(size)];
     const size_t room = class_of(size) * kUnit;
-    if (static_cast<size_t>(memory->end - memory->at) < room && !get_piece(memory)) return nullptr;
-    void *block = memory->at;
-    memory->at += room;
+    if (FreeBlock *block = kind->free) {
+        kind->free = block->next;
+        memory->spare -= room;
+        return block;
+    }
+    if (kind->at == kind->end && !get_piece(memory, kind, room)) return nullptr;
+    void *block = kind->at;
+    kind->at += room;
     return block;
 }
 
 void release(LuaMemory *memory, void *block, size_t size) {
-    if (is_small(size))
+    if (is_small(size)) {
         release_small(memory, block, size);
-    else
-        pfree(block);
+        return;
+    }
+    memory->taken -= size;
+    pfree(block);
 }
 
 // Bytes that may be used at block without moving it. The header of a chunk has 24 bytes at most.
@@ -124,94 +239,24 @@ bool fits(void *block, size_t old_size, size_t new_size) {
     return new_size <= room && new_size >= room / 4;
 }
 
-int by_address(const void *a, const void *b) {
-    const Piece *left = *static_cast<Piece *const *>(a);
-    const Piece *right = *static_cast<Piece *const *>(b);
-    return left < right ? -1 : left > right;
-}
-
-// All pieces but the one in use, in the order of their addresses; null when there is no memory.
-Piece **sorted_pieces(LuaMemory *memory, size_t *count) {
-    *count = 0;
-    for (Piece *piece = memory->pieces->next; piece != nullptr; piece = piece->next) (*count)++;
-    const size_t size = sizeof(Piece *) * Max(*count, 1);
-    auto **pieces = static_cast<Piece **>(
-        MemoryContextAllocExtended(memory->context, size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE));
-    if (pieces == nullptr) return nullptr;
-    Piece **at = pieces;
-    for (Piece *piece = memory->pieces->next; piece != nullptr; piece = piece->next) {
-        piece->free = 0;
-        *at++ = piece;
-    }
-    qsort(pieces, *count, sizeof *pieces, by_address);
-    return pieces;
-}
-
-// Where the piece of a block is among those, or could be.
-size_t find_piece(Piece **pieces, size_t count, const void *block) {
-    size_t low = 0, high = count;
-    while (high - low > 1) {
-        const size_t middle = (low + high) / 2;
-        if (static_cast<const void *>(pieces[middle]) <= block)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-// Calls keep(piece, size) for each free block that is not of the piece in use, and takes those off
-// their list for which it is false. Blocks that lie together mostly follow one another.
-template <class F> void each_free_block(LuaMemory *memory, Piece **pieces, size_t count, F &&keep) {
-    size_t latest = 0;
-    for (size_t i = 1; i < lengthof(memory->free); i++) {
-        FreeBlock **link = &memory->free[i];
-        while (FreeBlock *block = *link) {
-            if (!pieces[latest]->has(block)) latest = find_piece(pieces, count, block);
-            if (!pieces[latest]->has(block) || keep(pieces[latest], i * kUnit))
-                link = &block->next;
-            else
-                *link = block->next;
-        }
-    }
-}
-
-void release_free_pieces(LuaMemory *memory, Piece **pieces, size_t count) {
-    each_free_block(memory, pieces, count, [](Piece *piece, size_t size) {
-        piece->free += size;
-        return true;
-    });
-    each_free_block(memory, pieces, count, [](Piece *piece, size_t) { return !piece->is_free(); });
-    Piece **link = &memory->pieces->next;
-    while (Piece *piece = *link) {
-        if (!piece->is_free()) {
-            link = &piece->next;
-            continue;
-        }
-        *link = piece->next;
-        pfree(piece);
-    }
-}
-
 } // namespace
 
 void trim_lua_memory(void *lua_memory) {
-    auto *memory = static_cast<LuaMemory *>(lua_memory);
-    size_t count;
-    Piece **pieces = memory->pieces == nullptr ? nullptr : sorted_pieces(memory, &count);
-    if (pieces != nullptr) {
-        if (count > 0) release_free_pieces(memory, pieces, count);
-        pfree(pieces);
-    }
+    release_free_pieces(static_cast<LuaMemory *>(lua_memory));
 #ifdef __GLIBC__
     malloc_trim(0);
 #endif
 }
 
+void limit_lua_memory(void *lua_memory, size_t limit) {
+    auto *memory = static_cast<LuaMemory *>(lua_memory);
+    memory->limit = limit;
+    memory->trim_at = limit;
+}
+
 LuaMemory *make_lua_memory(MemoryContext context) {
     auto *memory = static_cast<LuaMemory *>(MemoryContextAllocZero(context, sizeof(LuaMemory)));
     memory->context = context;
-    memory->piece = kFirstPiece;
     return memory;
 }
 
@@ -222,10 +267,15 @@ void *lua_allocate(void *lua_memory, void *block, size_t old_size, size_t new_si
         return nullptr;
     }
     if (block == nullptr) return allocate(memory, new_size);
-    if (fits(block, old_size, new_size)) return block;
-    void *moved = allocate(memory, new_size);
+    void *moved = fits(block, old_size, new_size) ? block : allocate(memory, new_size);
     // What shrinks in vain stays where it is; it may become a small block there.
-    if (moved == nullptr) return new_size <= old_size ? block : nullptr;
+    if (moved == nullptr && new_size <= old_size) moved = block;
+    if (moved == nullptr) return nullptr;
+    if (moved == block) {
+        if (!is_small(old_size)) memory->taken -= old_size;
+        if (!is_small(new_size)) memory->taken += new_size;
+        return block;
+    }
     memcpy(moved, block, old_size < new_size ? old_size : new_size);
     release(memory, block, old_size);
     return moved;

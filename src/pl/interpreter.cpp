@@ -254,6 +254,7 @@ void renew_limit(Interpreter *interpreter) {
     account->limit = limit;
     if (limit != 0 && wanted > limit)
         account->limit = Min(wanted, limit + Max(limit / 8, 8 * room));
+    pg::limit_lua_memory(account->allocate_data, account->limit);
 }
 
 void settle_memory(Interpreter *interpreter) {
