@@ -10,12 +10,12 @@ set timezone = 'America/New_York';
 set bytea_output = 'hex';
 set xmloption = content;
 
-\set ECHO none
-select format('create extension %I schema public', name) from pg_available_extensions where name in ('hstore', 'citext', 'ltree', 'cube') and installed_version is null \gexec
-select setseed(coalesce(current_setting('identity.seed', true), '0.42')::float8) is not null as ok \gset
-\set ECHO all
 create schema identity;
 set search_path = identity, public;
+\set ECHO none
+select format('create extension %I schema identity', name) from pg_available_extensions where name in ('hstore', 'citext', 'ltree', 'cube') and installed_version is null \gexec
+select setseed(coalesce(current_setting('identity.seed', true), '0.42')::float8) is not null as ok \gset
+\set ECHO all
 create type mood as enum ('sad', 'ok', 'grüße', 'with "quotes" and, commas');
 create type pair as (a int, b text);
 create type nest as (p pair, ps pair[], n numeric, m mood, r int4range, d date);
@@ -223,10 +223,9 @@ create view tested as
     select t.oid, t.typname, t.typtype, t.typarray, t.typnamespace from pg_type t
     where t.typisdefined and t.typtype in ('b', 'e', 'r', 'm', 'd', 'c') and (t.typtype <> 'c' or t.oid in ('pair'::regtype, 'nest'::regtype))
         and t.typname !~ '^_?(pg_node_tree|pg_ndistinct|pg_dependencies|pg_mcv_list|pg_brin_.*|gtsvector|ghstore|ltree_gist)$'
-        and t.typnamespace in ('pg_catalog'::regnamespace, 'identity'::regnamespace, 'public'::regnamespace)
+        and t.typnamespace in ('pg_catalog'::regnamespace, 'identity'::regnamespace)
         and not (t.typsubscript = 'array_subscript_handler'::regproc and exists (select from pg_type e where e.oid = t.typelem
-            and (e.typtype = 'c' and e.oid not in ('pair'::regtype, 'nest'::regtype) or e.typtype = 'p' or e.typname ~ '^domain_' or e.typtype = 'd' and e.typnamespace not in ('pg_catalog'::regnamespace, 'identity'::regnamespace))))
-        and not (t.typnamespace = 'public'::regnamespace and t.typname !~ '^_?(hstore|citext|ltree|lquery|ltxtquery|cube)$');
+            and (e.typtype = 'c' and e.oid not in ('pair'::regtype, 'nest'::regtype) or e.typtype = 'p' or e.typname ~ '^domain_')));
 select format('create domain identity.%I as %s', 'domain_' || typname, format_type(oid, -1)) from tested where typtype <> 'd' and typname <> 'aclitem' order by oid \gexec
 select format('select *, ''seed %s'' from identity.changed(%s)', coalesce(current_setting('identity.seed', true), '0.42'), oid) from tested order by oid \gexec
 select count(*) > 300 from tested;
