@@ -88,6 +88,8 @@ struct Flag {
     const char *name;
     bool *variable;
     const char *description;
+    bool initial = true;
+    GucContext context = PGC_SUSET;
 };
 
 constexpr Flag kFlags[] = {
@@ -95,6 +97,9 @@ constexpr Flag kFlags[] = {
      "Makes the modules bg, pgtype and spi globals of new interpreters."},
     {"pllua_bg.check_for_interrupts", &no_check_for_interrupts,
      "Has no effect: Lua code can always be interrupted."},
+    {"pllua_bg.strict", &setting_strict,
+     "Refuses global variables that are not declared, in functions that are compiled from now on.",
+     false, PGC_USERSET},
 };
 
 struct Real {
@@ -178,6 +183,7 @@ char *setting_on_untrusted_init;
 char *setting_on_common_init;
 char *setting_start_proc;
 char *setting_untrusted_start_proc;
+bool setting_strict;
 bool setting_install_globals;
 char *setting_interpreter_reload_ident;
 
@@ -190,8 +196,8 @@ void define_settings() {
                                        one.context, 0, nullptr, nullptr, nullptr);
     for (const Flag &one : kFlags)
         if (!is_defined(one.name))
-            DefineCustomBoolVariable(one.name, one.description, nullptr, one.variable, true,
-                                     PGC_SUSET, 0, nullptr, nullptr, nullptr);
+            DefineCustomBoolVariable(one.name, one.description, nullptr, one.variable, one.initial,
+                                     one.context, 0, nullptr, nullptr, nullptr);
     for (const Real &one : kReals)
         if (!is_defined(one.name))
             DefineCustomRealVariable(one.name, "Has no effect: the collector knows all memory.",

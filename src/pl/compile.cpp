@@ -10,6 +10,7 @@ extern "C" {
 #include "lua/loader.h"
 #include "lua/sandbox.h"
 #include "pg/encoding.h"
+#include "pl/strict.h"
 
 namespace pllua_bg::pl {
 
@@ -123,11 +124,14 @@ void load_source(lua_State *L, const char *chunk, const Source &source) {
     load_chunk(L, chunk, source.text, source.name);
 }
 
-void push_environment(lua_State *L) {
+void push_environment(lua_State *L, bool strict) {
     lua_newtable(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &environment_key);
     lua_setmetatable(L, -2);
-    lua_pushvalue(L, -1);
+    if (strict)
+        push_strict_environment(L);
+    else
+        lua_pushvalue(L, -1);
     lua_setupvalue(L, -3, 1);
 }
 

@@ -35,8 +35,9 @@ void load_text(lua_State *L, const char *text, const char *name);
 // The same for a function: pushes a chunk that takes its environment as argument and returns the
 // function. *error_text is what syntax errors are reported for.
 void load_source(lua_State *L, const char *chunk, const Source &source);
-// Gives the chunk on top a new environment, and pushes the environment. Errors: lua (memory).
-void push_environment(lua_State *L);
+// Gives the chunk on top a new environment, and pushes the environment; what the chunk itself sees
+// of it when `strict`: strict.h. Errors: lua (memory).
+void push_environment(lua_State *L, bool strict);
 
 // The chunk of a function, allocated in CurrentMemoryContext. Errors: pg (memory).
 char *generate_chunk(const Source &source);

@@ -11,6 +11,7 @@ extern "C" {
 #include "pg/guard.h"
 #include "pl/compile.h"
 #include "pl/execution_context.h"
+#include "pl/strict.h"
 
 namespace pllua_bg::pl {
 
@@ -170,8 +171,12 @@ int compile_draft(lua_State *L) {
     pg::fault("compile");
     load_source(L, draft->chunk, draft->source);
     draft->syntax.loaded = true;
-    if (draft->check_only) return 0;
-    push_environment(L);
+    const bool strict = is_strict(draft->source.text);
+    if (draft->check_only) {
+        if (strict) warn_of_globals(L, draft->source.name, draft->source.text);
+        return 0;
+    }
+    push_environment(L, strict);
     lua_call(L, 1, 1);
     if (!lua_isfunction(L, -1))
         lua::raise(L, "42P13", "the code after the function may not return anything");

@@ -4,6 +4,7 @@
 #include "pl/compile.h"
 #include "pl/execution_context.h"
 #include "pl/function.h"
+#include "pl/strict.h"
 
 namespace pllua_bg::pl {
 
@@ -21,7 +22,7 @@ int block_body(lua_State *L) {
     auto *block = static_cast<Block *>(lua_touserdata(L, 1));
     load_text(L, block->text, kBlockName);
     block->syntax.loaded = true;
-    push_environment(L);
+    push_environment(L, is_strict(block->text));
     lua_call(L, 1, 0);
     return 0;
 }
