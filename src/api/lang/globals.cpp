@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "api/lang/elog.h"
 #include "lua/sandbox.h"
+#include "pg/guard.h"
 #include "pg/server.h"
 #include "pg/settings.h"
 
@@ -65,7 +66,7 @@ void libdir_path(const char *, char *path) { strlcpy(path, pkglib_path, MAXPGPAT
 
 template <void (*kGet)(const char *, char *)> int path(lua_State *L) {
     char text[MAXPGPATH];
-    kGet(my_exec_path, text);
+    pg::call_no_subxact(L, [&text] { kGet(my_exec_path, text); });
     lua_pushstring(L, text);
     return 1;
 }
