@@ -51,7 +51,9 @@ SELECT count(*), sum(long) FROM long(100000);
 SELECT count(*), sum(n) FROM (SELECT long(100000) AS n) s;
 CREATE FUNCTION endless() RETURNS SETOF int LANGUAGE pllua_bg AS $$ return {n = math.maxinteger} $$;
 SET statement_timeout = '100ms';
+\set SHOW_CONTEXT never
 SELECT count(*) FROM (SELECT endless()) s;
+\set SHOW_CONTEXT errors
 SET work_mem = '64kB';
 SELECT count(*) FROM endless();
 RESET statement_timeout;

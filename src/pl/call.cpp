@@ -2,6 +2,7 @@
 #include "pl/call.h"
 
 #include "lua/state.h"
+#include "pg/fault.h"
 #include "pl/call_site.h"
 #include "pl/returned_list.h"
 #include "pl/srf.h"
@@ -27,6 +28,16 @@ Oid actual_type(FmgrInfo *flinfo, Oid declared, int index) {
     return actual;
 }
 
+// True where neither arguments nor result need a frame that Lua can raise through.
+bool is_direct(const CallSite *site) {
+    for (int i = 0; i < site->nargs; i++)
+        if (site->arguments[i].type == nullptr || !types::is_plain(site->arguments[i].type))
+            return false;
+    const Result &result = site->result;
+    return site->function->kind == FunctionKind::kPlain && site->nargs <= LUA_MINSTACK / 2 &&
+           (result.kind == ResultKind::kVoid || result.plain);
+}
+
 // Finds the types of arguments and result of this call. Allocates in the site's memory.
 void resolve_types(CallSite *site, FunctionCallInfo fcinfo) {
     const Function *function = site->function;
@@ -50,6 +61,7 @@ void resolve_types(CallSite *site, FunctionCallInfo fcinfo) {
     if (transform_memory(fcinfo) != nullptr && site->result.type != nullptr)
         site->result.type = types::untransformed(site->result.type);
     if (function->returns_set) site->result.list_rule = find_list_rule(&site->result);
+    site->direct = is_direct(site);
     site->result.by_position = function->result == RECORDOID && !function->has_output;
 }
 
@@ -57,6 +69,7 @@ struct ScalarCall {
     CallSite *site;
     FunctionCallInfo fcinfo;
     Datum value;
+    int count; // of results that take_result_body() has to convert
 };
 
 int call_body(lua_State *L) {
@@ -68,12 +81,48 @@ int call_body(lua_State *L) {
     return 0;
 }
 
+int take_result_body(lua_State *L) {
+    auto *call = static_cast<ScalarCall *>(lua_touserdata(L, 1));
+    call->value = take_result(L, 2, call->count, &call->site->result, &call->fcinfo->isnull);
+    return 0;
+}
+
+void call_directly(ExecutionContext *execution, ScalarCall *call) {
+    lua_State *L = execution->thread;
+    const CallSite *site = call->site;
+    begin_call(execution);
+    pg::fault("push-arguments");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, site->function->reference);
+    for (int i = 0; i < site->nargs; i++) {
+        const NullableDatum *value = &call->fcinfo->args[site->arguments[i].index];
+        types::push_plain(L, site->arguments[i].type, value->value, value->isnull);
+    }
+    finish_call(execution, site->nargs);
+    pg::fault("take-result");
+    call->count = lua_gettop(L) - kFirstResult + 1;
+    call->fcinfo->isnull = false;
+    if (site->result.kind != ResultKind::kVoid &&
+        !take_plain_result(L, kFirstResult, call->count, &site->result, &call->value,
+                           &call->fcinfo->isnull)) {
+        // Of several values the number is wrong; what they are does not matter.
+        if (call->count > 1) lua_settop(L, kFirstResult);
+        lua_pushcfunction(L, take_result_body);
+        lua_pushlightuserdata(L, call);
+        lua_rotate(L, kFirstResult, 2);
+        finish_call(execution, lua_gettop(L) - kFirstResult);
+    }
+    lua_settop(L, 0);
+}
+
 Datum call_plain(FunctionCallInfo fcinfo, CallSite *site) {
-    ScalarCall call = {site, fcinfo, 0};
+    ScalarCall call = {site, fcinfo, 0, 0};
     ExecutionContext execution;
     open_call(&execution, site, is_atomic(fcinfo));
     execution.data = fcinfo;
-    run_execution(&execution, call_body, &call);
+    if (site->direct)
+        call_directly(&execution, &call);
+    else
+        run_execution(&execution, call_body, &call);
     close_execution(&execution);
     return call.value;
 }

@@ -21,6 +21,13 @@ inline Oid type_of(const Argument &argument) {
     return argument.type == nullptr ? INTERNALOID : types::type_oid(argument.type);
 }
 
+// The columns that a row has as a parameter of a trigger function: numbers, from 0.
+struct RowColumns {
+    bool whole; // the row is an object with all columns; else a plain table of these
+    int count;
+    int *numbers;
+};
+
 struct CallSite {
     Function *function;
     uint64 generation; // function_generation when `function` was found
@@ -32,11 +39,14 @@ struct CallSite {
     int nargs;
     Argument *arguments;
     Result result;
-    Srf *srf; // the rows that are being returned, or were
+    bool direct; // its arguments and its result are plain
+    Srf *srf;    // the rows that are being returned, or were
     // Triggers:
     Oid relation;
     uint64 shape; // of the relation's rows: identifier of the tuple descriptor
     const types::Type **columns;
+    RowColumns old_columns;
+    RowColumns new_columns;
 };
 
 // The call site with its function, found again when that may have changed. `resolve` completes the

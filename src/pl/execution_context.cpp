@@ -16,6 +16,7 @@ namespace pllua_bg::pl {
 namespace {
 
 constexpr size_t kContextSize = 4096;
+constexpr int kHandlerIndex = 1; // of the message handler of a call
 
 uint64 execution_count;
 
@@ -203,7 +204,24 @@ void open_execution(ExecutionContext *execution, Interpreter *interpreter, const
     }
 }
 
-bool run_execution(ExecutionContext *execution, lua_CFunction body, void *argument) {
+void begin_call(ExecutionContext *execution) { lua_pushcfunction(execution->thread, note_trace); }
+
+void finish_call(ExecutionContext *execution, int nargs) {
+    const int status = api::call(execution->thread, nargs, LUA_MULTRET, kHandlerIndex);
+    if (status != LUA_OK) [[unlikely]]
+        fail(execution, status, false);
+}
+
+void run_execution(ExecutionContext *execution, lua_CFunction body, void *argument) {
+    lua_State *thread = execution->thread;
+    begin_call(execution);
+    lua_pushcfunction(thread, body);
+    lua_pushlightuserdata(thread, argument);
+    finish_call(execution, 1);
+    lua_settop(thread, 0);
+}
+
+bool resume_execution(ExecutionContext *execution, lua_CFunction body, void *argument) {
     lua_State *thread = execution->thread;
     int nargs = 0;
     if (body != nullptr) {

@@ -42,10 +42,17 @@ struct ExecutionOptions {
 // run_execution() only. Errors: pg (54001, 53200).
 void open_execution(ExecutionContext *execution, Interpreter *interpreter, const char *name,
                     const ExecutionOptions &options = {});
-// Runs body (its only argument is the light userdata `argument`, it returns nothing), or goes on
-// with the suspended thread when body is null. True when it was suspended by a yield. Errors: pg:
-// what Lua raised; the execution is closed then.
-bool run_execution(ExecutionContext *execution, lua_CFunction body, void *argument);
+// Runs body (its only argument is the light userdata `argument`, it returns nothing); nothing in it
+// can yield. Errors: pg: what Lua raised; the execution is closed then.
+void run_execution(ExecutionContext *execution, lua_CFunction body, void *argument);
+// The same as a coroutine, that goes on with the suspended thread when body is null. True when it
+// was suspended by a yield.
+bool resume_execution(ExecutionContext *execution, lua_CFunction body, void *argument);
+// run_execution() by hand: after begin_call() a function and its arguments are pushed, without
+// anything that raises; finish_call() leaves all results from kFirstResult on.
+void begin_call(ExecutionContext *execution);
+void finish_call(ExecutionContext *execution, int nargs);
+inline constexpr int kFirstResult = 2;
 // Ends an execution whose thread has ended. Errors: pg.
 void close_execution(ExecutionContext *execution);
 // Ends an execution whose thread was suspended; the thread stays with the caller. Errors: pg: the

@@ -37,6 +37,7 @@ void resolve_scalar(Result *result) {
     }
     result->kind = ResultKind::kScalar;
     result->type = types::lookup(result->type_oid, -1);
+    result->plain = types::is_plain(result->type);
     result->constructed = types::is_constructed(result->type);
 }
 

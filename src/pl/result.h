@@ -24,6 +24,7 @@ struct Result {
     bool is_domain;     // over a row type
     bool by_position;   // the names of the columns are the caller's, not the function's
     ListRule list_rule; // of sets; set by whoever calls a function that returns one
+    bool plain;         // kScalar of a plain type
     Oid type_oid;
     const types::Type *type;     // kScalar and kRecord
     TupleDesc descriptor;        // kRow
@@ -41,6 +42,18 @@ void resolve_result(FunctionCallInfo fcinfo, Result *result, MemoryContext memor
 // is NULL; one value may be a row as a table; otherwise a row takes as many values as it has
 // columns. Errors: lua (42804 and the types').
 Datum take_result(lua_State *L, int first, int count, Result *result, bool *isnull);
+
+// The same for a plain result that needs no conversion; false where take_result() has to say.
+// Errors: none.
+inline bool take_plain_result(lua_State *L, int first, int count, const Result *result,
+                              Datum *value, bool *isnull) {
+    *isnull = false;
+    if (count != 1) return false;
+    if (types::take_plain(L, first, result->type, value)) return true;
+    *isnull = lua_isnil(L, first);
+    *value = 0;
+    return *isnull;
+}
 
 // The columns of a kRow result from as many values; `values` and `nulls` have room for all
 // attributes. Errors: lua.

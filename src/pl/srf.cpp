@@ -20,6 +20,7 @@ extern "C" {
 #include "pg/guard.h"
 #include "pg/overdue.h"
 #include "pl/returned_list.h"
+#include "pl/row_store.h"
 
 namespace pllua_bg::pl {
 
@@ -41,10 +42,7 @@ struct Srf {
     bool has_row;       // `value` is a row not yet handed out
     bool isnull;
     Datum value;
-    // When all rows are wanted at once:
-    Tuplestorestate *store;
-    TupleDesc descriptor;
-    MemoryContext row_memory;
+    RowStore store; // when all rows are wanted at once
 };
 
 namespace {
@@ -53,78 +51,18 @@ namespace {
 void take_one(lua_State *L, api::RowSink *sink) {
     auto *srf = reinterpret_cast<Srf *>(sink);
     const int count = lua_gettop(L);
-    srf->value = take_result(L, 1, count, &srf->site->result, &srf->isnull);
+    Result *result = &srf->site->result;
+    if (!result->plain || !take_plain_result(L, 1, count, result, &srf->value, &srf->isnull))
+        srf->value = take_result(L, 1, count, result, &srf->isnull);
     srf->has_row = true;
     srf->yielded = true;
-}
-
-void store_values(lua_State *L, Srf *srf, Datum *values, bool *nulls) {
-    // A failure of the tuplestore is no error that Lua code may catch: kCleanup opens no
-    // subtransaction for it.
-    pg::call_no_subxact(L, [=] {
-        tuplestore_putvalues(srf->store, srf->descriptor, values, nulls);
-        MemoryContextResetOnly(srf->row_memory);
-    });
-}
-
-void store_tuple(lua_State *L, Srf *srf, HeapTuple tuple) {
-    pg::call_no_subxact(L, [=] {
-        tuplestore_puttuple(srf->store, tuple);
-        MemoryContextResetOnly(srf->row_memory);
-    });
-}
-
-void store_nulls(lua_State *L, Srf *srf, Datum *values, bool *nulls) {
-    const auto natts = static_cast<size_t>(srf->descriptor->natts);
-    memset(values, 0, sizeof(Datum) * natts);
-    memset(nulls, 1, natts);
-    store_values(L, srf, values, nulls);
-}
-
-// A row of a domain is checked as a whole.
-bool store_domain(lua_State *L, Srf *srf, int first, int count) {
-    bool isnull;
-    const Datum value = take_result(L, first, count, &srf->site->result, &isnull);
-    if (isnull) return false;
-    HeapTupleHeader header = nullptr;
-    pg::call_no_subxact(L, [&] { header = DatumGetHeapTupleHeader(value); });
-    HeapTupleData tuple = {};
-    tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-    tuple.t_data = header;
-    store_tuple(L, srf, &tuple);
-    return true;
-}
-
-void store_row(lua_State *L, Srf *srf, int first, int count) {
-    Result *result = &srf->site->result;
-    const auto natts = static_cast<size_t>(srf->descriptor->natts);
-    auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
-    auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
-    if (result->is_domain) {
-        if (!store_domain(L, srf, first, count)) store_nulls(L, srf, values, nulls);
-    } else if (are_columns(L, &first, &count, result)) {
-        take_columns(L, first, count, result, values, nulls);
-        store_values(L, srf, values, nulls);
-    } else if (count == 0 || lua_isnil(L, first)) {
-        store_nulls(L, srf, values, nulls);
-    } else {
-        store_tuple(L, srf, types::to_tuple(L, first, result->descriptor, true));
-    }
 }
 
 // Puts a row away.
 void take_all(lua_State *L, api::RowSink *sink) {
     auto *srf = reinterpret_cast<Srf *>(sink);
-    const int count = lua_gettop(L);
     srf->yielded = true;
-    if (srf->site->result.kind == ResultKind::kRow) {
-        store_row(L, srf, 1, count);
-        return;
-    }
-    Datum value;
-    bool isnull;
-    value = take_result(L, 1, count, &srf->site->result, &isnull);
-    store_values(L, srf, &value, &isnull);
+    put_row(L, &srf->store, lua_gettop(L));
 }
 
 // A row with a stack of its own: the element of the list that is the argument, after the sink.
@@ -286,13 +224,13 @@ Datum next_row(FunctionCallInfo fcinfo, CallSite *site, ReturnSetInfo *info) {
     ExecutionContext execution;
     open_srf(&execution, srf, fcinfo);
     lua_State *thread = execution.thread;
-    // From here on an error finds nothing to clean up but what run_execution does.
+    // From here on an error finds nothing to clean up but what resume_execution does.
     Function *function = srf->function;
     if (!first) {
         srf->thread = nullptr;
         release_function(function);
     }
-    if (!run_execution(&execution, first ? srf_body : nullptr, srf)) {
+    if (!resume_execution(&execution, first ? srf_body : nullptr, srf)) {
         if (!first) UnregisterExprContextCallback(srf->context, on_shutdown, PointerGetDatum(srf));
         srf->function = nullptr;
         close_execution(&execution);
@@ -310,40 +248,28 @@ Datum next_row(FunctionCallInfo fcinfo, CallSite *site, ReturnSetInfo *info) {
     return srf->value;
 }
 
-TupleDesc describe_store(const Result *result, const char *name) {
-    if (result->kind == ResultKind::kRow) return CreateTupleDescCopy(result->descriptor);
-    if (result->kind == ResultKind::kRecord)
-        ereport(ERROR,
-                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                 errmsg("function returning record called in context that cannot accept type "
-                        "record")));
-    TupleDesc descriptor = CreateTemplateTupleDesc(1);
-    TupleDescInitEntry(descriptor, 1, name, result->type_oid, -1, 0);
-    return descriptor;
-}
-
 Datum all_rows(FunctionCallInfo fcinfo, CallSite *site, ReturnSetInfo *info) {
     Srf *srf = prepare_srf(site, fcinfo);
     srf->sink.take = take_all;
     srf->sink.stores = true;
     MemoryContext outer = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
     const bool random = (info->allowedModes & SFRM_Materialize_Random) != 0;
-    srf->store = tuplestore_begin_heap(random, false, work_mem);
-    srf->descriptor = describe_store(&site->result, NameStr(site->function->name));
+    open_row_store(&srf->store, &site->result, NameStr(site->function->name), random);
     MemoryContextSwitchTo(outer);
     // What one row needs is gone with the next.
-    srf->row_memory = AllocSetContextCreate(outer, "pllua_bg row", ALLOCSET_DEFAULT_SIZES);
+    srf->store.row_memory = AllocSetContextCreate(outer, "pllua_bg row", ALLOCSET_DEFAULT_SIZES);
     ExecutionContext execution;
     open_srf(&execution, srf, fcinfo);
-    MemoryContextSwitchTo(srf->row_memory);
-    run_execution(&execution, srf_body, srf);
+    MemoryContextSwitchTo(srf->store.row_memory);
+    resume_execution(&execution, srf_body, srf);
     MemoryContextSwitchTo(outer);
     srf->function = nullptr;
     close_execution(&execution);
-    MemoryContextDelete(srf->row_memory);
+    store_kept_rows(&srf->store);
+    MemoryContextDelete(srf->store.row_memory);
     info->returnMode = SFRM_Materialize;
-    info->setResult = srf->store;
-    info->setDesc = srf->descriptor;
+    info->setResult = srf->store.tuples;
+    info->setDesc = srf->store.descriptor;
     fcinfo->isnull = true;
     return 0;
 }

@@ -38,7 +38,7 @@ int use_table(lua_State *L) {
 void run(TableUse *use) {
     ExecutionContext execution;
     open_execution(&execution, find_interpreter(true, StartUp::kNone), "parameter");
-    (void)run_execution(&execution, use_table, use);
+    run_execution(&execution, use_table, use);
     close_execution(&execution);
 }
 

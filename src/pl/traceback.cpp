@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kContextSize = 4096;
 constexpr int kInnermostLevels = 12; // shown of a deep stack, with as many of the outermost
-constexpr int kOutermostLevels = 8;
+constexpr int kOutermostLevels = 6;
 
 struct Writer {
     char *buffer;
@@ -73,8 +73,10 @@ void write_frame(Writer *writer, const lua_Debug *frame) {
 
 size_t describe_stack(lua_State *L, char *buffer, size_t size) {
     Writer writer = {buffer, size, 0};
-    const int depth = stack_depth(L);
     lua_Debug frame;
+    int depth = stack_depth(L);
+    // Some calls have a function of ours around them.
+    if (lua_getstack(L, depth - 1, &frame) != 0 && !is_shown(L, &frame)) depth--;
     for (int level = 0; lua_getstack(L, level, &frame) != 0; level++) {
         if (level == kInnermostLevels && depth > kInnermostLevels + kOutermostLevels) {
             write(&writer, "\n...");

@@ -17,6 +17,9 @@ struct Family {
     // Makes the datum of a Lua value that is not nil, in CurrentMemoryContext.
     // idx is absolute. Errors: lua.
     Datum (*from_lua)(lua_State *L, int idx, const Type *type);
+    // Of plain types (types.h): the datum of the value at idx; false where from_lua has to make it.
+    // Errors: none.
+    bool (*take_plain)(lua_State *L, int idx, Datum *value) = nullptr;
     // What a nil is checked by. Null: nil is NULL, without a question. Errors: lua.
     void (*check_null)(lua_State *L, const Type *type) = nullptr;
 

@@ -70,6 +70,7 @@ const Family *family_of(Oid oid, TypeKind kind) {
 void use_functions(Type *type, const Family *family) {
     type->to_lua = family->to_lua;
     type->from_lua = family->from_lua;
+    type->take_plain = family->take_plain;
     type->check_null = family->check_null;
 }
 
@@ -115,6 +116,7 @@ Type *with_transforms(Type *plain, const TransformFunctions &functions) {
     }
     type->to_lua = transformed_to_lua;
     type->from_lua = transformed_from_lua;
+    type->take_plain = nullptr;
     return type;
 }
 
@@ -275,6 +277,19 @@ Datum to_datum(lua_State *L, int idx, const Type *type, bool *isnull) {
     }
     if (type->check_null != nullptr) type->check_null(L, type);
     return 0;
+}
+
+bool is_plain(const Type *type) { return type->take_plain != nullptr; }
+
+void push_plain(lua_State *L, const Type *type, Datum value, bool isnull) {
+    if (isnull)
+        lua_pushnil(L);
+    else
+        type->to_lua(L, type, value);
+}
+
+bool take_plain(lua_State *L, int idx, const Type *type, Datum *value) {
+    return type->take_plain(L, idx, value);
 }
 
 void use_families(const FamilyRule *table, size_t count) {

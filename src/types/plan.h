@@ -31,6 +31,7 @@ struct Type {
     int16 length;
     decltype(Family::to_lua) to_lua;
     decltype(Family::from_lua) from_lua;
+    decltype(Family::take_plain) take_plain;
     decltype(Family::check_null) check_null;
     const Type *inner;
     Transforms *transforms; // null: none

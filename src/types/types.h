@@ -37,6 +37,13 @@ bool is_constructed(const Type *type);
 // in an assignment (pg/params.h), and a cast may make NULL of them. Errors: lua.
 Datum to_parameter(lua_State *L, int idx, const Type *type, bool *isnull);
 
+// Plain types: their values are Lua booleans and numbers, and pushing one raises nothing and needs
+// one free slot. take_plain() makes the datum of such a value at idx; false where to_datum() has to
+// convert, or to refuse. Errors: none.
+bool is_plain(const Type *type);
+void push_plain(lua_State *L, const Type *type, Datum value, bool isnull);
+bool take_plain(lua_State *L, int idx, const Type *type, Datum *value);
+
 // The natural type of a Lua value for a parameter without a declared type: boolean -> bool, integer
 // -> int8, float -> float8, string -> text, datum objects and rows of a named type -> their own
 // type (*weak is false for these), other rows -> record, sequences -> an array of the elements'

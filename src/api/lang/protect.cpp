@@ -284,6 +284,18 @@ int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
     return status;
 }
 
+int call(lua_State *thread, int nargs, int nresults, int message_handler) {
+    const int base = pg::level_count();
+    const int outer_base = coroutine_base;
+    coroutine_base = base;
+    if (pg::pending_is_final())
+        lua_sethook(thread, stop_again, LUA_MASKCOUNT, kFinalErrorHookCount);
+    const int status = lua::call(thread, nargs, nresults, message_handler);
+    coroutine_base = outer_base;
+    if (pg::level_count() > base) end_left_open(base, status == LUA_OK);
+    return status;
+}
+
 int close_thread(lua_State *co) {
     // Lua begins a new count of C calls here.
     if (lua::hooks.stack_is_too_deep()) [[unlikely]] {

@@ -11,6 +11,10 @@ namespace pllua_bg::api {
 // else rolled back. Errors: none (the error value is on top of co).
 int resume(lua_State *co, lua_State *from, int nargs, int *nresults);
 
+// lua::call() on an idle thread, for a handler whose code cannot yield: what resume() does without
+// the coroutine. Errors: none (the error value is on top).
+int call(lua_State *thread, int nargs, int nresults, int message_handler);
+
 // Runs what a suspended or failed coroutine has left to close and makes it new.
 // LUA_OK, or an error status with the error value on top of co.
 // An error value has to be on top of co when its status is one. Where the stack is too deep nothing
