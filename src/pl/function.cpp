@@ -136,6 +136,9 @@ void describe_trigger(Draft *draft) {
     draft->source.nparameters = event ? 1 : 3;
     draft->source.parameters = event ? kEventParameters : kTriggerParameters;
     draft->source.vararg = !event;
+    if (event) return;
+    draft->function->use = static_cast<TriggerUse *>(palloc(sizeof(TriggerUse)));
+    read_trigger_use(draft->source.text, draft->function->use);
 }
 
 // Reads pg_proc; in CurrentMemoryContext.

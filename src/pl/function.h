@@ -5,6 +5,7 @@
 
 #include "pg/server.h"
 #include "pl/interpreter.h"
+#include "pl/row_use.h"
 
 namespace pllua_bg::pl {
 
@@ -30,6 +31,7 @@ struct Function {
     Oid *argument_types;
     int *order; // which argument is passed at each place: first those with a usable name
     NameData name;
+    TriggerUse *use;  // of a trigger function
     Function *before; // in Interpreter::detached
     Function *after;
 };

@@ -63,38 +63,65 @@ void push_relation_shape(lua_State *L, const TriggerCall *call) {
 
 // Generated columns of a new row are not computed yet before the operation:
 // no value, rather than a stale one.
-void push_new_row(lua_State *L, int shape, const TriggerCall *call, HeapTuple tuple) {
+bool is_hidden(const TriggerCall *call, const FormData_pg_attribute *column) {
+    return TRIGGER_FIRED_BEFORE(call->data->tg_event) &&
+           column->attgenerated == ATTRIBUTE_GENERATED_STORED;
+}
+
+void push_whole_row(lua_State *L, const TriggerCall *call, HeapTuple tuple) {
     TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
-    const bool hide = TRIGGER_FIRED_BEFORE(call->data->tg_event) && descriptor->constr != nullptr &&
-                      descriptor->constr->has_generated_stored;
-    types::push_row_of_tuple(L, shape, tuple);
-    for (int i = 0; hide && i < descriptor->natts; i++) {
+    push_relation_shape(L, call);
+    types::push_row_of_tuple(L, -1, tuple);
+    lua_remove(L, -2);
+    if (tuple != call->new_tuple || descriptor->constr == nullptr ||
+        !descriptor->constr->has_generated_stored)
+        return;
+    for (int i = 0; i < descriptor->natts; i++) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
-        if (column->attgenerated != ATTRIBUTE_GENERATED_STORED || column->attisdropped) continue;
+        if (!is_hidden(call, column) || column->attisdropped) continue;
         lua_pushstring(L, NameStr(column->attname));
         lua_pushnil(L);
         lua_rawset(L, -3);
     }
 }
 
-// Pushes old and new.
-void push_rows(lua_State *L, TriggerCall *call) {
-    if (!is_row_trigger(call)) {
-        lua_pushnil(L);
-        lua_pushnil(L);
-        return;
+// The stored value of a column (from 0).
+Datum read_column(lua_State *L, HeapTuple tuple, TupleDesc descriptor, int column, bool *isnull) {
+    Datum value = 0;
+    const auto read = [&] { value = heap_getattr(tuple, column + 1, descriptor, isnull); };
+    // What the tuple has not may have to be made, in memory.
+    if (column < HeapTupleHeaderGetNatts(tuple->t_data))
+        read();
+    else
+        pg::call_no_subxact(L, read);
+    return value;
+}
+
+void push_fields(lua_State *L, const TriggerCall *call, HeapTuple tuple,
+                 const RowColumns &columns) {
+    TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
+    lua_createtable(L, 0, columns.count);
+    for (int i = 0; i < columns.count; i++) {
+        const int number = columns.numbers[i];
+        Form_pg_attribute column = TupleDescAttr(descriptor, number);
+        if (tuple == call->new_tuple && is_hidden(call, column)) continue;
+        bool isnull;
+        const Datum value = read_column(L, tuple, descriptor, number, &isnull);
+        if (isnull) continue;
+        lua_pushstring(L, NameStr(column->attname));
+        types::push(L, call->site->columns[number], value, false);
+        lua_rawset(L, -3);
     }
-    push_relation_shape(L, call);
-    const int shape = lua_gettop(L);
-    if (call->old_tuple != nullptr)
-        types::push_row_of_tuple(L, shape, call->old_tuple);
-    else
+}
+
+// Pushes a row of the operation; nil when there is none, or nobody looks.
+void push_row(lua_State *L, const TriggerCall *call, HeapTuple tuple, const RowColumns &columns) {
+    if (tuple == nullptr)
         lua_pushnil(L);
-    if (call->new_tuple != nullptr)
-        push_new_row(L, shape, call, call->new_tuple);
+    else if (columns.whole)
+        push_whole_row(L, call, tuple);
     else
-        lua_pushnil(L);
-    lua_remove(L, shape);
+        push_fields(L, call, tuple, columns);
 }
 
 // True when the value on top is the value the column has in the tuple already. What can be modified
@@ -115,23 +142,29 @@ bool is_unchanged(lua_State *L, const types::Type *type, Datum value, bool isnul
 
 // The tuple with the columns that Lua code has changed in its row:
 // the others stay as they are stored.
-HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple) {
+HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple,
+                const RowColumns &columns) {
     TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
     const auto natts = static_cast<size_t>(descriptor->natts);
     auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
     auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
     auto *replaced = static_cast<bool *>(__builtin_alloca(natts));
     bool changed = false;
-    pg::call_own_subxact(L, [=] { heap_deform_tuple(tuple, descriptor, values, nulls); });
-    for (int i = 0; i < descriptor->natts; i++) {
-        Form_pg_attribute column = TupleDescAttr(descriptor, i);
-        replaced[i] = false;
-        if (column->attisdropped || column->attgenerated != '\0') continue;
+    memset(replaced, 0, natts);
+    if (columns.whole)
+        pg::call_own_subxact(L, [=] { heap_deform_tuple(tuple, descriptor, values, nulls); });
+    for (int i = 0; i < columns.count; i++) {
+        const int number = columns.numbers[i];
+        const types::Type *type = call->site->columns[number];
+        Form_pg_attribute column = TupleDescAttr(descriptor, number);
+        if (column->attgenerated != '\0') continue;
+        if (!columns.whole)
+            values[number] = read_column(L, tuple, descriptor, number, &nulls[number]);
         lua_pushstring(L, NameStr(column->attname));
         lua_rawget(L, row);
-        if (!is_unchanged(L, call->site->columns[i], values[i], nulls[i])) {
-            values[i] = types::to_datum(L, lua_gettop(L), call->site->columns[i], &nulls[i]);
-            replaced[i] = changed = true;
+        if (!is_unchanged(L, type, values[number], nulls[number])) {
+            values[number] = types::to_datum(L, lua_gettop(L), type, &nulls[number]);
+            replaced[number] = changed = true;
         }
         lua_pop(L, 1);
     }
@@ -144,13 +177,14 @@ HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple)
 
 // The tuple of the row a trigger gives as its result.
 HeapTuple row_from_lua(lua_State *L, int idx, TriggerCall *call) {
+    const CallSite *site = call->site;
     if (lua_isnil(L, idx)) return nullptr;
     if (!lua_istable(L, idx) && !lua_isuserdata(L, idx))
         lua::raise(L, "42804", "a trigger returns a row or nil, not a %s", luaL_typename(L, idx));
-    lua_getiuservalue(L, kTriggerIndex, kUserNew);
-    if (lua_rawequal(L, -1, idx)) return merge(L, idx, call, call->new_tuple);
-    lua_getiuservalue(L, kTriggerIndex, kUserOld);
-    if (lua_rawequal(L, -1, idx)) return merge(L, idx, call, call->old_tuple);
+    if (lua_rawequal(L, kNewIndex, idx))
+        return merge(L, idx, call, call->new_tuple, site->new_columns);
+    if (lua_rawequal(L, kOldIndex, idx))
+        return merge(L, idx, call, call->old_tuple, site->old_columns);
     return types::to_tuple(L, idx, RelationGetDescr(call->data->tg_relation), false);
 }
 
@@ -165,27 +199,62 @@ void take_trigger_result(lua_State *L, int first, int count, TriggerCall *call) 
     } else if (call->new_tuple == nullptr) {
         call->result = call->old_tuple;
     } else {
-        lua_getiuservalue(L, kTriggerIndex, kUserNew);
-        call->result = merge(L, lua_gettop(L), call, call->new_tuple);
+        call->result = merge(L, kNewIndex, call, call->new_tuple, call->site->new_columns);
     }
 }
 
 int trigger_body(lua_State *L) {
     auto *call = static_cast<TriggerCall *>(lua_touserdata(L, 1));
     const Trigger *trigger = call->data->tg_trigger;
-    lua::need_stack(L, trigger->tgnargs + 10);
-    push_trigger(L, current_execution()->number);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, call->site->function->reference);
-    lua_pushvalue(L, kTriggerIndex);
-    push_rows(L, call);
-    lua_pushvalue(L, -2);
-    lua_setiuservalue(L, kTriggerIndex, kUserOld);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, kTriggerIndex, kUserNew);
+    const CallSite *site = call->site;
+    const bool has_object = site->function->use->object;
+    lua::need_stack(L, trigger->tgnargs + 14);
+    if (has_object)
+        push_trigger(L, current_execution()->number);
+    else
+        lua_pushnil(L);
+    push_row(L, call, call->old_tuple, site->old_columns);
+    push_row(L, call, call->new_tuple, site->new_columns);
+    if (has_object) {
+        lua_pushvalue(L, kOldIndex);
+        lua_setiuservalue(L, kTriggerIndex, kUserOld);
+        lua_pushvalue(L, kNewIndex);
+        lua_setiuservalue(L, kTriggerIndex, kUserNew);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, site->function->reference);
+    for (int i = kTriggerIndex; i <= kNewIndex; i++) lua_pushvalue(L, i);
     for (int i = 0; i < trigger->tgnargs; i++) lua_pushstring(L, trigger->tgargs[i]);
     lua_call(L, 3 + trigger->tgnargs, LUA_MULTRET);
-    take_trigger_result(L, kTriggerIndex + 1, lua_gettop(L) - kTriggerIndex, call);
+    take_trigger_result(L, kNewIndex + 1, lua_gettop(L) - kNewIndex, call);
     return 0;
+}
+
+bool has_field(const RowUse &use, const char *name) {
+    ListCell *cell;
+    foreach (cell, use.fields)
+        if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0) return true;
+    return false;
+}
+
+void list_columns(RowColumns *columns, const RowUse &use, TupleDesc descriptor) {
+    columns->count = 0;
+    for (int i = 0; i < descriptor->natts; i++) {
+        Form_pg_attribute column = TupleDescAttr(descriptor, i);
+        if (column->attisdropped) continue;
+        if (columns->whole || has_field(use, NameStr(column->attname)))
+            columns->numbers[columns->count++] = i;
+    }
+}
+
+void resolve_row(RowColumns *columns, const RowUse &use, TupleDesc descriptor) {
+    columns->whole = use.whole;
+    columns->numbers =
+        static_cast<int *>(palloc(sizeof(int) * (static_cast<size_t>(descriptor->natts) + 1)));
+    list_columns(columns, use, descriptor);
+    if (columns->whole || columns->count == list_length(use.fields)) return;
+    // The text names what is no column: the row is one that says so.
+    columns->whole = true;
+    list_columns(columns, use, descriptor);
 }
 
 void resolve_trigger(CallSite *site, FunctionCallInfo fcinfo) {
@@ -200,6 +269,8 @@ void resolve_trigger(CallSite *site, FunctionCallInfo fcinfo) {
     MemoryContext outer = MemoryContextSwitchTo(site->memory);
     site->columns = static_cast<const types::Type **>(
         palloc0(sizeof(void *) * (static_cast<size_t>(descriptor->natts) + 1)));
+    resolve_row(&site->old_columns, site->function->use->old_row, descriptor);
+    resolve_row(&site->new_columns, site->function->use->new_row, descriptor);
     MemoryContextSwitchTo(outer);
     for (int i = 0; i < descriptor->natts; i++) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);

@@ -21,8 +21,9 @@ struct TriggerCall {
     bool row_assigned; // trigger.row was given a value
 };
 
-// Where the body of a trigger call has the object, and what its user values are.
-inline constexpr int kTriggerIndex = 2;
+// Where the body of a trigger call has the object (nil when the function does not use it) and the
+// two rows, and what the user values of the object are.
+inline constexpr int kTriggerIndex = 2, kOldIndex = 3, kNewIndex = 4;
 enum TriggerUserValue { kUserOld = 1, kUserNew, kUserRow };
 
 // Pushes the object of the call that the execution with this number makes; afterwards the object is
