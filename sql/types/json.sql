@@ -112,6 +112,28 @@ create function parts(jsonb) returns setof jsonb language pllua_bg as 'for i = 1
 select k, part(j, k), part_of_json(j, k) from (values ('{"a": {"b": [1, {}]}, "d": null, "n": 1}'::jsonb)) v(j), unnest('{a,d,e,n}'::text[]) k;
 select parts('[[1], {"a": []}, 3, null]');
 
+-- A jsonb is what its text would be parsed as.
+do language pllua_bg $$
+local row = spi.execute("select 1 as a, 'x' as b, null as c, '2020-01-01'::date as d, '{1,2}'::int[] as e, '{\"q\": [1, {}]}'::jsonb as f, '[1]'::json as g")[1]
+local values = {
+    {}, {1, 2, 3}, {a = 1}, 5, 1.5, -0.0, 1e300, 2^53, 1/0, -1/0, 0/0, true, false, 'text', '"q"\\\n\1\127', {[1] = 'a', ['1'] = 'b'}, {[1.5] = 1, x = {}},
+    {pgtype.date'2020-01-01', pgtype.numeric'1.50', pgtype.numeric'NaN', pgtype.jsonb'{"a": [1]}', pgtype.jsonb'5', pgtype.jsonb'"s"', pgtype.jsonb'null', pgtype.jsonb'[]', pgtype.array.int4(1, 2), pgtype.int4range(1, 5)},
+    row, {row, {row}}, {{{{{}}}}}, {[''] = ''}, {n = math.maxinteger, m = math.mininteger, z = 0}, 0.1, 1e-300, 123456789.125, ('x'):rep(100000), {('k'):rep(1000), [('k'):rep(1000)] = 1},
+    {1, nil, 3}, {[3] = 1}, {pgtype.jsonb'{"x": 1, "y": {"z": [1, 2, {"w": null}]}}'.y}, pgtype.jsonb'{"x": 1}', pgtype.jsonb'{"x": {"y": 1}}'.x, setmetatable({}, {__tostring = function() return 'shown' end}),
+    pgtype.jsonb'{"a": [], "b": {}}'(), pgtype.jsonb'[]'(), pgtype.jsonb'{}'(),
+}
+local same, different = 0, 0
+for i, v in pairs(values) do
+    for _, options in ipairs{{}, {empty_object = true}, {array_thresh = 0}, {map = function(x) return x end}} do
+        local ok, a = pcall(pgtype.jsonb, v, options)
+        local ok2, b = pcall(function() return pgtype.jsonb(tostring(pgtype.json(v, options))) end)
+        if type(v) == 'string' then b = pgtype.jsonb(pgtype.json(v, options)) end
+        if ok == ok2 and (not ok or tostring(a) == tostring(b)) then same = same + 1 else different = different + 1 print(i, v, ok, a, ok2, b) end
+    end
+end
+print(same, different)
+$$;
+
 -- Arguments and results; json is a string, tables are welcome for both.
 create function as_jsonb(int) returns jsonb language pllua_bg as $$
     return ({{1, 2}, {a = {b = 1}}, '{"c": 3}', 5, true, setmetatable({}, {})})[...]

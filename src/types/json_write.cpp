@@ -1,23 +1,12 @@
-// JSON from Lua values: written as text into Lua memory, then parsed by the server in one call.
+// JSON from Lua values: the walk through them, whose parts go to a sink (json_sink.h).
 // Owns nothing.
 #include "types/array.h"
 #include "types/json.h"
+#include "types/json_sink.h"
 #include "types/shape.h"
 
 #include "lua/interrupt.h"
 #include "lua/state.h"
-#include "pg/guard.h"
-
-extern "C" {
-#include "common/shortest_dec.h"
-#include "nodes/makefuncs.h"
-#include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
-#include "utils/jsonb.h"
-}
-
-#include <cmath>
-#include <cstdio>
 
 namespace pllua_bg::types {
 
@@ -26,77 +15,16 @@ namespace {
 struct Writer {
     lua_State *L;
     const JsonOptions *options;
-    TextBuffer out;
+    JsonSink sink;
 };
 
 void write_value(Writer *writer);
-
-void write_string(Writer *writer, const char *text, size_t length) {
-    check_encoding(writer->L, text, length);
-    TextBuffer *out = &writer->out;
-    buffer_add(out, '"');
-    size_t start = 0;
-    for (size_t i = 0; i < length; i++) {
-        const unsigned char byte = static_cast<unsigned char>(text[i]);
-        if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
-        buffer_add(out, text + start, i - start);
-        start = i + 1;
-        char escape[8];
-        if (byte < 0x20)
-            snprintf(escape, sizeof escape, "\\u%04x", byte);
-        else
-            snprintf(escape, sizeof escape, "\\%c", byte);
-        buffer_add(out, escape);
-    }
-    buffer_add(out, text + start, length - start);
-    buffer_add(out, '"');
-}
-
-void write_number(Writer *writer, int idx) {
-    char text[DOUBLE_SHORTEST_DECIMAL_LEN + 8];
-    if (lua_isinteger(writer->L, idx)) {
-        snprintf(text, sizeof text, LUA_INTEGER_FMT, lua_tointeger(writer->L, idx));
-    } else {
-        const double number = lua_tonumber(writer->L, idx);
-        // As to_jsonb() has them.
-        if (std::isnan(number)) return buffer_add(&writer->out, "\"NaN\"");
-        if (std::isinf(number))
-            return buffer_add(&writer->out, number > 0 ? "\"Infinity\"" : "\"-Infinity\"");
-        text[double_to_shortest_decimal_bufn(number, text)] = '\0';
-    }
-    buffer_add(&writer->out, text);
-}
-
-// The JSON text of a datum as to_jsonb() gives it. Call inside pg::call. Errors: pg.
-char *json_text(const Type *type, Datum value) {
-    const Scratch scratch = enter_scratch();
-    FmgrInfo function;
-    fmgr_info(F_TO_JSONB, &function);
-    Const *argument =
-        makeConst(type->oid, -1, InvalidOid, type->length, value, false, type->by_value);
-    FuncExpr *call = makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid,
-                                  InvalidOid, COERCE_EXPLICIT_CALL);
-    fmgr_info_set_expr(reinterpret_cast<Node *>(call), &function);
-    Jsonb *result = DatumGetJsonbP(FunctionCall1(&function, value));
-    char *text = JsonbToCString(nullptr, &result->root, VARSIZE(result));
-    leave_scratch(scratch);
-    text = pstrdup(text);
-    end_scratch(scratch);
-    return text;
-}
-
-void write_datum(Writer *writer, const Type *type, Datum value) {
-    char *text = nullptr;
-    pg::call_own_subxact(writer->L, [&] { text = json_text(type, value); });
-    buffer_add(&writer->out, text);
-    pfree(text);
-}
 
 void write_row(Writer *writer, int idx) {
     const Type *record = find(writer->L, RECORDOID, -1);
     bool isnull;
     const Datum value = to_datum(writer->L, idx, record, &isnull);
-    write_datum(writer, record, value);
+    sink_datum(&writer->sink, record, value);
     pfree(DatumGetPointer(value));
 }
 
@@ -104,74 +32,80 @@ void write_row(Writer *writer, int idx) {
 void write_key(Writer *writer, int idx) {
     lua_State *L = writer->L;
     const int kind = lua_type(L, idx);
+    size_t length;
+    if (kind == LUA_TSTRING) {
+        const char *key = lua_tolstring(L, idx, &length);
+        return sink_key(&writer->sink, key, length);
+    }
     const bool written =
-        kind == LUA_TSTRING || kind == LUA_TNUMBER ||
+        kind == LUA_TNUMBER ||
         (luaL_getmetafield(L, idx, "__tostring") != LUA_TNIL && (lua_pop(L, 1), true));
     if (!written)
         lua::raise(L, "42804", "cannot serialize scalar value of type %s as key",
                    lua_typename(L, kind));
-    size_t length;
     const char *text = luaL_tolstring(L, idx, &length);
-    write_string(writer, text, length);
+    sink_key(&writer->sink, text, length);
     lua_pop(L, 1);
 }
 
 // Whether the keys seen make an array, and how long it is; -1 for an object.
 lua_Integer array_length(lua_State *L, int idx, const JsonOptions &options, JsonMark mark) {
+    if (mark == JsonMark::kObject) return -1;
     lua_Integer lowest = LUA_MAXINTEGER, highest = 0, count = 0;
-    bool sequence = true;
     lua_pushnil(L);
     while (lua_next(L, idx) != 0) {
         lua_pop(L, 1);
-        if (lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 1) {
-            lowest = Min(lowest, lua_tointeger(L, -1));
-            highest = Max(highest, lua_tointeger(L, -1));
+        const lua_Integer key = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+        if (key >= 1) {
+            lowest = Min(lowest, key);
+            highest = Max(highest, key);
             count++;
-        } else {
-            sequence = false;
+        } else if (mark == JsonMark::kNone) {
+            lua_pop(L, 1);
+            return -1;
         }
     }
-    if (mark == JsonMark::kObject) return -1;
     if (mark == JsonMark::kArray) return highest;
-    if (count == 0 && sequence) return options.empty_object ? -1 : 0;
-    if (!sequence || lowest - 1 > options.array_threshold ||
-        highest / options.array_fraction > count)
-        return -1;
+    if (count == 0) return options.empty_object ? -1 : 0;
+    if (lowest - 1 > options.array_threshold || highest / options.array_fraction > count) return -1;
     return highest;
 }
 
-void write_table(Writer *writer, int idx) {
+void write_table(Writer *writer, int idx, JsonMark mark) {
     lua_State *L = writer->L;
-    const lua_Integer length = array_length(L, idx, *writer->options, json_mark(L, idx));
+    const lua_Integer length = array_length(L, idx, *writer->options, mark);
     if (length >= 0) {
-        buffer_add(&writer->out, '[');
+        sink_mark(&writer->sink, '[');
         for (lua_Integer i = 1; i <= length; i++) {
-            if (i > 1) buffer_add(&writer->out, ',');
+            if (i > 1) sink_mark(&writer->sink, ',');
             lua_rawgeti(L, idx, i);
             write_value(writer);
         }
-        return buffer_add(&writer->out, ']');
+        return sink_mark(&writer->sink, ']');
     }
     bool first = true;
-    buffer_add(&writer->out, '{');
+    sink_mark(&writer->sink, '{');
     lua_pushnil(L);
     while (lua_next(L, idx) != 0) {
-        if (!first) buffer_add(&writer->out, ',');
+        if (!first) sink_mark(&writer->sink, ',');
         first = false;
         write_key(writer, lua_gettop(L) - 1);
-        buffer_add(&writer->out, ':');
+        sink_mark(&writer->sink, ':');
         write_value(writer);
     }
-    buffer_add(&writer->out, '}');
+    sink_mark(&writer->sink, '}');
 }
 
 void write_collection(Writer *writer, int idx) {
     lua_State *L = writer->L;
+    if (!lua_getmetatable(L, idx)) return write_table(writer, idx, JsonMark::kNone);
+    lua_pop(L, 1);
     const bool has_map = writer->options->map != 0 && !lua_isnil(L, writer->options->map);
     if (!has_map && is_row(L, idx)) return write_row(writer, idx);
-    if (luaL_getmetafield(L, idx, "__pairs") == LUA_TNIL) return write_table(writer, idx);
+    if (luaL_getmetafield(L, idx, "__pairs") == LUA_TNIL)
+        return write_table(writer, idx, json_mark(L, idx));
     collect_pairs(L, idx);
-    write_table(writer, lua_gettop(L));
+    write_table(writer, lua_gettop(L), JsonMark::kNone);
     lua_pop(L, 1);
 }
 
@@ -180,7 +114,7 @@ void write_other(Writer *writer, int idx) {
     DatumObject *object = object_at(L, idx);
     if (object != nullptr) {
         const Datum value = object_value(L, idx, object);
-        write_datum(writer, object->type, value);
+        sink_datum(&writer->sink, object->type, value);
         if (value != object->value) free_value(object->type, value);
         return;
     }
@@ -192,13 +126,14 @@ void write_other(Writer *writer, int idx) {
         lua::raise(L, "42804", "cannot serialize scalar value of type %s", luaL_typename(L, idx));
     size_t length;
     const char *text = luaL_tolstring(L, idx, &length);
-    write_string(writer, text, length);
+    sink_string(&writer->sink, text, length);
     lua_pop(L, 2);
 }
 
 bool is_null(lua_State *L, const JsonOptions &options) {
-    if (lua_isnil(L, -1)) return true;
-    if (lua_islightuserdata(L, -1) && lua_touserdata(L, -1) == nullptr) return true;
+    const int kind = lua_type(L, -1);
+    if (kind == LUA_TNIL) return true;
+    if (kind == LUA_TLIGHTUSERDATA && lua_touserdata(L, -1) == nullptr) return true;
     return options.null != 0 && !lua_isnil(L, options.null) && lua_rawequal(L, -1, options.null);
 }
 
@@ -217,16 +152,19 @@ void write_value(Writer *writer) {
     size_t length;
     const char *text;
     if (is_null(L, *writer->options)) {
-        buffer_add(&writer->out, "null");
+        sink_null(&writer->sink);
     } else {
         switch (lua_type(L, idx)) {
-        case LUA_TBOOLEAN:
-            buffer_add(&writer->out, lua_toboolean(L, idx) ? "true" : "false");
+        case LUA_TBOOLEAN: sink_boolean(&writer->sink, lua_toboolean(L, idx)); break;
+        case LUA_TNUMBER:
+            if (lua_isinteger(L, idx))
+                sink_integer(&writer->sink, lua_tointeger(L, idx));
+            else
+                sink_float(&writer->sink, lua_tonumber(L, idx));
             break;
-        case LUA_TNUMBER: write_number(writer, idx); break;
         case LUA_TSTRING:
             text = lua_tolstring(L, idx, &length);
-            write_string(writer, text, length);
+            sink_string(&writer->sink, text, length);
             break;
         case LUA_TTABLE: write_collection(writer, idx); break;
         default: write_other(writer, idx);
@@ -285,15 +223,10 @@ JsonOptions read_json_options(lua_State *L, int idx) {
 Datum json_of_value(lua_State *L, int idx, const JsonOptions &options, const Type *type) {
     const int top = lua_gettop(L);
     Writer writer = {L, &options, {}};
-    buffer_init(&writer.out, L);
+    sink_init(&writer.sink, L, type);
     lua_pushvalue(L, idx);
     write_value(&writer);
-    buffer_add(&writer.out, '\0');
-    Datum value = 0;
-    const char *text = writer.out.data;
-    if (writer.out.length > MaxAllocSize - VARHDRSZ)
-        lua::raise(L, "54000", "JSON text is too large");
-    pg::call_own_subxact(L, [&] { value = call_input(type, text); });
+    const Datum value = sink_finish(&writer.sink);
     lua_settop(L, top);
     return value;
 }
