@@ -132,6 +132,8 @@ constexpr Text kTexts[] = {
      "Function in language pllua_bg to call when a trusted interpreter has started."},
     {"pllua_bg.untrusted_start_proc", &setting_untrusted_start_proc,
      "Function in language pllua_bgu to call when an untrusted interpreter has started."},
+    {"pllua_bg.modules", &setting_modules,
+     "Table with columns name and source where require looks for modules."},
     {"pllua_bg.interpreter_reload_ident", &setting_interpreter_reload_ident,
      "Sets the global _PL_IDENT of new interpreters.", PGC_SIGHUP},
 };
@@ -183,6 +185,7 @@ char *setting_on_untrusted_init;
 char *setting_on_common_init;
 char *setting_start_proc;
 char *setting_untrusted_start_proc;
+char *setting_modules;
 bool setting_strict;
 bool setting_install_globals;
 char *setting_interpreter_reload_ident;

@@ -19,6 +19,7 @@
 #include "pl/execution_context.h"
 #include "pl/function.h"
 #include "pl/start_proc.h"
+#include "pl/table_modules.h"
 
 namespace pllua_bg::pl {
 
@@ -41,6 +42,7 @@ int prepare_state(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &threads_key);
     prepare_environments(L);
     api::open(L);
+    prepare_table_modules(L);
     return 0;
 }
 
