@@ -80,6 +80,34 @@ void convert_entry(lua_State *L, const Walk &walk, const JsonEntry &entry, int d
     store(L, walk, in_array);
 }
 
+// Pushes the table of a container where nothing is mapped.
+void push_plain(lua_State *L, const Walk &walk, const JsonbContainer *container) {
+    lua::need_stack(L, 10);
+    lua::check_stack(L);
+    const bool is_array = JsonContainerIsArray(container);
+    const int count = static_cast<int>(JsonContainerSize(container));
+    lua_createtable(L, is_array ? count : 0, is_array ? 0 : count);
+    for (int i = 0; i < count; i++) {
+        lua::check_interrupt(L);
+        const JsonEntry entry = json_entry(container, is_array ? i : i + count);
+        if (!is_array) {
+            const JsonEntry key = json_entry(container, i);
+            lua_pushlstring(L, key.data, key.length);
+        }
+        if (entry.kind != JsonEntry::kContainer)
+            push_scalar(L, walk, entry);
+        else if (walk.flat)
+            push_json_container(L, entry);
+        else
+            push_plain(L, walk, entry.container());
+        if (is_array)
+            lua_rawseti(L, -2, i + 1);
+        else
+            lua_rawset(L, -3);
+    }
+    set_json_mark(L, lua_gettop(L), is_array ? JsonMark::kArray : JsonMark::kObject);
+}
+
 // Pushes the table of a container; a placeholder when results are discarded.
 void push_container(lua_State *L, const Walk &walk, const JsonbContainer *container, int depth) {
     lua::need_stack(L, 10);
@@ -115,10 +143,14 @@ int map_jsonb(lua_State *L, const JsonbObject *object, int options_idx) {
     walk.null = lua_gettop(L);
     walk.map = walk.null - 1;
     walk.mapped = !lua_isnil(L, walk.map);
-    lua_newtable(L);
-    walk.path = lua_gettop(L);
     const JsonbContainer *root = object->root;
     const bool scalar = JsonContainerIsScalar(root);
+    if (!scalar && !walk.mapped && !walk.discard) {
+        push_plain(L, walk, root);
+        return 1;
+    }
+    lua_newtable(L);
+    walk.path = lua_gettop(L);
     lua_pushnil(L); // the key of the whole
     if (scalar)
         push_scalar(L, walk, json_entry(root, 0));
