@@ -35,7 +35,7 @@ do language pllua_bg $$
     for k, v in pairs(j) do print(k, type(v), v) end
     for k, v in pairs(j().b) do print(k, type(v)) end
     for k, v in pairs(pgtype.jsonb '[1, "x", true, null, {"z": 1}]') do print(k, type(v), v) end
-    print(pcall(pairs, pgtype.jsonb '1'))
+    for k, v in pairs(pgtype.jsonb '1') do print(k, v) end
 $$;
 
 -- From Lua values.

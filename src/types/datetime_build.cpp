@@ -241,8 +241,9 @@ TimeADT build_time(const Fields &fields) {
 Datum build_timetz(const Fields &fields) {
     TimeTzADT *result = static_cast<TimeTzADT *>(palloc(sizeof(TimeTzADT)));
     result->time = build_time(fields);
-    result->zone = fields.zone.given ? fixed_offset(fields.zone)
-                                     : offset_at(GetCurrentTimestamp(), session_timezone, -1);
+    result->zone = fields.zone.given  ? fixed_offset(fields.zone)
+                   : fields.has_epoch ? 0
+                                      : offset_at(GetCurrentTimestamp(), session_timezone, -1);
     return TimeTzADTPGetDatum(result);
 }
 

@@ -46,6 +46,12 @@ Zone read_zone(lua_State *L, int idx) {
         zone.name = checked_string(L, idx, &length);
         return zone;
     }
+    // true is that of the session
+    if (lua_isboolean(L, idx)) {
+        zone.given = lua_toboolean(L, idx);
+        zone.name = pg_get_timezone_name(session_timezone);
+        return zone;
+    }
     if (lua_type(L, idx) == LUA_TNUMBER) zone.east = lua_tointegerx(L, idx, &whole);
     if (!whole) lua::raise(L, "22007", "invalid value in field 'timezone'");
     return zone;

@@ -22,9 +22,16 @@ void *allocate(lua_State *L, Size size) {
 void check_encoding(lua_State *L, const char *text, size_t length) {
     if (length > MaxAllocSize)
         lua::raise(L, "54000", "string of %I bytes is too large", (lua_Integer)length);
-    if (pg_verify_mbstr(GetDatabaseEncoding(), text, static_cast<int>(length), true)) return;
-    pg::call_own_subxact(
-        L, [&] { pg_verify_mbstr(GetDatabaseEncoding(), text, static_cast<int>(length), false); });
+    const int encoding = GetDatabaseEncoding();
+    if (pg_verify_mbstr(encoding, text, static_cast<int>(length), true)) return;
+    // The server would raise what lpcall does not catch: its words, and our error.
+    const int valid = pg_encoding_verifymbstr(encoding, text, static_cast<int>(length));
+    const int left = static_cast<int>(length) - valid;
+    char bytes[64] = "";
+    for (int i = 0; i < Min(Min(pg_encoding_mblen(encoding, text + valid), left), 8); i++)
+        snprintf(bytes + 5 * i, 6, " 0x%02x", static_cast<unsigned char>(text[valid + i]));
+    lua::raise(L, "22021", "invalid byte sequence for encoding \"%s\":%s",
+               pg_encoding_to_char(encoding), bytes);
 }
 
 const char *checked_string(lua_State *L, int idx, size_t *length) {

@@ -55,7 +55,10 @@ int next_entry(lua_State *L) {
     lua_pushinteger(L, position + 1);
     lua_replace(L, lua_upvalueindex(2));
     if (JsonContainerIsArray(root)) {
-        lua_pushinteger(L, position);
+        if (JsonContainerIsScalar(root)) // has no place in anything
+            lua_pushboolean(L, true);
+        else
+            lua_pushinteger(L, position);
         push_entry(L, json_entry(root, position));
     } else {
         const JsonEntry key = json_entry(root, position);
@@ -66,8 +69,7 @@ int next_entry(lua_State *L) {
 }
 
 int pairs(lua_State *L) {
-    const JsonbContainer *root = root_of(check_jsonb(L, 1));
-    if (JsonContainerIsScalar(root)) lua::raise(L, "42804", "cannot iterate over a jsonb scalar");
+    (void)check_jsonb(L, 1);
     lua_settop(L, 1);
     lua_pushinteger(L, 0);
     lua_pushcclosure(L, next_entry, 2);
@@ -75,7 +77,8 @@ int pairs(lua_State *L) {
 }
 
 int array_pairs(lua_State *L) {
-    if (!JsonContainerIsArray(root_of(check_jsonb(L, 1))))
+    const JsonbContainer *root = root_of(check_jsonb(L, 1));
+    if (!JsonContainerIsArray(root) || JsonContainerIsScalar(root))
         lua::raise(L, "42804", "jsonb value is not an array");
     return pairs(L);
 }

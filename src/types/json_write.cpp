@@ -67,7 +67,11 @@ lua_Integer array_length(lua_State *L, int idx, const JsonOptions &options, Json
     }
     if (mark == JsonMark::kArray) return highest;
     if (count == 0) return options.empty_object ? -1 : 0;
-    if (lowest - 1 > options.array_threshold || highest / options.array_fraction > count) return -1;
+    // highest > array_fraction * count, which need not fit
+    const lua_Integer fraction = options.array_fraction;
+    if (lowest > options.array_threshold || highest / fraction > count ||
+        (highest / fraction == count && highest % fraction != 0))
+        return -1;
     return highest;
 }
 

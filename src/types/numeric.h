@@ -12,7 +12,7 @@ namespace pllua_bg::types {
 bool numeric_to_integer(Datum numeric, lua_Integer *result);
 double numeric_to_double(Datum numeric);
 bool numeric_is_nan(Datum numeric);
-// Pushes an integer when the value is one, else a float. Errors: none.
+// Pushes an integer when the value is one, else a float. Errors: lua (22003).
 void push_number(lua_State *L, Datum numeric);
 
 // An operand of arithmetic before the server has seen it.

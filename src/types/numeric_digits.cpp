@@ -2,8 +2,15 @@
 // server. Owns nothing.
 #include "types/numeric.h"
 
+#include "pg/guard.h"
+
+#include <cmath>
 #include <cstdio>
 #include <limits>
+
+extern "C" {
+#include "utils/fmgrprotos.h"
+}
 
 namespace pllua_bg::types {
 
@@ -111,10 +118,15 @@ double numeric_to_double(Datum numeric) {
 
 void push_number(lua_State *L, Datum numeric) {
     lua_Integer integer;
-    if (numeric_to_integer(numeric, &integer))
+    if (numeric_to_integer(numeric, &integer)) {
         lua_pushinteger(L, integer);
-    else
-        lua_pushnumber(L, numeric_to_double(numeric));
+        return;
+    }
+    const double number = numeric_to_double(numeric);
+    // where it is no infinity the server says so
+    if (std::isinf(number))
+        pg::call_own_subxact(L, [&] { (void)DirectFunctionCall1(numeric_float8, numeric); });
+    lua_pushnumber(L, number);
 }
 
 } // namespace pllua_bg::types

@@ -309,7 +309,10 @@ int push_named(lua_State *L, int idx, bool array, bool required) {
 
 int push_argument_type(lua_State *L, int idx) {
     const Oid type = hooks.argument_type(static_cast<int>(luaL_checkinteger(L, idx)));
-    if (!OidIsValid(type)) return 0;
+    if (!OidIsValid(type))
+        lua::raise(L, "22023",
+                   OidIsValid(hooks.argument_type(0)) ? "argument index out of range"
+                                                      : "not in a function");
     push_type_object(L, find(L, type, -1));
     return 1;
 }
@@ -335,11 +338,8 @@ int call(lua_State *L) {
     return push_argument_type(L, 3);
 }
 
-int index(lua_State *L) {
-    return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, false, false) : 0;
-}
-int array_index(lua_State *L) {
-    return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, true, false) : 0;
+template <bool kArray> int index(lua_State *L) {
+    return lua_type(L, 2) == LUA_TSTRING ? push_named(L, 2, kArray, false) : 0;
 }
 
 constexpr luaL_Reg kMethods[] = {
@@ -385,9 +385,9 @@ int open_pgtype(lua_State *L) {
     lua_pop(L, 1);
     lua_newtable(L);
     lua_newtable(L);
-    set_index(L, array_index, nullptr);
+    set_index(L, index<true>, nullptr);
     lua_setfield(L, -2, "array");
-    set_index(L, index, call);
+    set_index(L, index<false>, call);
     return 1;
 }
 

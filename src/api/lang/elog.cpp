@@ -173,7 +173,8 @@ int report(lua_State *L, int severity, int first) {
         take_list(L, first, count, &fields);
     if (fields.message == nullptr) fields.message = kNoMessage;
     if (severity >= ERROR) {
-        if (fields.sqlstate == nullptr) fields.sqlstate = "XX000";
+        if (sqlstate_number(fields.sqlstate, INFO) == ERRCODE_SUCCESSFUL_COMPLETION)
+            fields.sqlstate = "XX000";
         raise_message(L, &fields);
     }
     send(L, severity, fields);
