@@ -162,7 +162,7 @@ DO LANGUAGE pllua_bg $$
         s:run("insert into pool_log select 'was finished' from pg_sleep(0.2)") -- workload
     end)
     let_go('after an error', function(s) pcall(s.exec, s, 'select 1/0') end)
-    let_go('grown large', function(s) s:exec("do language pllua_bg 'kept = string.rep([[x]], 80000000)'") end)
+    let_go('grown large', function(s) s:exec("do language pllua_bg '_G.kept = string.rep([[x]], 80000000)'") end)
     let_go('grown large here', function(s)
         s:exec("listen pool_channel; select count(pg_notify('pool_channel', repeat('x', 100) || i)) from generate_series(1, 10000) i")
         s:exec('')
