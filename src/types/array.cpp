@@ -35,16 +35,10 @@ int high(const ArrayState *array, int dimension) {
     return array->low[dimension] + array->length[dimension] - 1;
 }
 
-bool is_deformed(lua_State *L, int idx) {
-    const bool deformed = lua_getiuservalue(L, idx, 1) == LUA_TTABLE;
-    lua_pop(L, 1);
-    return deformed;
-}
-
 // Pushes the element at a position; nil when it is null.
 void push_element(lua_State *L, int idx, ArrayObject *object, int64 position) {
     const Type *element = element_of(L, object->type);
-    if (element->by_value && !object->array.has_nulls && !is_deformed(L, idx)) {
+    if (element->by_value && !object->array.has_nulls && !object->array.deformed) {
         // Elements of equal length lie side by side; by-value types are as
         // long as they are aligned.
         const char *address = ARR_DATA_PTR(bytes_of(object)) + position * element->length;
@@ -68,8 +62,9 @@ int64 position_of(const ArrayState *array, const int *subscripts) {
 
 // The subscript at idx; false when it is none.
 bool read_subscript(lua_State *L, int idx, int *subscript) {
-    int whole = 0;
-    const lua_Integer value = lua_type(L, idx) == LUA_TNUMBER ? lua_tointegerx(L, idx, &whole) : 0;
+    int whole = lua_isinteger(L, idx);
+    const lua_Integer value =
+        whole || lua_type(L, idx) == LUA_TNUMBER ? lua_tointegerx(L, idx, &whole) : 0;
     if (!whole || value < INT_MIN || value > INT_MAX) return false;
     *subscript = static_cast<int>(value);
     return true;
@@ -153,11 +148,39 @@ void assign(lua_State *L, int array_idx, ArrayObject *object, int depth, const i
     if (isnull) array->has_nulls = true;
 }
 
+// The array at 1, which has the metatable that is the first upvalue: what is called most looks no
+// further. Errors: lua.
+ArrayObject *own_array(lua_State *L) {
+    void *block = lua_touserdata(L, 1);
+    const bool own =
+        block != nullptr && lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
+    return own ? static_cast<ArrayObject *>(block) : check_array(L, 1);
+}
+
+// Pushes a[subscript] of an array of more dimensions. Slices are kept in the second user value.
+void push_row_slice(lua_State *L, ArrayObject *object, int subscript) {
+    if (lua_getiuservalue(L, 1, 2) != LUA_TTABLE) {
+        lua_createtable(L, object->array.length[0], 0);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, 2);
+    }
+    if (lua_rawgeti(L, -1, subscript) != LUA_TNIL) return;
+    push_slice(L, 1, 1, &subscript);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -4, subscript);
+}
+
 int index(lua_State *L) {
-    ArrayObject *object = check_array(L, 1);
+    ArrayObject *object = own_array(L);
+    const ArrayState *array = &object->array;
     int subscript;
-    if (!read_subscript(L, 2, &subscript)) return 0;
-    push_at(L, 1, object, 1, &subscript);
+    if (!read_subscript(L, 2, &subscript) || array->dimensions == 0 || subscript < array->low[0] ||
+        subscript > high(array, 0))
+        return 0;
+    if (array->dimensions > 1)
+        push_row_slice(L, object, subscript);
+    else
+        push_element(L, 1, object, static_cast<int64>(subscript) - array->low[0]);
     return 1;
 }
 
@@ -269,9 +292,8 @@ constexpr luaL_Reg kSliceMethods[] = {
 };
 
 constexpr luaL_Reg kMetamethods[] = {
-    {"__index", index},       {"__newindex", new_index}, {"__len", length},
-    {"__pairs", array_pairs}, {"__ipairs", array_pairs}, {"__call", call},
-    {nullptr, nullptr},
+    {"__newindex", new_index}, {"__len", length}, {"__pairs", array_pairs},
+    {"__ipairs", array_pairs}, {"__call", call},  {nullptr, nullptr},
 };
 
 } // namespace
@@ -303,6 +325,7 @@ void push_elements(lua_State *L, int idx, ArrayObject *object) {
     if (element->family == &kCompositeFamily) object->array.modified = true;
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, idx, 1);
+    object->array.deformed = true;
 }
 
 namespace {
@@ -313,6 +336,7 @@ void init_object(DatumObject *datum_object) {
     ArrayState *array = &object->array;
     array->dimensions = ARR_NDIM(bytes);
     array->has_nulls = ARR_HASNULL(bytes);
+    array->deformed = false;
     array->modified = false;
     for (int i = 0; i < array->dimensions; i++) {
         array->length[i] = ARR_DIMS(bytes)[i];
@@ -327,6 +351,9 @@ Datum present_value(lua_State *L, int idx, DatumObject *datum_object) {
 
 void add_metamethods(lua_State *L) {
     luaL_setfuncs(L, kMetamethods, 0);
+    lua_pushvalue(L, -1);
+    lua_pushcclosure(L, index, 1);
+    lua_setfield(L, -2, "__index");
     if (lua::new_metatable(L, kSliceType)) luaL_setfuncs(L, kSliceMethods, 0);
     lua_pop(L, 1);
 }
@@ -343,7 +370,7 @@ const Family kArrayFamily = {.to_lua = push_object,
                              .object_name = "array",
                              .add_metamethods = add_metamethods,
                              .object_size = sizeof(ArrayObject),
-                             .user_values = 1,
+                             .user_values = 2,
                              .init_object = init_object,
                              .object_value = present_value};
 

@@ -11,7 +11,8 @@ struct ArrayState {
     int length[MAXDIM];
     int low[MAXDIM];
     bool has_nulls;
-    bool modified; // the first user value, a table of Lua values, has overtaken the bytes
+    bool deformed; // the first user value is a table of the elements' Lua values
+    bool modified; // which has overtaken the bytes
 };
 
 struct ArrayObject : DatumObject {
