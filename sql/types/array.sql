@@ -160,5 +160,52 @@ do language pllua_bg $$
     for i, v in ipairs{7, 8, nil, 9} do print(i, v) end
     print(pcall(ipairs))
 $$;
+-- Many looks: Lua finds the elements itself then, and nothing else is different.
+do language pllua_bg $$
+    local function look(a, from, to) local seen = 0 for _ = 1, 5 do for i = from or -5, to or 60 do if a[i] ~= nil then seen = seen + 1 end end end return seen end
+    local function sql(text) return spi.execute('select ' .. text .. ' as a')[1].a end
+    for _, text in ipairs{'array(select i from generate_series(1, 50) i)', "array(select 'text ' || i from generate_series(1, 50) i)",
+        'array(select nullif(i, 3) from generate_series(1, 50) i)', 'array(select i * 1.5 from generate_series(1, 50) i)',
+        "'[0:49]={" .. ('1,'):rep(49) .. "2}'::int[]", "'[-3:46]={" .. ('1,'):rep(49) .. "2}'::int8[]"} do
+        local a, before = sql(text), sql(text)
+        local seen = look(a)
+        print(seen, #a, a == before, tostring(a) == tostring(before), a[0], a[51], a['1'], a.x, a[1.0] == a[1], a[1.5], getmetatable(a), type(a), pgtype(a))
+        local n, last = 0
+        for i, v in pairs(a) do n, last = n + 1, i end
+        local m = 0
+        for i, v in ipairs(a) do m = m + 1 end
+        print(n, last, m)
+    end
+    -- changed afterwards
+    local a = sql'array(select i from generate_series(1, 50) i)'
+    look(a)
+    a[1], a[50] = 100, nil
+    print(a[1], a[50], #a, look(a), spi.execute('select ($1::int[])[1] as first, cardinality($1) as n, $1[50] as last', a)[1])
+    a[52] = 52
+    print(a[51], a[52], a[53], #a, look(a))
+    a[0] = -1
+    print(a[0], a[1], a[52], #a, look(a), a[0], a[1])
+    a[-2] = -3
+    print(a[-2], a[-1], a[0], a[1], a[52], #a)
+    print(pcall(function() a[1] = 'x' end))
+    print(pcall(function() a.x = 1 end))
+    print(a[1], a[-2], table.concat(a{null = 'null'}, ' ', 1, 3))
+    local changed = sql'array(select i from generate_series(1, 50) i)'
+    for i = 1, 200 do changed[i] = i * 2; assert(changed[i] == i * 2 and (i < 2 or changed[i - 1] == i * 2 - 2)) end
+    print(#changed, look(changed, 1, 300))
+    local rows = sql'array(select row(i, i::text)::pair from generate_series(1, 50) i)'
+    look(rows)
+    rows[7].a = 70
+    print(rows[7], spi.execute('select ($1)[7].a as x', rows)[1].x)
+    -- slices of a matrix are the same ones, as good as new ones
+    local m = sql"'{{1,2,3},{4,5,6}}'::int[]"
+    local first, second = m[1], m[2]
+    for _ = 1, 50 do assert(m[1][2] == 2 and m[2][2] == 5 and m[1] == first and m[3] == nil and m[0] == nil) end
+    m[1][2] = 20
+    print(first[2], second[2], m[1][2], m, #m, #m[1])
+    m, first = nil, nil
+    collectgarbage()
+    print(second[1], second[3])
+$$;
 set client_min_messages = warning;
 drop schema types_array cascade;

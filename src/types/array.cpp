@@ -111,6 +111,7 @@ void move_elements(lua_State *L, int array_idx, int count, int64 shift) {
 // Makes room in the one dimension for a subscript outside the bounds.
 // The elements' table is on top.
 void extend(lua_State *L, int array_idx, ArrayState *array, int subscript) {
+    close_elements(L, array_idx);
     if (array->dimensions == 0) {
         array->dimensions = 1;
         array->low[0] = subscript;
@@ -172,11 +173,12 @@ void push_row_slice(lua_State *L, ArrayObject *object, int subscript) {
 
 int index(lua_State *L) {
     ArrayObject *object = own_array(L);
-    const ArrayState *array = &object->array;
+    ArrayState *array = &object->array;
     int subscript;
     if (!read_subscript(L, 2, &subscript) || array->dimensions == 0 || subscript < array->low[0] ||
         subscript > high(array, 0))
         return 0;
+    if (array->dimensions == 1) count_look(L, object);
     if (array->dimensions > 1)
         push_row_slice(L, object, subscript);
     else
@@ -296,46 +298,13 @@ constexpr luaL_Reg kMetamethods[] = {
     {"__ipairs", array_pairs}, {"__call", call},  {nullptr, nullptr},
 };
 
-} // namespace
-
-int64 element_count(const ArrayState *array) {
-    int64 count = array->dimensions == 0 ? 0 : 1;
-    for (int i = 0; i < array->dimensions; i++) count *= array->length[i];
-    return count;
-}
-
-void push_elements(lua_State *L, int idx, ArrayObject *object) {
-    idx = lua_absindex(L, idx);
-    if (lua_getiuservalue(L, idx, 1) == LUA_TTABLE) return;
-    lua_pop(L, 1);
-    const Type *element = element_of(L, object->type);
-    const int64 count = element_count(&object->array);
-    const char *address = ARR_DATA_PTR(bytes_of(object));
-    const bits8 *nulls = ARR_NULLBITMAP(bytes_of(object));
-    lua_createtable(L, static_cast<int>(count), 0);
-    for (int64 i = 0; i < count; i++) {
-        lua::check_interrupt(L);
-        if (nulls != nullptr && (nulls[i / 8] & (1 << i % 8)) == 0) continue;
-        push(L, element, fetch_att(address, element->by_value, element->length), false);
-        lua_rawseti(L, -2, i + 1);
-        address = att_addlength_pointer(address, element->length, address);
-        address = reinterpret_cast<const char *>(att_align_nominal(address, element->align));
-    }
-    // Rows are tables: whoever holds one may write to it.
-    if (element->family == &kCompositeFamily) object->array.modified = true;
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, idx, 1);
-    object->array.deformed = true;
-}
-
-namespace {
-
 void init_object(DatumObject *datum_object) {
     ArrayObject *object = static_cast<ArrayObject *>(datum_object);
     const ArrayType *bytes = bytes_of(object);
     ArrayState *array = &object->array;
     array->dimensions = ARR_NDIM(bytes);
     array->has_nulls = ARR_HASNULL(bytes);
+    array->looks = 0;
     array->deformed = false;
     array->modified = false;
     for (int i = 0; i < array->dimensions; i++) {

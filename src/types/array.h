@@ -11,6 +11,7 @@ struct ArrayState {
     int length[MAXDIM];
     int low[MAXDIM];
     bool has_nulls;
+    int looks;     // how often an element was asked for, up to the one that opens the elements
     bool deformed; // the first user value is a table of the elements' Lua values
     bool modified; // which has overtaken the bytes
 };
@@ -22,6 +23,11 @@ struct ArrayObject : DatumObject {
 // Pushes the table of the elements' Lua values, by their position from 1 on in row-major order.
 // Errors: lua.
 void push_elements(lua_State *L, int idx, ArrayObject *object);
+// The array at 1, of one dimension, was asked for an element: when that was often, Lua finds the
+// others without a call. Until another table of elements or another first subscript is needed.
+// Errors: lua. array_elements.cpp
+void count_look(lua_State *L, ArrayObject *object);
+void close_elements(lua_State *L, int array_idx);
 // The number of elements. Errors: none.
 int64 element_count(const ArrayState *array);
 // Pushes tables of the elements below the given first `depth` subscripts, as a() does.
