@@ -20,6 +20,7 @@ bg.map = map.map
 bg.each = map.each
 bg.chunks = require 'bg.chunks'
 bg.import = require 'bg.import'
+bg.profile = require 'bg.profile'
 bg.scope = require 'bg.scope'
 bg.session = session.find
 bg.sessions = session.list

@@ -73,6 +73,7 @@ void open(lua_State *L) {
     open_results(L);
     open_spi(L);
     open_bg(L);
+    open_profiler(L);
     open_trusted_module(L);
     open_globals(L);
     if (!pg::setting_install_globals) remove_module_globals(L);

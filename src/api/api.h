@@ -18,6 +18,7 @@ void open_coroutine(lua_State *L); // coroutine.* (lang/coroutine.cpp)
 void open_spi(lua_State *L);       // spi.* (spi/module.cpp), quote_ident and friends
 void open_elog(lua_State *L);      // print, pllua.elog (lang/elog.cpp)
 void open_globals(lua_State *L);   // warn, _PG_VERSION and the like, pllua.paths (lang/globals.cpp)
+void open_profiler(lua_State *L);  // the private module behind bg.profile (lang/profile.cpp)
 void open_bg(lua_State *L);        // bg.* primitives (bg/module.cpp); the rest is Lua in lua/bg
 
 } // namespace pllua_bg::api

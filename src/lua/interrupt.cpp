@@ -1,20 +1,27 @@
 // The one-shot hook and the switches between threads.
 #include "lua/interrupt.h"
 
+#include "lua/standing_hook.h"
+
 #include "lua/no_server.h"
 
 namespace pllua_bg::lua {
 
 namespace {
 
+lua_Hook standing_hook;
+int standing_mask;
+
 void on_hook(lua_State *L, lua_Debug *) {
-    lua_sethook(L, nullptr, 0, 0);
+    lua_sethook(L, standing_hook, standing_mask, 0);
     serve_interrupt(L);
 }
 
 // A pending interrupt is carried over to the thread that runs from now on.
 void run(lua_State *L) {
     running = L;
+    if (standing_mask != 0 && L != nullptr) [[unlikely]]
+        lua_sethook(L, standing_hook, standing_mask, 0);
     if (*hooks.interrupt_flag != 0) arm(L);
 }
 
@@ -47,6 +54,11 @@ int call(lua_State *L, int nargs, int nresults, int message_handler) {
     int status = lua_pcall(L, nargs, nresults, message_handler);
     run(before);
     return status;
+}
+
+void set_standing_hook(lua_Hook hook, int mask) {
+    standing_hook = hook;
+    standing_mask = mask;
 }
 
 int call_service(lua_State *L, int nargs, int nresults) {

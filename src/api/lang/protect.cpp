@@ -237,6 +237,8 @@ void end_left_open(int base, bool returned) {
 
 int first_own_level() { return coroutine_base; }
 
+void stop_soon(lua_State *L) { lua_sethook(L, stop_again, LUA_MASKCOUNT, kFinalErrorHookCount); }
+
 void serve_server_interrupt(lua_State *L) {
     if (!pg::pending_is_final()) {
         ErrorData *error = pg::attempt([] { CHECK_FOR_INTERRUPTS(); });
@@ -244,7 +246,7 @@ void serve_server_interrupt(lua_State *L) {
         pg::note_pending(error);
         pg::free_error(error);
     }
-    lua_sethook(L, stop_again, LUA_MASKCOUNT, kFinalErrorHookCount);
+    stop_soon(L);
     raise_pending(L);
 }
 
@@ -272,7 +274,7 @@ int resume(lua_State *co, lua_State *from, int nargs, int *nresults) {
     }
     *parked = 0;
     coroutine_base = base;
-    if (pg::pending_is_final()) lua_sethook(co, stop_again, LUA_MASKCOUNT, kFinalErrorHookCount);
+    if (pg::pending_is_final()) stop_soon(co);
     const int status = lua::resume(co, from, nargs, nresults);
     coroutine_base = outer_base;
     if (status == LUA_YIELD) {
@@ -304,7 +306,7 @@ int close_thread(lua_State *co) {
     }
     lua_State *outer = lua::running;
     lua::running = co;
-    if (pg::pending_is_final()) lua_sethook(co, stop_again, LUA_MASKCOUNT, kFinalErrorHookCount);
+    if (pg::pending_is_final()) stop_soon(co);
     const int status = lua_resetthread(co);
     lua::running = outer;
     *static_cast<intptr_t *>(lua_getextraspace(co)) = 0;

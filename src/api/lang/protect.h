@@ -21,6 +21,10 @@ int call(lua_State *thread, int nargs, int nresults, int message_handler);
 // is closed (54001) and co should not be used again. Errors: none.
 int close_thread(lua_State *co);
 
+// Stops the code of a thread again and again, while an error is pending that may not be caught.
+// Errors: none.
+void stop_soon(lua_State *L);
+
 // True when nothing runs in co: it is suspended, has not started, has ended or has failed.
 bool may_be_closed(lua_State *L, lua_State *co);
 

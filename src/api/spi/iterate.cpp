@@ -1,5 +1,6 @@
 // Iterating over the rows of a cursor, a batch at a time: memory stays flat whatever the number
 // of rows.
+#include "api/lang/profile.h"
 #include "api/lang/result.h"
 #include "api/spi/cache.h"
 #include "api/spi/cursor.h"
@@ -56,7 +57,12 @@ void fetch_batch(lua_State *L, Iterator *iterator) {
     const long count = iterator->batch;
     pg::call(L, [cursor, rows, count] {
         Portal portal = cursor_portal(cursor);
-        if (portal != nullptr) (void)PortalRunFetch(portal, FETCH_FORWARD, count, &rows->receiver);
+        if (portal == nullptr) return;
+        instr_time start = {};
+        if (is_profiling) INSTR_TIME_SET_CURRENT(start);
+        (void)PortalRunFetch(portal, FETCH_FORWARD, count, &rows->receiver);
+        portal = cursor_portal(cursor); // what it ran may have closed it
+        if (is_profiling && portal != nullptr) profile_command(portal->sourceText, start);
     });
     count_cursor(L, iterator->cursor);
     start_reading(&iterator->reader, rows);

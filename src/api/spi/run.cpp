@@ -1,4 +1,5 @@
 // Running prepared statements: execute and its relatives. See statement.h for the contracts.
+#include "api/lang/profile.h"
 #include "api/lang/result.h"
 #include "api/spi/cursor.h"
 #include "api/spi/statement.h"
@@ -88,10 +89,13 @@ void execute(const Statement *statement, ParamArena *arena, uint64 limit, Outcom
     options.read_only = pg::current_activation->read_only;
     options.tcount = limit;
     options.dest = &arena->rows.receiver;
+    instr_time start = {};
+    if (is_profiling) INSTR_TIME_SET_CURRENT(start);
     const int code = may_commit_inside(statement)
                          ? execute_nonatomic(statement->plan, &options)
                          : SPI_execute_plan_extended(statement->plan, &options);
     if (code < 0) raise_spi_code("SPI_execute_plan", code);
+    if (is_profiling) profile_plan(statement->plan, start);
     // After a COMMIT in a procedure there is none; what follows may call functions that expect one.
     if (!pg::current_activation->atomic) EnsurePortalSnapshotExists();
     outcome->has_rows = arena->rows.descriptor != nullptr && last_returns_rows(statement, code);
