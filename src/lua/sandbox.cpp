@@ -119,8 +119,13 @@ int require_module(lua_State *L) {
         return luaL_error(L, "'package.searchers' must be a table");
     lua_pushliteral(L, ""); // 4: what the searchers said
     for (lua_Integer i = 1;; i++) {
-        if (lua_rawgeti(L, 3, i) == LUA_TNIL)
-            return luaL_error(L, "module '%s' not found:%s", name, lua_tostring(L, 4));
+        if (lua_rawgeti(L, 3, i) == LUA_TNIL) {
+            luaL_where(L, 1);
+            if (*lua_tostring(L, -1) == '\0') luaL_where(L, 2); // C between it and who requires
+            lua_pushfstring(L, "%smodule '%s' not found:%s", lua_tostring(L, -1), name,
+                            lua_tostring(L, 4));
+            return lua_error(L);
+        }
         lua_pushvalue(L, 1);
         lua_call(L, 1, 2);
         if (lua_isfunction(L, -2)) break;
