@@ -2,6 +2,7 @@
 
 local core = require 'bg.core'
 local argcheck = require 'bg.argcheck'
+local spi -- at the first call: tests without a server have none
 
 -- Operators are named with their schema: whoever may create one in a schema of the caller's
 -- search_path would otherwise have his run.
@@ -191,6 +192,7 @@ local known = {rows = argcheck.positive, by = argcheck.text, size = argcheck.pos
 
 -- An iterator of {lo =, hi =, i =, n =}: `x between lo and hi`, where x is the column, or ctid.
 return function(name, options)
+    spi = spi or require 'pllua.spi'
     argcheck.text(name, 'the name of the table')
     local checked = argcheck.options(options, known, 'bg.chunks')
     local by, size, rows = checked.by, checked.size, checked.rows

@@ -2,6 +2,7 @@
 
 local core = require 'bg.core'
 local argcheck = require 'bg.argcheck'
+local spi -- at the first import: tests without a server have none
 
 -- Names carry their schema, as in chunks.lua. Whether the current user may execute the function is
 -- asked once here, and by the server at each call.
@@ -281,6 +282,7 @@ local function by_name(fn)
 end
 
 local function import(name, options)
+    spi = spi or require 'pllua.spi'
     local proc = find(argcheck.text(name, 'the name of a function'))
     check(proc)
     if options ~= nil and type(options) ~= 'table' then argcheck.mismatch('the options must be a table', options) end

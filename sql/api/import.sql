@@ -164,3 +164,13 @@ $$;
 set client_min_messages = warning;
 drop schema api_import, api_hidden cascade;
 drop role regress_api_import;
+-- without the globals of the modules
+\c -
+set pllua_bg.install_globals = off;
+create table pg_temp.numbered (id int primary key);
+insert into numbered select generate_series(1, 3);
+do language pllua_bg $$
+  local bg = require 'bg'
+  print(spi, bg.import 'generate_series(int, int)' (1, 1)())
+  for c in bg.chunks('numbered', {rows = 2}) do print(c.lo, c.hi) end
+$$;
