@@ -75,23 +75,26 @@ Datum check_domain(lua_State *L, Result *result, Datum value, bool isnull) {
     return value;
 }
 
+// The values of the columns; false when the row is NULL.
+bool take_values(lua_State *L, int first, int count, const Result *result, Datum *values,
+                 bool *nulls) {
+    if (!are_columns(L, &first, &count, result))
+        return count == 1 &&
+               types::take_row(L, first, result->descriptor, result->columns, true, values, nulls);
+    take_columns(L, first, count, result, values, nulls);
+    return true;
+}
+
 Datum row_from_lua(lua_State *L, int first, int count, Result *result, bool *isnull) {
-    HeapTuple tuple = nullptr;
+    const auto natts = static_cast<size_t>(result->descriptor->natts);
+    auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
+    auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
     Datum value = 0;
-    if (are_columns(L, &first, &count, result)) {
-        const auto natts = static_cast<size_t>(result->descriptor->natts);
-        auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
-        auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
-        take_columns(L, first, count, result, values, nulls);
+    *isnull = !take_values(L, first, count, result, values, nulls);
+    if (!*isnull)
         pg::call_own_subxact(L, [&] {
-            tuple = heap_form_tuple(result->descriptor, values, nulls);
-            value = HeapTupleGetDatum(tuple);
+            value = HeapTupleGetDatum(heap_form_tuple(result->descriptor, values, nulls));
         });
-    } else if (count == 1) {
-        tuple = types::to_tuple(L, first, result->descriptor, true);
-        if (tuple != nullptr) pg::call_own_subxact(L, [&] { value = HeapTupleGetDatum(tuple); });
-    }
-    *isnull = tuple == nullptr;
     return result->is_domain ? check_domain(L, result, value, *isnull) : value;
 }
 

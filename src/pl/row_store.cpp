@@ -74,7 +74,8 @@ void store_row(lua_State *L, RowStore *store, int first, int count) {
     } else if (count == 0 || lua_isnil(L, first)) {
         store_nulls(L, store, values, nulls);
     } else {
-        store_tuple(L, store, types::to_tuple(L, first, result->descriptor, true));
+        types::take_row(L, first, result->descriptor, result->columns, true, values, nulls);
+        store_values(L, store, values, nulls);
     }
 }
 

@@ -8,10 +8,14 @@ namespace pllua_bg::types {
 
 namespace {
 
+// Columns of a row that is narrow enough to look for each key of a table among them.
+constexpr int kWalked = 16;
+
 // A tuple in the making.
 struct Parts {
     TupleDesc descriptor;
-    int table; // stack slot
+    const Type *const *columns; // null: not known
+    int table;                  // stack slot
     Datum *values;
     bool *nulls;
 };
@@ -20,11 +24,18 @@ bool is_live(TupleDesc descriptor, int column) {
     return !TupleDescAttr(descriptor, column)->attisdropped;
 }
 
+// Converts the value at idx for a column.
+void take_value(lua_State *L, Parts *parts, int column, int idx) {
+    const Form_pg_attribute attribute = TupleDescAttr(parts->descriptor, column);
+    const Type *type = parts->columns != nullptr
+                           ? parts->columns[column]
+                           : find(L, attribute->atttypid, attribute->atttypmod);
+    parts->values[column] = to_datum(L, idx, type, &parts->nulls[column]);
+}
+
 // Converts the value on top for a column and pops it.
 void take_column(lua_State *L, Parts *parts, int column) {
-    const Form_pg_attribute attribute = TupleDescAttr(parts->descriptor, column);
-    const Type *type = find(L, attribute->atttypid, attribute->atttypmod);
-    parts->values[column] = to_datum(L, -1, type, &parts->nulls[column]);
+    take_value(L, parts, column, -1);
     lua_pop(L, 1);
 }
 
@@ -58,12 +69,19 @@ void take_same_row(lua_State *L, Parts *parts, int shape_idx) {
     }
 }
 
+// The column of that name, looked for from `from` on, around; -1 when there is none.
+int find_column(TupleDesc descriptor, const char *name, int from) {
+    for (int i = 0; i < descriptor->natts; i++) {
+        const int column = (from + i) % descriptor->natts;
+        if (strcmp(NameStr(TupleDescAttr(descriptor, column)->attname), name) == 0 &&
+            is_live(descriptor, column))
+            return column;
+    }
+    return -1;
+}
+
 bool has_column(TupleDesc descriptor, const char *name) {
-    for (int i = 0; i < descriptor->natts; i++)
-        if (is_live(descriptor, i) &&
-            strcmp(NameStr(TupleDescAttr(descriptor, i)->attname), name) == 0)
-            return true;
-    return false;
+    return find_column(descriptor, name, 0) >= 0;
 }
 
 // Raises when a key of the table is no column's name. Errors: lua (42703).
@@ -85,6 +103,35 @@ int count_keys(lua_State *L, int table) {
         lua_pop(L, 1);
     }
     return count;
+}
+
+// A narrow table without a metatable: one walk finds the values, which are then converted in the
+// order of the columns.
+void take_by_walk(lua_State *L, Parts *parts) {
+    const int natts = parts->descriptor->natts;
+    const int base = lua_gettop(L) + 1;
+    bool all_known = true;
+    lua_settop(L, base + natts);
+    for (int next = 0; lua_next(L, parts->table) != 0;) {
+        const int column = lua_type(L, -2) == LUA_TSTRING
+                               ? find_column(parts->descriptor, lua_tostring(L, -2), next)
+                               : -1;
+        if (column < 0) {
+            all_known = false;
+            lua_pop(L, 1);
+        } else {
+            next = column + 1;
+            lua_replace(L, base + column);
+        }
+    }
+    for (int i = 0; i < natts; i++) {
+        if (is_live(parts->descriptor, i))
+            take_value(L, parts, i, base + i);
+        else
+            set_null(parts, i);
+    }
+    if (!all_known) refuse_unknown(L, *parts);
+    lua_settop(L, base - 1);
 }
 
 void take_by_name(lua_State *L, Parts *parts) {
@@ -148,6 +195,8 @@ void take_columns(lua_State *L, Parts *parts, bool by_position) {
         lua_pop(L, 1);
     } else if (by_position && lua_rawlen(L, parts->table) > 0) {
         take_by_position(L, parts);
+    } else if (parts->descriptor->natts <= kWalked && !lua_getmetatable(L, parts->table)) {
+        take_by_walk(L, parts);
     } else {
         take_by_name(L, parts);
     }
@@ -155,17 +204,25 @@ void take_columns(lua_State *L, Parts *parts, bool by_position) {
 
 } // namespace
 
-HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position) {
+bool take_row(lua_State *L, int idx, TupleDesc descriptor, const Type *const *columns,
+              bool by_position, Datum *values, bool *nulls) {
     idx = lua_absindex(L, idx);
-    if (lua_isnoneornil(L, idx)) return nullptr;
+    if (lua_isnoneornil(L, idx)) return false;
     if (lua_type(L, idx) != LUA_TTABLE)
         lua::raise(L, "42804", "cannot convert a Lua %s to a row", luaL_typename(L, idx));
-    lua::need_stack(L, 12);
+    lua::need_stack(L, kWalked + 12);
     lua::check_stack(L);
+    Parts parts = {descriptor, columns, idx, values, nulls};
+    const int top = lua_gettop(L);
+    take_columns(L, &parts, by_position);
+    lua_settop(L, top);
+    return true;
+}
+
+HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position) {
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];
-    Parts parts = {descriptor, idx, values, nulls};
-    take_columns(L, &parts, by_position);
+    if (!take_row(L, idx, descriptor, nullptr, by_position, values, nulls)) return nullptr;
     HeapTuple tuple = nullptr;
     pg::call_own_subxact(L, [&] { tuple = heap_form_tuple(descriptor, values, nulls); });
     for (int i = 0; i < descriptor->natts; i++)

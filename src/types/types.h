@@ -69,6 +69,10 @@ bool push_column_text(lua_State *L, int row_idx, int column);
 // fields by name (or by position for a plain sequence when by_position). nullptr for nil.
 // In CurrentMemoryContext. Errors: lua (42703 unknown column).
 HeapTuple to_tuple(lua_State *L, int idx, TupleDesc descriptor, bool by_position);
+// The same as the values of the attributes; false for nil. `columns` are their plans, null where
+// they were dropped; or null, when they are not known. Errors: lua.
+bool take_row(lua_State *L, int idx, TupleDesc descriptor, const Type *const *columns,
+              bool by_position, Datum *values, bool *nulls);
 
 // Openers of the modules, to be called once for each new state (as by luaL_requiref): each pushes
 // its table and returns 1. The tables go to the global `pgtype` and to package.loaded under the
