@@ -100,7 +100,7 @@ Piece **sorted_pieces(LuaMemory *memory, size_t *count) {
         piece->free = 0;
         *at++ = piece;
     }
-    qsort(pieces, *count, sizeof *pieces, by_address);
+    pg_qsort(pieces, *count, sizeof *pieces, by_address);
     return pieces;
 }
 
