@@ -49,6 +49,9 @@ extern "C" {
 
 namespace pllua_bg::pg {
 
+// The version of the server that this is compiled for, as server_version_num.
+inline constexpr int kServerVersion = PG_VERSION_NUM;
+
 // Calls visit(setting) for each of the server's settings.
 // Errors: pg (out of memory), those of visit.
 template <typename Visit> void for_each_setting(Visit visit) {

@@ -29,7 +29,7 @@ extern char *setting_on_common_init;    // in every interpreter, with the global
 extern char *setting_start_proc; // name of a function run after that in trusted ones; null or empty
 extern char *setting_untrusted_start_proc; // the same in untrusted ones
 
-extern char *setting_modules; // name of the table that has modules; null or empty: none
+extern char *setting_modules;        // name of the table that has modules; null or empty: none
 extern bool setting_strict;          // functions compiled now are strict (pl/strict.h)
 extern bool setting_install_globals; // bg, pgtype and spi are globals
 extern char *setting_interpreter_reload_ident; // what new interpreters have as _PL_IDENT

@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "api/lang/elog.h"
 #include "lua/sandbox.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/server.h"
 #include "pg/settings.h"
@@ -31,7 +32,7 @@ void set_integer(lua_State *L, const char *name, lua_Integer value) {
 
 void set_versions(lua_State *L) {
     set_text(L, "_PG_VERSION", PG_VERSION);
-    set_integer(L, "_PG_VERSION_NUM", PG_MAJORVERSION_NUM * 10000 + PG_MINORVERSION_NUM);
+    set_integer(L, "_PG_VERSION_NUM", pg::kServerVersion);
     set_text(L, "_PLVERSION", kInterfaceVersion);
     set_text(L, "_PLREVISION", kInterfaceRevision);
     set_text(L, "_PL_IDENT", pg::setting_interpreter_reload_ident);
