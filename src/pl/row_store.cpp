@@ -25,8 +25,7 @@ TupleDesc describe_store(const Result *result, const char *name) {
 }
 
 void store_values(lua_State *L, RowStore *store, Datum *values, bool *nulls) {
-    // A failure of the tuplestore is no error that Lua code may catch: kCleanup opens no
-    // subtransaction for it.
+    // A failure of the tuplestore is no error that Lua code may catch: no subtransaction for it.
     pg::call_no_subxact(L, [=] {
         tuplestore_putvalues(store->tuples, store->descriptor, values, nulls);
         MemoryContextResetOnly(store->row_memory);

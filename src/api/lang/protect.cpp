@@ -290,8 +290,7 @@ int call(lua_State *thread, int nargs, int nresults, int message_handler) {
     const int base = pg::level_count();
     const int outer_base = coroutine_base;
     coroutine_base = base;
-    if (pg::pending_is_final())
-        lua_sethook(thread, stop_again, LUA_MASKCOUNT, kFinalErrorHookCount);
+    if (pg::pending_is_final()) stop_soon(thread);
     const int status = lua::call(thread, nargs, nresults, message_handler);
     coroutine_base = outer_base;
     if (pg::level_count() > base) end_left_open(base, status == LUA_OK);
