@@ -191,6 +191,15 @@ do language pllua_bg $$
   print(outer, ids())
 $$;
 
+-- a recursion without an end
+do language pllua_bg $$
+  local function again() local sub <close> = spi.subtransaction() again() end
+  print(pcall(again))
+  local sub = spi.subtransaction()
+  print(sub)
+$$;
+do language pllua_bg $$ for i = 1, 2000 do spi.subtransaction() end $$;
+
 -- a cancel is not caught
 set statement_timeout = '100ms';
 do language pllua_bg $$

@@ -14,6 +14,9 @@ namespace pllua_bg::api {
 namespace {
 
 constexpr char kScopeType[] = "SPI subtransaction object";
+// The server walks through nested subtransactions by recursion, some of it without a look at its
+// stack.
+constexpr int kMostLevels = 1000;
 
 struct Scope {
     int index;
@@ -92,6 +95,9 @@ int describe(lua_State *L) {
 
 int spi_subtransaction(lua_State *L) {
     lua_settop(L, 0);
+    if (pg::level_count() >= kMostLevels)
+        lua::raise_hint(L, "54001", "One that is declared with <close> ends with its block.",
+                        "more than %d subtransactions cannot be open at once", kMostLevels);
     auto *scope = lua::new_userdata<Scope>(L, kScopeType);
     scope->index = -1;
     // Begins those around it, and finds out whether there may be one.
