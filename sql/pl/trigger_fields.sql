@@ -78,6 +78,12 @@ update fields set a = 6;
 create or replace function show_fields() returns trigger language pllua_bg as $$ print(old.g, new.g) new.b = 'again' $$;
 update fields set a = 7;
 select * from fields;
+-- more names than a table has columns
+do $$ begin
+  execute format('create or replace function show_fields() returns trigger language pllua_bg as %L',
+    'new.b = "first" ' || (select string_agg('old.n' || i || ' = 1 new.n' || i || ' = 2 ', '') from generate_series(1, 2000) i));
+end $$;
+update fields set a = 8;
 drop trigger show on fields;
 -- after the operation
 create function after_fields() returns trigger language pllua_bg as $$ print(trigger.level, old and old.d, new and new.d) $$;

@@ -125,9 +125,12 @@ bool gives_no_row(const Token &token) {
 }
 
 void add_field(RowUse *row, const Token &token) {
+    if (row->whole) return;
     ListCell *cell;
     foreach (cell, row->fields)
         if (is_named(token, static_cast<const char *>(lfirst(cell)))) return;
+    // No table has more columns, and the list is searched for each name.
+    row->whole = list_length(row->fields) == MaxHeapAttributeNumber;
     row->fields = lappend(row->fields, pnstrdup(token.text, token.length));
 }
 
