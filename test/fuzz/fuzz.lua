@@ -76,7 +76,8 @@ for name in ([[run exec result results rows notification notifications prepare b
     close status pid name get all try wait done pending go execute execute_count numargs argtype save issaved getcursor open isopen
     fetch move oid typmod element fromstring message sqlstate detail hint context schema table column datatype constraint query
     new to tonumber tointeger isnan equal abs ceil floor round trunc sign pairs ipairs len sub upper n tag columns notices value
-    map as_table ndim relation operation level when trigger_name args row old]]):gmatch('%S+') do
+    map as_table ndim relation operation level when trigger_name args row old values cursor_ok disown isopen subtransaction position count
+    state lag lead first_value last_value nth_value frame partition peers frombinary attributes]]):gmatch('%S+') do
   METHODS[#METHODS + 1] = name
 end
 
@@ -96,6 +97,13 @@ local SQL = {
   'select fuzz_error()', 'do language pllua_bg $$ return 1 $$', 'do $$begin raise exception using errcode = $e$P1234$e$; end$$',
   'copy fuzz_table to stdout', 'vacuum fuzz_table', 'prepare transaction $$fuzz$$', 'set client_encoding = latin1', 'lock fuzz_table',
   'select pg_cancel_backend(pg_backend_pid())', "set statement_timeout = '100ms'", 'create temp table t as select 1', 'select $2, $1',
+  'select fuzz_window(a) over (order by a rows 2 preceding) from fuzz_table', 'select fuzz_list(a) over (order by a) from fuzz_table',
+  'select fuzz_list(a) from fuzz_table', 'select fuzz_list(a) from fuzz_table group by a % 3', 'select fuzz_partial(3, 200)',
+  'select count(*) from fuzz_partial(3, 200)', "insert into fuzz_plain values (1, 'x', null, '{1,2}') returning *",
+  'update fuzz_plain set a = a + 1 returning *', 'alter table fuzz_plain add column if not exists e int default 5',
+  'alter table fuzz_plain drop column if exists e', 'select fuzz_scope(7)',
+  'create or replace function fuzz_direct(int) returns int language pllua_bg as $$ local n = ... return n $$',
+  'select fuzz_direct(a) from fuzz_table', 'select fuzz_direct(5), fuzz_scope(3), fuzz_float(1e300)',
   'select count(*) from fuzz_table where a = any($1)', 'do $$begin raise notice $n$h\195\188$n$; end$$', 'select * from bg.backend_sessions()',
 }
 local TYPES = {
@@ -265,6 +273,17 @@ local MAKERS = {
   function() return random(9) == 1 and bg.autonomous(any(SQL)) end,
   function() return random(9) == 1 and bg.on_commit(any(SQL)) end,
   function() return random(9) == 1 and bg.map({1, 2, 3}, any(SQL), {workers = 2, errors = 'collect'}) end,
+  function() return spi.subtransaction() end,
+  function() local _ <close> = spi.subtransaction() return execute(any(SQL)) end,
+  function() local s <close> = spi.subtransaction() keep(s) return any(FUNCTIONS)(s) end,
+  function() local s = spi.subtransaction() execute(any(SQL)) return any{s.commit, s.rollback}(s) end,
+  function() return pgtype.jsonb('{"a": [1, 2, {"b": [null, {"c": 1}]}]}').a[3].b end,
+  function() return rawget(_G, 'fuzz_window_object') end,
+  function(...) return spi.values(any(SQL), ...) end,
+  function() for a, b in spi.values('select a, b from fuzz_table') do keep(b) return a end end,
+  function(...) return bg.import(any{'fuzz_direct', 'fuzz_row_of', 'fuzz_set', 'length', 'pg_catalog.now', 'fuzz_partial'})(...) end,
+  function(...) return prepare(any(SQL))(...) end,
+  function() setmetatable({prepare('select generate_series(1, 9)'):getcursor()}, {__gc = any(FUNCTIONS)}) end,
   function() return bg.chunks('fuzz_table', {by = 'ctid', rows = 5}) end,
 }
 

@@ -32,3 +32,34 @@ CREATE FUNCTION fuzz_trigger() RETURNS trigger LANGUAGE pllua_bg AS $$
   return trigger.row
 $$;
 CREATE TRIGGER fuzz_trigger BEFORE INSERT OR UPDATE ON fuzz_table FOR EACH ROW EXECUTE FUNCTION fuzz_trigger();
+CREATE FUNCTION fuzz_window(n int) RETURNS int LANGUAGE pllua_bg WINDOW AS $$
+  fuzz_window_object = window
+  window.state.sum = (window.state.sum or 0) + (window:lead(1) or 0)
+  for i, other in window:frame(1) do if i > 2 then break end end
+  return window.state.sum + (window:nth_value(1, 2) or 0)
+$$;
+CREATE FUNCTION fuzz_list_step(internal, int) RETURNS internal LANGUAGE pllua_bg AS $$
+  local list, n = ... list = list or {} list[#list + 1] = n return list
+$$;
+CREATE FUNCTION fuzz_list_end(internal) RETURNS int[] LANGUAGE pllua_bg AS $$ local list = ... return list $$;
+RESET SESSION AUTHORIZATION;
+CREATE AGGREGATE fuzz_list(int) (SFUNC = fuzz_list_step, STYPE = internal, FINALFUNC = fuzz_list_end);
+SET SESSION AUTHORIZATION fuzz_user;
+CREATE FUNCTION fuzz_partial(first int, last int) RETURNS SETOF int LANGUAGE pllua_bg AS $$
+  for i = first, last do
+    if i == 70 then pcall(spi.execute, 'insert into fuzz_plain values (1)') end
+    coroutine.yield(i)
+  end
+$$;
+CREATE FUNCTION fuzz_direct(int) RETURNS int LANGUAGE pllua_bg AS $$ local n = ... return n $$;
+CREATE FUNCTION fuzz_float(float8) RETURNS float8 LANGUAGE pllua_bg AS $$ local x = ... return x * 2 $$;
+CREATE FUNCTION fuzz_scope(int) RETURNS int LANGUAGE pllua_bg AS $$
+  local n = ...
+  local sub <close> = spi.subtransaction()
+  spi.execute('insert into fuzz_plain values ($1)', n)
+  if n % 2 == 0 then sub:rollback() end
+  return n // (n - 3)
+$$;
+CREATE TABLE fuzz_plain (a int, b text, c numeric, d int[]);
+CREATE FUNCTION fuzz_plain() RETURNS trigger LANGUAGE pllua_bg AS $$ new.a = (new.a or 0) + 1 new.d = {new.a} return new $$;
+CREATE TRIGGER fuzz_plain BEFORE INSERT OR UPDATE ON fuzz_plain FOR EACH ROW EXECUTE FUNCTION fuzz_plain();
