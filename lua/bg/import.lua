@@ -59,7 +59,7 @@ end
 
 -- The row of pg_proc that a name, or a name with types, stands for.
 local function find(name)
-    if name:find('(', 1, true) then return spi.execute(BY_SIGNATURE, name)[1] end
+    if name:gsub('"[^"]*"', ''):find('(', 1, true) then return spi.execute(BY_SIGNATURE, name)[1] end
     local parts = spi.execute('select pg_catalog.parse_ident($1)', name).value
     if #parts > 2 then argcheck.fail(string.format('"%s" is no name of a function: it has too many parts', name)) end
     local schema = #parts == 2 and parts[1] or nil
@@ -212,6 +212,10 @@ local function run(fn, statement, ...)
         return values_of(proc, statement.rows(...))
     end
     local result = statement.execute(...)
+    if proc.kind ~= 'p' and result.n ~= 1 then
+        core.raise('55000', string.format('function %s returns a set since it was imported', proc.signature),
+            'Import it again.')
+    end
     if proc.kind == 'p' then
         if fn.outputs > 0 then return result[1] end
     elseif proc.is_record and fn.outputs > 0 then

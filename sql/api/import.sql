@@ -159,7 +159,13 @@ do language pllua_bg $$
   print(pcall(plus, 1))
   spi.execute('create function plus(int) returns int language sql as $f$ select $1 + 1 $f$')
   print(plus(1))
+  spi.execute('drop function plus(int)')
+  spi.execute('create function plus(int) returns setof int language sql as $f$ select 1 where false $f$')
+  print(pcall(plus, 1))
 $$;
+-- names with parentheses and quotes
+create function "f(""x" (int) returns int language sql as 'select $1';
+do language pllua_bg $$ print(bg.import 'api_import."f(""x"' (1), bg.import '"f(""x"(int)' (2)) $$;
 
 set client_min_messages = warning;
 drop schema api_import, api_hidden cascade;

@@ -71,6 +71,27 @@ declare c cursor for select rows_of_profile();
 fetch c;
 do language pllua_bg $$ show(bg.profile(function() return 1 end)) $$;
 rollback;
+-- what a coroutine leaves in the middle ends with the call
+create function left_behind() returns boolean language pllua_bg as $$
+  _G.left = coroutine.create(bg.profile)
+  return (coroutine.resume(left, coroutine.yield))
+$$;
+select left_behind(), left_behind();
+select left_behind();
+do language pllua_bg $$
+  show(bg.profile(function() return 1 end))
+  print((coroutine.resume(left)))
+$$;
+-- no more is kept than 64 MB
+do language pllua_bg $$
+  local rows = bg.profile(function()
+    local comment = ' -- ' .. ('x'):rep(2^23)
+    for i = 1, 20 do spi.execute('select ' .. i .. comment) end
+  end)
+  local texts = 0
+  for _, r in ipairs(rows) do texts = texts + (r.kind == 'sql' and 1 or 0) end
+  print(texts)
+$$;
 -- interrupts come through, before and after
 set statement_timeout = '200ms';
 do language pllua_bg $$ bg.profile(function() while true do end end) $$;

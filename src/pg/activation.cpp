@@ -55,11 +55,14 @@ void enter(Activation *activation, bool atomic, bool read_only, void *call) {
     activation->call = call;
     activation->transition = nullptr;
     activation->outer_closed = database_closed;
+    activation->at_end = nullptr;
     current_activation = activation;
 }
 
 ErrorData *leave(Activation *activation, bool failed) {
     ErrorData *error = nullptr;
+    if (activation->at_end != nullptr) [[unlikely]]
+        activation->at_end();
     if (level_count() > activation->level_base) error = rollback_levels(activation->level_base);
     if (!failed && error == nullptr && pending_error() != nullptr) error = copy_pending();
     clear_pending();

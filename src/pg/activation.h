@@ -22,6 +22,7 @@ struct Activation {
     struct TriggerData *transition;
     List *portals;            // names of cursors over its transition tables; they end with it
     const char *outer_closed; // what database_closed was when it began, and is again when it ends
+    void (*at_end)(); // ends what may not outlive it, raises nothing; nullptr: there is none
 };
 
 // The running activation; nullptr outside the language.

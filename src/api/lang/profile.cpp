@@ -47,14 +47,17 @@ struct Run {
     Count *first;
     Count *current; // the line that runs now; null: none that counts
     instr_time since;
-    const pg::Activation *began; // the activation that has started it
 };
 Run run;
 
-// Null when there is no memory for a new one.
+constexpr Size kMostMemory = 64 * 1024 * 1024; // of one run
+
+// Null when there is no room for a new one.
 Count *find_count(const Key &key, const char *text) {
     auto *count = static_cast<Count *>(hash_search(run.counts, &key, HASH_FIND, nullptr));
     if (count != nullptr) return count;
+    const Size room = text == nullptr ? 0 : strlen(text);
+    if (MemoryContextMemAllocated(run.memory, true) + room > kMostMemory) return nullptr;
     ErrorData *error = pg::attempt([&] {
         char *copy = text == nullptr ? nullptr : MemoryContextStrdup(run.memory, text);
         bool found;
@@ -119,12 +122,6 @@ void look(lua_State *L, lua_Debug *activation) {
     }
 }
 
-bool is_active(const pg::Activation *wanted) {
-    for (const pg::Activation *a = pg::current_activation; a != nullptr; a = a->previous)
-        if (a == wanted) return true;
-    return false;
-}
-
 void end_run() {
     is_profiling = false;
     lua::set_standing_hook(nullptr, 0);
@@ -144,12 +141,11 @@ void begin_run() {
 }
 
 int start(lua_State *L) {
-    // One whose function was left without being closed is over.
-    if (is_profiling && is_active(run.began))
-        lua::raise(L, "55000", "bg.profile is running already");
+    if (is_profiling) lua::raise(L, "55000", "bg.profile is running already");
     end_run();
     pg::call_no_subxact(L, [] { begin_run(); });
-    run.began = pg::current_activation;
+    // A coroutine that was left in the middle does not end it.
+    pg::current_activation->at_end = end_run;
     INSTR_TIME_SET_CURRENT(run.since);
     is_profiling = true;
     lua::set_standing_hook(look, LUA_MASKLINE | LUA_MASKRET);
