@@ -84,6 +84,15 @@ create transform for own_type language pllua_bg (from sql with function own_to_l
 do language pllua_bg $$ print(spi.execute("select 'a'::own_type").value) $$;
 reset role;
 do language pllua_bg $$ print(spi.execute("select 'a'::own_type").value) $$;
+-- what counts follows who owns them, and what he may
+alter function shade_to_lua owner to transform_user;
+do language pllua_bg $$ print(type(spi.execute("select 'dark'::shade").value)) $$;
+alter role transform_user superuser;
+do language pllua_bg $$ print(type(spi.execute("select 'dark'::shade").value)) $$;
+alter role transform_user nosuperuser;
+do language pllua_bg $$ print(type(spi.execute("select 'dark'::shade").value)) $$;
+alter function shade_to_lua owner to current_user;
+do language pllua_bg $$ print(type(spi.execute("select 'dark'::shade").value)) $$;
 drop owned by transform_user cascade;
 drop role transform_user;
 -- functions of another language know nothing of Lua values, and do not count

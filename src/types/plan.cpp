@@ -298,6 +298,9 @@ void use_families(const FamilyRule *table, size_t count) {
     CacheRegisterSyscacheCallback(TYPEOID, mark_stale, 0);
     CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, 0);
     CacheRegisterSyscacheCallback(TRFTYPELANG, transforms_changed, 0);
+    // A transform depends on whose its functions are, and what he may.
+    CacheRegisterSyscacheCallback(PROCOID, transforms_changed, 0);
+    CacheRegisterSyscacheCallback(AUTHOID, transforms_changed, 0);
 }
 
 } // namespace pllua_bg::types
