@@ -38,6 +38,15 @@ do language pllua_bg $$
     end
     print(#spi.execute('select $1::text', ('y'):rep(100)).value, s:exec('select $1::jsonb', {1}).value)
 $$;
+-- the name of a time zone that nothing but the conversion holds
+do language pllua_bg $$
+    local fields = setmetatable({year = 2020, month = 7, day = 1}, {__index = function(_, name)
+        if name == 'timezone' then return table.concat{'Europe', '/', 'Berlin'} end
+        collectgarbage()
+        for i = 1, 100 do local _ = ('%013d'):format(i) end
+    end})
+    print(pgtype.timestamptz(fields):as_table('UTC').hour)
+$$;
 -- elements are moved in a loop that can be cancelled, and then all is as it was
 do language pllua_bg $$
     _G.wide = pgtype.array.int4({1})

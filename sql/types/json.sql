@@ -173,5 +173,12 @@ do language pllua_bg $$
         print(getmetatable(m[name]{}) ~= nil, pgtype.jsonb(m[name](m.set_as_array(m.set_as_object{1}))))
     end
 $$;
+-- options that have no meaning
+do language pllua_bg $$
+    for _, options in ipairs{{map = 5}, {array_thresh = 'x'}, {array_thresh = 1.5}, {array_frac = {}}} do
+        print(pcall(pgtype.jsonb, {}, options))
+    end
+    print(pgtype.jsonb({[3] = 1}, {array_thresh = '1', array_frac = 1.0}))
+$$;
 set client_min_messages = warning;
 drop schema types_json cascade;

@@ -132,15 +132,12 @@ void check_fields(lua_State *L, Oid type, const Fields &fields) {
     }
 }
 
+// Leaves the name of the zone on the stack, where it has to stay. Errors: lua.
 void read_fields(lua_State *L, int idx, Oid type, Fields *fields) {
     read_epoch(L, idx, fields);
     read_date(L, idx, fields);
     read_time(L, idx, fields);
-    if (push_option(L, idx, "timezone")) {
-        // The table keeps the string alive.
-        fields->zone = read_zone(L, -1);
-        lua_pop(L, 1);
-    }
+    if (push_option(L, idx, "timezone")) fields->zone = read_zone(L, -1);
     fields->isdst = -1;
     if (push_option(L, idx, "isdst")) {
         fields->isdst = lua_toboolean(L, -1);
@@ -278,10 +275,12 @@ Datum build(Oid type, const Fields &fields) {
 
 Datum datetime_from_lua(lua_State *L, int idx, const Type *type) {
     if (lua_type(L, idx) != LUA_TTABLE) return generic_from_lua(L, idx, type);
+    const int top = lua_gettop(L);
     Fields fields = {};
-    read_fields(L, idx, type->oid, &fields);
+    read_fields(L, lua_absindex(L, idx), type->oid, &fields);
     Datum value = 0;
     pg::call_own_subxact(L, [&] { value = build(type->oid, fields); });
+    lua_settop(L, top);
     return value;
 }
 

@@ -203,21 +203,35 @@ void collect_pairs(lua_State *L, int idx) {
 
 JsonOptions default_json_options() { return {0, 0, false, 1000, 1000}; }
 
+namespace {
+
+void require_option(lua_State *L, const char *name, bool valid, const char *wanted) {
+    if (!valid)
+        lua::raise(L, "22023", "option %s of JSON must be %s, not a %s", name, wanted,
+                   luaL_typename(L, -1));
+}
+
+lua_Integer count_option(lua_State *L, int idx, const char *name, lua_Integer absent) {
+    if (!push_option(L, idx, name)) return absent;
+    int whole;
+    const lua_Integer count = lua_tointegerx(L, -1, &whole);
+    require_option(L, name, whole, "a whole number");
+    lua_pop(L, 1);
+    return count;
+}
+
+} // namespace
+
 JsonOptions read_json_options(lua_State *L, int idx) {
     JsonOptions options = default_json_options();
     luaL_checktype(L, idx, LUA_TTABLE);
-    if (push_option(L, idx, "array_thresh")) {
-        options.array_threshold = luaL_checkinteger(L, -1);
-        lua_pop(L, 1);
-    }
-    if (push_option(L, idx, "array_frac")) {
-        options.array_fraction = Max(luaL_checkinteger(L, -1), 1);
-        lua_pop(L, 1);
-    }
+    options.array_threshold = count_option(L, idx, "array_thresh", options.array_threshold);
+    options.array_fraction = Max(count_option(L, idx, "array_frac", options.array_fraction), 1);
     lua_getfield(L, idx, "empty_object");
     options.empty_object = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    if (lua_getfield(L, idx, "map") != LUA_TNIL) luaL_checktype(L, -1, LUA_TFUNCTION);
+    const int map = lua_getfield(L, idx, "map");
+    require_option(L, "map", map == LUA_TNIL || map == LUA_TFUNCTION, "a function");
     options.map = lua_gettop(L);
     lua_getfield(L, idx, "null");
     options.null = lua_gettop(L);
