@@ -215,6 +215,9 @@ $$;
 create function getbaseelement(type oid) returns oid language sql as $$
     select b.oid from pg_type d join pg_type b on b.oid = d.typbasetype where d.oid = type and b.typsubscript = 'array_subscript_handler'::regproc
 $$;
+create function has_xml() returns bool language plpgsql as $$
+begin return '<a/>'::text::xml is not null; exception when feature_not_supported then return false; end
+$$;
 
 \set ECHO none
 -- A domain over each type that can have values, but for aclitem, which has no form in binary that the server needs for domains; types that only the
@@ -224,6 +227,7 @@ create view tested as
     where t.typisdefined and t.typtype in ('b', 'e', 'r', 'm', 'd', 'c') and (t.typtype <> 'c' or t.oid in ('pair'::regtype, 'nest'::regtype))
         and t.typname !~ '^_?(pg_node_tree|pg_ndistinct|pg_dependencies|pg_mcv_list|pg_brin_.*|gtsvector|ghstore|ltree_gist)$'
         and t.typnamespace in ('pg_catalog'::regnamespace, 'identity'::regnamespace)
+        and (t.typname !~ 'xml' or has_xml())
         and not (t.typsubscript = 'array_subscript_handler'::regproc and exists (select from pg_type e where e.oid = t.typelem
             and (e.typtype = 'c' and e.oid not in ('pair'::regtype, 'nest'::regtype) or e.typtype = 'p' or e.typname ~ '^domain_')));
 select format('create domain identity.%I as %s', 'domain_' || typname, format_type(oid, -1)) from tested where typtype <> 'd' and typname <> 'aclitem' order by oid \gexec
