@@ -85,31 +85,35 @@ void push_whole_row(lua_State *L, const TriggerCall *call, HeapTuple tuple) {
     }
 }
 
-// The stored value of a column (from 0).
-Datum read_column(lua_State *L, HeapTuple tuple, TupleDesc descriptor, int column, bool *isnull) {
-    Datum value = 0;
-    const auto read = [&] { value = heap_getattr(tuple, column + 1, descriptor, isnull); };
-    // What the tuple has not may have to be made, in memory.
-    if (column < HeapTupleHeaderGetNatts(tuple->t_data))
-        read();
-    else
-        pg::call_no_subxact(L, read);
-    return value;
+// The stored values of the columns, each at its place among all.
+void read_columns(lua_State *L, HeapTuple tuple, TupleDesc descriptor, const RowColumns &columns,
+                  Datum *values, bool *nulls) {
+    pg::call_own_subxact(L, [=, &columns] {
+        if (columns.whole) {
+            heap_deform_tuple(tuple, descriptor, values, nulls);
+            return;
+        }
+        for (int i = 0; i < columns.count; i++) {
+            const int number = columns.numbers[i];
+            values[number] = heap_getattr(tuple, number + 1, descriptor, &nulls[number]);
+        }
+    });
 }
 
 void push_fields(lua_State *L, const TriggerCall *call, HeapTuple tuple,
                  const RowColumns &columns) {
     TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
+    const auto natts = static_cast<size_t>(descriptor->natts);
+    auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
+    auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
+    read_columns(L, tuple, descriptor, columns, values, nulls);
     lua_createtable(L, 0, columns.count);
     for (int i = 0; i < columns.count; i++) {
         const int number = columns.numbers[i];
         Form_pg_attribute column = TupleDescAttr(descriptor, number);
-        if (tuple == call->new_tuple && is_hidden(call, column)) continue;
-        bool isnull;
-        const Datum value = read_column(L, tuple, descriptor, number, &isnull);
-        if (isnull) continue;
+        if (nulls[number] || (tuple == call->new_tuple && is_hidden(call, column))) continue;
         lua_pushstring(L, NameStr(column->attname));
-        types::push(L, call->site->columns[number], value, false);
+        types::push(L, call->site->columns[number], values[number], false);
         lua_rawset(L, -3);
     }
 }
@@ -151,15 +155,12 @@ HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple,
     auto *replaced = static_cast<bool *>(__builtin_alloca(natts));
     bool changed = false;
     memset(replaced, 0, natts);
-    if (columns.whole)
-        pg::call_own_subxact(L, [=] { heap_deform_tuple(tuple, descriptor, values, nulls); });
+    read_columns(L, tuple, descriptor, columns, values, nulls);
     for (int i = 0; i < columns.count; i++) {
         const int number = columns.numbers[i];
         const types::Type *type = call->site->columns[number];
         Form_pg_attribute column = TupleDescAttr(descriptor, number);
         if (column->attgenerated != '\0') continue;
-        if (!columns.whole)
-            values[number] = read_column(L, tuple, descriptor, number, &nulls[number]);
         lua_pushstring(L, NameStr(column->attname));
         lua_rawget(L, row);
         if (!is_unchanged(L, type, values[number], nulls[number])) {
