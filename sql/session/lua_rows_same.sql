@@ -35,6 +35,7 @@ create function same(sql text) returns text language pllua_bg as $$
         return table.concat(out, '\n')
     end
     local s = bg.sessions()[1] or bg.launch()
+    _G.held = s -- until the end: garbage would be let go
     local here, there = all(spi.execute(sql)), all(s:exec(sql))
     if here == there then return 'same' end
     return 'here: ' .. here:sub(1, 400) .. '\nthere: ' .. there:sub(1, 400)
