@@ -211,11 +211,7 @@ namespace {
 
 // The tables are those of the first dimension.
 Datum of_rows(lua_State *L, int first, int count, const Type *type) {
-    lua_createtable(L, count, 0);
-    for (int i = 0; i < count; i++) {
-        lua_pushvalue(L, first + i);
-        lua_rawseti(L, -2, i + 1);
-    }
+    push_list(L, first, count);
     const Datum value = array_from_lua(L, lua_gettop(L), type);
     lua_pop(L, 1);
     return value;

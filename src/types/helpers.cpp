@@ -154,6 +154,14 @@ bool push_map_options(lua_State *L, int idx) {
     return discard;
 }
 
+void push_list(lua_State *L, int first, int count) {
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_pushvalue(L, first + i);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
 lua_Integer highest_index(lua_State *L, int idx) {
     idx = lua_absindex(L, idx);
     if (luaL_getmetafield(L, idx, "__len") != LUA_TNIL) {

@@ -59,6 +59,9 @@ inline bool push_option(lua_State *L, int idx, const char *name) {
     return false;
 }
 
+// Pushes a table of the `count` values from index `first` on. Errors: lua.
+void push_list(lua_State *L, int first, int count);
+
 // The highest positive integer key of the table at idx, 0 when there is none. Errors: lua.
 lua_Integer highest_index(lua_State *L, int idx);
 

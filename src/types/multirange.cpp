@@ -47,11 +47,7 @@ Datum multirange_from_lua(lua_State *L, int idx, const Type *type) {
 // Any number of ranges; a single value may be the whole.
 bool construct(lua_State *L, const Type *type, int first, int count, Datum *value) {
     if (count == 1) return false;
-    lua_createtable(L, count, 0);
-    for (int i = 0; i < count; i++) {
-        lua_pushvalue(L, first + i);
-        lua_rawseti(L, -2, i + 1);
-    }
+    push_list(L, first, count);
     *value = multirange_from_lua(L, lua_gettop(L), type);
     lua_pop(L, 1);
     return true;
