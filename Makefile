@@ -42,7 +42,7 @@ PG_CONFIG ?= pg_config
 BUILD := build
 
 MODULE_big := pllua_bg
-EXTENSION := pllua_bg pllua_bgu pllua_pg_background hstore_pllua_bg hstore_pllua_bgu
+EXTENSION := pllua_bg pllua_bgu pllua_bg_jobs pllua_pg_background hstore_pllua_bg hstore_pllua_bgu
 DATA := $(wildcard sql/*--*.sql)
 
 SOURCES := $(sort $(wildcard src/*.cpp src/*/*.cpp src/*/*/*.cpp))
