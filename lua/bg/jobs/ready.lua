@@ -1,0 +1,255 @@
+-- What is known of the jobs that wait and run: which one runs next in a session of an owner. A job is
+--     id, priority, queue, owner, key, limit_key, limit_n, run_at (nil: at once), attempt, ...
+-- and has a state: 'ready', 'later' (run_at is to come), 'parked' (until another one of its key or limit has ended),
+-- 'running', or nil when it is not known here any more. Nothing here is kept elsewhere: all comes from the table.
+
+local heap = require 'bg.jobs.heap'
+local window = require 'bg.jobs.window'
+
+local Ready = {}
+Ready.__index = Ready
+
+local ready = {
+    MOST_PARKED = 1000, -- of one limit; the others are read again
+}
+
+local function by_priority(a, b)
+    if a.priority ~= b.priority then return a.priority < b.priority end
+    return a.id < b.id
+end
+
+local function by_time(a, b)
+    if a.run_at ~= b.run_at then return a.run_at < b.run_at end
+    return a.id < b.id
+end
+
+local function forget(self, job)
+    job.state = nil
+    self.jobs[job.id] = nil
+end
+
+-- `jobs` are those known, by id. `due`: ids of jobs whose time has come and for which there is no room: their rows are
+-- to say that they are due. `again`: limits whose jobs are to be read from the table again.
+function ready.new() -- internal
+    local self = setmetatable({jobs = {}, queues = {}, limits = {}, keys = {}, held = {}, due = {}, again = {}}, Ready)
+    self.later = window.new(by_time, function(job) forget(self, job) end, true)
+    -- Leaves a job to the table, where jobs that are ready are found again.
+    function self.leave(job)
+        forget(self, job)
+        if job.run_at then self.due[#self.due + 1] = job.id end
+    end
+    return self
+end
+
+-- What is known of a queue by its name.
+function Ready:queue(name) -- internal
+    local queue = self.queues[name]
+    if not queue then
+        queue = {name = name, window = window.new(by_priority, self.leave), lanes = 0}
+        self.queues[name] = queue
+    end
+    return queue
+end
+
+local function make_ready(self, job)
+    job.state = 'ready'
+    self:queue(job.queue).window:offer(job)
+end
+
+-- True when the job is new here. Keys and limits are those of its owner.
+local function enter(self, job)
+    if self.jobs[job.id] or self.held[job.owner] then return false end
+    self.jobs[job.id] = job
+    job.key_id = job.key and job.owner .. ' ' .. job.key
+    job.limit_id = job.limit_key and job.owner .. ' ' .. job.limit_key
+    return true
+end
+
+-- Takes a job in that waits: now, or for its time. One that is known already, or that is held, is left alone.
+function Ready:add(job, now) -- internal
+    if not enter(self, job) then return end
+    if job.run_at and job.run_at > now then
+        job.state = 'later'
+        self.later:offer(job)
+    else
+        make_ready(self, job)
+    end
+end
+
+-- The same for a job that was read again for its limit, and may be from behind what is here.
+function Ready:add_again(job) -- internal
+    if not enter(self, job) then return end
+    job.state = 'ready'
+    self:queue(job.queue).window:put(job)
+end
+
+-- Makes those ready whose time has come. The time of the next one, or nil.
+function Ready:wake(now) -- internal
+    while true do
+        local job = self.later:first()
+        if not job then return nil end
+        if job.run_at > now then return job.run_at end
+        self.later:remove(job)
+        make_ready(self, job)
+    end
+end
+
+-- Of the jobs that wait for a limit, only some are kept here.
+local function park(self, job, entry, most)
+    self:queue(job.queue).window:remove(job)
+    if entry.parked.n < most then
+        job.state = 'parked'
+        entry.parked:push(job)
+        return
+    end
+    entry.left = entry.left or {}
+    entry.left[job.queue] = {queue = job.queue, owner = job.owner, limit_key = job.limit_key}
+    self.leave(job)
+end
+
+-- True when the job may start as far as its key and its limit go; else it is parked.
+local function may_start(self, job)
+    local entry = job.key_id and self.keys[job.key_id]
+    if entry and entry.running > 0 then
+        park(self, job, entry, math.huge) -- no more than one of a key waits
+        return false
+    end
+    entry = job.limit_id and self.limits[job.limit_id]
+    if entry and entry.running >= job.limit_n then
+        park(self, job, entry, ready.MOST_PARKED)
+        return false
+    end
+    return true
+end
+
+-- True when a job of the queue may run in the lane, or in any one.
+local function is_open(queue, lane)
+    if queue.paused then return false end
+    return not queue.workers or queue.lanes < queue.workers or lane ~= nil and lane.counts[queue.name] ~= nil
+end
+
+-- A queue without jobs and settings is made again when it is needed.
+local function is_unused(queue)
+    return queue.window.n == 0 and queue.lanes == 0 and not queue.window.more and not queue.is_set
+end
+
+-- The job that runs next in a session of the owner; nil when there is none. `lane` is that session, of which
+-- lane.counts says how many jobs of each queue it has; nil: a new one.
+function Ready:first(owner, lane) -- internal
+    while true do
+        local first
+        for name, queue in pairs(self.queues) do
+            local job = is_open(queue, lane) and queue.window:first(owner)
+            if job and (not first or by_priority(job, first)) then first = job end
+            if is_unused(queue) then self.queues[name] = nil end
+        end
+        if not first or may_start(self, first) then return first end
+    end
+end
+
+-- One more of those with that key or limit runs, or one less.
+local function count(list, id, change)
+    if not id then return end
+    local entry = list[id]
+    if not entry then
+        entry = {id = id, running = 0, parked = heap.new(by_priority)}
+        list[id] = entry
+    end
+    entry.running = entry.running + change
+end
+
+-- The job is given to a lane.
+function Ready:start(job, lane) -- internal
+    local queue = self:queue(job.queue)
+    queue.window:remove(job)
+    job.state, job.lane = 'running', lane
+    local own = lane.counts[job.queue] or 0
+    if own == 0 then queue.lanes = queue.lanes + 1 end
+    lane.counts[job.queue] = own + 1
+    count(self.keys, job.key_id, 1)
+    count(self.limits, job.limit_id, 1)
+end
+
+-- Makes a parked job ready, for which there may be room now.
+local function unpark(self, list, id)
+    local entry = id and list[id]
+    if not entry then return end
+    local parked = entry.parked:pop()
+    while parked and parked.state ~= 'parked' do parked = entry.parked:pop() end
+    if parked then
+        parked.state = 'ready'
+        self:queue(parked.queue).window:put(parked)
+    elseif entry.left then
+        for _, what in pairs(entry.left) do self.again[#self.again + 1] = what end
+        entry.left = nil
+    end
+    if entry.running == 0 and entry.parked.n == 0 and not entry.left then list[id] = nil end
+end
+
+-- The job has left its lane. It is forgotten; who knows that it waits adds it again.
+function Ready:stop(job) -- internal
+    local lane, queue = job.lane, self:queue(job.queue)
+    local own = lane.counts[job.queue] - 1
+    lane.counts[job.queue] = own > 0 and own or nil
+    if own == 0 then queue.lanes = queue.lanes - 1 end
+    job.lane = nil
+    forget(self, job)
+    count(self.keys, job.key_id, -1)
+    count(self.limits, job.limit_id, -1)
+    unpark(self, self.keys, job.key_id)
+    unpark(self, self.limits, job.limit_id)
+end
+
+-- Forgets a job that does not run.
+function Ready:remove(job) -- internal
+    if job.window then job.window:remove(job) end
+    forget(self, job)
+    unpark(self, self.keys, job.key_id)
+    unpark(self, self.limits, job.limit_id)
+end
+
+-- Of a key or limit of which none runs, one that is parked gets a chance: the one that had it may have been left to
+-- the table, or its queue is paused. To be called now and then.
+function Ready:unpark() -- internal
+    for _, list in ipairs{self.keys, self.limits} do
+        local idle = {}
+        for id, entry in pairs(list) do
+            if entry.running == 0 then idle[#idle + 1] = id end
+        end
+        for _, id in ipairs(idle) do unpark(self, list, id) end
+    end
+end
+
+-- No job of the owner starts: those that wait are left to the table, as they are.
+function Ready:hold(owner, reason) -- internal
+    self.held[owner] = reason
+    for _, job in ipairs(self.later:remove_owner(owner)) do forget(self, job) end
+    for _, queue in pairs(self.queues) do
+        for _, job in ipairs(queue.window:remove_owner(owner)) do forget(self, job) end
+    end
+    for _, job in pairs(self.jobs) do
+        if job.owner == owner and job.state == 'parked' then forget(self, job) end
+    end
+end
+
+-- Jobs of the owner start again, once they were read again.
+function Ready:let_go(owner) -- internal
+    self.held[owner] = nil
+end
+
+-- Owners that have something to run in a new session, a sorted list.
+function Ready:owners() -- internal
+    local seen, list = {}, {}
+    for _, queue in pairs(self.queues) do
+        for owner in pairs(is_open(queue) and queue.window.heaps or {}) do
+            if not seen[owner] and queue.window:first(owner) then
+                seen[owner] = true
+                list[#list + 1] = owner
+            end
+        end
+    end
+    table.sort(list)
+    return list
+end
+
+return ready
