@@ -100,7 +100,6 @@ create function roads() returns setof text language pllua_bg as $f$
     function roads.json_map() deeper() pgtype.jsonb({1}, {map = roads.json_map}) end
     function roads.jsonb_map() deeper() pgtype.jsonb('[1]')(roads.jsonb_map) end
     function roads.array_map() deeper() pgtype.array.int4(1)(roads.array_map) end
-    function roads.records() local r = spi.execute('select row(1) as r')[1] r.r = r pgtype.jsonb(r) end
     local function event(name, f)
         roads[name] = function()
             local o

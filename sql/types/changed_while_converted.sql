@@ -3,26 +3,23 @@
 set client_min_messages = error;
 create type with_json as (j jsonb);
 set client_min_messages = info;
--- an array that grows: it is what it was when its conversion began
+-- an array of rows: what is assigned to a field is converted then, and grows the array before it is converted itself
 do language pllua_bg $$
     local function array() return spi.execute("select array[row('{}'), row('{}')]::with_json[] as a").value end
     local a = array()
     a[1].j = setmetatable({}, {__pairs = function()
-        for i = 3, 3000 do a[i] = {j = i} end
+        for i = 3, 5 do a[i] = {j = i} end
         return next, {}, nil
     end})
     print(tostring(a), #a)
     a = array()
-    local once = true
-    a[1].j = setmetatable({}, {__pairs = function()
-        if once then
-            once = false
-            a[-2000], a[2000] = {j = 1}, {j = 2}
-        end
-        return next, {}, nil
+    local row = a[1]
+    row.j = setmetatable({}, {__pairs = function()
+        a[-2], a[4] = {j = 1}, {j = 2}
+        row.j = 5
+        return next, {x = 1}, nil
     end})
-    print(spi.execute('select array_dims($1), $1::text', a)[1])
-    print(spi.execute('select array_dims($1)', a).value)
+    print(spi.execute('select array_dims($1), $1::text', a)[1], row.j)
     print(pcall(a, {map = function(element, array, i) array[i + 5000] = element return 1 end, discard = true}))
 $$;
 -- an error of a metamethod that has used the database, below a pcall that had not: the memory of the conversion is not used

@@ -23,7 +23,7 @@ inline Oid type_of(const Argument &argument) {
 
 // The columns that a row has as a parameter of a trigger function: numbers, from 0.
 struct RowColumns {
-    bool whole; // the row is an object with all columns; else a plain table of these
+    bool whole; // the row has all columns; else only these have been looked at
     int count;
     int *numbers;
 };

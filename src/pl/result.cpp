@@ -61,10 +61,9 @@ Datum scalar_from_lua(lua_State *L, int first, int count, const Result *result, 
 // Pushes the columns of a row; how many.
 int spread_row(lua_State *L, int row) {
     const types::Shape *shape = types::push_shape_of_row(L, row);
-    const int data = lua_gettop(L);
     lua::need_stack(L, shape->live + 4);
     for (int i = 0; i < shape->descriptor->natts; i++)
-        if (shape->columns[i].type != nullptr) types::push_column(L, row, data, i);
+        if (shape->columns[i].type != nullptr) types::push_column(L, row, i);
     return shape->live;
 }
 

@@ -12,6 +12,7 @@ extern "C" {
 #include "lua/stack.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
+#include "types/shape.h"
 
 namespace pllua_bg::pl {
 
@@ -79,9 +80,8 @@ void push_whole_row(lua_State *L, const TriggerCall *call, HeapTuple tuple) {
     for (int i = 0; i < descriptor->natts; i++) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
         if (!is_hidden(call, column) || column->attisdropped) continue;
-        lua_pushstring(L, NameStr(column->attname));
         lua_pushnil(L);
-        lua_rawset(L, -3);
+        types::set_column(L, -2, i);
     }
 }
 
@@ -107,15 +107,17 @@ void push_fields(lua_State *L, const TriggerCall *call, HeapTuple tuple,
     auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
     auto *nulls = static_cast<bool *>(__builtin_alloca(natts));
     read_columns(L, tuple, descriptor, columns, values, nulls);
+    push_relation_shape(L, call);
     lua_createtable(L, 0, columns.count);
     for (int i = 0; i < columns.count; i++) {
         const int number = columns.numbers[i];
         Form_pg_attribute column = TupleDescAttr(descriptor, number);
         if (nulls[number] || (tuple == call->new_tuple && is_hidden(call, column))) continue;
-        lua_pushstring(L, NameStr(column->attname));
         types::push(L, call->site->columns[number], values[number], false);
-        lua_rawset(L, -3);
+        types::set_column(L, -2, number);
     }
+    types::finish_row(L, -2);
+    lua_remove(L, -2);
 }
 
 // Pushes a row of the operation; nil when there is none, or nobody looks.
@@ -161,8 +163,7 @@ HeapTuple merge(lua_State *L, int row, const TriggerCall *call, HeapTuple tuple,
         const types::Type *type = call->site->columns[number];
         Form_pg_attribute column = TupleDescAttr(descriptor, number);
         if (column->attgenerated != '\0') continue;
-        lua_pushstring(L, NameStr(column->attname));
-        lua_rawget(L, row);
+        types::push_column(L, row, number);
         if (!is_unchanged(L, type, values[number], nulls[number])) {
             values[number] = types::to_datum(L, lua_gettop(L), type, &nulls[number]);
             replaced[number] = changed = true;

@@ -65,12 +65,10 @@ void make_row_of_arguments(lua_State *L, const Type *type, int count) {
     int argument = 2;
     for (int i = 0; i < shape->descriptor->natts && count > 0; i++) {
         if (shape->columns[i].type == nullptr) continue;
-        lua_getiuservalue(L, -2, i + 1);
         lua_pushvalue(L, argument++);
-        lua_rawset(L, -3);
+        set_column(L, -2, i);
     }
-    lua_pushvalue(L, -3);
-    lua_setmetatable(L, -2);
+    finish_row(L, -3);
     bool isnull;
     const Datum value = to_datum(L, -1, type, &isnull);
     push(L, type, value, isnull);

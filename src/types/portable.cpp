@@ -77,7 +77,6 @@ void put_sequence(Writer *writer, int idx) {
 void write_row(Writer *writer, int idx) {
     lua_State *L = writer->L;
     const Shape *shape = push_shape_of_row(L, idx);
-    const int shape_idx = lua_gettop(L);
     Oid type = shape->descriptor->tdtypeid;
     pg::call_own_subxact(L, [&] {
         const pg::OpenType open = pg::open_type(type);
@@ -92,7 +91,7 @@ void write_row(Writer *writer, int idx) {
         put(writer, column->attname);
         put(writer, column->atttypid);
         put(writer, column->atttypmod);
-        push_column(L, idx, shape_idx, i);
+        push_column(L, idx, i);
         write_value(writer);
     }
 }

@@ -205,12 +205,10 @@ void read_row(Reader *reader) {
     lua_createtable(L, 0, count);
     for (int i = 0, live = 0; i < shape->descriptor->natts; i++) {
         if (shape->columns[i].type == nullptr) continue;
-        lua_getiuservalue(L, base + 3, i + 1);
         lua_rawgeti(L, base + 1, ++live);
-        lua_rawset(L, -3);
+        set_column(L, -2, i);
     }
-    lua_pushvalue(L, base + 2);
-    lua_setmetatable(L, -2);
+    finish_row(L, base + 2);
     lua_replace(L, base);
     lua_settop(L, base);
 }

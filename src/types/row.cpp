@@ -1,5 +1,6 @@
 // What Lua code does with rows: row.x, row[3], pairs, #, tostring, row{map=}. Owns nothing.
 #include "types/buffer.h"
+#include "types/datum_object.h"
 #include "types/shape.h"
 
 #include "lua/error.h"
@@ -27,7 +28,7 @@ int column_of_key(lua_State *L, const Shape *shape) {
     }
     if (lua_type(L, 2) != LUA_TSTRING)
         lua::raise(L, "42703", "a row has no column of a name that is a %s", luaL_typename(L, 2));
-    lua_getiuservalue(L, -1, shape->descriptor->natts + 1);
+    lua_getiuservalue(L, -1, 1);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, -2) == LUA_TNIL)
         lua::raise(L, "42703", "column \"%s\" does not exist", lua_tostring(L, 2));
@@ -36,22 +37,66 @@ int column_of_key(lua_State *L, const Shape *shape) {
     return static_cast<int>(column) - 1;
 }
 
-// Reached for null columns, numbers and unknown names.
-int index(lua_State *L) {
-    lua_settop(L, 2);
-    const Shape *shape = check_row(L);
+// The column (from 0) that the key at 2 names, of the row at 1, which the metamethod belongs to.
+// Errors: lua.
+int column_of_access(lua_State *L, const Shape *shape) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    // Lua has every short string once.
+    const void *key = lua_topointer(L, 2);
+    for (int i = 0; i < shape->searched; i++)
+        if (shape->columns[i].key == key && key != nullptr) return i;
+    if (shape->descriptor == nullptr) lua::raise_finalized(L, "a row");
+    lua_pushvalue(L, lua_upvalueindex(1));
     const int column = column_of_key(L, shape);
-    push_column(L, 1, 3, column);
+    lua_pop(L, 1);
+    return column;
+}
+
+const Shape *own_shape(lua_State *L) {
+    return static_cast<const Shape *>(lua_touserdata(L, lua_upvalueindex(1)));
+}
+
+int index(lua_State *L) {
+    push_column(L, 1, column_of_access(L, own_shape(L)));
     return 1;
 }
 
+// What a value of a column is converted to and shown as: a length modifier is left to whoever takes
+// the row, as in an assignment to the table.
+const Type *assigned_type(const Shape *shape, int column) {
+    const Type *type = shape->columns[column].type;
+    return type->kind == TypeKind::kModified ? type->inner : type;
+}
+
+// True for what the column would give back as it is.
+bool is_converted(lua_State *L, int idx, const Type *type) {
+    if (type->inner != type || type->transforms != nullptr) return false;
+    if (type->family == &kTextFamily && lua_type(L, idx) == LUA_TSTRING) {
+        size_t length;
+        (void)checked_string(L, idx, &length);
+        return true;
+    }
+    const DatumObject *object = object_at(L, idx);
+    return object != nullptr && object->type == type && type->family->object_value == nullptr;
+}
+
+// Pushes the value at idx as a column of the type gives it back.
+void push_converted(lua_State *L, int idx, const Type *type) {
+    Datum value;
+    if (is_plain(type) && take_plain(L, idx, type, &value))
+        return push_plain(L, type, value, false);
+    if (is_converted(L, idx, type)) return lua_pushvalue(L, idx);
+    bool isnull;
+    value = to_datum(L, idx, type, &isnull);
+    push(L, type, value, isnull);
+    if (!isnull) free_value(type, value);
+}
+
 int new_index(lua_State *L) {
-    lua_settop(L, 3);
-    const Shape *shape = check_row(L);
-    const int column = column_of_key(L, shape);
-    lua_getiuservalue(L, 4, column + 1);
-    lua_pushvalue(L, 3);
-    lua_rawset(L, 1);
+    const Shape *shape = own_shape(L);
+    const int column = column_of_access(L, shape);
+    push_converted(L, 3, assigned_type(shape, column));
+    set_column(L, 1, column);
     return 0;
 }
 
@@ -71,7 +116,7 @@ int next_column(lua_State *L) {
     lua_pushinteger(L, column + 1);
     lua_replace(L, lua_upvalueindex(2));
     lua_pushstring(L, NameStr(TupleDescAttr(shape->descriptor, column)->attname));
-    push_column(L, 1, lua_upvalueindex(1), static_cast<int>(column));
+    push_column(L, 1, static_cast<int>(column));
     lua_pushinteger(L, column + 1);
     return 3;
 }
@@ -95,7 +140,7 @@ int call(lua_State *L) {
     for (int i = 0; i < shape->descriptor->natts; i++) {
         if (shape->columns[i].type == nullptr) continue;
         lua_pushstring(L, NameStr(TupleDescAttr(shape->descriptor, i)->attname));
-        push_column(L, 1, 3, i);
+        push_column(L, 1, i);
         if (lua_isnil(L, -1)) {
             lua_pop(L, 1);
             lua_pushvalue(L, 5);
@@ -133,8 +178,9 @@ void add_column_text(TextBuffer *buffer, const char *text) {
 
 // Pushes the text form of a column, nil when it is NULL; shape_idx is the userdata. Errors: lua.
 void push_text(lua_State *L, int row_idx, int shape_idx, int column) {
-    const Type *type = static_cast<Shape *>(lua_touserdata(L, shape_idx))->columns[column].type;
-    push_column(L, row_idx, shape_idx, column);
+    const auto *shape = static_cast<const Shape *>(lua_touserdata(L, shape_idx));
+    const Type *type = assigned_type(shape, column);
+    push_column(L, row_idx, column);
     bool isnull = lua_isnil(L, -1);
     if (isnull) return;
     const Datum value = to_datum(L, -1, type, &isnull);
@@ -184,6 +230,6 @@ bool push_column_text(lua_State *L, int row_idx, int column) {
     return true;
 }
 
-void add_row_metamethods(lua_State *L) { luaL_setfuncs(L, kMetamethods, 0); }
+void add_row_metamethods(lua_State *L) { luaL_setfuncs(L, kMetamethods, 1); }
 
 } // namespace pllua_bg::types

@@ -14,12 +14,14 @@ namespace {
 const char kShapeMark = 0; // key of the userdata in a shape
 const char kCacheKey = 0;  // key of the cache in the registry
 constexpr char kShapeType[] = "row shape";
+constexpr int kMostSearched = 32; // then a look into the table of names is cheaper
 
 int collect(lua_State *L) {
     Shape *shape = static_cast<Shape *>(lua_touserdata(L, 1));
     // Frees memory only: no server error can come from it.
     if (shape->descriptor != nullptr) FreeTupleDesc(shape->descriptor);
     shape->descriptor = nullptr;
+    shape->searched = 0;
     lua::account_external(L, -shape->counted);
     shape->counted = 0;
     return 0;
@@ -41,27 +43,24 @@ void fill_columns(Shape *shape, TupleDesc descriptor) {
             assign_record_type_identifier(descriptor->tdtypeid, descriptor->tdtypmod);
 }
 
-// Sets the user values of the shape on top of the stack.
-void set_keys(lua_State *L, Shape *shape) {
-    const int natts = shape->descriptor->natts;
+// Makes the table of names of the shape on top of the stack.
+void set_names(lua_State *L, Shape *shape) {
     lua_createtable(L, 0, shape->live);
-    for (int i = natts - 1; i >= 0; i--) {
+    for (int i = shape->descriptor->natts - 1; i >= 0; i--) {
         if (shape->columns[i].type == nullptr) continue;
-        lua_pushstring(L, NameStr(TupleDescAttr(shape->descriptor, i)->attname));
+        const char *name = lua_pushstring(L, NameStr(TupleDescAttr(shape->descriptor, i)->attname));
         lua_pushvalue(L, -1);
         if (lua_rawget(L, -3) == LUA_TNIL) {
+            shape->columns[i].key = lua_topointer(L, -2);
+            shape->columns[i].name = name;
             lua_pushvalue(L, -2);
             lua_pushinteger(L, i + 1);
             lua_rawset(L, -5);
-        } else {
-            shape->columns[i].by_number = true;
-            lua_pushinteger(L, i + 1);
-            lua_replace(L, -3);
         }
-        lua_pop(L, 1);
-        lua_setiuservalue(L, -3, i + 1);
+        lua_pop(L, 2);
     }
-    lua_setiuservalue(L, -2, natts + 1);
+    lua_setiuservalue(L, -2, 1);
+    shape->searched = Min(shape->descriptor->natts, kMostSearched);
 }
 
 // Pushes a new shape.
@@ -69,7 +68,7 @@ void make_shape(lua_State *L, TupleDesc descriptor) {
     const int natts = descriptor->natts;
     const Size size = offsetof(Shape, columns) + sizeof(ShapeColumn) * static_cast<Size>(natts);
     lua_createtable(L, 0, 10);
-    Shape *shape = static_cast<Shape *>(lua_newuserdatauv(L, size, natts + 1));
+    Shape *shape = static_cast<Shape *>(lua_newuserdatauv(L, size, 1));
     MemSet(shape, 0, size);
     if (lua::new_metatable(L, kShapeType)) {
         lua_pushcfunction(L, collect);
@@ -79,15 +78,16 @@ void make_shape(lua_State *L, TupleDesc descriptor) {
     pg::call_own_subxact(L, [&] { fill_columns(shape, descriptor); });
     shape->counted = static_cast<ptrdiff_t>(GetMemoryChunkSpace(shape->descriptor));
     lua::account_external(L, shape->counted);
-    set_keys(L, shape);
-    lua_rawsetp(L, -2, &kShapeMark);
+    set_names(L, shape);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, -3, &kShapeMark);
+    add_row_metamethods(L);
     if (descriptor->tdtypeid == RECORDOID)
         lua_pushliteral(L, "row");
     else
         push_type_name(L, descriptor->tdtypeid);
     lua_setfield(L, -2, "__name");
     lua::set_boolean(L, "__metatable", true);
-    add_row_metamethods(L);
 }
 
 lua_Integer cache_key(Oid type, int32 typmod) {
@@ -134,12 +134,6 @@ bool is_row(lua_State *L, int idx) {
     if (push_shape_of_row(L, idx) == nullptr) return false;
     lua_pop(L, 1);
     return true;
-}
-
-void push_column(lua_State *L, int row_idx, int shape_idx, int column) {
-    row_idx = lua_absindex(L, row_idx);
-    lua_getiuservalue(L, shape_idx, column + 1);
-    lua_rawget(L, row_idx);
 }
 
 void push_shape(lua_State *L, TupleDesc descriptor) {
@@ -197,22 +191,24 @@ bool is_composite_value(const HeapTupleHeaderData *tuple) {
     return (tuple->t_infomask & kMark) == kMark;
 }
 
-// Replaces the shape's userdata, on top of the stack, by a row.
-void finish_row(lua_State *L, int shape_idx, const Shape *shape, const Datum *values,
-                const bool *nulls) {
-    const int data_idx = lua_gettop(L);
+void push_values(lua_State *L, int shape_idx, const Shape *shape, const Datum *values,
+                 const bool *nulls) {
     const int natts = shape->descriptor->natts;
     lua_createtable(L, 0, shape->live);
     for (int i = 0; i < natts; i++) {
         const Type *type = shape->columns[i].type;
         if (nulls[i] || type == nullptr) continue;
-        lua_getiuservalue(L, data_idx, i + 1);
         type->to_lua(L, type, values[i]);
-        lua_rawset(L, -3);
+        set_column(L, -2, i);
     }
-    lua_pushvalue(L, shape_idx);
-    lua_setmetatable(L, -2);
-    lua_replace(L, data_idx);
+    finish_row(L, shape_idx);
+}
+
+// The shape at shape_idx, which whoever has it keeps.
+const Shape *shape_at(lua_State *L, int shape_idx) {
+    const Shape *shape = push_shape_data(L, shape_idx);
+    lua_pop(L, 1);
+    return shape;
 }
 
 } // namespace
@@ -220,13 +216,11 @@ void finish_row(lua_State *L, int shape_idx, const Shape *shape, const Datum *va
 void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *nulls) {
     lua::need_stack(L, 12);
     shape_idx = lua_absindex(L, shape_idx);
-    const Shape *shape = push_shape_data(L, shape_idx);
-    finish_row(L, shape_idx, shape, values, nulls);
+    push_values(L, shape_idx, shape_at(L, shape_idx), values, nulls);
 }
 
 int push_columns(lua_State *L, int shape_idx, const Datum *values, const bool *nulls) {
-    const Shape *shape = push_shape_data(L, shape_idx);
-    lua_pop(L, 1); // whoever has the shape keeps it
+    const Shape *shape = shape_at(L, shape_idx);
     const int natts = shape->descriptor->natts;
     lua::need_stack(L, natts + 8);
     for (int i = 0; i < natts; i++) {
@@ -246,7 +240,7 @@ void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple) {
     lua::need_stack(L, 12);
     lua::check_stack(L);
     shape_idx = lua_absindex(L, shape_idx);
-    const Shape *shape = push_shape_data(L, shape_idx);
+    const Shape *shape = shape_at(L, shape_idx);
     const auto deform = [&] { heap_deform_tuple(tuple, shape->descriptor, values, nulls); };
     // The server may refuse a composite value that is older than its type. Of any other row it
     // makes missing columns, in memory: there is nothing to roll back.
@@ -254,7 +248,7 @@ void push_row_of_tuple(lua_State *L, int shape_idx, HeapTuple tuple) {
         pg::call_own_subxact(L, deform);
     else
         pg::call_no_subxact(L, deform);
-    finish_row(L, shape_idx, shape, values, nulls);
+    push_values(L, shape_idx, shape, values, nulls);
 }
 
 void push_row_of_minimal(lua_State *L, int shape_idx, MinimalTuple tuple) {

@@ -8,15 +8,17 @@ namespace pllua_bg::types {
 
 struct ShapeColumn {
     const Type *type; // null when dropped
-    bool by_number;   // a later column has the same name, so rows keep this one under its number
+    // Lua's own string of its name, and its bytes. Null when a later column has the same name.
+    const void *key;
+    const char *name;
 };
 
-// A userdata, kept in the metatable. Its user value i (from 1) is the key of column i in rows; the
-// one after the last is the table from names to numbers.
+// A userdata, kept in the metatable. Its user value is the table from names to numbers.
 struct Shape {
     TupleDesc descriptor; // a copy of its own, in the plan context
     uint64 identifier;    // the type cache's, 0 for anonymous ones
     int live;             // columns that are not dropped
+    int searched;         // so many columns, from the first, are worth a look at their keys
     ptrdiff_t counted;    // bytes of the descriptor in the account of the interpreter
     ShapeColumn columns[FLEXIBLE_ARRAY_MEMBER];
 };
@@ -28,9 +30,22 @@ Shape *push_shape_data(lua_State *L, int metatable_idx);
 Shape *push_shape_of_row(lua_State *L, int idx);
 bool is_row(lua_State *L, int idx);
 
-// Pushes the value of column i (from 0) of the row at row_idx; shape_idx is the userdata.
-// Errors: none.
-void push_column(lua_State *L, int row_idx, int shape_idx, int column);
+// Where the table of a row has its first column. Lua code sees these keys with next() only: a name
+// or a place is no key of the table, so what is assigned to one comes to __newindex.
+constexpr lua_Integer kFirstColumn = 2147400000;
+// Takes the value on top; it is one that the type of the column gives. Errors: lua (memory).
+inline void set_column(lua_State *L, int row_idx, int column) {
+    lua_rawseti(L, row_idx, kFirstColumn + column);
+}
+// Makes the table on top, whose columns have been set, a row. Errors: none.
+inline void finish_row(lua_State *L, int shape_idx) {
+    lua_pushvalue(L, shape_idx);
+    lua_setmetatable(L, -2);
+}
+// Pushes the value of column i (from 0) of the row at row_idx. Errors: none.
+inline void push_column(lua_State *L, int row_idx, int column) {
+    lua_rawgeti(L, row_idx, kFirstColumn + column);
+}
 
 // Pushes the columns of a row of the shape at shape_idx as values; returns how many. Errors: lua.
 int push_columns(lua_State *L, int shape_idx, const Datum *values, const bool *nulls);
@@ -38,7 +53,8 @@ int push_columns(lua_State *L, int shape_idx, const Datum *values, const bool *n
 // Pushes the shape of a type from the cache of this state, or makes it. Errors: lua.
 void push_shape_of_type(lua_State *L, Oid type, int32 typmod);
 
-// Puts the metamethods of rows into the new metatable on top. Errors: lua. row.cpp
+// Puts the metamethods of rows into the new metatable below the shape's userdata on top, which is
+// popped. Errors: lua. row.cpp
 void add_row_metamethods(lua_State *L);
 
 } // namespace pllua_bg::types

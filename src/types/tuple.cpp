@@ -58,13 +58,13 @@ bool same_columns(const Shape *shape, TupleDesc descriptor) {
 
 // A row whose columns have the same names in the same places:
 // by their keys, without a look at names.
-void take_same_row(lua_State *L, Parts *parts, int shape_idx) {
+void take_same_row(lua_State *L, Parts *parts) {
     for (int i = 0; i < parts->descriptor->natts; i++) {
         if (!is_live(parts->descriptor, i)) {
             set_null(parts, i);
             continue;
         }
-        push_column(L, parts->table, shape_idx, i);
+        push_column(L, parts->table, i);
         take_column(L, parts, i);
     }
 }
@@ -166,6 +166,15 @@ void take_by_position(lua_State *L, Parts *parts) {
         lua::raise(L, "42703", "a row of %I columns cannot be made of %I values", position, given);
 }
 
+// Pushes the column of a row that has that name; nil when there is none.
+void push_named(lua_State *L, int row, const Shape *shape, const char *name) {
+    for (int i = 0; i < shape->descriptor->natts; i++) {
+        const char *known = shape->columns[i].name;
+        if (known != nullptr && strcmp(known, name) == 0) return push_column(L, row, i);
+    }
+    lua_pushnil(L);
+}
+
 // A row of another shape: unknown columns of it are an error, as for plain tables.
 void take_other_row(lua_State *L, Parts *parts, const Shape *shape) {
     for (int i = 0; i < shape->descriptor->natts; i++) {
@@ -179,8 +188,7 @@ void take_other_row(lua_State *L, Parts *parts, const Shape *shape) {
             set_null(parts, i);
             continue;
         }
-        lua_pushstring(L, NameStr(attribute->attname));
-        lua_rawget(L, parts->table);
+        push_named(L, parts->table, shape, NameStr(attribute->attname));
         take_column(L, parts, i);
     }
 }
@@ -189,7 +197,7 @@ void take_columns(lua_State *L, Parts *parts, bool by_position) {
     const Shape *shape = push_shape_of_row(L, parts->table);
     if (shape != nullptr) {
         if (same_columns(shape, parts->descriptor))
-            take_same_row(L, parts, lua_gettop(L));
+            take_same_row(L, parts);
         else
             take_other_row(L, parts, shape);
         lua_pop(L, 1);

@@ -52,9 +52,10 @@ bool take_plain(lua_State *L, int idx, const Type *type, Datum *value);
 Oid own_type(lua_State *L, int idx, bool *weak);
 
 // Makes the row shape of a descriptor: pushes one Lua value (the metatable that all rows of the
-// shape share, with interned column names). Rows are tables with this metatable: fields by name,
-// NULL absent; by number through __index; pairs() in column order with the attribute number as
-// third value; tostring() as the record's text; row(opts) maps as in pllua. Errors: lua.
+// shape share, with interned column names). Rows are tables with this metatable: columns by name or
+// number, through __index and __newindex, which converts; pairs() in column order with the
+// attribute number as third value; tostring() as the record's text; row(opts) maps as in pllua.
+// Errors: lua.
 void push_shape(lua_State *L, TupleDesc descriptor);
 // Pushes a row of the shape at shape_idx. Errors: lua.
 void push_row(lua_State *L, int shape_idx, const Datum *values, const bool *nulls);

@@ -8,7 +8,7 @@
 #include "lua/stack.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
-#include "types/types.h"
+#include "types/shape.h"
 
 namespace pllua_bg::api {
 
@@ -123,7 +123,10 @@ bool push_tag(lua_State *L) {
 bool push_value(lua_State *L) {
     if (lua_rawgeti(L, 1, 1) != LUA_TTABLE || lua_rawlen(L, 1) != 1) return false;
     if (!push_of_shape(L, kOnlyColumn) || lua_type(L, -1) != LUA_TSTRING) return false;
-    lua_rawget(L, -2);
+    lua_pop(L, 1);
+    const types::Shape *shape = types::push_shape_of_row(L, -1);
+    if (shape == nullptr) return false;
+    types::push_column(L, -2, 0);
     return true;
 }
 
