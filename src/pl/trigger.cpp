@@ -46,19 +46,29 @@ void push_shapes(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &shapes_key);
 }
 
+// Pushes the shape of the relation's rows where it is known.
+bool push_known_shape(lua_State *L, lua_Integer key) {
+    const int top = lua_gettop(L);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &shapes_key) == LUA_TTABLE &&
+        lua_rawgeti(L, -1, key) == LUA_TTABLE) {
+        lua_remove(L, -2);
+        return true;
+    }
+    lua_settop(L, top);
+    return false;
+}
+
 void push_relation_shape(lua_State *L, const TriggerCall *call) {
     const auto key = static_cast<lua_Integer>(call->site->shape);
+    if (push_known_shape(L, key)) return;
     push_shapes(L);
-    if (lua_rawgeti(L, -1, key) == LUA_TNIL) {
-        lua_pop(L, 1);
-        types::push_shape(L, RelationGetDescr(call->data->tg_relation));
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, key);
-        lua_rawgeti(L, -2, 0);
-        lua_pushinteger(L, lua_tointeger(L, -1) + 1);
-        lua_rawseti(L, -4, 0);
-        lua_pop(L, 1);
-    }
+    types::push_shape(L, RelationGetDescr(call->data->tg_relation));
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, key);
+    lua_rawgeti(L, -2, 0);
+    lua_pushinteger(L, lua_tointeger(L, -1) + 1);
+    lua_rawseti(L, -4, 0);
+    lua_pop(L, 1);
     lua_remove(L, -2);
 }
 
@@ -103,6 +113,7 @@ void read_columns(lua_State *L, HeapTuple tuple, TupleDesc descriptor, const Row
 void push_fields(lua_State *L, const TriggerCall *call, HeapTuple tuple,
                  const RowColumns &columns) {
     TupleDesc descriptor = RelationGetDescr(call->data->tg_relation);
+    if (columns.count == 0) return lua_newtable(L); // it is returned at most
     const auto natts = static_cast<size_t>(descriptor->natts);
     auto *values = static_cast<Datum *>(__builtin_alloca(sizeof(Datum) * natts));
     auto *nulls = static_cast<bool *>(__builtin_alloca(natts));

@@ -39,7 +39,7 @@ Datum record_from_lua(lua_State *L, int idx, const Type *type) {
     return value;
 }
 
-void composite_to_lua(lua_State *L, const Type *, Datum value) {
+void composite_to_lua(lua_State *L, const Type *type, Datum value) {
     const auto *raw = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
     HeapTupleHeader header = nullptr;
     // Values in table columns have short headers or are compressed; a copy is made in memory of
@@ -50,8 +50,9 @@ void composite_to_lua(lua_State *L, const Type *, Datum value) {
     else
         pg::call_no_subxact(L, get);
     lua::need_stack(L, 12);
-    const Oid type = HeapTupleHeaderGetTypeId(header);
-    push_shape_of_type(L, type, type == RECORDOID ? HeapTupleHeaderGetTypMod(header) : -1);
+    const Oid oid = HeapTupleHeaderGetTypeId(header);
+    push_shape_of_type(L, oid, oid == RECORDOID ? HeapTupleHeaderGetTypMod(header) : -1,
+                       oid == type->oid ? type->cache : nullptr);
     HeapTupleData tuple = tuple_of_header(header);
     push_row_of_tuple(L, lua_gettop(L), &tuple);
     lua_remove(L, -2);

@@ -46,6 +46,7 @@ int column_of_access(lua_State *L, const Shape *shape) {
     for (int i = 0; i < shape->searched; i++)
         if (shape->columns[i].key == key && key != nullptr) return i;
     if (shape->descriptor == nullptr) lua::raise_finalized(L, "a row");
+    lua_settop(L, 3);
     lua_pushvalue(L, lua_upvalueindex(1));
     const int column = column_of_key(L, shape);
     lua_pop(L, 1);

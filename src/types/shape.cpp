@@ -157,13 +157,13 @@ void push_shape(lua_State *L, TupleDesc descriptor) {
     lua_pop(L, 1);
 }
 
-void push_shape_of_type(lua_State *L, Oid type, int32 typmod) {
+void push_shape_of_type(lua_State *L, Oid type, int32 typmod, const TypeCacheEntry *entry) {
     Shape *shape = push_cached(L, type, typmod);
     if (shape != nullptr) {
         // Descriptors in the record cache never change;
         // those of named types change with their identifier.
         if (type == RECORDOID) return;
-        const TypeCacheEntry *entry = find(L, type, -1)->cache;
+        if (entry == nullptr) entry = find(L, type, -1)->cache;
         if (entry != nullptr && entry->tupDesc != nullptr &&
             entry->tupDesc_identifier == shape->identifier)
             return;

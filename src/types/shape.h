@@ -50,8 +50,10 @@ inline void push_column(lua_State *L, int row_idx, int column) {
 // Pushes the columns of a row of the shape at shape_idx as values; returns how many. Errors: lua.
 int push_columns(lua_State *L, int shape_idx, const Datum *values, const bool *nulls);
 
-// Pushes the shape of a type from the cache of this state, or makes it. Errors: lua.
-void push_shape_of_type(lua_State *L, Oid type, int32 typmod);
+// Pushes the shape of a type from the cache of this state, or makes it. `entry` is the type's,
+// where it is at hand. Errors: lua.
+void push_shape_of_type(lua_State *L, Oid type, int32 typmod,
+                        const TypeCacheEntry *entry = nullptr);
 
 // Puts the metamethods of rows into the new metatable below the shape's userdata on top, which is
 // popped. Errors: lua. row.cpp
