@@ -121,6 +121,35 @@ CREATE TRIGGER follow BEFORE INSERT OR UPDATE OR DELETE ON followed FOR EACH ROW
 INSERT INTO followed VALUES (1, 'x') RETURNING *;
 UPDATE followed SET a = 2 RETURNING *;
 DELETE FROM followed;
+-- What it is given becomes a row of the table there and then, a copy; a bad value raises there.
+CREATE OR REPLACE FUNCTION follow() RETURNS trigger LANGUAGE pllua_bg AS $$
+  local given = {a = '7', b = 'given'}
+  trigger.row = given
+  given.a = 8
+  trigger.row.b = 'changed'
+  print(math.type(trigger.row.a), trigger.row, trigger.new, trigger.old, new)
+  for _, bad in ipairs{{a = 'x'}, {nonsense = 1}, {b = 'a\0b'}, 5, pgtype.numeric(1)} do
+    print(pcall(function() trigger.row = bad end))
+  end
+  print(trigger.row)
+$$;
+INSERT INTO followed VALUES (1, 'x') RETURNING *;
+UPDATE followed SET a = 2 RETURNING *;
+DELETE FROM followed;
+CREATE TRIGGER follow_all AFTER INSERT ON followed FOR EACH STATEMENT EXECUTE FUNCTION follow();
+INSERT INTO followed VALUES (1, 'x');
+CREATE TABLE followed_more (a int, gone int, b varchar(3), twice int GENERATED ALWAYS AS (a * 2) STORED);
+ALTER TABLE followed_more DROP gone;
+CREATE FUNCTION follow_more() RETURNS trigger LANGUAGE pllua_bg AS $$
+  print(pcall(function() trigger.row = {b = 'longer'} end))
+  trigger.row = new
+  new.a = 5
+  print(trigger.row, new, #trigger.row)
+  trigger.row = spi.execute("select '9' as b, 8 as a")[1]
+  trigger.row.a = trigger.row.a + 1
+$$;
+CREATE TRIGGER follow_more BEFORE INSERT ON followed_more FOR EACH ROW EXECUTE FUNCTION follow_more();
+INSERT INTO followed_more VALUES (1, 'x') RETURNING *;
 
 -- WHEN conditions and constraint triggers
 CREATE TABLE conditional (a int);

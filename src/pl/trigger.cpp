@@ -1,5 +1,5 @@
 // Triggers on tables and views: what the function sees, and what becomes of the row.
-// Owns the metatable of trigger objects and the row shapes of relations, per Lua state.
+// Owns nothing.
 #include "pl/trigger.h"
 
 #include "pl/call.h"
@@ -18,58 +18,11 @@ namespace pllua_bg::pl {
 
 namespace {
 
-// Registry key of the table from tuple descriptor identifiers to row shapes,
-// and how many it may hold.
-char shapes_key;
-constexpr int kMaxShapes = 256;
-
 bool is_row_trigger(const TriggerCall *call) { return TRIGGER_FIRED_FOR_ROW(call->data->tg_event); }
 
 // Only then does the server look at the row a trigger returns.
 bool returns_row(const TriggerCall *call) {
     return is_row_trigger(call) && !TRIGGER_FIRED_AFTER(call->data->tg_event);
-}
-
-// Pushes the table of shapes; makes it when it is new or full.
-void push_shapes(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &shapes_key) == LUA_TTABLE) {
-        lua_rawgeti(L, -1, 0);
-        const bool full = lua_tointeger(L, -1) >= kMaxShapes;
-        lua_pop(L, 1);
-        if (!full) return;
-    }
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushinteger(L, 0);
-    lua_rawseti(L, -2, 0);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &shapes_key);
-}
-
-// Pushes the shape of the relation's rows where it is known.
-bool push_known_shape(lua_State *L, lua_Integer key) {
-    const int top = lua_gettop(L);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &shapes_key) == LUA_TTABLE &&
-        lua_rawgeti(L, -1, key) == LUA_TTABLE) {
-        lua_remove(L, -2);
-        return true;
-    }
-    lua_settop(L, top);
-    return false;
-}
-
-void push_relation_shape(lua_State *L, const TriggerCall *call) {
-    const auto key = static_cast<lua_Integer>(call->site->shape);
-    if (push_known_shape(L, key)) return;
-    push_shapes(L);
-    types::push_shape(L, RelationGetDescr(call->data->tg_relation));
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, key);
-    lua_rawgeti(L, -2, 0);
-    lua_pushinteger(L, lua_tointeger(L, -1) + 1);
-    lua_rawseti(L, -4, 0);
-    lua_pop(L, 1);
-    lua_remove(L, -2);
 }
 
 // Generated columns of a new row are not computed yet before the operation:

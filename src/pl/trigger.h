@@ -30,4 +30,7 @@ enum TriggerUserValue { kUserOld = 1, kUserNew, kUserRow };
 // dead. Errors: lua (memory).
 void push_trigger(lua_State *L, uint64 execution_number);
 
+// Pushes the shape of the relation's rows. Errors: lua.
+void push_relation_shape(lua_State *L, const TriggerCall *call);
+
 } // namespace pllua_bg::pl

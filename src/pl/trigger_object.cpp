@@ -49,9 +49,11 @@ void push_level(lua_State *L, const TriggerCall *call) {
     lua_pushstring(L, TRIGGER_FIRED_FOR_ROW(call->data->tg_event) ? "row" : "statement");
 }
 
-void push_old(lua_State *L, const TriggerCall *) { lua_getiuservalue(L, 1, kUserOld); }
+// Both follow what trigger.row was given.
+void push_old(lua_State *L, const TriggerCall *call) {
+    lua_getiuservalue(L, 1, call->row_assigned && call->new_tuple == nullptr ? kUserRow : kUserOld);
+}
 
-// Follows what trigger.row was given.
 void push_new(lua_State *L, const TriggerCall *call) {
     lua_getiuservalue(L, 1, call->row_assigned && call->new_tuple != nullptr ? kUserRow : kUserNew);
 }
@@ -134,13 +136,27 @@ int get_field(lua_State *L) {
     return 0;
 }
 
+// Replaces the value on top, unless it is nil, by a row of the relation.
+void convert_row(lua_State *L, const TriggerCall *call) {
+    HeapTuple tuple = types::to_tuple(L, -1, RelationGetDescr(call->data->tg_relation), false);
+    if (tuple == nullptr) return;
+    push_relation_shape(L, call);
+    types::push_row_of_tuple(L, -1, tuple);
+    heap_freetuple(tuple);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
 int set_field(lua_State *L) {
     TriggerCall *call = check_call(L);
     const char *name = luaL_checkstring(L, 2);
     if (strcmp(name, "row") != 0) lua::raise(L, "42601", "cannot modify field trigger.%s", name);
-    if (!lua_isnoneornil(L, 3) && !lua_istable(L, 3) && !lua_isuserdata(L, 3))
+    if (!TRIGGER_FIRED_FOR_ROW(call->data->tg_event))
+        lua::raise(L, "39P01", "trigger.row can be changed in triggers for each row only");
+    if (!lua_isnoneornil(L, 3) && !lua_istable(L, 3))
         lua::raise(L, "42804", "trigger.row is a row or nil, not a %s", luaL_typename(L, 3));
     lua_settop(L, 3);
+    convert_row(L, call);
     lua_setiuservalue(L, 1, kUserRow);
     call->row_assigned = true;
     return 0;
