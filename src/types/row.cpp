@@ -40,7 +40,7 @@ int column_of_key(lua_State *L, const Shape *shape) {
 // The column (from 0) that the key at 2 names, of the row at 1, which the metamethod belongs to.
 // Errors: lua.
 int column_of_access(lua_State *L, const Shape *shape) {
-    luaL_checktype(L, 1, LUA_TTABLE);
+    if (lua_type(L, 1) != LUA_TTABLE) luaL_typeerror(L, 1, "row");
     // Lua has every short string once.
     const void *key = lua_topointer(L, 2);
     for (int i = 0; i < shape->searched; i++)
