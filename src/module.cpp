@@ -6,6 +6,7 @@
 #include "api/lang/errors.h"
 #include "api/lang/protect.h"
 #include "api/spi/cursor.h"
+#include "jobs/jobs.h"
 #include "lua/hooks.h"
 #include "pg/fault.h"
 #include "pg/hooks.h"
@@ -69,9 +70,9 @@ void fail_at_the_end() { pg::fault("load"); }
 void _PG_init(void) {
     using namespace pllua_bg;
     static const pg::Step steps[] = {
-        install_hooks,          pg::define_settings,  pg::initialize_reserve,
-        pg::initialize_subxact, pg::initialize_plans, types::initialize,
-        pl::initialize,         session::initialize,  fail_at_the_end,
+        install_hooks,        pg::define_settings, pg::initialize_reserve, pg::initialize_subxact,
+        pg::initialize_plans, types::initialize,   pl::initialize,         session::initialize,
+        jobs::initialize,     fail_at_the_end,
     };
     static size_t done = 0;
     pg::do_rest(steps, &done);

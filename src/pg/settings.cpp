@@ -80,6 +80,16 @@ constexpr Number kNumbers[] = {
      "Sets how old a session may be that is used again."},
     {"pllua_bg.memory_limit", &setting_memory_limit, 1024 * 1024, 0, MAX_KILOBYTES, PGC_SUSET,
      GUC_UNIT_KB, "Sets the memory limit of each interpreter.", "0 means no limit."},
+    {"pllua_bg.job_workers", &setting_job_workers, 4, 1, 1000, PGC_SIGHUP, 0,
+     "Sets how many background sessions run the jobs of one database."},
+    {"pllua_bg.job_databases", &setting_job_databases, 64, 1, 10000, PGC_POSTMASTER, 0,
+     "Sets how many databases may have jobs at a time."},
+    {"pllua_bg.job_linger", &setting_job_linger, 60, 0, 86400, PGC_SIGHUP, GUC_UNIT_S,
+     "Sets how long the scheduler of a database that has no jobs stays."},
+    {"pllua_bg.job_idle", &setting_job_idle, 10, 0, 86400, PGC_SIGHUP, GUC_UNIT_S,
+     "Sets how long a session that has no jobs to run stays."},
+    {"pllua_bg.job_keep", &setting_job_keep, 7 * 86400, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_S,
+     "Sets how long the history of jobs is kept."},
     {"pllua_bg.prebuilt_interpreters", &no_prebuilt_interpreters, 1, 0, 10, PGC_SIGHUP, 0,
      "Has no effect: interpreters are made when they are needed."},
 };
@@ -100,7 +110,11 @@ constexpr Flag kFlags[] = {
     {"pllua_bg.strict", &setting_strict,
      "Refuses global variables that are not declared, in functions that are compiled from now on.",
      false, PGC_USERSET},
+    {"pllua_bg.jobs", &setting_jobs, "Runs the jobs of this server.", true, PGC_POSTMASTER},
 };
+
+constexpr struct config_enum_entry kJobCommits[] = {
+    {"inherit", kInheritCommit, false}, {"async", kAsyncCommit, false}, {nullptr, 0, false}};
 
 struct Real {
     const char *name;
@@ -138,11 +152,17 @@ constexpr Text kTexts[] = {
      "Sets the global _PL_IDENT of new interpreters.", PGC_SIGHUP},
 };
 
+// What is fixed when the server starts can be defined only then; without preloading it has no
+// effect.
+GucContext context_now(GucContext context) {
+    return context == PGC_POSTMASTER && !is_preloaded ? PGC_SIGHUP : context;
+}
+
 void define_number(const Number &one) {
     if (is_defined(one.name)) return;
     DefineCustomIntVariable(one.name, one.description, one.more, one.variable, one.initial,
-                            one.least, one.most, one.context, one.unit, one.check, one.assign,
-                            nullptr);
+                            one.least, one.most, context_now(one.context), one.unit, one.check,
+                            one.assign, nullptr);
 }
 
 PgBackgroundSettings own_pg_background;
@@ -189,6 +209,13 @@ char *setting_modules;
 bool setting_strict;
 bool setting_install_globals;
 char *setting_interpreter_reload_ident;
+bool setting_jobs;
+int setting_job_workers;
+int setting_job_databases;
+int setting_job_linger;
+int setting_job_idle;
+int setting_job_keep;
+int setting_job_commit;
 
 void define_settings() {
     is_preloaded = process_shared_preload_libraries_in_progress;
@@ -200,7 +227,11 @@ void define_settings() {
     for (const Flag &one : kFlags)
         if (!is_defined(one.name))
             DefineCustomBoolVariable(one.name, one.description, nullptr, one.variable, one.initial,
-                                     one.context, 0, nullptr, nullptr, nullptr);
+                                     context_now(one.context), 0, nullptr, nullptr, nullptr);
+    if (!is_defined("pllua_bg.job_commit"))
+        DefineCustomEnumVariable("pllua_bg.job_commit", "Sets how the transactions of jobs commit.",
+                                 nullptr, &setting_job_commit, kInheritCommit, kJobCommits,
+                                 PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     for (const Real &one : kReals)
         if (!is_defined(one.name))
             DefineCustomRealVariable(one.name, "Has no effect: the collector knows all memory.",

@@ -34,6 +34,16 @@ extern bool setting_strict;          // functions compiled now are strict (pl/st
 extern bool setting_install_globals; // bg, pgtype and spi are globals
 extern char *setting_interpreter_reload_ident; // what new interpreters have as _PL_IDENT
 
+// Durable jobs (src/jobs).
+extern bool setting_jobs;         // jobs run in this server
+extern int setting_job_workers;   // sessions that run jobs of one database at a time
+extern int setting_job_databases; // databases that may have jobs at a time
+extern int setting_job_linger;    // seconds a scheduler without jobs stays
+extern int setting_job_idle;      // seconds a session without jobs stays
+extern int setting_job_keep;      // seconds for which the history of jobs is kept
+extern int setting_job_commit;    // a JobCommit: how the transactions of jobs commit
+enum JobCommit : int { kInheritCommit, kAsyncCommit };
+
 // Least and largest size of a queue, in kB.
 inline constexpr int kQueueSizeMin = 4;
 inline constexpr int kQueueSizeMax = 256 * 1024;

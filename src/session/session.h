@@ -26,6 +26,9 @@ struct LaunchOptions {
     // The session begins in a REPEATABLE READ transaction that sees what the active snapshot sees,
     // but nothing of this transaction.
     bool snapshot = false;
+    // As whom it runs; InvalidOid: as the current user. Settings of this backend do not follow: it
+    // has those of a connection of that role. Who may ask for it the caller knows.
+    Oid user = InvalidOid;
     bool for_commit = false; // it works after the commit, for nobody who has it
     int nsettings = 0;       // settings for the worker, over those it inherits
     const char *const *setting_names = nullptr;
@@ -189,13 +192,20 @@ void receive(Session *session);
 
 struct TupleReader;
 
+// What else one can wait for than a command: whoever makes it true sets the latch of who waits.
+struct Condition {
+    bool (*is_true)(void *argument); // Errors: none
+    void *argument;
+};
+
 struct WaitFor {
-    Session *session;
+    Session *session; // nullptr: for the condition
     CommandId id;
     // Wait for the first row to read, too: the next of the reader, or without one the
     // first statement.
     bool rows;
     TupleReader *reader;
+    const Condition *condition;
 };
 // The id that waits for no command but until a notification has come for the session, or none will
 // come any more.
@@ -331,6 +341,12 @@ void show_work(Session *session, double done, double total, const char *message)
 void on_commit(const char *sql, int nparams, const Param *params);
 // Takes note of such work that is done: its errors count. Errors: as receive().
 void settle_committers();
+
+// In a worker: the process that has launched the session it runs; 0 elsewhere. Errors: none.
+int launcher_pid();
+// In a worker: its name in bg.sessions and pg_stat_activity, until the next use of the session.
+// Errors: none.
+void set_title(const char *title);
 
 // Called once from _PG_init: callbacks and hooks of this floor.
 void initialize();

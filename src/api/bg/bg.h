@@ -111,5 +111,12 @@ extern const luaL_Reg kNotifyFunctions[];
 // Errors: lua, those of a handler.
 void deliver_notifications(lua_State *L);
 extern const luaL_Reg kSchedulingFunctions[];
+extern const luaL_Reg kJobFunctions[];
+
+// Makes what can be waited for besides commands, and sets `announcement` in the table on top.
+// Errors: lua (memory).
+void open_conditions(lua_State *L);
+// What the value at idx stands for in a wait; nullptr: it is none. Errors: none.
+const session::Condition *test_condition(lua_State *L, int idx);
 
 } // namespace pllua_bg::api

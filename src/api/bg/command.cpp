@@ -206,7 +206,7 @@ int bg_wait_one(lua_State *L) {
 
 // wait_any(handles, ids, n, timeout, seen): the index of one that has settled; nil after the
 // timeout; nil and true when arrived() is not `seen`. In the place of a number a stream waits for
-// its next row.
+// its next row; in the place of a handle stands what else can be waited for.
 int bg_wait_any(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -227,15 +227,18 @@ int bg_wait_any(lua_State *L) {
         lua_newuserdatauv(L, sizeof(SessionHandle *) * static_cast<size_t>(n + 1), 0));
     for (int i = 0; i < n; i++) {
         lua_rawgeti(L, 1, i + 1);
-        handles[i] = check_handle(L, -1); // the table holds it
-        lua_rawgeti(L, 2, i + 1);
         waits[i] = {};
-        if (!describe_stream_wait(L, -1, &waits[i])) waits[i].id = to_id(L, -1);
+        waits[i].condition = test_condition(L, -1);
+        handles[i] = waits[i].condition == nullptr ? check_handle(L, -1) : nullptr;
+        lua_rawgeti(L, 2, i + 1); // the tables hold what is waited for
+        if (handles[i] != nullptr && !describe_stream_wait(L, -1, &waits[i]))
+            waits[i].id = to_id(L, -1);
         lua_pop(L, 2);
     }
     int index = session::kTimedOut;
     pg::call_own_subxact(L, [&] {
         for (int i = 0; i < n && index < 0; i++) {
+            if (handles[i] == nullptr) continue;
             waits[i].session = open_session(handles[i]);
             if (!waits[i].rows && is_settled(waits[i].session, waits[i].id)) index = i;
             if (waits[i].session == nullptr) index = i;

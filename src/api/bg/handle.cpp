@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "jobs/jobs.h"
 #include "lua/fields.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
@@ -67,6 +68,13 @@ void check_name(const session::LaunchOptions &options) {
                         errmsg("option name must have less than %d bytes", NAMEDATALEN)));
 }
 
+// Whose session it is to be: the scheduler of jobs may say so. Errors: pg 42501.
+void check_user(const session::LaunchOptions &options) {
+    if (OidIsValid(options.user) && !jobs::is_scheduler())
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                        errmsg("only the scheduler of jobs launches sessions of other users")));
+}
+
 // launch(options): a handle. The options have been checked in Lua.
 int launch(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -77,6 +85,7 @@ int launch(lua_State *L) {
     options.idle_timeout = static_cast<int>(number_field(L, "idle_timeout", 0));
     if (lua::is_true(L, 1, "cancel_on_exit")) options.on_exit = session::OnExit::kCancel;
     options.snapshot = lua::is_true(L, 1, "snapshot");
+    options.user = static_cast<Oid>(number_field(L, "user", InvalidOid));
     int values;
     options.setting_names = text_list(L, "names", &options.nsettings);
     options.setting_values = text_list(L, "values", &values);
@@ -86,6 +95,7 @@ int launch(lua_State *L) {
     lua_setiuservalue(L, -2, kHandleNotice);
     pg::call_own_subxact(L, [&] {
         check_name(options);
+        check_user(options);
         if (size != nullptr) options.queue_size = parse_size(size);
         handle->number = session::number(session::launch(options));
     });

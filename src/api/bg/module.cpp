@@ -95,13 +95,15 @@ const luaL_Reg kCommandFunctions[] = {
 };
 
 void push_core(lua_State *L) {
-    lua_createtable(L, 0, 40);
+    lua_createtable(L, 0, 80);
     luaL_setfuncs(L, kCommandFunctions, 0);
     luaL_setfuncs(L, kSessionFunctions, 0);
     luaL_setfuncs(L, kOversightFunctions, 0);
     luaL_setfuncs(L, kNotifyFunctions, 0);
     lua::set_integer(L, "any_notification", static_cast<lua_Integer>(session::kAnyNotification));
     luaL_setfuncs(L, kSchedulingFunctions, 0);
+    luaL_setfuncs(L, kJobFunctions, 0);
+    open_conditions(L);
     open_handles(L);
     push_prepared_metatable(L);
     lua_setfield(L, -2, "statement_metatable");

@@ -43,6 +43,7 @@ void kick() {
 }
 
 bool waits_for_lock(Session *session) {
+    if (session == nullptr) return false;
     const LocalLink *local = session->local;
     if (local == nullptr || local->header == nullptr) return false;
     uint32 number = pg_atomic_read_u32(&local->header->worker_number);

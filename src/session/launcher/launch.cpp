@@ -62,7 +62,7 @@ void start_worker(LocalLink *link, const LaunchOptions &options) {
 // Starts a worker for a new session. Errors: pg.
 Session *launch_new(const LaunchOptions &options, Size queue_size, StringInfo setup) {
     Session *volatile session = nullptr;
-    complete_settings(setup);
+    if (!OidIsValid(options.user)) complete_settings(setup);
     ErrorData *error = pg::attempt([&session, &options, queue_size, setup] {
         session = make_session();
         session->link = session->local = make_local_link(session, queue_size);
@@ -96,7 +96,7 @@ Session *start(const LaunchOptions &options, bool *reused) {
     Size queue_size = chosen_queue_size(options);
     StringInfoData setup;
     initStringInfo(&setup);
-    const bool imposes = write_session_settings(&setup);
+    const bool imposes = !OidIsValid(options.user) && write_session_settings(&setup);
     write_asked_settings(&setup, options);
     if (options.snapshot) offer_snapshot(&setup);
     Session *session = take_from_pool(options, queue_size, &setup);
@@ -150,13 +150,25 @@ template <typename Try> ErrorData *make_room(const LaunchOptions &options, Try t
     return pg::attempt([&options, try_it] { try_it(options); });
 }
 
+// Starts a session as the user the options name. Errors: none, returns it.
+ErrorData *start_as_user(const LaunchOptions &options, Session *volatile *session, bool *reused) {
+    Oid present;
+    int context;
+    GetUserIdAndSecContext(&present, &context);
+    if (OidIsValid(options.user))
+        SetUserIdAndSecContext(options.user, context | SECURITY_LOCAL_USERID_CHANGE);
+    ErrorData *error =
+        make_room(options, [=](const LaunchOptions &now) { *session = start(now, reused); });
+    SetUserIdAndSecContext(present, context);
+    return error;
+}
+
 } // namespace
 
 Session *launch(const LaunchOptions &options) {
     Session *volatile session = nullptr;
     bool reused = false;
-    ErrorData *error = make_room(
-        options, [&session, &reused](const LaunchOptions &now) { session = start(now, &reused); });
+    ErrorData *error = start_as_user(options, &session, &reused);
     withdraw_snapshot();
     if (error != nullptr) {
         count(Counter::kLaunchFailures);

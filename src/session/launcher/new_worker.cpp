@@ -2,8 +2,7 @@
 // make room for it. Owns nothing.
 #include "session/launcher/launcher.h"
 
-#include <dlfcn.h>
-
+#include "pg/background_worker.h"
 #include "pg/compat.h"
 #include "pg/reserve.h"
 #include "pg/settings.h"
@@ -18,43 +17,13 @@ namespace {
 constexpr long kPause = 10;       // milliseconds
 constexpr long kPauseInLine = 50; // the same, while others are to get a slot first
 
-// How a worker finds this library: by its plain name where the server looks anyway, else by
-// its path.
-void fill_library_name(BackgroundWorker *worker) {
-    Dl_info info;
-    if (dladdr(reinterpret_cast<void *>(&fill_library_name), &info) == 0 ||
-        info.dli_fname == nullptr)
-        elog(ERROR, "could not find the path of the library");
-    const char *path = info.dli_fname;
-    const char *slash = strrchr(path, '/');
-    Size folder = slash == nullptr ? 0 : static_cast<Size>(slash - path);
-    const char *suffix = strrchr(path, '.');
-    if (slash != nullptr && strlen(pkglib_path) == folder &&
-        strncmp(path, pkglib_path, folder) == 0 && suffix != nullptr && suffix > slash) {
-        strlcpy(worker->bgw_library_name, slash + 1,
-                Min(pg::kLibraryNameSize, static_cast<Size>(suffix - slash)));
-        return;
-    }
-    if (strlcpy(worker->bgw_library_name, path, pg::kLibraryNameSize) >= pg::kLibraryNameSize)
-        ereport(ERROR,
-                (errcode(ERRCODE_CONFIG_FILE_ERROR),
-                 errmsg("path of the library is too long for a background worker: \"%s\"", path)));
-}
-
 // Registers a worker for a segment; false when no slot is free. Errors: pg.
 bool register_worker(dsm_segment *segment, BackgroundWorkerHandle **handle) {
     auto *header = static_cast<SegmentHeader *>(dsm_segment_address(segment));
     if (!take_entry(header)) return false;
     BackgroundWorker worker;
-    memset(&worker, 0, sizeof worker);
-    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-    worker.bgw_start_time = BgWorkerStart_ConsistentState;
-    worker.bgw_restart_time = BGW_NEVER_RESTART;
-    worker.bgw_notify_pid = MyProcPid;
+    pg::describe_worker(&worker, kWorkerFunction, kWorkerType);
     worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
-    fill_library_name(&worker);
-    strlcpy(worker.bgw_function_name, kWorkerFunction, BGW_MAXLEN);
-    strlcpy(worker.bgw_type, kWorkerType, BGW_MAXLEN);
     pg_snprintf(worker.bgw_name, BGW_MAXLEN, "pllua_bg session of PID %d", MyProcPid);
     memcpy(worker.bgw_extra, &header->cookie, sizeof header->cookie);
     MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);

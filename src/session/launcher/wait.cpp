@@ -1,4 +1,4 @@
-// Waiting for commands of any number of sessions at once.
+// Waiting for commands of any number of sessions, and for conditions, at once.
 // Owns nothing.
 #include "pg/wait.h"
 
@@ -48,6 +48,7 @@ bool sleep_once(Deadlines *deadlines, const WaitFor *commands, int n) {
 
 // True when the wait for it would end at once.
 bool is_over(const WaitFor *wait) {
+    if (wait->condition != nullptr) return wait->condition->is_true(wait->condition->argument);
     if (wait->id == kAnyNotification) return has_notification(wait->session);
     OwnCommand *own = find_command(wait->session, wait->id);
     if (own == nullptr || own->state != CommandState::kPending) return true;
@@ -67,7 +68,7 @@ int look(const WaitFor *commands, int n, const uint64 *seen) {
     const int settled = first_settled(commands, n);
     if (settled >= 0) return settled;
     for (int i = 0; i < n; i++)
-        if (is_full(commands[i].session)) pg::check_held(0);
+        if (commands[i].session != nullptr && is_full(commands[i].session)) pg::check_held(0);
     return seen != nullptr && *seen != notifications_arrived() ? kNews : kTimedOut;
 }
 
@@ -80,6 +81,7 @@ void stop_streaming(OwnCommand *own) {
 }
 
 void stop_streaming_before(const WaitFor *wait) {
+    if (wait->session == nullptr) return;
     OwnCommand *own = find_command(wait->session, wait->id);
     stop_streaming(wait->rows && own != nullptr ? own->before : own);
 }
@@ -87,7 +89,8 @@ void stop_streaming_before(const WaitFor *wait) {
 // A worker that was asleep in the pool is about to answer.
 bool is_any_waking(const WaitFor *commands, int n) {
     for (int i = 0; i < n; i++) {
-        const LocalLink *local = commands[i].session->local;
+        const Session *session = commands[i].session;
+        const LocalLink *local = session == nullptr ? nullptr : session->local;
         if (local != nullptr && local->pool_state == PoolState::kWaking) return true;
     }
     return false;
@@ -96,7 +99,8 @@ bool is_any_waking(const WaitFor *commands, int n) {
 // Workers that are being started take long, and need the processor.
 bool are_all_starting(const WaitFor *commands, int n) {
     for (int i = 0; i < n; i++)
-        if (commands[i].session->life != Life::kStarting) return false;
+        if (commands[i].session == nullptr || commands[i].session->life != Life::kStarting)
+            return false;
     return true;
 }
 

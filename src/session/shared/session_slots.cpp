@@ -30,10 +30,12 @@ Slot *slot_of(SegmentHeader *header) {
 void reset_use(Slot *slot, const char *name) {
     SlotEntry *entry = &slot->entry;
     entry->use = Use::kSession;
-    pg::copy_clipped(NameStr(entry->name), name, NAMEDATALEN);
     entry->launched_at = GetCurrentTimestamp();
     pg_atomic_write_u64(&slot->sent, 0);
+    NameData clipped = {};
+    pg::copy_clipped(NameStr(clipped), name, NAMEDATALEN);
     SpinLockAcquire(&slot->mutex);
+    entry->name = clipped;
     WorkerReport *report = &entry->report;
     report->transaction = 'I';
     report->running = report->finished = 0;
@@ -209,6 +211,15 @@ void show_error(const char *message) {
 
 void show_progress(const Progress *progress) {
     if (own_slot != nullptr) put_progress(own_slot, progress);
+}
+
+void show_title(const char *title) {
+    if (own_slot == nullptr) return;
+    NameData clipped = {};
+    pg::copy_clipped(NameStr(clipped), title, NAMEDATALEN);
+    SpinLockAcquire(&own_slot->mutex);
+    own_slot->entry.name = clipped;
+    SpinLockRelease(&own_slot->mutex);
 }
 
 int slot_count() { return shared_area == nullptr ? 0 : shared_area->nslots; }

@@ -44,8 +44,8 @@ struct SlotEntry {
     int worker_pid; // 0: no worker has adopted it
     Oid database;
     Oid user;
-    int encoding; // of the texts: the name, and those in the report
-    NameData name;
+    int encoding;  // of the texts: the name, and those in the report
+    NameData name; // read and written with the slot's mutex
     TimestampTz launched_at;
     CommandId sent; // newest command; in a slot: see Slot::sent
     WorkerReport report;
@@ -54,7 +54,7 @@ struct SlotEntry {
 struct Slot {
     SlotEntry entry;
     pg_atomic_uint64 sent; // written by the launcher
-    slock_t mutex;         // guards entry.report, which the worker writes
+    slock_t mutex;         // guards what the worker writes: entry.report and the name
 };
 
 // The launcher's side. The session is the one the segment belongs to.
@@ -83,6 +83,8 @@ void show_running(CommandId id, const char *sql);
 void show_idle(CommandId finished, char transaction);
 void show_error(const char *message);
 void show_progress(const Progress *progress);
+// Another name, until the next use.
+void show_title(const char *title);
 
 // The reader's side.
 

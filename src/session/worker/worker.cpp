@@ -2,6 +2,12 @@
 // Owns the state of the process.
 #include "session/worker/worker.h"
 
+#include "session/shared/session_slots.h"
+
+extern "C" {
+#include "utils/backend_status.h"
+}
+
 namespace pllua_bg::session {
 
 Worker worker;
@@ -9,6 +15,13 @@ Worker worker;
 const char *session_title() {
     const char *name = worker.header->name;
     return name[0] == '\0' ? "pllua_bg session" : name;
+}
+
+int launcher_pid() { return worker.header == nullptr ? 0 : worker.header->launcher_pid; }
+
+void set_title(const char *title) {
+    pgstat_report_appname(title);
+    show_title(title);
 }
 
 bool retire() { return leave_pool(worker.header, kRetired); }

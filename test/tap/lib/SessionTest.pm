@@ -81,7 +81,7 @@ sub wait_until
 }
 
 # How many workers there are.
-our $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%'};
+our $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pllua_bg session'};
 
 # A test: all workers end.
 sub no_workers_left

@@ -1,0 +1,75 @@
+// What there is of jobs in this database. Owns nothing.
+#include "jobs/area.h"
+
+#include "pg/compat.h"
+
+extern "C" {
+#include "access/twophase.h"
+#include "catalog/dependency.h"
+#include "commands/extension.h"
+#include "utils/snapmgr.h"
+}
+
+namespace pllua_bg::jobs {
+
+namespace {
+
+// The first value of a query that reads, as text in CurrentMemoryContext; nullptr: there is none.
+char *ask(const char *query) {
+    MemoryContext context = CurrentMemoryContext;
+    char *answer = nullptr;
+    (void)SPI_connect();
+    PushActiveSnapshot(GetTransactionSnapshot());
+    if (SPI_execute(query, true, 1) == SPI_OK_SELECT && SPI_processed > 0) {
+        const char *value = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+        if (value != nullptr) answer = MemoryContextStrdup(context, value);
+    }
+    PopActiveSnapshot();
+    (void)SPI_finish();
+    return answer;
+}
+
+bool belongs_to(Oid extension, Oid catalog, Oid object) {
+    return OidIsValid(object) && getExtensionOfObject(catalog, object) == extension;
+}
+
+Oid scheduler_procedure(Oid schema) {
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("run_scheduler"),
+                           PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+}
+
+void check_version() {
+    const char *version =
+        ask("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pllua_bg_jobs'");
+    if (version == nullptr || strcmp(version, kExtensionVersion) == 0) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("jobs do not run in this database: extension %s has version %s, the library "
+                    "needs %s",
+                    kExtension, version, kExtensionVersion),
+             errhint("ALTER EXTENSION %s UPDATE; if the library is the older one, install the "
+                     "newer one and restart the server.",
+                     kExtension)));
+}
+
+} // namespace
+
+bool has_extension() {
+    const Oid extension = get_extension_oid(kExtension, true);
+    const Oid schema = get_namespace_oid("bg", true);
+    if (!OidIsValid(extension) || !OidIsValid(schema)) return false;
+    if (!belongs_to(extension, RelationRelationId, get_relname_relid("job", schema))) return false;
+    if (!belongs_to(extension, ProcedureRelationId, scheduler_procedure(schema))) return false;
+    check_version();
+    return true;
+}
+
+bool has_jobs() { return ask("SELECT 1 FROM bg.job LIMIT 1") != nullptr; }
+
+bool has_prepared_transactions() {
+    return max_prepared_xacts > 0 &&
+           ask("SELECT 1 FROM pg_catalog.pg_prepared_xacts "
+               "WHERE database = pg_catalog.current_database() LIMIT 1") != nullptr;
+}
+
+} // namespace pllua_bg::jobs
