@@ -29,7 +29,7 @@ CREATE TABLE bg.job (
     submitted_at timestamptz NOT NULL
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
-CREATE INDEX job_ready ON bg.job (queue, priority, id) WHERE run_at IS NULL;
+CREATE INDEX job_ready ON bg.job (queue, priority, id) WHERE run_at IS NULL AND NOT has_parents;
 CREATE INDEX job_scheduled ON bg.job (run_at) WHERE run_at IS NOT NULL;
 CREATE INDEX job_key ON bg.job (owner, key, id) WHERE key IS NOT NULL; -- not unique: submitters wait for nobody
 
@@ -130,7 +130,6 @@ INSERT INTO bg.job_home
 
 CREATE TABLE bg.job_state (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    clean boolean NOT NULL DEFAULT true,        -- the scheduler has ended by itself
     paused boolean NOT NULL DEFAULT false,
     slot smallint NOT NULL DEFAULT 0,           -- of the history, now
     slot_since timestamptz NOT NULL DEFAULT pg_catalog.now()
@@ -156,14 +155,101 @@ SELECT pg_catalog.pg_extension_config_dump('bg.job_queue', '');
 SELECT pg_catalog.pg_extension_config_dump('bg.job_home', '');
 SELECT pg_catalog.pg_extension_config_dump('bg.job_state', '');
 
+-- Giving work to the queue.
+
+CREATE FUNCTION bg.submit(sql text, args jsonb DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_submit';
+
+COMMENT ON FUNCTION bg.submit(text, jsonb, jsonb) IS 'gives a job to the queue, which runs it when this transaction has committed';
+
+CREATE FUNCTION bg.cancel_job(id bigint) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_cancel_job';
+
+COMMENT ON FUNCTION bg.cancel_job(bigint) IS 'takes a job from the queue, or cancels it; false when it has ended';
+
+CREATE FUNCTION bg.retry_job(id bigint) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_retry_job';
+
+COMMENT ON FUNCTION bg.retry_job(bigint) IS 'runs a job that has failed once more; false when it has not failed yet';
+
+CREATE FUNCTION bg.run_job_now(id bigint) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_run_job_now';
+
+COMMENT ON FUNCTION bg.run_job_now(bigint) IS 'runs a job that waits for its time at once; false when it has ended';
+
+CREATE FUNCTION bg.wait_job(id bigint, timeout float8 DEFAULT NULL) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_wait_job';
+
+COMMENT ON FUNCTION bg.wait_job(bigint, float8) IS 'waits for the end of a job and returns how it has ended; null after the timeout';
+
+CREATE FUNCTION bg.job_result(id bigint) RETURNS jsonb
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_job_result';
+
+COMMENT ON FUNCTION bg.job_result(bigint) IS 'what a job that has ended has returned; raises its error';
+
+-- For the code of a job.
+
+CREATE FUNCTION bg.self() RETURNS jsonb
+    LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pllua_bg_sql_self';
+
+COMMENT ON FUNCTION bg.self() IS 'the job that this is; null: it is none';
+
+CREATE FUNCTION bg.cancelled() RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_cancelled';
+
+COMMENT ON FUNCTION bg.cancelled() IS 'whether somebody wants the job that this is to be cancelled';
+
+CREATE FUNCTION bg.snooze(delay interval) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_snooze';
+
+COMMENT ON FUNCTION bg.snooze(interval) IS 'has the job that this is run again later; this run counts for nothing';
+
+CREATE FUNCTION bg.discard(why text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_discard';
+
+COMMENT ON FUNCTION bg.discard(text) IS 'ends the job that this is for good, as discarded';
+
+-- internal functions: of bg.step in Lua
+CREATE FUNCTION bg.find_step(name text) RETURNS jsonb
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_find_step';
+COMMENT ON FUNCTION bg.find_step(text) IS 'what a step of the job that this is has returned, in an array; null: it is not done';
+CREATE FUNCTION bg.keep_step(name text, result jsonb) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_keep_step';
+COMMENT ON FUNCTION bg.keep_step(text, jsonb) IS 'keeps that a step of the job that this is, is done';
+
+-- For those who run the server; granted to nobody.
+
+CREATE FUNCTION bg.queue(name text, workers int DEFAULT NULL, paused boolean DEFAULT NULL, keep text DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_queue';
+
+COMMENT ON FUNCTION bg.queue(text, int, boolean, text) IS 'sets how a queue is worked on; null leaves what it was';
+
+CREATE FUNCTION bg.jobs_pause() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_jobs_pause';
+
+COMMENT ON FUNCTION bg.jobs_pause() IS 'lets no job of this database start';
+
+CREATE FUNCTION bg.jobs_resume() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_jobs_resume';
+
+COMMENT ON FUNCTION bg.jobs_resume() IS 'lets jobs start again';
+
+CREATE FUNCTION bg.jobs_adopt() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_jobs_adopt';
+
+COMMENT ON FUNCTION bg.jobs_adopt() IS 'lets jobs run in a copy of the database; their roles are found by name';
+
+REVOKE EXECUTE ON FUNCTION bg.queue(text, int, boolean, text), bg.jobs_pause(), bg.jobs_resume(), bg.jobs_adopt() FROM PUBLIC;
+
 -- internal functions: of the scheduler
+CREATE FUNCTION bg.jobs_at_home() RETURNS boolean
+    LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_jobs_at_home';
+COMMENT ON FUNCTION bg.jobs_at_home() IS 'whether this is the database that the queue is of, and not a copy of it';
 CREATE FUNCTION bg.job_holds(owner oid, owner_name name) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER -- its names are bound already
+    LANGUAGE sql STABLE PARALLEL UNSAFE
     BEGIN ATOMIC
         SELECT CASE
-            WHEN (SELECT count(*) FILTER (WHERE h.system <> c.system_identifier OR h.database <> d.oid) <> 0 OR count(*) = 0
-                FROM pg_control_system() c, pg_database d LEFT JOIN bg.job_home h ON true WHERE d.datname = current_database())
-                THEN 'the queue was copied from another database: see bg.jobs_adopt()'
+            WHEN NOT bg.jobs_at_home() THEN 'the queue was copied from another database: see bg.jobs_adopt()'
             WHEN r.oid IS NULL THEN format('role %I does not exist', $2)
             WHEN NOT r.rolcanlogin AND current_setting('server_version_num')::int < 170000
                 THEN format('role %I is not permitted to log in', r.rolname)
@@ -173,21 +259,86 @@ CREATE FUNCTION bg.job_holds(owner oid, owner_name name) RETURNS text
             END
         FROM (SELECT $1 AS oid) o LEFT JOIN pg_roles r ON r.oid = o.oid;
     END;
-
 COMMENT ON FUNCTION bg.job_holds(oid, name) IS 'why jobs of a role do not run now; null: they do';
-
--- internal functions: of the scheduler
 CREATE FUNCTION bg.next_run(every text, after timestamptz, timezone text) RETURNS timestamptz
     LANGUAGE pllua_bg STRICT STABLE PARALLEL UNSAFE AS $lua$
-    return pgtype.timestamptz{epoch = require('bg.jobs.cron').next(every, after.epoch, timezone)}
+    return pgtype.timestamptz{epoch = require('bg_jobs').next(every, after.epoch, timezone)}
 $lua$;
-
 COMMENT ON FUNCTION bg.next_run(text, timestamptz, text) IS 'when something that recurs is due after some time';
-
-CREATE PROCEDURE bg.run_scheduler() LANGUAGE pllua_bg AS $lua$ -- internal
-    require('bg.jobs.scheduler').run()
+CREATE FUNCTION bg.run_job(id bigint, attempt int, next_at timestamptz DEFAULT NULL) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_run_job';
+COMMENT ON FUNCTION bg.run_job(bigint, int, timestamptz) IS 'what the scheduler has a session do: a job and its end, in one transaction';
+CREATE FUNCTION bg.name_job(id bigint, attempt int) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_name_job';
+COMMENT ON FUNCTION bg.name_job(bigint, int) IS 'what the scheduler has a session do before a job that is in no transaction';
+CREATE PROCEDURE bg.run_scheduler() LANGUAGE pllua_bg AS $lua$
+    require('bg_jobs').run()
 $lua$;
-
 COMMENT ON PROCEDURE bg.run_scheduler() IS 'the scheduler of this database; called by the library itself';
-
 REVOKE EXECUTE ON PROCEDURE bg.run_scheduler() FROM PUBLIC;
+
+-- Views. What belongs to others is seen by who may read all statistics; before a copy was adopted roles are known by their names only.
+
+CREATE FUNCTION bg.may_see_job(owner oid, owner_name name, at_home boolean) RETURNS boolean -- internal
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+        SELECT coalesce(pg_has_role(CASE WHEN $3 THEN $1 ELSE (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2) END, 'USAGE'), false)
+            OR pg_has_role('pg_read_all_stats', 'USAGE');
+    END;
+
+COMMENT ON FUNCTION bg.may_see_job(oid, name, boolean) IS 'whether jobs of that role are shown to the current one';
+
+CREATE VIEW bg.jobs WITH (security_barrier) AS
+    SELECT j.id,
+        CASE WHEN s.pid IS NOT NULL THEN 'running'
+            WHEN h.reason IS NOT NULL THEN 'held'
+            WHEN j.run_at > pg_catalog.now() THEN 'scheduled'
+            WHEN j.has_parents AND EXISTS (SELECT FROM bg.job_after a JOIN bg.job p ON p.id = a.parent WHERE a.child = j.id) THEN 'blocked'
+            ELSE 'waiting' END AS state,
+        CASE WHEN s.pid IS NULL THEN h.reason END AS reason,
+        j.queue, j.priority, j.owner::regrole AS owner, j.key, j.sql, j.args, j.options, j.every, j.limit_key, j.limit_n AS "limit",
+        j.run_at, j.attempt, j.snoozed, j.submitted_at,
+        (SELECT a.query_start FROM pg_catalog.pg_stat_get_activity(s.pid) a WHERE s.pid IS NOT NULL) AS started_at, NULL::timestamptz AS ended_at, s.pid,
+        s.progress_done, s.progress_total, s.progress_message, NULL::jsonb AS result, NULL::text AS note,
+        j.errors -> -1 AS error, j.errors, NULL::bigint AS superseded_by
+    FROM bg.job j
+        LEFT JOIN bg.sessions s ON s.name = 'job ' || j.id AND s.role = j.owner AND s.database = pg_catalog.current_database(),
+        LATERAL (SELECT coalesce(bg.job_holds(j.owner, j.owner_name),
+            CASE WHEN (SELECT t.paused FROM bg.job_state t) THEN 'jobs are paused: bg.jobs_resume()' END,
+            CASE WHEN (SELECT q.paused FROM bg.job_queue q WHERE q.name = j.queue) THEN 'the queue is paused' END) AS reason) h
+    WHERE bg.may_see_job(j.owner, j.owner_name, (SELECT bg.jobs_at_home()))
+    UNION ALL
+    SELECT d.id, CASE d.state WHEN 'd' THEN 'done' WHEN 'f' THEN 'failed' WHEN 'c' THEN 'cancelled' WHEN 'x' THEN 'discarded' ELSE 'superseded' END,
+        NULL, d.queue, d.priority, d.owner::regrole, d.key, d.sql, d.args, d.options, d.every, d.limit_key, d.limit_n, d.run_at, d.attempt,
+        d.snoozed, d.submitted_at, d.started_at, d.ended_at, d.pid, NULL, NULL, NULL, d.result, d.note, d.error, d.errors, d.superseded_by
+    FROM bg.job_done d
+    WHERE bg.may_see_job(d.owner, d.owner_name, (SELECT bg.jobs_at_home()))
+        AND NOT EXISTS (SELECT FROM bg.job j WHERE j.id = d.id)
+        AND NOT EXISTS (SELECT FROM bg.job_done n WHERE n.id = d.id AND n.ended_at > d.ended_at);
+
+COMMENT ON VIEW bg.jobs IS 'jobs, each as it is now or as it has ended: own ones, or all for who may read all statistics';
+
+CREATE VIEW bg.job_runs WITH (security_barrier) AS
+    SELECT d.id, CASE d.state WHEN 'd' THEN 'done' WHEN 'f' THEN 'failed' WHEN 'c' THEN 'cancelled' WHEN 'x' THEN 'discarded' ELSE 'superseded' END
+            AS state,
+        d.queue, d.owner::regrole AS owner, d.key, d.sql, d.args, d.attempt, d.submitted_at, d.started_at, d.ended_at,
+        d.ended_at - d.started_at AS took, d.pid, d.result, d.note, d.error
+    FROM bg.job_done d
+    WHERE bg.may_see_job(d.owner, d.owner_name, (SELECT bg.jobs_at_home()));
+
+COMMENT ON VIEW bg.job_runs IS 'what is kept of runs that have ended: one row for each job, of a job that recurs one for each run';
+
+CREATE VIEW bg.queues WITH (security_barrier) AS
+    WITH living AS (SELECT queue, state, submitted_at FROM bg.jobs WHERE ended_at IS NULL)
+    SELECT n.name, count(*) FILTER (WHERE j.state = 'waiting') AS waiting, count(*) FILTER (WHERE j.state = 'scheduled') AS scheduled,
+        count(*) FILTER (WHERE j.state = 'blocked') AS blocked, count(*) FILTER (WHERE j.state = 'held') AS held,
+        count(*) FILTER (WHERE j.state = 'running') AS running, min(j.submitted_at) FILTER (WHERE j.state = 'waiting') AS oldest,
+        q.workers, coalesce(q.paused, false) AS paused, q.keep
+    FROM (SELECT name FROM bg.job_queue UNION SELECT queue FROM living UNION SELECT 'default') n
+        LEFT JOIN bg.job_queue q ON q.name = n.name
+        LEFT JOIN living j ON j.queue = n.name
+    GROUP BY n.name, q.workers, q.paused, q.keep;
+
+COMMENT ON VIEW bg.queues IS 'queues, and how many jobs of those in bg.jobs are in them';
+
+GRANT SELECT ON bg.jobs, bg.job_runs, bg.queues TO PUBLIC;

@@ -3,6 +3,7 @@
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "session/session.h"
+#include "sql/arguments.h"
 #include "sql/result.h"
 
 extern "C" {
@@ -34,20 +35,6 @@ session::Session *session_argument(FunctionCallInfo fcinfo) {
                         errmsg("PID %d is not a background session of this backend", pid)));
     session::check_owner(session);
     return session;
-}
-
-char *text_argument(FunctionCallInfo fcinfo, int number) {
-    return PG_ARGISNULL(number) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(number));
-}
-
-// A number of seconds; -1 for a null.
-double timeout_argument(FunctionCallInfo fcinfo, int number, const char *name) {
-    if (PG_ARGISNULL(number)) return -1;
-    const double seconds = PG_GETARG_FLOAT8(number);
-    if (!(seconds >= 0))
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("%s must be a number of seconds of at least 0", name)));
-    return seconds;
 }
 
 Size queue_size_argument(FunctionCallInfo fcinfo, int number) {
@@ -110,12 +97,6 @@ int param_arguments(FunctionCallInfo fcinfo, int first, session::Param **params)
         (*params)[i].value = values[i];
     }
     return Max(count, 0);
-}
-
-void require(FunctionCallInfo fcinfo, int number, const char *name) {
-    if (PG_ARGISNULL(number))
-        ereport(ERROR,
-                (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
 }
 
 } // namespace

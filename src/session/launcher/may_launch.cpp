@@ -79,7 +79,7 @@ void check_not_restricted() {
                  errmsg("cannot use background sessions within security-restricted operation")));
 }
 
-void check_may_launch() {
+void check_may_use() {
     check_postmaster();
     check_not_restricted();
     if (IsInParallelMode() || IsParallelWorker())
@@ -87,6 +87,10 @@ void check_may_launch() {
                         errmsg("cannot launch a background session during a parallel operation")));
     check_may_use_schema();
     check_can_login();
+}
+
+void check_may_launch() {
+    check_may_use();
     pg::name_wait_events();
     check_depth();
 }
