@@ -93,6 +93,10 @@ void refuse_ring(int level);
 void recheck_waiters();
 void initialize_waiters();
 
+// utility_hook.cpp
+
+void initialize_utility_hook();
+
 // launcher.cpp
 
 void initialize_launcher();

@@ -7,10 +7,8 @@ namespace pllua_bg::jobs {
 
 void initialize() {
     static const pg::Step steps[] = {
-        initialize_area,
-        initialize_announcements,
-        initialize_waiters,
-        initialize_launcher,
+        initialize_area,         initialize_announcements, initialize_waiters,
+        initialize_utility_hook, initialize_launcher,
     };
     static size_t done = 0;
     pg::do_rest(steps, &done);

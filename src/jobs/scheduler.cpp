@@ -104,6 +104,7 @@ void resign(End end) {
     own_ring = nullptr;
     SpinLockAcquire(&ring->mutex);
     ring->scheduler_pid = 0;
+    ring->leaving = false;
     if (end == End::kFailed)
         count_failure(ring);
     else

@@ -126,7 +126,9 @@ char outcome(const Waiter *waiter) {
 
 session::Condition ended(Waiter *waiter) { return {is_ended, waiter}; }
 
-void settle_waiters(int64 job, char state) { settle(job, state); }
+void settle_waiters(int64 job, char state) {
+    if (is_scheduler()) settle(job, state);
+}
 void recheck_waiters() { settle(0, kLookAgain); }
 
 void initialize_waiters() {

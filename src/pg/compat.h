@@ -166,6 +166,15 @@ inline bool may_connect(Oid database, Oid role) {
 #endif
 }
 
+// True when the role owns the database. Errors: pg (catalog access).
+inline bool owns_database(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(DatabaseRelationId, database, role);
+#else
+    return pg_database_ownercheck(database, role);
+#endif
+}
+
 // True when the role may call the function. Errors: pg (catalog access).
 inline bool may_execute(Oid function, Oid role) {
 #if PG_VERSION_NUM >= 160000

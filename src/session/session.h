@@ -37,9 +37,9 @@ struct LaunchOptions {
 
 struct Session; // opaque; valid until forget() or close(), or until the backend ends
 
-// Raises where the current user may not have sessions, here and now, whatever launches them. Errors:
-// pg 42501 (no USAGE on schema bg; security-restricted operation), 25000-class in parallel mode,
-// 28000 (the role may not log in), 0A000 (single-user mode).
+// Raises where the current user may not have sessions, here and now, whatever launches them.
+// Errors: pg 42501 (no USAGE on schema bg; security-restricted operation), 25000-class in parallel
+// mode, 28000 (the role may not log in), 0A000 (single-user mode).
 void check_may_use();
 
 // Starts a session as the current effective user and returns at once,

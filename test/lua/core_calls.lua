@@ -152,6 +152,19 @@ local function tasks(call)
     call('add_context', {'sqlstate', 'message', 'context'}, 'text', 'a line')
 end
 
+-- Here is no scheduler, and no job runs.
+local function jobs(call)
+    call('announced')
+    call('retire_scheduler')
+    call('settle_waiters', nil, 1, 'd')
+    call('server_time')
+    call('crash_time')
+    call('job_waiter', nil, 1)
+    call('job_outcome', nil, 1)
+    call('end_job_wait', nil, 1)
+    call('launch', nil, {user = 10})
+end
+
 local function others(call, sql)
     call('now')
     call('raise', nil, '22023', 'a message')
@@ -190,11 +203,13 @@ return function(core, sql)
     statements(call, note, s, sql)
     notifications(call, s)
     tasks(call)
+    jobs(call)
     others(call, sql)
     ends(call, s, sql)
     for _, name in ipairs {'any_notification', 'session_metatable', 'statement_metatable', 'told_handles'} do
         lines[#lines + 1] = name .. ' is a ' .. (math.type(core[name]) or type(core[name]))
         called[name] = true
     end
+    called.announcement = true -- userdata, for which the fake has a table
     return lines, called
 end

@@ -7,6 +7,7 @@ local core = {session_metatable = {}, told_handles = {}, time = 0, sessions = {}
 
 local next_number = 0
 local committed = {}
+local news, more, lowest = {}, false, nil -- announced
 
 local function log(text) core.log[#core.log + 1] = text end
 
@@ -18,6 +19,9 @@ end
 function core.now() return core.time + 0.0 end
 
 function core.launch(options)
+    if options.user and not core.scheduling then
+        core.raise('42501', 'only the scheduler of jobs launches sessions of other users')
+    end
     next_number = next_number + 1
     local record = {number = next_number, pid = 1000 + next_number, options = options,
         commands = {}, sent = 0,
@@ -111,8 +115,10 @@ end
 function core.wait_any(handles, ids, n, timeout)
     local best, best_at
     for i = 1, n do
-        local command = find(handles[i], ids[i])
+        local news_only = handles[i] == core.announcement
+        local command = not news_only and find(handles[i], ids[i])
         local at = command and command.at or core.time
+        if news_only and #news == 0 and not more then at = math.huge end
         if not best or at < best_at then best, best_at = i, at end
     end
     assert(best or timeout, 'waits for ever')
@@ -321,6 +327,38 @@ function core.report_progress() return false end
 function core.show_work(handle) return core.is_alive(handle) end
 function core.is_slot_awaited() return false end
 function core.clip(text, n) return text:sub(1, n) end
+
+-- Durable jobs. A test sets core.scheduling, and then tells core.announce().
+core.scheduling = nil
+core.announcement = setmetatable({}, {__name = 'announcement'})
+core.settled = {} -- states by job
+
+local function check_scheduling()
+    if not core.scheduling then core.raise('42501', 'only the scheduler of the database\'s jobs may do this') end
+end
+
+function core.announce(id)
+    if id == 0 then more = true else news[#news + 1] = id end
+end
+
+function core.announced()
+    check_scheduling()
+    local ids, rescan, from = news, more, lowest
+    news, more, lowest = {}, false, nil
+    return ids, rescan, from
+end
+
+function core.retire_scheduler()
+    check_scheduling()
+    return #news == 0 and not more
+end
+
+function core.settle_waiters(id, state) core.settled[id] = state end
+function core.server_time() return 1e9 + core.time end
+function core.crash_time() return core.crashed_at end
+function core.job_waiter() core.raise('55000', 'jobs do not run in this server') end
+function core.job_outcome(waiter) error('bad waiter ' .. tostring(waiter), 0) end
+function core.end_job_wait(waiter) error('bad waiter ' .. tostring(waiter), 0) end
 
 core.settings = {max_workers = 3, worker_timeout = 0, default_queue_size = 65536}
 function core.pg_background_settings() return core.settings end
