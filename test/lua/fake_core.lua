@@ -56,6 +56,9 @@ end
 
 local function result(value) return {n = 1, tag = 'SELECT 1', value = value, {v = value}} end
 
+-- A test may say what the script is: core.answer(sql, ...).
+core.answer = nil
+
 -- What a script does.
 local function play(command, record)
     local sql = command.sql
@@ -88,6 +91,7 @@ end
 function core.send(handle, sql, ...)
     local record = record_of(handle)
     if type(sql) == 'table' then sql = sql.sql end -- a prepared statement
+    if core.answer then sql = core.answer(sql, ...) or sql end
     if type(sql) ~= 'string' then core.raise('22023', 'the statement must be a string') end
     if not record then core.raise('08003', 'the background session has been closed or detached') end
     record.sent = record.sent + 1

@@ -1,0 +1,87 @@
+-- Gives jobs to lanes. `self` is the scheduler.
+
+local results = require 'bg.jobs.results'
+local roles = require 'bg.jobs.roles'
+
+local dispatch = {}
+
+-- Gives the lane the job that is next for its role; true when there was one.
+local function feed(self, lane)
+    if not lane:has_room() then return false end
+    local job = self.ready:first(lane.owner, lane)
+    if not job or job.outside and not lane:is_empty() then return false end
+    local next_at = not job.outside and results.next_time(job) or nil
+    self.ready:start(job, lane)
+    lane:send(job, next_at)
+    return true
+end
+
+-- A new session has begun, or could not.
+local function begin(self, lane)
+    local ok, err = lane:begin()
+    if ok == false then
+        lane.broken = true
+        roles.refused(self, lane.owner, err)
+    end
+end
+
+-- What waits behind a job that takes long runs elsewhere.
+local function cut(self, lane)
+    for _, job in ipairs(lane:cut()) do
+        self.ready:stop(job)
+        self.ready:add_again(job)
+    end
+end
+
+-- Takes what has ended.
+function dispatch.collect(self) -- internal
+    for _, lane in ipairs(self.lanes.list) do
+        if lane.starting then
+            begin(self, lane)
+        else
+            results.collect(self, lane)
+            cut(self, lane)
+        end
+    end
+end
+
+-- Gives every lane as much as it should have, one job to each in turn, and lanes to those who need some.
+function dispatch.fill(self) -- internal
+    self.lanes:sweep()
+    if self.paused then return end
+    local given = true
+    while given do
+        given = false
+        for _, lane in ipairs(self.lanes.list) do
+            if feed(self, lane) then given = true end
+        end
+    end
+    local owners, wanting = self.ready:owners(), {}
+    for _, owner in ipairs(owners) do
+        local job = self.ready:first(owner)
+        if job and roles.may_run(self, owner, job.owner_name) then wanting[#wanting + 1] = owner end
+    end
+    self.is_short = #wanting > 0
+    self.lanes:share(wanting, function(owner, err) roles.refused(self, owner, err) end)
+end
+
+-- Seconds until there is something to do here, though nothing is announced and nothing ends.
+function dispatch.pause(self) -- internal
+    local pause = self.is_short and 0.1 or #self.lanes.list > 0 and 1 or next(self.ready.held) and 5 or 60
+    for _, lane in ipairs(self.lanes.list) do pause = math.min(pause, lane:until_cut() or pause) end
+    return pause
+end
+
+-- Adds what the lanes wait for to the lists of core.wait_any, which have n elements. Their number then.
+function dispatch.waits(self, handles, ids, n) -- internal
+    for _, lane in ipairs(self.lanes.list) do
+        local id = lane:awaited()
+        if id then
+            n = n + 1
+            handles[n], ids[n] = lane.session, id
+        end
+    end
+    return n
+end
+
+return dispatch

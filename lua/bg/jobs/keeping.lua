@@ -1,0 +1,85 @@
+-- Settings, queues, orders, history: what the scheduler reads and writes besides jobs.
+
+local sql = require 'bg.jobs.sql'
+
+local keeping = {}
+
+local SETTINGS = [[
+select (select setting::int4 from pg_settings where name = 'pllua_bg.job_workers') as workers,
+    extract(epoch from current_setting('pllua_bg.job_linger')::interval)::float8 as linger,
+    extract(epoch from current_setting('pllua_bg.job_idle')::interval)::float8 as idle,
+    extract(epoch from current_setting('pllua_bg.job_keep')::interval)::float8 as keep,
+    coalesce((select paused from bg.job_state), false) as paused]]
+
+-- {workers, linger, idle, keep, paused}: numbers are seconds.
+function keeping.settings() -- internal
+    return sql.execute(SETTINGS)[1]
+end
+
+-- What is set for queues: {name, workers, paused}.
+function keeping.queues() -- internal
+    return sql.execute('select name, workers, paused from bg.job_queue')
+end
+
+-- Why jobs of a role do not run, or nil.
+function keeping.hold(owner, name) -- internal
+    return sql.execute('select bg.job_holds($1::oid, $2::name) as reason', owner, name)[1].reason
+end
+
+-- True when there is no job at all.
+function keeping.is_empty() -- internal
+    return sql.execute([[select not exists (select from bg.job)
+        and not exists (select from bg.job_order) as is_empty]])[1].is_empty
+end
+
+-- The oldest n orders: {id, job, action}.
+function keeping.orders(n) -- internal
+    return sql.execute('select id, job, action from bg.job_order order by id limit $1::int4', n)
+end
+
+function keeping.drop_orders(ids) -- internal
+    sql.execute('delete from bg.job_order where id = any($1::int8[])', sql.array(ids))
+end
+
+-- Jobs that wait for a time run now. Those that wait for others do not.
+function keeping.run_now(id) -- internal
+    sql.execute('update bg.job set run_at = null where id = $1 and run_at is not null and not has_parents', id)
+end
+
+-- A job that has ended without success is to be done again.
+function keeping.revive(id) -- internal
+    sql.execute([[
+insert into bg.job (id, queue, priority, owner, owner_name, key, key_mode, limit_key, limit_n, every, timezone,
+    sql, args, options, search_path, errors, submitted_at)
+overriding system value
+select id, queue, priority, owner, owner_name, key, key_mode, limit_key, limit_n, every, timezone,
+    sql, args, options, search_path, errors, submitted_at
+from bg.job_done where id = $1 and state in ('f', 'c', 'x') order by ended_at desc limit 1
+on conflict (id) do nothing]], id)
+end
+
+local SLOTS = 8
+
+-- Empties the oldest slot of the history when the newest has been filled for long enough; with the others it keeps
+-- what is younger than `keep` seconds. True when a slot was to be emptied and is not, because somebody reads it.
+function keeping.rotate(keep) -- internal
+    local state = sql.execute([[select slot, date_part('epoch', clock_timestamp() - slot_since) as age
+        from bg.job_state]])[1]
+    if not state then
+        sql.execute('insert into bg.job_state default values on conflict do nothing')
+        return false
+    end
+    if state.age < keep / (SLOTS - 1) then return false end
+    local slot = (state.slot + 1) % SLOTS
+    sql.commit()
+    sql.execute("select set_config('lock_timeout', '1s', true)")
+    local ok, err = pcall(sql.execute, 'truncate bg.job_done_' .. slot)
+    if not ok and err.sqlstate ~= '55P03' then error(err, 0) end
+    if ok then
+        sql.execute('update bg.job_state set slot = $1::int2, slot_since = clock_timestamp()', slot)
+    end
+    sql.commit()
+    return not ok
+end
+
+return keeping

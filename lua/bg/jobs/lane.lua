@@ -1,0 +1,162 @@
+-- A session that runs jobs of one role, and what was sent to it: the entries from first to last, of which there may
+-- be `depth`. The first one runs; the others wait in the session, so that it need not wait for us.
+
+local core = require 'bg.core'
+
+local Lane = {}
+Lane.__index = Lane
+
+local lane = {}
+
+local RUN = 'select bg.run_job($1::int8, $2::int4)'
+local RUN_AGAIN = 'select bg.run_job($1::int8, $2::int4, pg_catalog.to_timestamp($3::float8))'
+local BEGIN_OUTSIDE = 'select bg.name_job($1::int8, $2::int4)'
+
+local MOST_AHEAD = 16
+local QUICK = 0.005 -- only where jobs take less time others are sent ahead
+local SLOW = 0.05 -- what is behind one that takes longer goes elsewhere
+
+local function ignore() end
+
+-- Starts a session of the role. Errors: those of core.launch.
+function lane.launch(owner) -- internal
+    local session = core.launch{user = owner, name = 'jobs', cancel_on_exit = true, wait = 0, names = {}, values = {},
+        on_notice = ignore}
+    local self = setmetatable({session = session, owner = owner, counts = {}, first = 1, last = 0, depth = 1,
+        since = core.now()}, Lane)
+    self.statement, self.starting = core.prepare(session, RUN)
+    return self
+end
+
+function Lane:is_empty() -- internal
+    return self.first > self.last
+end
+
+-- True when it can take one more job.
+function Lane:has_room() -- internal
+    return not (self.starting or self.worn or self.leaving or self.broken) and self.last - self.first + 1 < self.depth
+end
+
+-- The command that ends next; nil when there is none.
+function Lane:awaited() -- internal
+    if self.starting then return self.starting end
+    local head = self[self.first]
+    return head and head.id
+end
+
+-- Sends a job. next_at: when it runs again, for one that recurs. One that is in no transaction comes to an empty
+-- lane, which ends with it.
+function Lane:send(job, next_at) -- internal
+    local session, entry = self.session, {job = job}
+    if self:is_empty() then self.since = core.now() end
+    if job.outside then
+        entry.id, entry.step = core.send(session, BEGIN_OUTSIDE, job.id, job.attempt), 'begin'
+        self.worn = true
+    elseif next_at then
+        entry.id = core.send(session, RUN_AGAIN, job.id, job.attempt, next_at + 0.0)
+    else
+        entry.id = core.send(session, self.statement, job.id, job.attempt)
+    end
+    self.last = self.last + 1
+    self[self.last] = entry
+    job.entry = entry
+end
+
+-- Sends the statement of the job that is in no transaction, for which the session is ready.
+function Lane:send_statement(entry, text, args) -- internal
+    entry.id, entry.step = core.send(self.session, text, table.unpack(args, 1, args.n)), 'statement'
+    entry.started_at = core.server_time()
+end
+
+-- The outcome of a command: true and the value of its result, or false and the error; nothing while it is
+-- pending.
+local function fetch(self, entry)
+    local session, id = self.session, entry.id
+    if entry.step == 'statement' then -- its rows may be of any type: they are not looked at
+        local seen = core.look(session, id)
+        if seen and seen.state == 'pending' then return nil end
+        core.forget(session, id)
+        if seen and seen.state == 'complete' then return true, 'done' end
+        if seen then return false, seen end
+    else
+        local ok, value = core.fetch(session, id)
+        if ok == nil then
+            local state = core.state(session, id)
+            if state == 'pending' then return nil end
+            if state ~= 'gone' then ok, value = core.fetch(session, id) end
+        end
+        if ok then return true, value.value end
+        if ok == false then return false, value end
+    end
+    return false, {sqlstate = '08006', message = 'the session has ended'}
+end
+
+function Lane:is_gone() -- internal
+    return core.status(self.session).state == 'gone'
+end
+
+-- True when the session has begun, false and the error when it could not, nil while it is starting.
+function Lane:begin() -- internal
+    local ok, err = fetch(self, {id = self.starting})
+    if ok ~= nil then self.starting, self.since = nil, core.now() end
+    return ok, err
+end
+
+-- Sets how many jobs are sent ahead, after `count` have ended.
+local function adapt(self, count)
+    local now = core.now()
+    local each = (now - self.since) / count
+    self.since = now
+    self.depth = each < QUICK and math.min(MOST_AHEAD, self.depth * 2) or 1
+end
+
+-- Takes what has ended: calls ended(lane, entry, ok, value) for each, which returns true when the entry goes on.
+function Lane:collect(ended) -- internal
+    local count = 0
+    while self.first <= self.last do
+        local entry = self[self.first]
+        local ok, value = fetch(self, entry)
+        if ok == nil then break end
+        if not ended(self, entry, ok, value) then
+            self[self.first] = nil
+            self.first = self.first + 1
+            count = count + 1
+        end
+    end
+    if count > 0 then adapt(self, count) end
+end
+
+-- Cancels what waits behind a job that takes long; a list of these jobs, which are to run elsewhere. Should one of
+-- them have begun all the same, then one of its two runs finds that the other has done it.
+function Lane:cut() -- internal
+    local jobs = {}
+    if self.first >= self.last or core.now() < self.since + SLOW then return jobs end
+    for i = self.first + 1, self.last do
+        local entry = self[i]
+        if not entry.cut then
+            entry.cut = true
+            core.cancel_command(self.session, entry.id)
+            jobs[#jobs + 1] = entry.job
+        end
+    end
+    self.depth = 1
+    return jobs
+end
+
+-- Seconds until cut() may have something to do; nil: never.
+function Lane:until_cut() -- internal
+    local second = self[self.first + 1]
+    if self.first >= self.last or second.cut then return nil end
+    return math.max(0, self.since + SLOW - core.now())
+end
+
+-- Cancels a job that was sent.
+function Lane:cancel(entry) -- internal
+    core.cancel_command(self.session, entry.id)
+end
+
+function Lane:close() -- internal
+    core.close(self.session)
+end
+
+return lane

@@ -1,0 +1,99 @@
+-- How the scheduler learns of jobs: of those that are announced, page by page of those of which it is only known that
+-- there are some, and of those for which there is room again. `self` is the scheduler.
+
+local core = require 'bg.core'
+local keys = require 'bg.jobs.keys'
+
+local learning = {
+    PAGE = 1000,
+}
+
+-- Jobs with the same key as one of the list: which of them stay.
+local function resolve_keys(self, list)
+    local ids = {}
+    for _, job in ipairs(list) do
+        if job.key then ids[#ids + 1] = job.id end
+    end
+    if #ids == 0 then return end
+    local groups = {}
+    for _, row in ipairs(self.store.jobs_of_keys(ids)) do
+        local name = row.owner .. ' ' .. row.key
+        local group = groups[name] or {}
+        groups[name] = group
+        local known = self.ready.jobs[row.id]
+        row.running = known and known.state == 'running'
+        group[#group + 1] = row
+    end
+    for _, group in pairs(groups) do
+        for _, lost in ipairs(keys.resolve(group)) do
+            local known = self.ready.jobs[lost.id]
+            if known then self.ready:remove(known) end
+            self.superseded[lost.id] = true
+            self:bury{id = lost.id, state = 's', superseded_by = lost.by}
+        end
+    end
+end
+
+-- Takes in rows that were read.
+local function take_in(self, list)
+    resolve_keys(self, list)
+    local now = core.server_time()
+    for _, job in ipairs(list) do
+        if self.superseded[job.id] then
+            job.state = nil
+        elseif job.has_parents then
+            self.parents:add(job)
+        else
+            self.ready:add(job, now)
+        end
+    end
+    self.superseded = {}
+end
+
+learning.take_in = take_in
+
+-- The jobs with these ids, of which those that are known already are as they were.
+function learning.learn(self, ids) -- internal
+    for first = 1, #ids, learning.PAGE do
+        take_in(self, self.store.jobs({table.unpack(ids, first, math.min(#ids, first + learning.PAGE - 1))}))
+    end
+end
+
+-- All jobs whose id is not less are to be read.
+function learning.look_from(self, id) -- internal
+    self.scan_from = math.min(self.scan_from or id, id)
+end
+
+-- Reads the next page of those.
+function learning.scan(self) -- internal
+    if not self.scan_from then return end
+    local list = self.store.jobs_from(self.scan_from, learning.PAGE)
+    self.scan_from = #list == learning.PAGE and list[#list].id + 1 or nil
+    take_in(self, list)
+end
+
+-- Reads what there is room for again.
+function learning.refill(self) -- internal
+    local ready, now = self.ready, core.server_time()
+    for name, queue in pairs(ready.queues) do
+        local room = queue.paused and 0 or math.min(queue.window:room(), learning.PAGE)
+        if room > 0 then
+            local list = self.store.ready_jobs(name, queue.window.bound, room)
+            for _, job in ipairs(list) do ready:add_again(job) end
+            queue.window:refilled(list[#list], #list < room)
+        end
+    end
+    local room = math.min(ready.later:room(), learning.PAGE)
+    if room > 0 then
+        local list = self.store.later_jobs(ready.later.bound, room)
+        ready.later:refilled(list[#list], #list < room)
+        for _, job in ipairs(list) do ready:add(job, now) end
+    end
+    local again = ready.again
+    ready.again = {}
+    for _, what in ipairs(again) do
+        for _, job in ipairs(self.store.limited_jobs(what, ready.MOST_PARKED)) do ready:add_again(job) end
+    end
+end
+
+return learning

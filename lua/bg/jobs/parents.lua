@@ -1,0 +1,109 @@
+-- Jobs that wait until others have ended. What each waits for is in the table; here is how many of them are still to be
+-- done, and whom the end of a job concerns.
+
+local Parents = {}
+Parents.__index = Parents
+
+local parents = {}
+
+-- left: of each child, how many are still to be done. children: lists, by parent. touched: children to look at.
+function parents.new() -- internal
+    return setmetatable({left = {}, children = {}, touched = {}, n = 0}, Parents)
+end
+
+local function touch(self, child)
+    if not self.touched[child] then
+        self.touched[child] = true
+        self.n = self.n + 1
+    end
+end
+
+-- A job that waits for others was read.
+function Parents:add(job) -- internal
+    if not self.left[job.id] then touch(self, job.id) end
+end
+
+-- A job has ended: who waits for it, and may run now, or never?
+function Parents:ended(parent, state) -- internal
+    local children = self.children[parent]
+    if not children then return end
+    self.children[parent] = nil
+    for _, child in ipairs(children) do
+        local left = self.left[child]
+        if left then
+            self.left[child] = left - 1
+            if left == 1 or state ~= 'd' then touch(self, child) end
+        end
+    end
+end
+
+-- The job is no more.
+function Parents:forget(child) -- internal
+    self.left[child] = nil
+end
+
+function Parents:has_news() -- internal
+    return self.n > 0
+end
+
+local function take_touched(self, most)
+    local list = {}
+    for child in pairs(self.touched) do
+        list[#list + 1] = child
+        if #list == most then break end
+    end
+    for _, child in ipairs(list) do self.touched[child] = nil end
+    self.n = self.n - #list
+    return list
+end
+
+-- Sums up what the table says of each child: how many are left, and one that was not done.
+local function sum_up(self, list, links)
+    local sums = {}
+    for _, child in ipairs(list) do sums[child] = {left = 0} end
+    for _, link in ipairs(links) do
+        local sum = sums[link.child]
+        if link.state then
+            if link.state ~= 'd' then sum.bad = link.parent end
+        else
+            sum.left = sum.left + 1
+            if not self.left[link.child] then
+                local children = self.children[link.parent] or {}
+                self.children[link.parent] = children
+                children[#children + 1] = link.child
+            end
+        end
+    end
+    return sums
+end
+
+-- Looks at those whose parents have changed. `scheduler` is told of those that may run (read_again), or never do.
+function Parents:look(scheduler) -- internal
+    if self.n == 0 then return end
+    local list, free, bad = take_touched(self, 1000), {}, {}
+    local sums = sum_up(self, list, scheduler.store.links(list))
+    for child, sum in pairs(sums) do
+        if sum.bad then bad[#bad + 1] = child end
+    end
+    if #bad > 0 then
+        for _, child in ipairs(scheduler.store.careful_children(bad)) do
+            scheduler:bury{id = child, state = 'c',
+                note = string.format('job %d, after which it was to run, was not done', sums[child].bad)}
+            self:forget(child)
+            sums[child] = nil
+        end
+    end
+    for child, sum in pairs(sums) do
+        if sum.left == 0 then
+            free[#free + 1] = child
+            self:forget(child)
+        else
+            self.left[child] = sum.left
+        end
+    end
+    if #free == 0 then return end
+    scheduler.store.release(free)
+    for _, child in ipairs(free) do table.insert(scheduler.read_again, child) end
+end
+
+return parents

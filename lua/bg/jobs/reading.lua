@@ -1,0 +1,87 @@
+-- What the scheduler reads of the jobs that are to be done.
+
+local sql = require 'bg.jobs.sql'
+
+local array, prepared = sql.array, sql.prepared
+
+local reading = {}
+
+-- What is known of a job in memory: never its arguments, nor what it has returned.
+local COLUMNS = [[
+select id, priority, queue, owner::int8, attempt, date_part('epoch', run_at), key, key_mode::text, limit_key, limit_n,
+    every, case when every is not null then timezone end, has_parents, options->>'transaction' = 'false',
+    crashes, date_part('epoch', submitted_at), owner_name::text
+from bg.job
+]]
+
+local function read(condition, ...)
+    local list, n = {}, 0
+    for id, priority, queue, owner, attempt, run_at, key, key_mode, limit_key, limit_n, every, timezone, has_parents,
+        outside, crashes, submitted_at, owner_name in prepared(COLUMNS .. condition):values(...) do
+        n = n + 1
+        list[n] = {id = id, priority = priority, queue = queue, owner = owner, attempt = attempt, run_at = run_at,
+            key = key, key_mode = key_mode, limit_key = limit_key, limit_n = limit_key and (limit_n or 1),
+            every = every, timezone = timezone, has_parents = has_parents or nil, outside = outside or nil,
+            crashes = crashes, submitted_at = submitted_at, owner_name = owner_name}
+    end
+    return list
+end
+
+-- The jobs of the list that there are.
+function reading.jobs(ids) -- internal
+    return read('where id = any($1::int8[]) order by id', array(ids))
+end
+
+-- The first n jobs whose id is not less.
+function reading.jobs_from(id, n) -- internal
+    return read('where id >= $1 order by id limit $2::int4', id, n)
+end
+
+-- The n jobs of a queue that are ready and follow the one given, or are the first.
+function reading.ready_jobs(queue, after, n) -- internal
+    if not after then
+        return read([[where queue = $1 and run_at is null and not has_parents
+            order by priority, id limit $2::int4]], queue, n)
+    end
+    return read([[where queue = $1 and run_at is null and not has_parents and (priority, id) > ($2::int2, $3::int8)
+        order by priority, id limit $4::int4]], queue, after.priority, after.id, n)
+end
+
+-- The same of those with a time, in the order of their times.
+function reading.later_jobs(after, n) -- internal
+    if not after then
+        return read('where run_at is not null and not has_parents order by run_at, id limit $1::int4', n)
+    end
+    return read([[where run_at is not null and not has_parents and run_at >= to_timestamp($1)
+        and (run_at, id) > (to_timestamp($1), $2::int8) order by run_at, id limit $3::int4]], after.run_at, after.id, n)
+end
+
+-- The first n jobs of a queue that are ready and have that limit.
+function reading.limited_jobs(what, n) -- internal
+    return read([[where queue = $1 and run_at is null and not has_parents and owner = $2::oid and limit_key = $3
+        order by priority, id limit $4::int4]], what.queue, what.owner, what.limit_key, n)
+end
+
+-- Those with a key of one of the jobs, by id: {id, owner, key, mode}.
+function reading.jobs_of_keys(ids) -- internal
+    local list = {}
+    for id, owner, key, mode in prepared([[select distinct j.id, j.owner::int8, j.key, j.key_mode::text
+            from bg.job n join bg.job j on j.owner = n.owner and j.key = n.key
+            where n.id = any($1::int8[]) and n.key is not null order by 1]]):values(array(ids)) do
+        list[#list + 1] = {id = id, owner = owner, key = key, mode = mode or 'r'}
+    end
+    return list
+end
+
+-- The statement of a job and its arguments, as texts; nil when it is no more.
+function reading.statement(id) -- internal
+    local found = prepared([[select sql, array(select e #>> '{}' from jsonb_array_elements(
+            case when jsonb_typeof(args) = 'array' then args else '[]' end) e) as args
+        from bg.job where id = $1]]):execute(id)[1]
+    if not found then return nil end
+    local args = {n = 0}
+    for i = 1, #found.args do args[i], args.n = found.args[i], i end
+    return found.sql, args
+end
+
+return reading

@@ -1,0 +1,141 @@
+-- What becomes of jobs that have run: what their sessions say, and what is written of those that have not ended by
+-- their own transaction. `self` is the scheduler; self.records has what is to be written.
+
+local core = require 'bg.core'
+local cron = require 'bg.jobs.cron'
+local orders = require 'bg.jobs.orders'
+local outcome = require 'bg.jobs.outcome'
+
+local results = {}
+
+-- When a job comes again; nil for one that does not.
+function results.next_time(job) -- internal
+    if not job.every then return nil end
+    return cron.next(job.every, core.server_time(), job.timezone, job.run_at)
+end
+
+-- The job is to be read again: it waits, or is no more.
+local function read_again(self, job)
+    self.read_again[#self.read_again + 1] = job.id
+end
+
+local function fail(self, job, err)
+    self.failed[#self.failed + 1] = {job = job, error = err}
+end
+
+local SETTLED = {done = 'd', discarded = 'x'}
+
+-- A job that has ended its run, with what its session said.
+local function take_success(self, job, entry, value)
+    if entry.step == 'statement' then
+        if job.every then
+            self:go_on{id = job.id, attempt = job.attempt, state = 'd', run_at = results.next_time(job),
+                started_at = entry.started_at}
+            read_again(self, job)
+        else
+            self:bury{id = job.id, attempt = job.attempt, state = 'd', started_at = entry.started_at}
+        end
+        return
+    end
+    local state = SETTLED[value]
+    if state then core.settle_waiters(job.id, state) end
+    if state then self.parents:ended(job.id, state) end
+    if not state or job.every then read_again(self, job) end
+end
+
+-- What is said of a job that was sent twice by its first run: nothing, unless it was done there.
+local function take_cut(self, job, ok, value)
+    if not ok or not SETTLED[value] then return end
+    core.settle_waiters(job.id, SETTLED[value])
+    self.parents:ended(job.id, SETTLED[value])
+    local known = self.ready.jobs[job.id]
+    if known and known.state ~= 'running' then self.ready:remove(known) end
+    if job.every then read_again(self, job) end
+end
+
+-- An error of a job. The session may be lost: then what waited behind the job that ran has done nothing.
+local function take_error(self, lane, job, err)
+    if job.cancelled then
+        self:bury{id = job.id, attempt = job.attempt, state = 'c'}
+        return
+    end
+    if lane.broken then return read_again(self, job) end
+    if lane:is_gone() then lane.broken = true end
+    fail(self, job, err)
+end
+
+-- Takes what has ended in a lane.
+function results.collect(self, lane) -- internal
+    lane:collect(function(_, entry, ok, value)
+        local job = entry.job
+        if entry.cut then
+            take_cut(self, job, ok, value)
+            return false
+        end
+        if entry.step == 'begin' and ok and value ~= 'gone' and not job.cancelled then
+            local text, args = self.store.statement(job.id)
+            if text then
+                lane:send_statement(entry, text, args)
+                return true
+            end
+        end
+        self.ready:stop(job)
+        orders.ended(self, job)
+        if ok then take_success(self, job, entry, value) else take_error(self, lane, job, value) end
+        return false
+    end)
+end
+
+-- A job that has failed for the last time, or, of one that recurs, this run.
+local function give_up(self, job, policy, entry)
+    if policy.every then
+        self:go_on{id = job.id, attempt = job.attempt, state = 'f', error = entry, run_at = results.next_time(job)}
+        read_again(self, job)
+    else
+        self:bury{id = job.id, attempt = job.attempt, state = 'f', error = entry}
+    end
+end
+
+-- Decides about those that have failed.
+function results.decide(self) -- internal
+    local failed = self.failed
+    if #failed == 0 then return end
+    self.failed = {}
+    local ids, now = {}, core.server_time()
+    for i, failure in ipairs(failed) do ids[i] = failure.job.id end
+    local policies = self.store.policies(ids)
+    for _, failure in ipairs(failed) do
+        local job, policy = failure.job, policies[failure.job.id]
+        local action, delay
+        if policy then action, delay = outcome.decide(job, failure.error, policy, math.random()) end
+        if action == 'again' then
+            job.conflicts = (job.conflicts or 0) + 1
+            self.ready:add(job, now)
+        elseif action == 'fail' then
+            give_up(self, job, policy, outcome.entry(job, failure.error))
+        elseif action == 'retry' then
+            local run_at = now + delay
+            if policy.every then run_at = math.min(run_at, results.next_time(job)) end
+            self.records.retry[#self.records.retry + 1] =
+                {id = job.id, attempt = job.attempt, run_at = run_at, error = outcome.entry(job, failure.error)}
+            read_again(self, job)
+        end
+    end
+end
+
+-- Writes what was decided. Who waits for a job learns of it when it is written.
+function results.write(self) -- internal
+    local records, store = self.records, self.store
+    if #records.retry > 0 then store.retry(records.retry) end
+    if #records.go_on > 0 then store.go_on(records.go_on) end
+    if #records.bury > 0 then store.bury(records.bury) end
+    if #self.ready.due > 0 then store.mark_due(self.ready.due) end
+    self.records, self.ready.due = {retry = {}, go_on = {}, bury = {}}, {}
+    if #records.bury == 0 and #records.go_on == 0 then return end
+    store.commit()
+    for _, record in ipairs(records.bury) do core.settle_waiters(record.id, record.state) end
+    for _, record in ipairs(records.go_on) do core.settle_waiters(record.id, record.state) end
+    for _, record in ipairs(records.bury) do self.parents:ended(record.id, record.state) end
+end
+
+return results

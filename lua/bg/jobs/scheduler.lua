@@ -1,0 +1,145 @@
+-- The scheduler of a database: one procedure, in a process of its own, that knows which jobs wait and which run. It
+-- looks at what has been announced and at what has ended, writes what follows, gives jobs to sessions, and sleeps.
+--
+-- An error of its own ends it, and another one begins, from the tables: they are always as they should be, for a job
+-- that runs leaves its row in the transaction in which it does its work.
+
+local core = require 'bg.core'
+local dispatch = require 'bg.jobs.dispatch'
+local lanes = require 'bg.jobs.lanes'
+local learning = require 'bg.jobs.learning'
+local orders = require 'bg.jobs.orders'
+local parents = require 'bg.jobs.parents'
+local ready = require 'bg.jobs.ready'
+local results = require 'bg.jobs.results'
+local roles = require 'bg.jobs.roles'
+
+local Scheduler = {}
+Scheduler.__index = Scheduler
+
+local scheduler = {}
+
+local HOUSEKEEPING = 5 -- seconds between looks at settings and roles
+local LOOK_AGAIN = 60
+
+-- `store`: the tables; `warn(message, hint)`: into the log.
+function scheduler.new(store, warn) -- internal
+    local self = setmetatable({
+        store = store, warn = warn, ready = ready.new(), lanes = lanes.new(warn), parents = parents.new(),
+        roles = {}, superseded = {}, failed = {}, read_again = {},
+        records = {retry = {}, go_on = {}, bury = {}}, house_at = 0, busy_at = core.now(), linger = 60,
+    }, Scheduler)
+    learning.look_from(self, 0)
+    orders.look(self)
+    return self
+end
+
+-- What is to be written of jobs, at the end of the step.
+function Scheduler:bury(record) -- internal
+    table.insert(self.records.bury, record)
+end
+
+function Scheduler:go_on(record) -- internal
+    table.insert(self.records.go_on, record)
+end
+
+function Scheduler:write() -- internal
+    results.write(self)
+end
+
+-- Settings, and what the administrator says of the queues.
+function Scheduler:reload() -- internal
+    local settings = self.store.settings()
+    self.lanes.most, self.lanes.idle = settings.workers, settings.idle
+    self.linger, self.keep, self.paused = settings.linger, settings.keep, settings.paused
+    for _, queue in pairs(self.ready.queues) do
+        queue.is_set, queue.workers, queue.paused = nil, nil, nil
+    end
+    for _, row in ipairs(self.store.queues()) do
+        local queue = self.ready:queue(row.name)
+        queue.is_set, queue.workers, queue.paused = true, row.workers, row.paused
+    end
+end
+
+local function keep_house(self)
+    local now = core.now()
+    if now < self.house_at then return end
+    self.house_at = now + HOUSEKEEPING
+    self:reload()
+    roles.review(self)
+    self.ready:unpark()
+    self.store.rotate(self.keep)
+end
+
+-- Takes what was announced: jobs, orders (negative), or that there is more.
+local function listen(self)
+    local ids, rescan, lowest = core.announced()
+    local jobs = {}
+    for _, id in ipairs(ids) do
+        if id > 0 then jobs[#jobs + 1] = id else orders.look(self) end
+    end
+    if rescan then
+        learning.look_from(self, lowest or 0)
+        orders.look(self)
+        if not lowest then self.house_at = 0 end
+    end
+    if #ids > 0 or rescan then self.busy_at = core.now() end
+    return jobs
+end
+
+-- One round; the time (of the server) at which the next job is due, or nil.
+function Scheduler:step() -- internal
+    local jobs = listen(self)
+    keep_house(self)
+    dispatch.collect(self)
+    results.decide(self)
+    results.write(self)
+    orders.carry_out(self)
+    local again = self.read_again
+    self.read_again = {}
+    learning.learn(self, again)
+    learning.learn(self, jobs)
+    learning.scan(self)
+    self.parents:look(self)
+    local due = self.ready:wake(core.server_time())
+    learning.refill(self)
+    results.write(self)
+    dispatch.fill(self)
+    self.store.commit()
+    return due
+end
+
+local function has_more_to_do(self)
+    return self.scan_from or #self.read_again > 0 or #self.failed > 0 or #self.ready.again > 0
+        or orders.is_waiting(self) or self.parents:has_news()
+end
+
+-- Waits until something has ended, is announced or due.
+function Scheduler:sleep(due) -- internal
+    local pause = has_more_to_do(self) and 0 or dispatch.pause(self)
+    if due then pause = math.min(pause, math.max(0, due - core.server_time())) end
+    local handles, ids = {core.announcement}, {0}
+    local n = dispatch.waits(self, handles, ids, 1)
+    if n > 1 then self.busy_at = core.now() end
+    core.wait_any(handles, ids, n, math.min(pause, LOOK_AGAIN))
+end
+
+-- True when there was nothing to do for so long that the process may end, and it is marked as ended.
+function Scheduler:may_retire() -- internal
+    if next(self.ready.jobs) or core.now() - self.busy_at < self.linger or has_more_to_do(self) then return false end
+    self.busy_at = core.now()
+    local is_empty = self.store.is_empty()
+    self.store.commit()
+    return is_empty and core.retire_scheduler()
+end
+
+-- Runs until there is nothing to do any more.
+function scheduler.run() -- internal
+    local spi = require 'pllua.spi'
+    local self = scheduler.new(require 'bg.jobs.tables', function(message, hint)
+        spi.warning('01000', message, nil, hint)
+    end)
+    repeat self:sleep(self:step()) until self:may_retire()
+end
+
+return scheduler
