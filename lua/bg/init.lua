@@ -4,6 +4,7 @@
 local core = require 'bg.core'
 local argcheck = require 'bg.argcheck'
 local combinators = require 'bg.combinators'
+local job = require 'bg.job'
 local map = require 'bg.map'
 local return_rows = require 'bg.return_rows'
 local session = require 'bg.session'
@@ -25,6 +26,12 @@ bg.scope = require 'bg.scope'
 bg.session = session.find
 bg.sessions = session.list
 bg.give = return_rows.give
+bg.cancelled = job.cancelled
+bg.discard = job.discard
+bg.job = job.find
+bg.snooze = job.snooze
+bg.step = job.step
+bg.submit = job.submit
 bg.now = wait.now
 bg.progress = core.report_progress
 bg.sleep = timer.sleep
@@ -61,4 +68,9 @@ function bg.autonomous(sql, ...)
     return result
 end
 
-return bg
+-- bg.self: the job that runs this code, as it is now.
+local function field(_, name)
+    if name == 'self' then return job.current() end
+end
+
+return bg, {__index = field, __metatable = false}

@@ -104,13 +104,13 @@ void raise_job_error(int64 id, Jsonb *error) {
     const char *detail = text_of(error, "detail");
     const char *hint = text_of(error, "hint");
     const char *context = text_of(error, "context");
+    const char *where = context == nullptr ? psprintf("job " INT64_FORMAT, id)
+                                           : psprintf("%s\njob " INT64_FORMAT, context, id);
     ereport(ERROR, (errcode(code_of(text_of(error, "sqlstate"))),
                     message == nullptr ? errmsg("job " INT64_FORMAT " failed", id)
                                        : errmsg_internal("%s", message),
                     detail == nullptr ? 0 : errdetail_internal("%s", detail),
-                    hint == nullptr ? 0 : errhint("%s", hint),
-                    context == nullptr ? errcontext("job " INT64_FORMAT, id)
-                                       : errcontext("%s\njob " INT64_FORMAT, context, id)));
+                    hint == nullptr ? 0 : errhint("%s", hint), errcontext("%s", where)));
 }
 
 const char *state_word(char state) {

@@ -174,9 +174,10 @@ void read_keep(Reader *reader, const Option &option) {
 
 void read_settings(Reader *reader, const Option &option) {
     const JsonbValue *value = option.value;
+    // An empty table of Lua is an array.
+    if (value->type == jbvBinary && JsonContainerSize(value->val.binary.data) == 0) return;
     if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
         refuse_option(option, "an object of settings and values");
-    if (JsonContainerSize(value->val.binary.data) == 0) return;
     each_setting(value->val.binary.data,
                  [](const char *name, const char *text) { check_setting(name, text); });
     keep(reader, option.name, option.value);

@@ -176,6 +176,14 @@ local function others(call, sql)
     call('on_commit', nil, sql.ok)
 end
 
+-- On a server where no jobs run.
+local function jobs(call)
+    call('in_job')
+    call('job_waiter', nil, 1)
+    call('job_outcome', nil, 1)
+    call('end_job_wait', nil, 1)
+end
+
 local function ends(call, s, sql)
     local last = call('launch', nil, {})
     call('show_work', nil, last, 1, 2, 'a map')
@@ -205,6 +213,7 @@ return function(core, sql)
     tasks(call)
     jobs(call)
     others(call, sql)
+    jobs(call)
     ends(call, s, sql)
     for _, name in ipairs {'any_notification', 'session_metatable', 'statement_metatable', 'told_handles'} do
         lines[#lines + 1] = name .. ' is a ' .. (math.type(core[name]) or type(core[name]))

@@ -2,6 +2,7 @@
 // waiting for the end of a job.
 #include "api/bg/bg.h"
 
+#include "jobs/current.h"
 #include "jobs/jobs.h"
 #include "lua/error.h"
 #include "lua/fields.h"
@@ -103,6 +104,12 @@ int end_job_wait(lua_State *L) {
     return 0;
 }
 
+// in_job(): whether a job runs here.
+int in_job(lua_State *L) {
+    lua_pushboolean(L, jobs::current_job.id != 0);
+    return 1;
+}
+
 } // namespace
 
 void open_conditions(lua_State *L) {
@@ -128,6 +135,7 @@ const luaL_Reg kJobFunctions[] = {
     {"job_waiter", job_waiter},
     {"job_outcome", job_outcome},
     {"end_job_wait", end_job_wait},
+    {"in_job", in_job},
     {nullptr, nullptr},
 };
 

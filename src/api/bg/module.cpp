@@ -109,22 +109,21 @@ void push_core(lua_State *L) {
     lua_setfield(L, -2, "statement_metatable");
 }
 
-// Fills `bg` (at index 1) by running the Lua part, and takes away the
-// metatable that brought us here.
+// Fills `bg` (at index 1) by running the Lua part, which gives it another metatable than the one
+// that brought us here.
 void fill(lua_State *L) {
     if (lua::load_embedded(L, "bg") == 0) luaL_error(L, "module bg is missing");
     lua_pushliteral(L, "bg");
     lua_pushvalue(L, 1);
-    lua_call(L, 2, 0);
-    lua_pushnil(L);
+    lua_call(L, 2, 2);
     lua_setmetatable(L, 1);
+    lua_settop(L, 2);
 }
 
 // __index of `bg` until it is filled.
 int index_first(lua_State *L) {
     fill(L);
-    lua_settop(L, 2);
-    lua_rawget(L, 1);
+    lua_gettable(L, 1);
     return 1;
 }
 
