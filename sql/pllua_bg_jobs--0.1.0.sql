@@ -51,6 +51,13 @@ CREATE TABLE bg.job_order (
     at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 
+-- Jobs that run although they may have brought the server down, and since which start of it.
+
+CREATE TABLE bg.job_suspect (
+    job bigint PRIMARY KEY,
+    since timestamptz NOT NULL
+);
+
 -- What steps of a job that is in no transaction have returned; they go with the job.
 
 CREATE TABLE bg.job_step (

@@ -4,7 +4,7 @@
 local core = require 'fake_core'
 
 local fake = {time = 1000000, jobs = {}, done = {}, orders = {}, queues = {}, after = {}, ring = {}, settled = {},
-    started = {}, warnings = {}, holds = {}, settings = {}}
+    started = {}, warnings = {}, holds = {}, settings = {}, suspects = {}}
 
 local function epoch() return fake.time + core.time end
 fake.now = epoch
@@ -205,6 +205,19 @@ function store.retry(records)
         job.attempt, job.run_at, job.error = job.attempt + 1, record.run_at, record.error
     end
 end
+function store.suspect(ids, crash_time)
+    for _, id in ipairs(ids) do fake.suspects[id] = fake.suspects[id] or crash_time end
+end
+function store.acquit(ids)
+    for _, id in ipairs(ids) do fake.suspects[id] = nil end
+end
+function store.count_crashes(crash_time)
+    for id, since in pairs(fake.suspects) do
+        local job = fake.jobs[id]
+        if job and crash_time and since ~= crash_time then job.crashes = job.crashes + 1 end
+    end
+    fake.suspects = {}
+end
 function store.mark_due(ids)
     for _, id in ipairs(ids) do if fake.jobs[id] then fake.jobs[id].run_at = nil end end
 end
@@ -266,11 +279,16 @@ end
 function fake.reset()
     for number in pairs(core.sessions) do core.sessions[number] = nil end
     for _, name in ipairs{'jobs', 'done', 'orders', 'queues', 'after', 'ring', 'settled', 'started', 'warnings',
-        'holds', 'settings'} do
+        'holds', 'settings', 'suspects'} do
         fake[name] = {}
     end
     fake.rescan, fake.lowest, fake.later, fake.crash_time, fake.prepare_fails = nil, nil, nil, nil, nil
     core.launch_fails = nil
+    return fake.start()
+end
+
+-- A scheduler over the tables as they are.
+function fake.start()
     local scheduler = require 'bg.jobs.scheduler'
     return scheduler.new(store, function(message) table.insert(fake.warnings, message) end)
 end

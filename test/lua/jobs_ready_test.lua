@@ -137,7 +137,7 @@ function TestReady:test_one_of_a_key_at_a_time()
     lu.assertEquals(known:first(10, lane).id, 2)
     lu.assertEquals(drain(known, lane), {2})
     lu.assertEquals(drain(known, other), {3})
-    lu.assertEquals(known.keys, {})
+    lu.assertEquals(known.gates, {})
 end
 
 function TestReady:test_limits()
@@ -159,7 +159,7 @@ function TestReady:test_limits()
     lu.assertEquals(known:first(10, lane).id, 4)
     known:stop(running[1])
     lu.assertEquals(drain(known, lane), {4, 5})
-    lu.assertEquals(known.limits, {})
+    lu.assertEquals(known.gates, {})
 end
 
 function TestReady:test_parked_ones_that_were_left_come_again()
@@ -279,10 +279,10 @@ function TestReady:test_many()
             if job then
                 known:start(job, lane)
                 running[#running + 1] = job
-                local limit = job.limit_id
-                if limit then
-                    highest[limit] = math.max(highest[limit] or 0, known.limits[limit].running)
-                    lu.assertTrue(known.limits[limit].running <= job.limit_n)
+                for _, own in ipairs(job.gates or {}) do
+                    local inside = known.gates[own.id].running
+                    highest[own.id] = math.max(highest[own.id] or 0, inside)
+                    lu.assertTrue(inside <= own.most)
                 end
             end
         end
@@ -295,8 +295,8 @@ function TestReady:test_many()
         read_more(known, rows)
         if #running == 0 then known:unpark() end
     end
-    lu.assertEquals(highest['10 l2'], 2)
-    lu.assertEquals({known.jobs, known.limits, known.keys}, {{}, {}, {}})
+    lu.assertEquals(highest['limit 10 l2'], 2)
+    lu.assertEquals({known.jobs, known.gates}, {{}, {}})
 end
 
 function TestReady:test_speed()

@@ -5,15 +5,31 @@ local roles = require 'bg.jobs.roles'
 
 local dispatch = {}
 
--- Gives the lane the job that is next for its role; true when there was one.
-local function feed(self, lane)
+-- Finds the job that is next for the lane's role and has it sent; true when there was one.
+local function feed(self, lane, chosen)
     if not lane:has_room() then return false end
     local job = self.ready:first(lane.owner, lane)
     if not job or job.outside and not lane:is_empty() then return false end
-    local next_at = not job.outside and results.next_time(job) or nil
     self.ready:start(job, lane)
-    lane:send(job, next_at)
+    lane:reserve()
+    chosen[#chosen + 1] = job
     return true
+end
+
+-- Sends what was chosen. Of jobs that may have run when the server crashed it is written down before that they run:
+-- so that one that brings the server down does so only a few times.
+local function send(self, chosen)
+    local suspects = {}
+    for _, job in ipairs(chosen) do
+        if job.is_old then suspects[#suspects + 1] = job.id end
+    end
+    if #suspects > 0 then
+        self.store.suspect(suspects, self.crash_time)
+        self.store.commit()
+    end
+    for _, job in ipairs(chosen) do
+        job.lane:send(job, not job.outside and results.next_time(job) or nil)
+    end
 end
 
 -- A new session has begun, or could not.
@@ -49,13 +65,14 @@ end
 function dispatch.fill(self) -- internal
     self.lanes:sweep()
     if self.paused then return end
-    local given = true
+    local given, chosen = true, {}
     while given do
         given = false
         for _, lane in ipairs(self.lanes.list) do
-            if feed(self, lane) then given = true end
+            if feed(self, lane, chosen) then given = true end
         end
     end
+    send(self, chosen)
     local owners, wanting = self.ready:owners(), {}
     for _, owner in ipairs(owners) do
         local job = self.ready:first(owner)

@@ -58,6 +58,27 @@ from bg.job_done where id = $1 and state in ('f', 'c', 'x') order by ended_at de
 on conflict (id) do nothing]], id)
 end
 
+-- Jobs that are about to run, and that are suspected when the server crashes. Not lost with that crash. crash_time:
+-- when the server was started after the last one.
+function keeping.suspect(ids, crash_time) -- internal
+    sql.execute("select set_config('synchronous_commit', 'on', true)")
+    sql.execute([[insert into bg.job_suspect (job, since) select unnest($1::int8[]), to_timestamp($2)
+        on conflict (job) do nothing]], sql.array(ids), crash_time)
+end
+
+-- They have ended without harm.
+function keeping.acquit(ids) -- internal
+    sql.execute('delete from bg.job_suspect where job = any($1::int8[])', sql.array(ids))
+end
+
+-- At the start: a crash counts for those that ran when it happened.
+function keeping.count_crashes(crash_time) -- internal
+    sql.execute([[
+with ran as (delete from bg.job_suspect returning job, since)
+update bg.job set crashes = least(crashes + 1, 32767) from ran
+where id = job and since <> to_timestamp($1)]], crash_time)
+end
+
 local SLOTS = 8
 
 -- Empties the oldest slot of the history when the newest has been filled for long enough; with the others it keeps

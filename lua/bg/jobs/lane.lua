@@ -23,18 +23,24 @@ function lane.launch(owner) -- internal
     local session = core.launch{user = owner, name = 'jobs', cancel_on_exit = true, wait = 0, names = {}, values = {},
         on_notice = ignore}
     local self = setmetatable({session = session, owner = owner, counts = {}, first = 1, last = 0, depth = 1,
-        since = core.now()}, Lane)
+        reserved = 0, since = core.now()}, Lane)
     self.statement, self.starting = core.prepare(session, RUN)
     return self
 end
 
 function Lane:is_empty() -- internal
-    return self.first > self.last
+    return self.first > self.last and self.reserved == 0
 end
 
 -- True when it can take one more job.
 function Lane:has_room() -- internal
-    return not (self.starting or self.worn or self.leaving or self.broken) and self.last - self.first + 1 < self.depth
+    return not (self.starting or self.worn or self.leaving or self.broken)
+        and self.last - self.first + 1 + self.reserved < self.depth
+end
+
+-- A job will be sent soon.
+function Lane:reserve() -- internal
+    self.reserved = self.reserved + 1
 end
 
 -- The command that ends next; nil when there is none.
@@ -44,10 +50,11 @@ function Lane:awaited() -- internal
     return head and head.id
 end
 
--- Sends a job. next_at: when it runs again, for one that recurs. One that is in no transaction comes to an empty
--- lane, which ends with it.
+-- Sends a job for which room was reserved. next_at: when it runs again, for one that recurs. One that is in no
+-- transaction comes to an empty lane, which ends with it.
 function Lane:send(job, next_at) -- internal
     local session, entry = self.session, {job = job}
+    self.reserved = self.reserved - 1
     if self:is_empty() then self.since = core.now() end
     if job.outside then
         entry.id, entry.step = core.send(session, BEGIN_OUTSIDE, job.id, job.attempt), 'begin'

@@ -3,6 +3,8 @@
 
 local core = require 'bg.core'
 local keys = require 'bg.jobs.keys'
+local outcome = require 'bg.jobs.outcome'
+local most_parked = require('bg.jobs.ready').MOST_PARKED
 
 local learning = {
     PAGE = 1000,
@@ -34,12 +36,23 @@ local function resolve_keys(self, list)
     end
 end
 
+-- Jobs that are older than a crash of the server may have been its cause: one that runs whenever the server crashes
+-- is given up.
+local function suspect(self, job)
+    if not self.crash_time or job.submitted_at >= self.crash_time then return false end
+    job.is_old, job.is_suspect = true, job.crashes > 0
+    if job.crashes < outcome.MOST_CRASHES then return false end
+    self:bury{id = job.id, state = 'f', error = {sqlstate = '57P02', attempt = job.attempt + 1,
+        message = string.format('the server has crashed %d times while the job ran', job.crashes)}}
+    return true
+end
+
 -- Takes in rows that were read.
 local function take_in(self, list)
     resolve_keys(self, list)
     local now = core.server_time()
     for _, job in ipairs(list) do
-        if self.superseded[job.id] then
+        if self.superseded[job.id] or suspect(self, job) then
             job.state = nil
         elseif job.has_parents then
             self.parents:add(job)
@@ -72,6 +85,12 @@ function learning.scan(self) -- internal
     take_in(self, list)
 end
 
+local function add_again(self, list)
+    for _, job in ipairs(list) do
+        if not suspect(self, job) then self.ready:add_again(job) end
+    end
+end
+
 -- Reads what there is room for again.
 function learning.refill(self) -- internal
     local ready, now = self.ready, core.server_time()
@@ -79,7 +98,7 @@ function learning.refill(self) -- internal
         local room = queue.paused and 0 or math.min(queue.window:room(), learning.PAGE)
         if room > 0 then
             local list = self.store.ready_jobs(name, queue.window.bound, room)
-            for _, job in ipairs(list) do ready:add_again(job) end
+            add_again(self, list)
             queue.window:refilled(list[#list], #list < room)
         end
     end
@@ -87,12 +106,14 @@ function learning.refill(self) -- internal
     if room > 0 then
         local list = self.store.later_jobs(ready.later.bound, room)
         ready.later:refilled(list[#list], #list < room)
-        for _, job in ipairs(list) do ready:add(job, now) end
+        for _, job in ipairs(list) do
+            if not suspect(self, job) then ready:add(job, now) end
+        end
     end
     local again = ready.again
     ready.again = {}
     for _, what in ipairs(again) do
-        for _, job in ipairs(self.store.limited_jobs(what, ready.MOST_PARKED)) do ready:add_again(job) end
+        add_again(self, self.store.limited_jobs(what, most_parked))
     end
 end
 

@@ -33,7 +33,7 @@ end
 
 local actions = {}
 
-function actions.cancel(self, order)
+function actions.cancel(self, order) -- internal
     local job = self.ready.jobs[order.job]
     if not cancel(self, job, order.id) then return false end
     remove(self, job, order.job)
@@ -41,7 +41,7 @@ function actions.cancel(self, order)
     return true
 end
 
-function actions.run(self, order)
+function actions.run(self, order) -- internal
     local job = self.ready.jobs[order.job]
     if job and job.state == 'running' then return true end
     if job then self.ready:remove(job) end
@@ -50,7 +50,7 @@ function actions.run(self, order)
     return true
 end
 
-function actions.retry(self, order)
+function actions.retry(self, order) -- internal
     self.store.revive(order.job)
     return actions.run(self, order)
 end

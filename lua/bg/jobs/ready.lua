@@ -31,7 +31,7 @@ end
 -- `jobs` are those known, by id. `due`: ids of jobs whose time has come and for which there is no room: their rows are
 -- to say that they are due. `again`: limits whose jobs are to be read from the table again.
 function ready.new() -- internal
-    local self = setmetatable({jobs = {}, queues = {}, limits = {}, keys = {}, held = {}, due = {}, again = {}}, Ready)
+    local self = setmetatable({jobs = {}, queues = {}, gates = {}, held = {}, due = {}, again = {}}, Ready)
     self.later = window.new(by_time, function(job) forget(self, job) end, true)
     -- Leaves a job to the table, where jobs that are ready are found again.
     function self.leave(job)
@@ -56,12 +56,25 @@ local function make_ready(self, job)
     self:queue(job.queue).window:offer(job)
 end
 
--- True when the job is new here. Keys and limits are those of its owner.
+-- Gates that let only so many jobs run at a time: of a key of the owner one, of his limits what they say; of jobs that
+-- may have brought the server down, one. A list of {id, most, parked: how many may wait there}, or nil.
+local function gates_of(job)
+    if not (job.key or job.limit_key or job.is_suspect) then return nil end
+    local list = {}
+    if job.key then list[1] = {id = 'key ' .. job.owner .. ' ' .. job.key, most = 1, parked = math.huge} end
+    if job.limit_key then
+        local id = 'limit ' .. job.owner .. ' ' .. job.limit_key
+        list[#list + 1] = {id = id, most = job.limit_n, parked = ready.MOST_PARKED}
+    end
+    if job.is_suspect then list[#list + 1] = {id = 'suspect', most = 1, parked = math.huge} end
+    return list
+end
+
+-- True when the job is new here.
 local function enter(self, job)
     if self.jobs[job.id] or self.held[job.owner] then return false end
     self.jobs[job.id] = job
-    job.key_id = job.key and job.owner .. ' ' .. job.key
-    job.limit_id = job.limit_key and job.owner .. ' ' .. job.limit_key
+    job.gates = gates_of(job)
     return true
 end
 
@@ -95,29 +108,26 @@ function Ready:wake(now) -- internal
 end
 
 -- Of the jobs that wait for a limit, only some are kept here.
-local function park(self, job, entry, most)
+local function park(self, job, gate, most)
     self:queue(job.queue).window:remove(job)
-    if entry.parked.n < most then
+    if gate.parked.n < most then
         job.state = 'parked'
-        entry.parked:push(job)
+        gate.parked:push(job)
         return
     end
-    entry.left = entry.left or {}
-    entry.left[job.queue] = {queue = job.queue, owner = job.owner, limit_key = job.limit_key}
+    gate.left = gate.left or {}
+    gate.left[job.queue] = {queue = job.queue, owner = job.owner, limit_key = job.limit_key}
     self.leave(job)
 end
 
--- True when the job may start as far as its key and its limit go; else it is parked.
+-- True when the gates let the job start; else it is parked.
 local function may_start(self, job)
-    local entry = job.key_id and self.keys[job.key_id]
-    if entry and entry.running > 0 then
-        park(self, job, entry, math.huge) -- no more than one of a key waits
-        return false
-    end
-    entry = job.limit_id and self.limits[job.limit_id]
-    if entry and entry.running >= job.limit_n then
-        park(self, job, entry, ready.MOST_PARKED)
-        return false
+    for _, own in ipairs(job.gates or {}) do
+        local gate = self.gates[own.id]
+        if gate and gate.running >= own.most then
+            park(self, job, gate, own.parked)
+            return false
+        end
     end
     return true
 end
@@ -147,15 +157,16 @@ function Ready:first(owner, lane) -- internal
     end
 end
 
--- One more of those with that key or limit runs, or one less.
-local function count(list, id, change)
-    if not id then return end
-    local entry = list[id]
-    if not entry then
-        entry = {id = id, running = 0, parked = heap.new(by_priority)}
-        list[id] = entry
+-- The job is in its gates, or has left them.
+local function count(self, job, change)
+    for _, own in ipairs(job.gates or {}) do
+        local gate = self.gates[own.id]
+        if not gate then
+            gate = {id = own.id, running = 0, parked = heap.new(by_priority)}
+            self.gates[own.id] = gate
+        end
+        gate.running = gate.running + change
     end
-    entry.running = entry.running + change
 end
 
 -- The job is given to a lane.
@@ -166,24 +177,29 @@ function Ready:start(job, lane) -- internal
     local own = lane.counts[job.queue] or 0
     if own == 0 then queue.lanes = queue.lanes + 1 end
     lane.counts[job.queue] = own + 1
-    count(self.keys, job.key_id, 1)
-    count(self.limits, job.limit_id, 1)
+    if job.gates then count(self, job, 1) end
 end
 
 -- Makes a parked job ready, for which there may be room now.
-local function unpark(self, list, id)
-    local entry = id and list[id]
-    if not entry then return end
-    local parked = entry.parked:pop()
-    while parked and parked.state ~= 'parked' do parked = entry.parked:pop() end
+local function unpark(self, gate)
+    local parked = gate.parked:pop()
+    while parked and parked.state ~= 'parked' do parked = gate.parked:pop() end
     if parked then
         parked.state = 'ready'
         self:queue(parked.queue).window:put(parked)
-    elseif entry.left then
-        for _, what in pairs(entry.left) do self.again[#self.again + 1] = what end
-        entry.left = nil
+    elseif gate.left then
+        for _, what in pairs(gate.left) do self.again[#self.again + 1] = what end
+        gate.left = nil
     end
-    if entry.running == 0 and entry.parked.n == 0 and not entry.left then list[id] = nil end
+    if gate.running == 0 and gate.parked.n == 0 and not gate.left then self.gates[gate.id] = nil end
+end
+
+-- The job has made room for another one.
+local function unpark_behind(self, job)
+    for _, own in ipairs(job.gates or {}) do
+        local gate = self.gates[own.id]
+        if gate then unpark(self, gate) end
+    end
 end
 
 -- The job has left its lane. It is forgotten; who knows that it waits adds it again.
@@ -194,30 +210,26 @@ function Ready:stop(job) -- internal
     if own == 0 then queue.lanes = queue.lanes - 1 end
     job.lane = nil
     forget(self, job)
-    count(self.keys, job.key_id, -1)
-    count(self.limits, job.limit_id, -1)
-    unpark(self, self.keys, job.key_id)
-    unpark(self, self.limits, job.limit_id)
+    if not job.gates then return end
+    count(self, job, -1)
+    unpark_behind(self, job)
 end
 
 -- Forgets a job that does not run.
 function Ready:remove(job) -- internal
     if job.window then job.window:remove(job) end
     forget(self, job)
-    unpark(self, self.keys, job.key_id)
-    unpark(self, self.limits, job.limit_id)
+    unpark_behind(self, job)
 end
 
--- Of a key or limit of which none runs, one that is parked gets a chance: the one that had it may have been left to
--- the table, or its queue is paused. To be called now and then.
+-- Where a gate lets one more through and none is in it, one that is parked gets a chance: the one that had it may have
+-- been left to the table, or its queue is paused. To be called now and then.
 function Ready:unpark() -- internal
-    for _, list in ipairs{self.keys, self.limits} do
-        local idle = {}
-        for id, entry in pairs(list) do
-            if entry.running == 0 then idle[#idle + 1] = id end
-        end
-        for _, id in ipairs(idle) do unpark(self, list, id) end
+    local idle = {}
+    for _, gate in pairs(self.gates) do
+        if gate.running == 0 then idle[#idle + 1] = gate end
     end
+    for _, gate in ipairs(idle) do unpark(self, gate) end
 end
 
 -- No job of the owner starts: those that wait are left to the table, as they are.

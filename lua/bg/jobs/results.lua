@@ -81,6 +81,7 @@ function results.collect(self, lane) -- internal
         end
         self.ready:stop(job)
         orders.ended(self, job)
+        if job.is_old then table.insert(self.acquitted, job.id) end
         if ok then take_success(self, job, entry, value) else take_error(self, lane, job, value) end
         return false
     end)
@@ -130,6 +131,8 @@ function results.write(self) -- internal
     if #records.go_on > 0 then store.go_on(records.go_on) end
     if #records.bury > 0 then store.bury(records.bury) end
     if #self.ready.due > 0 then store.mark_due(self.ready.due) end
+    if #self.acquitted > 0 then store.acquit(self.acquitted) end
+    self.acquitted = {}
     self.records, self.ready.due = {retry = {}, go_on = {}, bury = {}}, {}
     if #records.bury == 0 and #records.go_on == 0 then return end
     store.commit()

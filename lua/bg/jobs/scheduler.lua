@@ -26,9 +26,11 @@ local LOOK_AGAIN = 60
 function scheduler.new(store, warn) -- internal
     local self = setmetatable({
         store = store, warn = warn, ready = ready.new(), lanes = lanes.new(warn), parents = parents.new(),
-        roles = {}, superseded = {}, failed = {}, read_again = {},
+        roles = {}, superseded = {}, failed = {}, read_again = {}, acquitted = {},
         records = {retry = {}, go_on = {}, bury = {}}, house_at = 0, busy_at = core.now(), linger = 60,
+        crash_time = core.crash_time(),
     }, Scheduler)
+    store.count_crashes(self.crash_time)
     learning.look_from(self, 0)
     orders.look(self)
     return self
