@@ -82,6 +82,7 @@ function core.answer(sql, id, attempt, next_at)
     table.insert(fake.started, id)
     local word, sqlstate = job.sql:match('^(%a+) ?(%w*)')
     if word == 'fail' then return 'fail ' .. sqlstate .. (job.sql:match(' after [%d.]+$') or '') end
+    if word == 'gone' then return 'ok gone' end
     job.next_at = next_at
     return 'ok ' .. (word == 'ok' and 'done ' or word .. ' ') .. id .. (job.sql:match(' after [%d.]+$') or '')
 end

@@ -336,6 +336,14 @@ function TestScheduler:test_a_scheduler_that_is_killed_suspects_nobody()
     lu.assertEquals(fake.suspects, {})
 end
 
+-- One that its run does not find, though it is there, is not tried for ever.
+function TestScheduler:test_gone_and_there()
+    local id = fake.submit('gone', {attempts = 2, backoff = '1'})
+    work()
+    lu.assertEquals(#fake.started, 4)
+    lu.assertEquals(fake.outcomes(), id .. 'f')
+end
+
 function TestScheduler:test_retires()
     fake.submit('ok')
     work()

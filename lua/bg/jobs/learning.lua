@@ -52,6 +52,7 @@ local function take_in(self, list)
     resolve_keys(self, list)
     local now = core.server_time()
     for _, job in ipairs(list) do
+        job.was_gone = self.gone[job.id]
         if self.superseded[job.id] or suspect(self, job) then
             job.state = nil
         elseif job.has_parents then
@@ -60,7 +61,7 @@ local function take_in(self, list)
             self.ready:add(job, now)
         end
     end
-    self.superseded = {}
+    self.superseded, self.gone = {}, {}
 end
 
 learning.take_in = take_in

@@ -38,9 +38,18 @@ local function take_success(self, job, entry, value)
         return
     end
     local state = SETTLED[value]
+    if not state and value ~= 'gone' and not tostring(value):match('^snoozed') then
+        return fail(self, job, {sqlstate = 'XX000', message = 'unexpected outcome of the job: ' .. tostring(value)})
+    end
     if state then core.settle_waiters(job.id, state) end
     if state then self.parents:ended(job.id, state) end
-    if not state or job.every then read_again(self, job) end
+    if state and not job.every then return end
+    if value == 'gone' and job.was_gone then
+        -- It is in the table and due, and does not run: no reason to try it at once for ever.
+        return fail(self, job, {sqlstate = 'XX000', message = 'the run of the job has not found it'})
+    end
+    if value == 'gone' then self.gone[job.id] = true end
+    read_again(self, job)
 end
 
 -- What is said of a job that was sent twice by its first run: nothing, unless it was done there.

@@ -27,6 +27,7 @@ function scheduler.new(store, warn) -- internal
     local self = setmetatable({
         store = store, warn = warn, ready = ready.new(), lanes = lanes.new(warn), parents = parents.new(),
         roles = {}, superseded = {}, failed = {}, read_again = {}, acquitted = {},
+        gone = {},
         records = {retry = {}, go_on = {}, bury = {}}, house_at = 0, busy_at = core.now(), linger = 60,
         crash_time = core.crash_time(),
     }, Scheduler)
