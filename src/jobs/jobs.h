@@ -7,9 +7,8 @@
 
 namespace pllua_bg::jobs {
 
-// The extension whose tables these are, and the version of it that this library goes with.
+// The extension whose tables these are.
 inline constexpr char kExtension[] = "pllua_bg_jobs";
-inline constexpr char kExtensionVersion[] = "0.1.0";
 
 // Raises unless jobs can run in this server. Errors: pg 55000.
 void check_running();

@@ -38,18 +38,16 @@ Oid scheduler_procedure(Oid schema) {
                            PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
 }
 
+// The library goes with the version that its control file names.
 void check_version() {
-    const char *version =
-        ask("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pllua_bg_jobs'");
-    if (version == nullptr || strcmp(version, kExtensionVersion) == 0) return;
-    ereport(ERROR,
-            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-             errmsg("jobs do not run in this database: extension %s has version %s, the library "
-                    "needs %s",
-                    kExtension, version, kExtensionVersion),
-             errhint("ALTER EXTENSION %s UPDATE; if the library is the older one, install the "
-                     "newer one and restart the server.",
-                     kExtension)));
+    const char *needed =
+        ask("SELECT default_version FROM pg_catalog.pg_available_extensions "
+            "WHERE name = 'pllua_bg_jobs' AND installed_version <> default_version");
+    if (needed == nullptr) return;
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("jobs of this database wait: extension %s is not of version %s",
+                           kExtension, needed),
+                    errhint("ALTER EXTENSION %s UPDATE", kExtension)));
 }
 
 } // namespace

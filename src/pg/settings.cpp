@@ -86,7 +86,7 @@ constexpr Number kNumbers[] = {
      "Sets how many databases may have jobs at a time."},
     {"pllua_bg.job_linger", &setting_job_linger, 60, 0, 86400, PGC_SIGHUP, GUC_UNIT_S,
      "Sets how long the scheduler of a database that has no jobs stays."},
-    {"pllua_bg.job_idle", &setting_job_idle, 10, 0, 86400, PGC_SIGHUP, GUC_UNIT_S,
+    {"pllua_bg.job_idle", &setting_job_idle, 10, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
      "Sets how long a session that has no jobs to run stays."},
     {"pllua_bg.job_keep", &setting_job_keep, 7 * 86400, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_S,
      "Sets how long the history of jobs is kept."},

@@ -81,8 +81,8 @@ sub matches
 	return $output =~ /\A$pattern\z/;
 }
 
-# As a new user has it: eight worker slots.
-my $node = new_node('docs', "max_worker_processes = 8\n");
+# As a new user has it who lets jobs run: eight worker slots, the launcher of jobs, and a scheduler.
+my $node = new_node('docs', "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 10\n");
 
 my @mistakes;
 foreach my $page (sort @pages)
