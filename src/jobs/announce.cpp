@@ -23,15 +23,18 @@ struct Announcement {
 Announcement announcements[kMostIds];
 int count;
 int64 rescan_from = kNoRescan; // there are more, or it was asked for
+bool probes;                   // other databases are to be looked at
 
 void forget() {
     count = 0;
     rescan_from = kNoRescan;
+    probes = false;
 }
 
 bool is_any() { return count > 0 || rescan_from != kNoRescan; }
 
-void tell_scheduler() {
+void tell() {
+    if (probes) probe_databases();
     if (!is_any()) return;
     int64 ids[kMostIds];
     for (int i = 0; i < count; i++) ids[i] = announcements[i].id;
@@ -41,7 +44,7 @@ void tell_scheduler() {
 void at_transaction_end(XactEvent event, void *) {
     switch (event) {
     case XACT_EVENT_COMMIT:
-        tell_scheduler();
+        tell();
         forget();
         break;
     case XACT_EVENT_PREPARE:
@@ -92,6 +95,7 @@ void announce(int64 id) {
         announcements[count++] = {id, GetCurrentSubTransactionId()};
 }
 
+void announce_probe() { probes = true; }
 void announce_rescan() { rescan_from = kAll; }
 
 void initialize_announcements() {

@@ -155,6 +155,11 @@ void wake_launcher() {
     if (number != 0) wake(static_cast<int>(number) - 1);
 }
 
+void probe_databases() {
+    pg_atomic_write_u32(&area->probe, 1);
+    wake_launcher();
+}
+
 void publish(Oid database, const News &news) {
     int wakes = -1;
     // Twice: between finding a ring and putting something in it may be given to another database.
@@ -168,8 +173,7 @@ void publish(Oid database, const News &news) {
             wake_launcher();
         return;
     }
-    pg_atomic_write_u32(&area->probe, 1);
-    wake_launcher();
+    probe_databases();
 }
 
 TimestampTz crash_time() { return area != nullptr && area->crashed ? area->started : 0; }

@@ -78,12 +78,16 @@ void publish(Oid database, const News &news);
 
 void wake(int proc_number);
 void wake_launcher();
+// The launcher is to look into all databases. Errors: none.
+void probe_databases();
 
 // announce.cpp
 
 void initialize_announcements();
-// At the commit of this transaction everything is to be looked at. Errors: none.
+// At the commit of this transaction everything is to be looked at; or all databases, whether they
+// have jobs. Errors: none.
 void announce_rescan();
+void announce_probe();
 // There is no ring for this database. Errors: by the level.
 void refuse_ring(int level);
 

@@ -34,6 +34,7 @@ struct Announced {
     int count;
     // There is more: jobs from this id on, 0: anything; kNoRescan: there is not.
     int64 rescan_from;
+    bool reloaded; // settings may have changed
 };
 // Takes what has been announced; serves a reload of the configuration, too. Errors: pg 42501 (this
 // is no scheduler), 57P01 (it is asked to leave).

@@ -66,10 +66,11 @@ void check_leaving() {
                     errmsg("the scheduler of the database's jobs is asked to leave")));
 }
 
-void reload_configuration() {
-    if (ConfigReloadPending == 0) return;
+bool reload_configuration() {
+    if (ConfigReloadPending == 0) return false;
     ConfigReloadPending = 0;
     ProcessConfigFile(PGC_SIGHUP);
+    return true;
 }
 
 } // namespace
@@ -77,8 +78,7 @@ void reload_configuration() {
 bool become_scheduler() {
     Ring *ring = ring_of(MyDatabaseId, true);
     if (ring == nullptr) {
-        pg_atomic_write_u32(&area->probe, 1);
-        wake_launcher();
+        probe_databases();
         refuse_ring(WARNING);
         return false;
     }
@@ -128,10 +128,10 @@ bool is_launched_by_scheduler() {
 
 Announced take_announced() {
     require_scheduler();
-    reload_configuration();
+    const bool reloaded = reload_configuration();
     check_leaving();
     static int64 taken[kRingSize];
-    Announced announced = {taken, 0, kNoRescan};
+    Announced announced = {taken, 0, kNoRescan, reloaded};
     while (announced.count + kChunk <= kRingSize) {
         const uint32 n = take_some(announced.ids + announced.count);
         if (n == 0) break;

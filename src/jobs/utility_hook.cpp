@@ -160,14 +160,20 @@ bool is_scheduled_here() {
 }
 
 void after(Node *command) {
-    if (nodeTag(command) == T_DropStmt) {
-        const bool extension =
-            reinterpret_cast<DropStmt *>(command)->removeType == OBJECT_EXTENSION;
-        if (extension && is_scheduled_here()) announce_rescan();
-    } else if (nodeTag(command) == T_TransactionStmt) {
-        const bool prepared =
-            reinterpret_cast<TransactionStmt *>(command)->kind == TRANS_STMT_COMMIT_PREPARED;
-        if (prepared && is_scheduled_here()) publish(MyDatabaseId, {nullptr, 0, kAll});
+    switch (nodeTag(command)) {
+    case T_AlterDatabaseStmt: announce_probe(); break; // it may take connections now
+    case T_DropStmt: {
+        const ObjectType what = reinterpret_cast<DropStmt *>(command)->removeType;
+        if (what == OBJECT_EXTENSION && is_scheduled_here()) announce_rescan();
+        break;
+    }
+    case T_TransactionStmt: {
+        const auto *statement = reinterpret_cast<TransactionStmt *>(command);
+        if (statement->kind == TRANS_STMT_COMMIT_PREPARED && is_scheduled_here())
+            publish(MyDatabaseId, {nullptr, 0, kAll});
+        break;
+    }
+    default: break;
     }
 }
 

@@ -154,6 +154,7 @@ end
 
 -- Here is no scheduler, and no job runs.
 local function jobs(call)
+    call('in_job')
     call('announced')
     call('retire_scheduler')
     call('settle_waiters', nil, 1, 'd')
@@ -174,14 +175,6 @@ local function others(call, sql)
     call('clip', nil, 'text', 2)
     call('pg_background_settings', SETTINGS)
     call('on_commit', nil, sql.ok)
-end
-
--- On a server where no jobs run.
-local function jobs(call)
-    call('in_job')
-    call('job_waiter', nil, 1)
-    call('job_outcome', nil, 1)
-    call('end_job_wait', nil, 1)
 end
 
 local function ends(call, s, sql)
@@ -213,7 +206,6 @@ return function(core, sql)
     tasks(call)
     jobs(call)
     others(call, sql)
-    jobs(call)
     ends(call, s, sql)
     for _, name in ipairs {'any_notification', 'session_metatable', 'statement_metatable', 'told_handles'} do
         lines[#lines + 1] = name .. ' is a ' .. (math.type(core[name]) or type(core[name]))

@@ -76,7 +76,8 @@ end
 
 -- Takes what was announced: jobs, orders (negative), or that there is more.
 local function listen(self)
-    local ids, rescan, lowest = core.announced()
+    local ids, rescan, lowest, reloaded = core.announced()
+    if reloaded then self.house_at = 0 end
     local jobs = {}
     for _, id in ipairs(ids) do
         if id > 0 then jobs[#jobs + 1] = id else orders.look(self) end
@@ -121,6 +122,7 @@ end
 function Scheduler:sleep(due) -- internal
     local pause = has_more_to_do(self) and 0 or dispatch.pause(self)
     if due then pause = math.min(pause, math.max(0, due - core.server_time())) end
+    if not next(self.ready.jobs) then pause = math.min(pause, math.max(0, self.busy_at + self.linger - core.now())) end
     local handles, ids = {core.announcement}, {0}
     local n = dispatch.waits(self, handles, ids, 1)
     if n > 1 then self.busy_at = core.now() end
@@ -130,7 +132,7 @@ end
 -- True when there was nothing to do for so long that the process may end, and it is marked as ended.
 function Scheduler:may_retire() -- internal
     if next(self.ready.jobs) or core.now() - self.busy_at < self.linger or has_more_to_do(self) then return false end
-    self.busy_at = core.now()
+    self.busy_at = core.now() + 1 -- when it is asked again
     local is_empty = self.store.is_empty()
     self.store.commit()
     return is_empty and core.retire_scheduler()

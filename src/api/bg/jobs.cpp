@@ -34,7 +34,8 @@ ConditionHandle *check_waiter(lua_State *L, int idx) {
     return lua::check_userdata<ConditionHandle>(L, idx, kCondition);
 }
 
-// announced(): a list of ids; whether there is more; of that the least id of a job, nil: not known.
+// announced(): a list of ids; whether there is more; of that the least id of a job, nil: not known;
+// whether the configuration was loaded again.
 int announced(lua_State *L) {
     jobs::Announced taken = {};
     pg::call_no_subxact(L, [&] { taken = jobs::take_announced(); });
@@ -44,9 +45,12 @@ int announced(lua_State *L) {
         lua_rawseti(L, -2, i + 1);
     }
     lua_pushboolean(L, taken.rescan_from != jobs::kNoRescan);
-    if (taken.rescan_from <= 0 || taken.rescan_from == jobs::kNoRescan) return 2;
-    lua_pushinteger(L, taken.rescan_from);
-    return 3;
+    if (taken.rescan_from > 0 && taken.rescan_from != jobs::kNoRescan)
+        lua_pushinteger(L, taken.rescan_from);
+    else
+        lua_pushnil(L);
+    lua_pushboolean(L, taken.reloaded);
+    return 4;
 }
 
 // retire_scheduler(): true when this is the scheduler no more, and shall end.
