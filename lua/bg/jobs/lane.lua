@@ -18,10 +18,11 @@ local SLOW = 0.05 -- what is behind one that takes longer goes elsewhere
 
 local function ignore() end
 
--- Starts a session of the role. Errors: those of core.launch.
+-- Starts a session of the role. Whatever it has set for itself, it writes: a job has an end. Errors: those of
+-- core.launch.
 function lane.launch(owner) -- internal
-    local session = core.launch{user = owner, name = 'jobs', cancel_on_exit = true, wait = 0, names = {}, values = {},
-        on_notice = ignore}
+    local session = core.launch{user = owner, name = 'jobs', cancel_on_exit = true, wait = 0,
+        names = {'default_transaction_read_only'}, values = {'off'}, on_notice = ignore}
     local self = setmetatable({session = session, owner = owner, counts = {}, first = 1, last = 0, depth = 1,
         reserved = 0, since = core.now()}, Lane)
     self.statement, self.starting = core.prepare(session, RUN)
