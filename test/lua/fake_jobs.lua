@@ -117,6 +117,7 @@ local function copy(job)
         row[name] = job[name]
     end
     row.limit_n = row.limit_key and (row.limit_n or 1)
+    row.is_old = fake.crash_time and job.submitted_at < fake.crash_time or nil
     return row
 end
 
@@ -206,6 +207,7 @@ function store.retry(records)
         job.attempt, job.run_at, job.error = job.attempt + 1, record.run_at, record.error
     end
 end
+function store.note_crash() end
 function store.suspect(ids, crash_time)
     for _, id in ipairs(ids) do fake.suspects[id] = fake.suspects[id] or crash_time end
 end

@@ -30,16 +30,19 @@ TestHeap = {}
 
 function TestHeap:test_comes_out_sorted()
     math.randomseed(7)
-    local own, expected = heap.new(function(a, b) return a < b end), {}
+    local own, expected = heap.new(), {}
     for i = 1, 500 do
         expected[i] = math.random(100)
-        own:push(expected[i])
-        if i % 7 == 0 then own:push(own:pop()) end
+        own:push('item ' .. expected[i], expected[i])
+        if i % 7 == 0 then
+            local rank = own.ranks[1]
+            own:push(own:pop(), rank)
+        end
     end
     table.sort(expected)
-    for _, value in ipairs(expected) do lu.assertEquals(own:pop(), value) end
+    for _, value in ipairs(expected) do lu.assertEquals(own:pop(), 'item ' .. value) end
     lu.assertNil(own:pop())
-    lu.assertEquals(own.n, 0)
+    lu.assertEquals({own.n, own.items, own.ranks}, {0, {}, {}})
 end
 
 TestReady = {}
@@ -232,14 +235,19 @@ function TestReady:test_hold()
     lu.assertEquals(drain(known, lane), {2})
 end
 
+local function is_before(a, b)
+    if a.priority ~= b.priority then return a.priority < b.priority end
+    return a.id < b.id
+end
+
 -- What the scheduler does with the table, on `rows`, by id.
 local function read_more(known, rows)
     for _, queue in pairs(known.queues) do
         local room, bound, list = queue.window:room(), queue.window.bound, {}
         for _, row in pairs(room > 0 and rows or {}) do
-            if row.queue == queue.name and queue.window.less(bound, row) then list[#list + 1] = row end
+            if row.queue == queue.name and is_before(bound, row) then list[#list + 1] = row end
         end
-        table.sort(list, queue.window.less)
+        table.sort(list, is_before)
         for i = 1, math.min(room, #list) do known:add_again(job_of(list[i].id, list[i])) end
         if room > 0 then queue.window:refilled(list[math.min(room, #list)], #list <= room) end
     end

@@ -1,5 +1,6 @@
 -- Gives jobs to lanes. `self` is the scheduler.
 
+local core = require 'bg.core'
 local results = require 'bg.jobs.results'
 local roles = require 'bg.jobs.roles'
 
@@ -55,11 +56,24 @@ function dispatch.collect(self) -- internal
         if lane.starting then
             begin(self, lane)
         else
-            results.collect(self, lane)
+            lane:collect(self.collector)
             cut(self, lane)
         end
     end
 end
+
+-- Gives lanes to roles that have work for more than they have.
+local function share(self)
+    local owners, wanting = self.ready:owners(), {}
+    for _, owner in ipairs(owners) do
+        local job = self.ready:first(owner)
+        if job and roles.may_run(self, owner, job.owner_name) then wanting[#wanting + 1] = owner end
+    end
+    self.is_short = #wanting > 0
+    self.lanes:share(wanting, function(owner, err) roles.refused(self, owner, err) end)
+end
+
+local SHARE_AGAIN = 0.02 -- seconds
 
 -- Gives every lane as much as it should have, one job to each in turn, and lanes to those who need some.
 function dispatch.fill(self) -- internal
@@ -73,13 +87,12 @@ function dispatch.fill(self) -- internal
         end
     end
     send(self, chosen)
-    local owners, wanting = self.ready:owners(), {}
-    for _, owner in ipairs(owners) do
-        local job = self.ready:first(owner)
-        if job and roles.may_run(self, owner, job.owner_name) then wanting[#wanting + 1] = owner end
+    -- With all lanes at work there is no hurry.
+    local now = core.now()
+    if not self.lanes:is_full() or now >= self.share_at then
+        self.share_at = now + SHARE_AGAIN
+        share(self)
     end
-    self.is_short = #wanting > 0
-    self.lanes:share(wanting, function(owner, err) roles.refused(self, owner, err) end)
 end
 
 -- Seconds until there is something to do here, though nothing is announced and nothing ends.
@@ -98,6 +111,7 @@ function dispatch.waits(self, handles, ids, n) -- internal
             handles[n], ids[n] = lane.session, id
         end
     end
+    for i = n + 1, #handles do handles[i], ids[i] = nil, nil end
     return n
 end
 

@@ -14,6 +14,7 @@ local BEGIN_OUTSIDE = 'select bg.name_job($1::int8, $2::int4)'
 
 local MOST_AHEAD = 16
 local QUICK = 0.005 -- only where jobs take less time others are sent ahead
+local TOGETHER = 0.001 -- whoever waits for a job learns of its end so much later, at most
 local SLOW = 0.05 -- what is behind one that takes longer goes elsewhere
 
 local function ignore() end
@@ -24,7 +25,7 @@ function lane.launch(owner) -- internal
     local session = core.launch{user = owner, name = 'jobs', cancel_on_exit = true, wait = 0,
         names = {'default_transaction_read_only'}, values = {'off'}, on_notice = ignore}
     local self = setmetatable({session = session, owner = owner, counts = {}, first = 1, last = 0, depth = 1,
-        reserved = 0, since = core.now()}, Lane)
+        reserved = 0, each = 1, since = core.now()}, Lane)
     self.statement, self.starting = core.prepare(session, RUN)
     return self
 end
@@ -44,11 +45,13 @@ function Lane:reserve() -- internal
     self.reserved = self.reserved + 1
 end
 
--- The command that ends next; nil when there is none.
+-- The command to wait for, nil when there is none: where jobs are short, half of what was sent, so that several are
+-- looked at together.
 function Lane:awaited() -- internal
     if self.starting then return self.starting end
-    local head = self[self.first]
-    return head and head.id
+    local first, last = self.first, self.last
+    if first > last then return nil end
+    return self[first + math.min((last - first) // 2, math.floor(TOGETHER / self.each))].id
 end
 
 -- Sends a job for which room was reserved. next_at: when it runs again, for one that recurs. One that is in no
@@ -76,26 +79,24 @@ function Lane:send_statement(entry, text, args) -- internal
     entry.started_at = core.server_time()
 end
 
--- The outcome of a command: true and the value of its result, or false and the error; nothing while it is
--- pending.
-local function fetch(self, entry)
-    local session, id = self.session, entry.id
-    if entry.step == 'statement' then -- its rows may be of any type: they are not looked at
-        local seen = core.look(session, id)
-        if seen and seen.state == 'pending' then return nil end
-        core.forget(session, id)
-        if seen and seen.state == 'complete' then return true, 'done' end
-        if seen then return false, seen end
-    else
-        local ok, value = core.fetch(session, id)
-        if ok == nil then
-            local state = core.state(session, id)
-            if state == 'pending' then return nil end
-            if state ~= 'gone' then ok, value = core.fetch(session, id) end
-        end
-        if ok then return true, value.value end
-        if ok == false then return false, value end
-    end
+-- The outcome of a statement of a job that is in no transaction. Its rows may be of any type: they are not looked at.
+local function look(session, id)
+    local seen = core.look(session, id)
+    if seen and seen.state == 'pending' then return nil end
+    core.forget(session, id)
+    if not seen then return false, {sqlstate = '08006', message = 'the session has ended'} end
+    if seen.state == 'complete' then return true, 'done' end
+    return false, seen
+end
+
+-- The outcome of a command: true and the value of its result, or false and the error; nothing while it is pending.
+local function fetch(session, id)
+    local ok, value = core.fetch(session, id)
+    if ok then return true, value.value end
+    if ok == false then return false, value end
+    local state = core.state(session, id)
+    if state == 'pending' then return nil end
+    if state ~= 'gone' then return fetch(session, id) end
     return false, {sqlstate = '08006', message = 'the session has ended'}
 end
 
@@ -105,7 +106,7 @@ end
 
 -- True when the session has begun, false and the error when it could not, nil while it is starting.
 function Lane:begin() -- internal
-    local ok, err = fetch(self, {id = self.starting})
+    local ok, err = fetch(self.session, self.starting)
     if ok ~= nil then self.starting, self.since = nil, core.now() end
     return ok, err
 end
@@ -114,24 +115,23 @@ end
 local function adapt(self, count)
     local now = core.now()
     local each = (now - self.since) / count
-    self.since = now
+    self.since, self.each = now, math.max(each, 1e-6)
     self.depth = each < QUICK and math.min(MOST_AHEAD, self.depth * 2) or 1
 end
 
 -- Takes what has ended: calls ended(lane, entry, ok, value) for each, which returns true when the entry goes on.
 function Lane:collect(ended) -- internal
-    local count = 0
+    local session, first = self.session, self.first
     while self.first <= self.last do
         local entry = self[self.first]
-        local ok, value = fetch(self, entry)
+        local ok, value = (entry.step == 'statement' and look or fetch)(session, entry.id)
         if ok == nil then break end
         if not ended(self, entry, ok, value) then
             self[self.first] = nil
             self.first = self.first + 1
-            count = count + 1
         end
     end
-    if count > 0 then adapt(self, count) end
+    if self.first > first then adapt(self, self.first - first) end
 end
 
 -- Cancels what waits behind a job that takes long; a list of these jobs, which are to run elsewhere. Should one of

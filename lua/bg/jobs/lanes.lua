@@ -36,6 +36,10 @@ function Lanes:sweep() -- internal
     end
 end
 
+function Lanes:is_full() -- internal
+    return #self.list >= self.most
+end
+
 local NO_ROOM = {['53000'] = true, ['53400'] = true}
 
 -- Launches a session; true, or false and an error that has another cause than lack of room.

@@ -39,8 +39,8 @@ end
 -- Jobs that are older than a crash of the server may have been its cause: one that runs whenever the server crashes
 -- is given up.
 local function suspect(self, job)
-    if not self.crash_time or job.submitted_at >= self.crash_time then return false end
-    job.is_old, job.is_suspect = true, job.crashes > 0
+    if not job.is_old then return false end
+    job.is_suspect = job.crashes > 0
     if job.crashes < outcome.MOST_CRASHES then return false end
     self:bury{id = job.id, state = 'f', error = {sqlstate = '57P02', attempt = job.attempt + 1,
         message = string.format('the server has crashed %d times while the job ran', job.crashes)}}

@@ -57,7 +57,7 @@ end
 
 -- A job that was to be cancelled has ended.
 function orders.ended(self, job) -- internal
-    if job.order then table.insert(self.orders.done, job.order) end
+    table.insert(self.orders.done, job.order)
 end
 
 -- Carries out what there is.

@@ -8,21 +8,35 @@ local reading = {}
 
 -- What is known of a job in memory: never its arguments, nor what it has returned.
 local COLUMNS = [[
-select id, priority, queue, owner::int8, attempt, date_part('epoch', run_at), key, key_mode::text, limit_key, limit_n,
-    every, case when every is not null then timezone end, has_parents, options->>'transaction' = 'false',
-    crashes, date_part('epoch', submitted_at), owner_name::text
+select id, priority, queue, owner::int8, owner_name::text, attempt,
+    key is null and limit_key is null and every is null and not has_parents and options is null,
+    date_part('epoch', run_at), key, limit_key, limit_n, every, case when every is not null then timezone end,
+    has_parents or null, options->>'transaction' = 'false' or null, crashes, date_part('epoch', submitted_at)
 from bg.job
 ]]
 
+local crash_time
+
+-- Jobs that were submitted before have is_old.
+function reading.note_crash(time) -- internal
+    crash_time = time
+end
+
+-- The rows for which the condition holds. What most jobs do not have is no field of theirs: there are many.
 local function read(condition, ...)
     local list, n = {}, 0
-    for id, priority, queue, owner, attempt, run_at, key, key_mode, limit_key, limit_n, every, timezone, has_parents,
-        outside, crashes, submitted_at, owner_name in prepared(COLUMNS .. condition):values(...) do
+    for id, priority, queue, owner, owner_name, attempt, is_plain, run_at, key, limit_key, limit_n, every, timezone,
+        has_parents, outside, crashes, submitted_at in prepared(COLUMNS .. condition):values(...) do
+        local job = {id = id, priority = priority, queue = queue, owner = owner, owner_name = owner_name,
+            attempt = attempt}
+        if run_at then job.run_at = run_at end
+        if not is_plain then
+            job.key, job.limit_key, job.limit_n = key, limit_key, limit_key and (limit_n or 1)
+            job.every, job.timezone, job.has_parents, job.outside = every, timezone, has_parents, outside
+        end
+        if crash_time and submitted_at < crash_time then job.is_old, job.crashes = true, crashes end
         n = n + 1
-        list[n] = {id = id, priority = priority, queue = queue, owner = owner, attempt = attempt, run_at = run_at,
-            key = key, key_mode = key_mode, limit_key = limit_key, limit_n = limit_key and (limit_n or 1),
-            every = every, timezone = timezone, has_parents = has_parents or nil, outside = outside or nil,
-            crashes = crashes, submitted_at = submitted_at, owner_name = owner_name}
+        list[n] = job
     end
     return list
 end

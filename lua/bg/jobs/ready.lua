@@ -13,25 +13,26 @@ local ready = {
     MOST_PARKED = 1000, -- of one limit; the others are read again
 }
 
-local function by_priority(a, b)
-    if a.priority ~= b.priority then return a.priority < b.priority end
-    return a.id < b.id
+-- Smaller priorities first, then smaller ids, as one number: ids have 47 bits, priorities 16.
+local function by_priority(job)
+    return job.priority * (1 << 47) + job.id
 end
 
-local function by_time(a, b)
-    if a.run_at ~= b.run_at then return a.run_at < b.run_at end
-    return a.id < b.id
+local function by_time(job)
+    return job.run_at
 end
 
 local function forget(self, job)
+    if not job.state then return end
     job.state = nil
     self.jobs[job.id] = nil
+    self.n = self.n - 1
 end
 
--- `jobs` are those known, by id. `due`: ids of jobs whose time has come and for which there is no room: their rows are
--- to say that they are due. `again`: limits whose jobs are to be read from the table again.
+-- `jobs` are those known, by id, `n` their number. `due`: ids of jobs whose time has come and for which there is no
+-- room: their rows are to say that they are due. `again`: limits whose jobs are to be read from the table again.
 function ready.new() -- internal
-    local self = setmetatable({jobs = {}, queues = {}, gates = {}, held = {}, due = {}, again = {}}, Ready)
+    local self = setmetatable({jobs = {}, n = 0, queues = {}, gates = {}, held = {}, due = {}, again = {}}, Ready)
     self.later = window.new(by_time, function(job) forget(self, job) end, true)
     -- Leaves a job to the table, where jobs that are ready are found again.
     function self.leave(job)
@@ -73,8 +74,8 @@ end
 -- True when the job is new here.
 local function enter(self, job)
     if self.jobs[job.id] or self.held[job.owner] then return false end
-    self.jobs[job.id] = job
-    job.gates = gates_of(job)
+    self.jobs[job.id], self.n = job, self.n + 1
+    job.state, job.gates = 'ready', gates_of(job)
     return true
 end
 
@@ -92,7 +93,6 @@ end
 -- The same for a job that was read again for its limit, and may be from behind what is here.
 function Ready:add_again(job) -- internal
     if not enter(self, job) then return end
-    job.state = 'ready'
     self:queue(job.queue).window:put(job)
 end
 
@@ -112,7 +112,7 @@ local function park(self, job, gate, most)
     self:queue(job.queue).window:remove(job)
     if gate.parked.n < most then
         job.state = 'parked'
-        gate.parked:push(job)
+        gate.parked:push(job, by_priority(job))
         return
     end
     gate.left = gate.left or {}
@@ -122,7 +122,7 @@ end
 
 -- True when the gates let the job start; else it is parked.
 local function may_start(self, job)
-    for _, own in ipairs(job.gates or {}) do
+    for _, own in ipairs(job.gates) do
         local gate = self.gates[own.id]
         if gate and gate.running >= own.most then
             park(self, job, gate, own.parked)
@@ -147,13 +147,17 @@ end
 -- lane.counts says how many jobs of each queue it has; nil: a new one.
 function Ready:first(owner, lane) -- internal
     while true do
-        local first
+        local first, first_rank
         for name, queue in pairs(self.queues) do
             local job = is_open(queue, lane) and queue.window:first(owner)
-            if job and (not first or by_priority(job, first)) then first = job end
-            if is_unused(queue) then self.queues[name] = nil end
+            if job then
+                local rank = by_priority(job)
+                if not first or rank < first_rank then first, first_rank = job, rank end
+            elseif is_unused(queue) then
+                self.queues[name] = nil
+            end
         end
-        if not first or may_start(self, first) then return first end
+        if not first or not first.gates or may_start(self, first) then return first end
     end
 end
 
@@ -162,7 +166,7 @@ local function count(self, job, change)
     for _, own in ipairs(job.gates or {}) do
         local gate = self.gates[own.id]
         if not gate then
-            gate = {id = own.id, running = 0, parked = heap.new(by_priority)}
+            gate = {id = own.id, running = 0, parked = heap.new()}
             self.gates[own.id] = gate
         end
         gate.running = gate.running + change

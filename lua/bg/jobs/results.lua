@@ -73,9 +73,9 @@ local function take_error(self, lane, job, err)
     fail(self, job, err)
 end
 
--- Takes what has ended in a lane.
-function results.collect(self, lane) -- internal
-    lane:collect(function(_, entry, ok, value)
+-- What a lane calls when an entry of it has ended; true when the entry goes on.
+function results.collector(self) -- internal
+    return function(lane, entry, ok, value)
         local job = entry.job
         if entry.cut then
             take_cut(self, job, ok, value)
@@ -89,11 +89,11 @@ function results.collect(self, lane) -- internal
             end
         end
         self.ready:stop(job)
-        orders.ended(self, job)
+        if job.order then orders.ended(self, job) end
         if job.is_old then table.insert(self.acquitted, job.id) end
         if ok then take_success(self, job, entry, value) else take_error(self, lane, job, value) end
         return false
-    end)
+    end
 end
 
 -- A job that has failed for the last time, or, of one that recurs, this run.

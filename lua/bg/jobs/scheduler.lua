@@ -29,8 +29,10 @@ function scheduler.new(store, warn) -- internal
         roles = {}, superseded = {}, failed = {}, read_again = {}, acquitted = {},
         gone = {},
         records = {retry = {}, go_on = {}, bury = {}}, house_at = 0, busy_at = core.now(), linger = 60,
-        crash_time = core.crash_time(),
+        crash_time = core.crash_time(), share_at = 0, handles = {core.announcement}, ids = {0},
     }, Scheduler)
+    self.collector = results.collector(self)
+    store.note_crash(self.crash_time)
     store.count_crashes(self.crash_time)
     learning.look_from(self, 0)
     orders.look(self)
@@ -122,16 +124,15 @@ end
 function Scheduler:sleep(due) -- internal
     local pause = has_more_to_do(self) and 0 or dispatch.pause(self)
     if due then pause = math.min(pause, math.max(0, due - core.server_time())) end
-    if not next(self.ready.jobs) then pause = math.min(pause, math.max(0, self.busy_at + self.linger - core.now())) end
-    local handles, ids = {core.announcement}, {0}
-    local n = dispatch.waits(self, handles, ids, 1)
+    if self.ready.n == 0 then pause = math.min(pause, math.max(0, self.busy_at + self.linger - core.now())) end
+    local n = dispatch.waits(self, self.handles, self.ids, 1)
     if n > 1 then self.busy_at = core.now() end
-    core.wait_any(handles, ids, n, math.min(pause, LOOK_AGAIN))
+    core.wait_any(self.handles, self.ids, n, math.min(pause, LOOK_AGAIN))
 end
 
 -- True when there was nothing to do for so long that the process may end, and it is marked as ended.
 function Scheduler:may_retire() -- internal
-    if next(self.ready.jobs) or core.now() - self.busy_at < self.linger or has_more_to_do(self) then return false end
+    if self.ready.n > 0 or core.now() - self.busy_at < self.linger or has_more_to_do(self) then return false end
     self.busy_at = core.now() + 1 -- when it is asked again
     local is_empty = self.store.is_empty()
     self.store.commit()

@@ -13,42 +13,50 @@ local window = {
     SIZE = 10000,
 }
 
--- In the order of less(a, b). leave(job) is told of a job that was in and for which there is no room any more.
-function window.new(less, leave, for_all) -- internal
-    return setmetatable({less = less, leave = leave, for_all = for_all, heaps = {}, n = 0, dead = 0, more = false},
-        Window)
+-- In the order of rank_of(job), a number. leave(job) is told of a job that was in and for which there is no room any
+-- more.
+function window.new(rank_of, leave, for_all) -- internal
+    return setmetatable({rank_of = rank_of, leave = leave, for_all = for_all, heaps = {}, n = 0, dead = 0,
+        more = false}, Window)
+end
+
+-- True when a stands before b.
+local function is_before(self, a, b)
+    local rank_a, rank_b = self.rank_of(a), self.rank_of(b)
+    return rank_a < rank_b or rank_a == rank_b and a.id < b.id
 end
 
 local function heap_of(self, job)
     local owner = self.for_all and 0 or job.owner
     local own = self.heaps[owner]
     if not own then
-        own = heap.new(self.less)
+        own = heap.new()
         self.heaps[owner] = own
     end
     return own
 end
 
+-- All jobs, in their order.
 local function items_of(self)
     local items = {}
     for _, own in pairs(self.heaps) do
-        for i = 1, own.n do
-            if own[i].window == self then items[#items + 1] = own[i] end
+        for _, job in ipairs(own.items) do
+            if job.window == self then items[#items + 1] = job end
         end
     end
+    table.sort(items, function(a, b) return is_before(self, a, b) end)
     return items
 end
 
 -- Makes the heaps anew of a sorted list.
 local function rebuild(self, items)
     self.heaps, self.n, self.dead = {}, #items, 0
-    for _, job in ipairs(items) do heap_of(self, job):push(job) end
+    for _, job in ipairs(items) do heap_of(self, job):push(job, self.rank_of(job)) end
 end
 
 -- Leaves those behind the first SIZE to the table.
 local function shrink(self)
     local items = items_of(self)
-    table.sort(items, self.less)
     for i = #items, window.SIZE + 1, -1 do
         local job = items[i]
         items[i], job.window = nil, nil
@@ -61,13 +69,13 @@ end
 -- Puts a job in, whatever its place.
 function Window:put(job) -- internal
     job.window = self
-    heap_of(self, job):push(job)
+    heap_of(self, job):push(job, self.rank_of(job))
     self.n = self.n + 1
 end
 
 -- Puts a job in, or leaves it, when it stands behind the bound.
 function Window:offer(job) -- internal
-    if self.more and (not self.bound or self.less(self.bound, job)) then
+    if self.more and (not self.bound or is_before(self, self.bound, job)) then
         self.leave(job)
         return
     end
@@ -80,7 +88,7 @@ function Window:first(owner) -- internal
     owner = owner or 0
     local own = self.heaps[owner]
     while own do
-        local job = own[1]
+        local job = own.items[1]
         if not job then
             self.heaps[owner] = nil
             return nil
@@ -96,16 +104,12 @@ function Window:remove(job) -- internal
     local own = heap_of(self, job)
     job.window = nil
     self.n = self.n - 1
-    if own[1] == job then
+    if own.items[1] == job then
         own:pop()
         return
     end
     self.dead = self.dead + 1
-    if self.dead > self.n + 1000 then
-        local items = items_of(self)
-        table.sort(items, self.less)
-        rebuild(self, items)
-    end
+    if self.dead > self.n + 1000 then rebuild(self, items_of(self)) end
 end
 
 -- Takes all jobs of an owner away; a list.
@@ -116,7 +120,6 @@ function Window:remove_owner(owner) -- internal
         list[#list + 1] = job
     end
     for _, job in ipairs(removed) do job.window = nil end
-    table.sort(kept, self.less)
     rebuild(self, kept)
     return removed
 end
@@ -130,11 +133,6 @@ end
 -- A refill has come as far as `last`, one of the jobs read or nil, and was at the end or not.
 function Window:refilled(last, at_end) -- internal
     self.bound, self.more = last or self.bound, not at_end
-end
-
--- What is in the table may stand anywhere: it is to be read from its beginning.
-function Window:forget_bound() -- internal
-    self.bound, self.more = nil, true
 end
 
 return window
