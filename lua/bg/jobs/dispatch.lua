@@ -42,8 +42,9 @@ local function begin(self, lane)
     end
 end
 
--- What waits behind a job that takes long runs elsewhere.
+-- What waits behind a job that takes long runs elsewhere, if it can.
 local function cut(self, lane)
+    if lane:until_cut() ~= 0 or not self.lanes:has_room_beside(lane) then return end
     for _, job in ipairs(lane:cut()) do
         self.ready:stop(job)
         self.ready:add_again(job)
@@ -95,10 +96,15 @@ function dispatch.fill(self) -- internal
     end
 end
 
+local LEAST = 0.02 -- what could run elsewhere, if there were room, does not keep us awake
+
 -- Seconds until there is something to do here, though nothing is announced and nothing ends.
 function dispatch.pause(self) -- internal
     local pause = self.is_short and 0.1 or #self.lanes.list > 0 and 1 or next(self.ready.held) and 5 or 60
-    for _, lane in ipairs(self.lanes.list) do pause = math.min(pause, lane:until_cut() or pause) end
+    for _, lane in ipairs(self.lanes.list) do
+        local left = lane:until_cut()
+        if left then pause = math.min(pause, math.max(left, LEAST)) end
+    end
     return pause
 end
 

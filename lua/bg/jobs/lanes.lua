@@ -40,6 +40,15 @@ function Lanes:is_full() -- internal
     return #self.list >= self.most
 end
 
+-- True when what waits in a lane could run in another one.
+function Lanes:has_room_beside(lane) -- internal
+    if not self:is_full() then return core.now() >= self.retry_at end
+    for _, other in ipairs(self.list) do
+        if other ~= lane and other.owner == lane.owner and other:has_room() then return true end
+    end
+    return false
+end
+
 local NO_ROOM = {['53000'] = true, ['53400'] = true}
 
 -- Launches a session; true, or false and an error that has another cause than lack of room.
