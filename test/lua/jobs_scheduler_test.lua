@@ -171,6 +171,21 @@ function TestScheduler:test_held()
     lu.assertEquals(fake.outcomes(), other .. 'd ' .. id .. 'd')
 end
 
+-- A session of it is still there, and meets the lack of rights first.
+function TestScheduler:test_held_while_it_has_a_session()
+    fake.submit('ok')
+    work()
+    fake.holds[10] = 'role "joe" has no USAGE on schema bg'
+    local id = fake.submit('fail 42501')
+    work(2)
+    lu.assertNotNil(fake.jobs[id])
+    lu.assertEquals(fake.jobs[id].attempt, 0)
+    lu.assertEquals(#own.lanes.list, 0)
+    fake.holds[10], fake.jobs[id].sql = nil, 'ok'
+    work(60)
+    lu.assertNil(fake.jobs[id])
+end
+
 function TestScheduler:test_paused()
     fake.settings.paused = true
     fake.queues = {{name = 'slow', paused = true}}

@@ -41,10 +41,10 @@ function Lanes:is_full() -- internal
 end
 
 -- True when what waits in a lane could run in another one.
-function Lanes:has_room_beside(lane) -- internal
+function Lanes:has_room_beside(own) -- internal
     if not self:is_full() then return core.now() >= self.retry_at end
     for _, other in ipairs(self.list) do
-        if other ~= lane and other.owner == lane.owner and other:has_room() then return true end
+        if other ~= own and other.owner == own.owner and other:has_room() then return true end
     end
     return false
 end

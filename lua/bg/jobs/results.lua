@@ -5,6 +5,7 @@ local core = require 'bg.core'
 local cron = require 'bg.jobs.cron'
 local orders = require 'bg.jobs.orders'
 local outcome = require 'bg.jobs.outcome'
+local roles = require 'bg.jobs.roles'
 
 local results = {}
 
@@ -106,11 +107,26 @@ local function give_up(self, job, policy, entry)
     end
 end
 
+-- Errors that a role meets that may not run jobs any more.
+local OF_RIGHTS = {['42501'] = true, ['42704'] = true, ['28000'] = true}
+
+-- Those that have failed, but for what the role may not do any more: that waits.
+local function failures(self)
+    local list = {}
+    for _, failure in ipairs(self.failed) do
+        local job = failure.job
+        if not OF_RIGHTS[failure.error.sqlstate] or roles.check(self, job.owner, job.owner_name) then
+            list[#list + 1] = failure
+        end
+    end
+    self.failed = {}
+    return list
+end
+
 -- Decides about those that have failed.
 function results.decide(self) -- internal
-    local failed = self.failed
-    if #failed == 0 then return end
-    self.failed = {}
+    if #self.failed == 0 then return end
+    local failed = failures(self)
     local ids, now = {}, core.server_time()
     for i, failure in ipairs(failed) do ids[i] = failure.job.id end
     local policies = self.store.policies(ids)

@@ -18,8 +18,8 @@ local function role_of(self, owner)
     return role
 end
 
--- Asks whether the role may run jobs; one that may not has its jobs left to the table.
-local function check(self, owner, name)
+-- True when the role may run jobs, as the server says now; one that may not has its jobs left to the table.
+function roles.check(self, owner, name) -- internal
     local role, reason = role_of(self, owner), self.store.hold(owner, name)
     role.checked, role.name = core.now(), name
     if reason then
@@ -40,13 +40,13 @@ function roles.may_run(self, owner, name) -- internal
     local role = role_of(self, owner)
     if role.retry_at and core.now() < role.retry_at then return false end
     if role.checked and core.now() - role.checked < CHECK_AGAIN then return true end
-    return check(self, owner, name)
+    return roles.check(self, owner, name)
 end
 
 -- A session of the role could not be started: it is tried again later, unless it is clear why.
 function roles.refused(self, owner, err) -- internal
     local role = role_of(self, owner)
-    if not check(self, owner, role.name) then return end
+    if not roles.check(self, owner, role.name) then return end
     role.retry_at, role.delay = core.now() + role.delay, math.min(LAST_DELAY, role.delay * 2)
     if role.delay == 2 * FIRST_DELAY or role.delay == LAST_DELAY then
         self.warn(string.format('jobs of role "%s" wait because its session could not be started: %s', role.name,
@@ -60,7 +60,7 @@ function roles.review(self) -- internal
         local role = self.roles[lane.owner]
         if not lane.starting and role and core.now() - role.checked >= CHECK_AGAIN then
             role.delay = FIRST_DELAY
-            check(self, lane.owner, role.name)
+            roles.check(self, lane.owner, role.name)
         end
     end
     for owner in pairs(self.ready.held) do
