@@ -163,6 +163,7 @@ local function jobs(call)
     call('job_waiter', nil, 1)
     call('job_outcome', nil, 1)
     call('end_job_wait', nil, 1)
+    call('in_job')
     call('launch', nil, {user = 10})
 end
 

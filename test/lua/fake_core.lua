@@ -368,9 +368,6 @@ core.settings = {max_workers = 3, worker_timeout = 0, default_queue_size = 65536
 function core.pg_background_settings() return core.settings end
 
 function core.in_job() return false end
-function core.job_waiter() core.raise('55000', 'jobs do not run in this server') end
-function core.job_outcome() error('this is no wait for a job', 0) end
-core.end_job_wait = core.job_outcome
 
 package.loaded['bg.core'] = core
 return core
