@@ -304,6 +304,8 @@ CREATE VIEW bg.jobs WITH (security_barrier) AS
             ELSE 'waiting' END AS state,
         CASE WHEN s.pid IS NULL THEN h.reason END AS reason,
         j.queue, j.priority, j.owner::regrole AS owner, j.key, j.sql, j.args, j.options, j.every, j.limit_key, j.limit_n AS "limit",
+        (SELECT array_agg(a.parent ORDER BY a.parent) FROM bg.job_after a JOIN bg.job p ON p.id = a.parent WHERE j.has_parents AND a.child = j.id)
+            AS after,
         j.run_at, j.attempt, j.snoozed, j.submitted_at,
         (SELECT a.query_start FROM pg_catalog.pg_stat_get_activity(s.pid) a WHERE s.pid IS NOT NULL) AS started_at, NULL::timestamptz AS ended_at, s.pid,
         s.progress_done, s.progress_total, s.progress_message, NULL::jsonb AS result, NULL::text AS note,
@@ -316,7 +318,7 @@ CREATE VIEW bg.jobs WITH (security_barrier) AS
     WHERE bg.may_see_job(j.owner, j.owner_name, (SELECT bg.jobs_at_home()))
     UNION ALL
     SELECT d.id, CASE d.state WHEN 'd' THEN 'done' WHEN 'f' THEN 'failed' WHEN 'c' THEN 'cancelled' WHEN 'x' THEN 'discarded' ELSE 'superseded' END,
-        NULL, d.queue, d.priority, d.owner::regrole, d.key, d.sql, d.args, d.options, d.every, d.limit_key, d.limit_n, d.run_at, d.attempt,
+        NULL, d.queue, d.priority, d.owner::regrole, d.key, d.sql, d.args, d.options, d.every, d.limit_key, d.limit_n, NULL, d.run_at, d.attempt,
         d.snoozed, d.submitted_at, d.started_at, d.ended_at, d.pid, NULL, NULL, NULL, d.result, d.note, d.error, d.errors, d.superseded_by
     FROM bg.job_done d
     WHERE bg.may_see_job(d.owner, d.owner_name, (SELECT bg.jobs_at_home()))
@@ -349,3 +351,56 @@ CREATE VIEW bg.queues WITH (security_barrier) AS
 COMMENT ON VIEW bg.queues IS 'queues, and how many jobs of those in bg.jobs are in them';
 
 GRANT SELECT ON bg.jobs, bg.job_runs, bg.queues TO PUBLIC;
+
+CREATE FUNCTION bg.job_plan(
+    OUT id bigint, OUT queue text, OUT priority smallint, OUT owner regrole, OUT state text, OUT run_at timestamptz, OUT reason text)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
+    BEGIN ATOMIC
+        WITH living AS MATERIALIZED (SELECT * FROM bg.jobs WHERE ended_at IS NULL),
+            running AS (SELECT * FROM living WHERE living.state = 'running'),
+            workers AS (SELECT current_setting('pllua_bg.job_workers')::int AS n)
+        SELECT j.id, j.queue, j.priority, j.owner, j.state, j.run_at, CASE j.state
+            WHEN 'running' THEN 'it runs'
+            WHEN 'held' THEN j.reason
+            WHEN 'scheduled' THEN CASE WHEN j.attempt > 0 THEN format('it has failed %s times and is tried again at %s', j.attempt, j.run_at)
+                ELSE format('its time is %s', j.run_at) END
+            WHEN 'blocked' THEN format('after jobs %s', array_to_string(j.after, ', '))
+            ELSE coalesce(
+                (SELECT format('job %s of the same key runs', min(r.id)) FROM running r
+                    WHERE r.owner = j.owner AND r.key = j.key HAVING count(*) > 0),
+                (SELECT format('limit: %s of "%s" run', count(*), j.limit_key) FROM running r
+                    WHERE r.owner = j.owner AND r.limit_key = j.limit_key HAVING count(*) >= j."limit"),
+                (SELECT format('no slot: %s of the %s workers of the queue are busy', q.running, q.workers) FROM bg.queues q
+                    WHERE q.name = j.queue AND q.running >= q.workers),
+                (SELECT format('no slot: %s of %s workers are busy', count(r.id), w.n) FROM workers w LEFT JOIN running r ON true
+                    GROUP BY w.n HAVING count(r.id) >= w.n),
+                'it is next') END
+        FROM living j
+        ORDER BY array_position(array['running', 'waiting', 'scheduled', 'blocked', 'held'], j.state), j.run_at NULLS FIRST, j.priority, j.id;
+    END;
+
+COMMENT ON FUNCTION bg.job_plan() IS 'what runs, what is next, and what the other jobs wait for';
+
+-- Nobody has rights by default privileges either.
+
+DO LANGUAGE pllua_bg $lua$
+    local granted = [[
+        select pg_catalog.format('revoke all on %s %s from %s cascade', k.kind, k.name,
+            case a.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) end) as statement
+        from (
+            select 'table' as kind, c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relacl as acl, c.relowner as owner
+            from pg_catalog.pg_depend d join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) d.objid and c.relkind in ('r', 'p', 'S', 'v')
+            where d.classid operator(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+                and d.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+                and d.refobjid operator(pg_catalog.=) (select oid from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'pllua_bg_jobs')
+            union all
+            select 'routine', p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proacl, p.proowner
+            from pg_catalog.pg_depend d join pg_catalog.pg_proc p on p.oid operator(pg_catalog.=) d.objid
+            where d.classid operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+                and d.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+                and d.refobjid operator(pg_catalog.=) (select oid from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'pllua_bg_jobs')
+        ) k, pg_catalog.aclexplode(k.acl) a
+        where a.grantee operator(pg_catalog.<>) k.owner and a.grantee operator(pg_catalog.<>) 0]]
+    for _, row in ipairs(spi.execute(granted)) do spi.execute(row.statement) end
+$lua$;
