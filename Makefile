@@ -50,9 +50,9 @@ LUA_SOURCES := $(sort $(wildcard lua/*.lua lua/*/*.lua lua/*/*/*.lua))
 OBJS := $(SOURCES:src/%.cpp=$(BUILD)/obj/%.o) $(BUILD)/obj/embedded_lua.o
 EXTRA_CLEAN := $(BUILD) results output_iso
 
-# Tests: sql/<area>/*.sql in this order of areas, then any area not named here.
-AREAS := pl types api session lua jobs security compat
-AREAS += $(filter-out $(AREAS),$(sort $(patsubst sql/%/,%,$(wildcard sql/*/))))
+# Tests: sql/<area>/*.sql in this order of areas, then any area not named here. Jobs run where the library is preloaded: LOADED=1.
+AREAS := pl types api session lua security compat
+AREAS += $(filter-out $(AREAS) jobs,$(sort $(patsubst sql/%/,%,$(wildcard sql/*/)))) $(if $(LOADED),jobs)
 REGRESS := $(foreach area,$(AREAS),$(sort $(patsubst sql/%.sql,%,$(wildcard sql/$(area)/*.sql))))
 REGRESS_OPTS := $(foreach e,$(filter-out hstore_%,$(EXTENSION)),$(if $(wildcard sql/$(e)--*.sql),--load-extension=$(e)))
 REGRESS_PREP := result-folders

@@ -67,39 +67,19 @@ CREATE TABLE bg.job_step (
     PRIMARY KEY (job, name)
 );
 
--- The history: one row for each job, or run of a job that recurs, that has ended. The scheduler empties the oldest slot.
+-- The history: one row for each job, or run of a job that recurs, that has ended. The scheduler empties the oldest slot. Whoever writes it writes
+-- the columns of bg.job first, as a whole.
 
 CREATE TABLE bg.job_done (
+    LIKE bg.job,
     slot smallint NOT NULL,
-    id bigint NOT NULL,
     state "char" NOT NULL,                      -- d: done, f: failed, c: cancelled, x: discarded, s: superseded
-    queue text NOT NULL,
-    priority smallint NOT NULL,
-    run_at timestamptz,
-    attempt smallint NOT NULL,
-    crashes smallint NOT NULL,
-    snoozed smallint NOT NULL,
-    owner oid NOT NULL,
-    owner_name name NOT NULL,
-    key text,
-    key_mode "char",
-    limit_key text,
-    limit_n smallint,
-    every text,
-    timezone text NOT NULL,
-    has_parents boolean NOT NULL,
-    sql text NOT NULL,
-    args jsonb,
-    options jsonb,
-    search_path text NOT NULL,
-    errors jsonb,
-    submitted_at timestamptz NOT NULL,
     started_at timestamptz,
     ended_at timestamptz NOT NULL,
     pid int,
     result jsonb,
     note text,                                  -- why there is no result; why it was discarded
-    error jsonb,                                -- the last of errors where that is how it has ended
+    error jsonb,                                -- the last one, where that is how it has ended
     superseded_by bigint
 ) PARTITION BY LIST (slot);
 

@@ -118,8 +118,12 @@ end
 -- How it has ended; false after the timeout.
 function Job:wait(timeout)
     argcheck.self(self, Job, 'wait')
-    local settled = wait.first({self}, argcheck.timeout(timeout, 'timeout'))
-    return settled ~= nil and self.state
+    timeout = argcheck.timeout(timeout, 'timeout')
+    local limit = timeout and wait.now() + timeout
+    repeat
+        if not wait.first({self}, limit and math.max(0, limit - wait.now())) then return false end
+    until not self:pending()
+    return self.state
 end
 
 -- What it has returned, once it has ended; raises its error.
@@ -196,7 +200,8 @@ function job.step(name, fn) -- internal
     argcheck.callback(fn, 'the step')
     local found = ask('select bg.find_step($1)', name)[1]
     if not found then
-        ask('select bg.keep_step($1, $2::jsonb)', name, fn())
+        local result = fn()
+        ask('select bg.keep_step($1, $2::jsonb)', name, result)
         found = ask('select bg.find_step($1)', name)[1]
         spi.commit()
     end

@@ -43,11 +43,7 @@ List *queries_of(SPIPlanPtr plan) {
 void execute_one(const char *sql, const Args *args, FirstRow *first) {
     pg::ParamTypes types;
     pg::init_param_types(&types, args->count, args->own);
-    SPIPlanPtr plan = prepare(sql, &types);
-    if (args->count > 0 && pg::needs_second_pass(&types, queries_of(plan))) {
-        SPI_freeplan(plan);
-        plan = prepare(sql, &types);
-    }
+    SPIPlanPtr plan = prepare_job(sql, &types);
     SPIExecuteOptions options = {};
     options.params = bind_args(args, &types);
     options.dest = &first->receiver;
@@ -58,6 +54,13 @@ void execute_one(const char *sql, const Args *args, FirstRow *first) {
 }
 
 } // namespace
+
+SPIPlanPtr prepare_job(const char *sql, pg::ParamTypes *types) {
+    SPIPlanPtr plan = prepare(sql, types);
+    if (types->count == 0 || !pg::needs_second_pass(types, queries_of(plan))) return plan;
+    SPI_freeplan(plan);
+    return prepare(sql, types);
+}
 
 void execute_job(const char *sql, Jsonb *array, FirstRow *first) {
     Args args;

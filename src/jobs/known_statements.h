@@ -1,5 +1,6 @@
 // Statements of jobs that were analysed lately, so that a trigger that submits the same one for
-// each row has it analysed once. Owns their texts and types, in memory of this backend.
+// each row has it analysed once: plans that SPI keeps, which the server says are valid or not. Owns
+// them.
 #pragma once
 
 #include "jobs/args.h"
@@ -7,9 +8,10 @@
 
 namespace pllua_bg::jobs {
 
-// Sets types->count and types->resolved. False: it is not known, or what it was analysed with may
-// have changed. Errors: pg (memory).
-bool find_known(const char *sql, bool transaction, const Args *args, pg::ParamTypes *types);
-void remember(const char *sql, bool transaction, const Args *args, const pg::ParamTypes *types);
+// Sets types->count and types->resolved. False: it is not known, or what it was analysed with has
+// changed. Errors: none.
+bool find_known(const char *sql, const Args *args, pg::ParamTypes *types);
+// Keeps the plan that was made of it. Errors: pg (memory).
+void remember(const char *sql, const Args *args, const pg::ParamTypes *types, SPIPlanPtr plan);
 
 } // namespace pllua_bg::jobs

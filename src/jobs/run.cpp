@@ -19,48 +19,31 @@ namespace pllua_bg::jobs {
 
 namespace {
 
-// What is left of a job that has ended: slot and job follow the id.
-OwnStatement end_kept = {
-    "with gone as (delete from bg.job where id operator(pg_catalog.=) $1 "
-    "and attempt operator(pg_catalog.=) $2 returning *) "
-    "insert into bg.job_done (slot, id, state, queue, priority, run_at, attempt, crashes, snoozed, "
-    "owner, owner_name, key, key_mode, limit_key, limit_n, every, timezone, has_parents, sql, "
-    "args, "
-    "options, search_path, errors, submitted_at, started_at, ended_at, pid, result, note) "
-    "select $3, id, $4, queue, priority, run_at, attempt, crashes, snoozed, owner, owner_name, "
-    "key, "
-    "key_mode, limit_key, limit_n, every, timezone, has_parents, sql, args, options, search_path, "
-    "errors, submitted_at, $5, $6, $7, $8, $9 from gone",
-    9,
-    {INT8OID, INT2OID, INT2OID, CHAROID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, JSONBOID,
-     TEXTOID},
-    nullptr};
+// A row of the history: the columns of bg.job are the first that bg.job_done has.
+#define OF_JOB "id operator(pg_catalog.=) $1 and attempt operator(pg_catalog.=) $2"
+#define INTO_HISTORY "insert into bg.job_done select g.*, $3, $4, $5, $6, $7, $8, $9 from "
 
-OwnStatement end_forgotten = {
-    "delete from bg.job where id operator(pg_catalog.=) $1 and attempt operator(pg_catalog.=) $2",
-    2,
-    {INT8OID, INT2OID},
-    nullptr};
+constexpr int kHistoryParams = 9;
 
-// Of a job that recurs: a row of history for this run.
-OwnStatement keep_run = {
-    "insert into bg.job_done (slot, id, state, queue, priority, run_at, attempt, crashes, snoozed, "
-    "owner, owner_name, key, key_mode, limit_key, limit_n, every, timezone, has_parents, sql, "
-    "args, "
-    "options, search_path, errors, submitted_at, started_at, ended_at, pid, result, note) "
-    "select $3, id, $4, queue, priority, run_at, attempt, crashes, snoozed, owner, owner_name, "
-    "key, "
-    "key_mode, limit_key, limit_n, every, timezone, has_parents, sql, args, options, search_path, "
-    "errors, submitted_at, $5, $6, $7, $8, $9 from bg.job "
-    "where id operator(pg_catalog.=) $1 and attempt operator(pg_catalog.=) $2",
-    9,
-    {INT8OID, INT2OID, INT2OID, CHAROID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, JSONBOID,
-     TEXTOID},
-    nullptr};
+OwnStatement end_kept = {"with gone as (delete from bg.job where " OF_JOB
+                         " returning *) " INTO_HISTORY "gone g",
+                         kHistoryParams,
+                         {INT8OID, INT2OID, INT2OID, CHAROID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+                          INT4OID, JSONBOID, TEXTOID},
+                         nullptr};
+
+// Of a job that recurs: this run.
+OwnStatement keep_run = {INTO_HISTORY "bg.job g where " OF_JOB,
+                         kHistoryParams,
+                         {INT8OID, INT2OID, INT2OID, CHAROID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+                          INT4OID, JSONBOID, TEXTOID},
+                         nullptr};
+
+OwnStatement end_forgotten = {"delete from bg.job where " OF_JOB, 2, {INT8OID, INT2OID}, nullptr};
 
 OwnStatement set_next = {
     "update bg.job set run_at = $3, attempt = 0, crashes = 0, snoozed = 0, errors = null "
-    "where id operator(pg_catalog.=) $1 and attempt operator(pg_catalog.=) $2",
+    "where " OF_JOB,
     3,
     {INT8OID, INT2OID, TIMESTAMPTZOID},
     nullptr};
@@ -68,7 +51,7 @@ OwnStatement set_next = {
 OwnStatement set_snoozed = {
     "update bg.job set run_at = $3, snoozed = case when snoozed operator(pg_catalog.<) 32767 "
     "then snoozed operator(pg_catalog.+) 1::pg_catalog.int2 else snoozed end "
-    "where id operator(pg_catalog.=) $1 and attempt operator(pg_catalog.=) $2",
+    "where " OF_JOB,
     3,
     {INT8OID, INT2OID, TIMESTAMPTZOID},
     nullptr};

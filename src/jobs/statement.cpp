@@ -2,6 +2,7 @@
 #include "jobs/statement.h"
 
 #include "jobs/args.h"
+#include "jobs/execute.h"
 #include "jobs/known_statements.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -118,25 +119,28 @@ void tell_position(void *sql) {
     internalerrquery(static_cast<const char *>(sql));
 }
 
-void analyse_text(RawStmt *raw, const char *sql, const Args *args, pg::ParamTypes *types) {
+// The types go into that memory.
+void analyse_text(const char *sql, const Args *args, pg::ParamTypes *types, MemoryContext memory) {
+    SPI_connect();
+    MemoryContext own = MemoryContextSwitchTo(memory);
     pg::init_param_types(types, args->count, args->own);
-    PushActiveSnapshot(GetTransactionSnapshot());
-    (void)pg::analyze_with_params(raw, sql, types);
-    PopActiveSnapshot();
+    MemoryContextSwitchTo(own);
+    SPIPlanPtr plan = prepare_job(sql, types);
     check_fits(args, types);
+    remember(sql, args, types, plan);
+    SPI_finish();
 }
 
 // Whoever submits waits for nobody and keeps nobody waiting: locks of the analysis go with a
 // subtransaction, and where one is not to be had the first run will tell. False then.
-bool analyse(RawStmt *raw, const char *sql, const Args *args, pg::ParamTypes *types) {
+bool analyse(const char *sql, const Args *args, pg::ParamTypes *types) {
     MemoryContext memory = CurrentMemoryContext;
     pg::Subtransaction own;
     pg::begin_subtransaction(&own);
     ErrorData *error = pg::attempt([=] {
-        MemoryContextSwitchTo(memory);
         (void)set_config_option("lock_timeout", "1ms", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
                                 true, ERROR, false);
-        analyse_text(raw, sql, args, types);
+        analyse_text(sql, args, types, memory);
     });
     ErrorData *failed = pg::end_subtransaction(&own, false);
     if (error == nullptr) error = failed;
@@ -154,9 +158,9 @@ bool check_text(const char *sql, bool transaction, const Args *args, pg::ParamTy
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a job needs a statement")));
     ListCell *cell;
     foreach (cell, parsed) check_kind(static_cast<RawStmt *>(lfirst(cell))->stmt, transaction);
-    auto *raw = static_cast<RawStmt *>(linitial(parsed));
-    return list_length(parsed) == 1 && analyze_requires_snapshot(raw) &&
-           analyse(raw, sql, args, types);
+    return list_length(parsed) == 1 &&
+           analyze_requires_snapshot(static_cast<RawStmt *>(linitial(parsed))) &&
+           analyse(sql, args, types);
 }
 
 } // namespace
@@ -192,14 +196,13 @@ void check_statement(const Statement *statement, bool transaction) {
     Args args;
     read_args(statement->args, &args);
     pg::ParamTypes types;
-    if (!find_known(statement->sql, transaction, &args, &types)) {
+    if (!find_known(statement->sql, &args, &types)) {
         ErrorContextCallback position = {error_context_stack, tell_position,
                                          const_cast<char *>(statement->sql)};
         error_context_stack = &position;
         const bool analysed = check_text(statement->sql, transaction, &args, &types);
         error_context_stack = position.previous;
         if (!analysed) return;
-        remember(statement->sql, transaction, &args, &types);
     }
     (void)bind_args(&args, &types);
 }

@@ -1,0 +1,74 @@
+-- What cannot be a job is refused when it is submitted, with a code and a word about what would do.
+\set SHOW_CONTEXT never
+create table target (a int, b text);
+create function show_error(sql text, args jsonb default null, options jsonb default null) returns text language plpgsql as $$
+declare
+    state text; message text; detail text; hint text;
+begin
+    perform bg.submit(sql, args, options);
+    return 'accepted';
+exception when others then
+    get stacked diagnostics state = returned_sqlstate, message = message_text, detail = pg_exception_detail, hint = pg_exception_hint;
+    return concat_ws(' ', state || ':', message, nullif('[' || detail || ']', '[]'), nullif('(' || hint || ')', '()'));
+end
+$$;
+
+select show_error(s) from unnest(array[null, '', '  ', ';', '-- nothing', 'selec 1', 'select 1 +', 'select * from no_table', 'select no_function()', 'select $1', 'public.no_function',
+    'no_schema.fn', 'public.target', 'a.b.c', 'show_error', 'begin', 'select 1; commit', 'rollback', 'savepoint a', 'prepare transaction ''x''', 'copy target from stdin',
+    'copy target to stdout', 'vacuum', 'create index concurrently on target (a)', 'create database x', 'alter system set work_mem = 1', 'cluster']) s;
+-- The position is that within the job.
+select bg.submit('select a, x from target');
+select bg.submit('select a fro target x');
+
+select show_error('insert into target values ($1, $2)', a) from unnest(array['[]', '[1]', '[1, 2, 3]', '["x", 2]', '[1.5, 2]', '[99999999999, 2]', '{"a": 1}', '1', '"x"', 'null',
+    '[[1], 2]', '[{"a": 1}, 2]', '[null, null]', '[1, {"deep": [1]}]']::jsonb[]) a;
+select show_error('select 1', '[1]');
+select show_error('select $2::int', '[1, 2]');
+select show_error('select $1::int; select 1', '["unchecked"]');
+
+select show_error('select 1', null, o) from unnest(array['[]', '{}', '[1]', '1', '{"unknown": 1}', '{"Queue": "x"}', '{"queue": ""}', '{"queue": 5}', '{"queue": null}', '{"key": ""}', '{"key": ["a"]}',
+    '{"mode": "keep"}', '{"mode": "other", "key": "a"}', '{"at": "never"}', '{"at": 5}', '{"at": "2001-01-01"}', '{"at": "infinity"}', '{"at": "2100-01-01", "delay": 1}', '{"delay": -1}',
+    '{"delay": "-1 s"}', '{"delay": "x"}', '{"delay": true}', '{"delay": 1e300}', '{"every": ""}', '{"every": "x"}', '{"every": "61 * * * *"}', '{"every": 0}', '{"every": "-1 s"}', '{"priority": 1.5}',
+    '{"priority": 40000}', '{"priority": "1"}', '{"attempts": 0}', '{"attempts": -1}', '{"attempts": 1001}', '{"attempts": 1e20}', '{"backoff": "fast"}', '{"backoff": -1}', '{"timeout": 0}',
+    '{"timeout": -1}', '{"timeout": "1 month"}', '{"timeout": []}', '{"limit": 1}', '{"limit_key": ""}', '{"limit_key": "a", "limit": 0}', '{"limit_key": "a", "limit": -1}', '{"after": [0]}', '{"after": ["x"]}',
+    '{"after": [1.5]}', '{"after": [9000000000000000000]}', '{"after": {"a": 1}}', '{"after": []}', '{"after_failed": "run"}', '{"after": 9000000000000, "after_failed": "x"}', '{"transaction": "no"}',
+    '{"keep": "some"}', '{"settings": 5}', '{"settings": {"work_mem": "much"}}', '{"settings": {"no_setting": 1}}', '{"settings": {"role": "x"}}', '{"settings": {"Session_Authorization": "x"}}',
+    '{"settings": {"wal_level": "minimal"}}', '{"settings": {"work_mem": []}}', '{"settings": {}}']::jsonb[]) o;
+select show_error('select 1', null, jsonb_build_object('queue', repeat('q', 201)));
+select show_error('select 1', null, jsonb_build_object('key', repeat('k', 1001)));
+select show_error('select 1', null, jsonb_build_object('after', (select jsonb_agg(n) from generate_series(1, 10001) n)));
+
+-- Large and deep ones.
+select show_error('select length($1::text)', jsonb_build_array((repeat('[', 3000) || repeat(']', 3000))::jsonb));
+select show_error('select 1 -- ' || repeat('x', 268435456)) like '54000: the job is too long%' as too_long;
+
+-- The others.
+select bg.submit(null);
+select bg.cancel_job(null);
+select bg.cancel_job(9000000000000), bg.retry_job(1);
+select bg.wait_job(9000000000000);
+select bg.wait_job(1, -1);
+select bg.wait_job(1, 'NaN');
+select bg.job_result(9000000000000);
+select bg.run_job(1, 0);
+select bg.name_job(1, 0);
+call bg.run_scheduler();
+select bg.self(), bg.cancelled();
+select bg.snooze('1 s');
+select bg.discard('x');
+select bg.find_step('x');
+select bg.keep_step('x', null);
+select bg.queue(null);
+select bg.queue('');
+select bg.queue('q', -1);
+select bg.queue('q', keep => 'x');
+do language pllua_bg $$
+    local function show(...) print((select(2, pcall(...)))) end
+    show(bg.submit) show(bg.submit, 1) show(bg.submit, 'select 1', 2) show(bg.submit, 'select 1', {}, 3) show(bg.submit, 'select 1', {}, {colour = 'red'})
+    show(bg.job) show(bg.job, 'x') show(bg.job, 0) show(function() bg.job(9000000000000):status() end) show(bg.job(1).wait) show(function() bg.job(1):wait(-1) end)
+    show(bg.snooze, 1) show(bg.discard, 'x') show(bg.step, 'x', print)
+    print(bg.self, bg.cancelled())
+$$;
+
+drop function show_error;
+drop table target;
