@@ -48,7 +48,7 @@ CREATE TABLE bg.job_order (
     job bigint NOT NULL,
     action text NOT NULL,
     role oid NOT NULL,
-    at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 
 -- Jobs that run although they may have brought the server down, and since which start of it.

@@ -13,13 +13,13 @@ namespace pllua_bg::jobs {
 
 namespace {
 
-// A living one first, or one that is to live again, then the newest that has ended.
+// A living one first; else whether it is to live again, or the newest that has ended.
 OwnStatement select_ending = {
     "select true, j.xmin, null::pg_catalog.\"char\", j.attempt operator(pg_catalog.>) 0, "
     "null::pg_catalog.jsonb, j.errors operator(pg_catalog.->) -1, "
     "'infinity'::pg_catalog.timestamptz "
     "from bg.job j where j.id operator(pg_catalog.=) $1 union all "
-    "select true, o.xmin, null, false, null, null, 'infinity' from bg.job_order o "
+    "select true, o.xmin, null, false, null, null, o.at from bg.job_order o "
     "where o.job operator(pg_catalog.=) $1 and o.action operator(pg_catalog.=) 'retry' union all "
     "select false, d.xmin, d.state, false, d.result, d.error, d.ended_at "
     "from bg.job_done d where d.id operator(pg_catalog.=) $1 "

@@ -9,6 +9,7 @@
 #include "jobs/option_values.h"
 #include "jobs/tables.h"
 #include "pg/fault.h"
+#include "pg/settings.h"
 
 extern "C" {
 #include "utils/guc.h"
@@ -139,13 +140,21 @@ void check_scheduler() {
                  errhint("bg.submit gives it to the queue.")));
 }
 
-// What a run changes of settings ends with it, be it by SET.
+// How this transaction commits.
+void set_commit(const char *value) {
+    (void)set_config_option("synchronous_commit", value, PGC_USERSET, PGC_S_SESSION,
+                            GUC_ACTION_LOCAL, true, ERROR, false);
+}
+
+// What a run changes of settings ends with it, be it by SET; but for how its transaction commits.
 void run_statement(const JobRow *row, FirstRow *first) {
     const int level = NewGUCNestLevel();
     apply_settings(row, set_for_now);
     start_timer(row->timeout);
     execute_job(row->sql, row->args, first);
+    const char *commit = pstrdup(GetConfigOption("synchronous_commit", false, false));
     AtEOXact_GUC(false, level);
+    set_commit(commit);
 }
 
 void forget_current(void *) { current_job = {}; }
@@ -154,6 +163,7 @@ void forget_current(void *) { current_job = {}; }
 
 const char *run_job(int64 id, int attempt, const TimestampTz *next_at) {
     check_scheduler();
+    if (pg::setting_job_commit == pg::kAsyncCommit) set_commit("off");
     SPI_connect();
     JobRow row;
     const char *result = "gone";
