@@ -24,7 +24,7 @@ select show_error('insert into target values ($1, $2)', a) from unnest(array['[]
     '[[1], 2]', '[{"a": 1}, 2]', '[null, null]', '[1, {"deep": [1]}]']::jsonb[]) a;
 select show_error('select 1', '[1]');
 select show_error('select $2::int', '[1, 2]');
-select show_error('select $1::int; select 1', '["unchecked"]');
+select show_error('select $1::int; select 1', '["unchecked"]', '{"attempts": 1}');
 
 select show_error('select 1', null, o) from unnest(array['[]', '{}', '[1]', '1', '{"unknown": 1}', '{"Queue": "x"}', '{"queue": ""}', '{"queue": 5}', '{"queue": null}', '{"key": ""}', '{"key": ["a"]}',
     '{"mode": "keep"}', '{"mode": "other", "key": "a"}', '{"at": "never"}', '{"at": 5}', '{"at": "2001-01-01"}', '{"at": "infinity"}', '{"at": "2100-01-01", "delay": 1}', '{"delay": -1}',
@@ -70,5 +70,6 @@ do language pllua_bg $$
     print(bg.self, bg.cancelled())
 $$;
 
+select coalesce(bool_and(bg.wait_job(id, 60) is not null), true) as all_ended from bg.jobs where ended_at is null;
 drop function show_error;
 drop table target;

@@ -1,6 +1,6 @@
 -- Queues, what is kept of jobs, pausing, and what the plan says of those that wait.
 \set SHOW_CONTEXT never
-alter sequence bg.job_id_seq restart with 30000;
+alter sequence bg.job_id_seq restart with 10000;
 create function plan(bigint) returns text language sql as $$ select regexp_replace(state || ': ' || reason, 'its time is .*', 'its time is T') from bg.job_plan() where id = $1 $$;
 select bg.jobs_pause();
 select bg.submit('select 1') as j1, bg.submit('select 2', null, '{"delay": "1 hour", "queue": "q1"}') as j2, bg.submit('select 3', null, '{"queue": "q2"}') as j3 \gset

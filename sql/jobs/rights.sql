@@ -1,6 +1,6 @@
 -- Jobs run with the rights of who has submitted them and no others; they are seen, cancelled and waited for by members of their role.
 \set SHOW_CONTEXT never
-alter sequence bg.job_id_seq restart with 10000;
+alter sequence bg.job_id_seq restart with 20000;
 create role job_app login;
 create role job_other login;
 create role job_member login in role job_app;

@@ -1,6 +1,6 @@
 -- A job is submitted when its transaction commits, and not when that, or its subtransaction, rolls back.
 \set SHOW_CONTEXT never
-alter sequence bg.job_id_seq restart with 20000;
+alter sequence bg.job_id_seq restart with 30000;
 create table ran (a int);
 begin;
 select bg.submit('insert into ran values (1)');
