@@ -200,8 +200,9 @@ function job.step(name, fn) -- internal
     argcheck.callback(fn, 'the step')
     local found = ask('select bg.find_step($1)', name)[1]
     if not found then
-        local result = fn()
-        ask('select bg.keep_step($1, $2::jsonb)', name, result)
+        -- In a table: a string by itself would be read as JSON.
+        local result = {(fn())}
+        ask('select bg.keep_step($1, $2::jsonb operator(pg_catalog.->) 0)', name, result)
         found = ask('select bg.find_step($1)', name)[1]
         spi.commit()
     end

@@ -86,6 +86,9 @@ create procedure steps() language pllua_bg as $$
         spi.execute('insert into put values (2, $1)', 'step')
         if bg.self.attempt == 1 then error('first') end
     end)
+    for _, value in ipairs{'text', '{"json', 5, 1.5, true, false} do
+        assert(bg.step('value ' .. tostring(value), function() return value end) == value)
+    end
     spi.execute('insert into put values ($1, $2)', bg.self.attempt, 'end ' .. one.n .. #one.list .. tostring(two))
     spi.commit()
     if bg.self.attempt < 3 then error('again') end

@@ -13,7 +13,8 @@ select bg.jobs_resume();
 select bg.wait_job(:j1, 60), plan(:j2), replace(plan(:j4), :j2::text, 'N'), plan(:j3);
 select name, workers, paused, keep from bg.queues order by name;
 select bg.queue('q2', paused => false);
-select bg.wait_job(:j3, 60);
+select bg.submit('select 5', null, '{"queue": "q2", "keep": "all"}') as j5 \gset
+select bg.wait_job(:j5, 60);
 select count(*) from bg.jobs where id = :j3;
 select bg.run_job_now(:j2);
 select bg.wait_job(:j2, 60), bg.wait_job(:j4, 60), bg.job_result(:j4);
