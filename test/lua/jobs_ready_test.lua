@@ -32,17 +32,22 @@ function TestHeap:test_comes_out_sorted()
     math.randomseed(7)
     local own, expected = heap.new(), {}
     for i = 1, 500 do
-        expected[i] = math.random(100)
+        expected[i] = i % 3 == 0 and math.random(100) or i
         own:push('item ' .. expected[i], expected[i])
         if i % 7 == 0 then
-            local rank = own.ranks[1]
-            own:push(own:pop(), rank)
+            local first = own:pop()
+            own:push(first, tonumber(first:match('%d+')))
         end
+        lu.assertEquals(own:size(), i)
     end
     table.sort(expected)
-    for _, value in ipairs(expected) do lu.assertEquals(own:pop(), 'item ' .. value) end
+    lu.assertEquals(#own:add_to({'x'}), 501)
+    for _, value in ipairs(expected) do
+        lu.assertEquals(own:peek(), 'item ' .. value)
+        lu.assertEquals(own:pop(), 'item ' .. value)
+    end
     lu.assertNil(own:pop())
-    lu.assertEquals({own.n, own.items, own.ranks}, {0, {}, {}})
+    lu.assertEquals({own:size(), own.items, own.ranks, own.row, own.row_ranks}, {0, {}, {}, {}, {}})
 end
 
 TestReady = {}
@@ -121,7 +126,7 @@ function TestReady:test_what_was_replaced_does_not_gather()
         if id > 1 then known:remove(known.jobs[id - 1]) end
     end
     lu.assertEquals(known.later.n, 1)
-    lu.assertTrue(known.later.heaps[0].n < 1100)
+    lu.assertTrue(known.later.heaps[0]:size() < 1100)
     lu.assertNil(known:wake(1000))
     lu.assertEquals(drain(known, lane_of()), {10000})
 end

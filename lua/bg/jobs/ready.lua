@@ -110,7 +110,7 @@ end
 -- Of the jobs that wait for a limit, only some are kept here.
 local function park(self, job, gate, most)
     self:queue(job.queue).window:remove(job)
-    if gate.parked.n < most then
+    if gate.parked:size() < most then
         job.state = 'parked'
         gate.parked:push(job, by_priority(job))
         return
@@ -195,7 +195,7 @@ local function unpark(self, gate)
         for _, what in pairs(gate.left) do self.again[#self.again + 1] = what end
         gate.left = nil
     end
-    if gate.running == 0 and gate.parked.n == 0 and not gate.left then self.gates[gate.id] = nil end
+    if gate.running == 0 and gate.parked:size() == 0 and not gate.left then self.gates[gate.id] = nil end
 end
 
 -- The job has made room for another one.

@@ -40,7 +40,7 @@ end
 local function items_of(self)
     local items = {}
     for _, own in pairs(self.heaps) do
-        for _, job in ipairs(own.items) do
+        for _, job in ipairs(own:add_to({})) do
             if job.window == self then items[#items + 1] = job end
         end
     end
@@ -88,7 +88,7 @@ function Window:first(owner) -- internal
     owner = owner or 0
     local own = self.heaps[owner]
     while own do
-        local job = own.items[1]
+        local job = own:peek()
         if not job then
             self.heaps[owner] = nil
             return nil
@@ -104,7 +104,7 @@ function Window:remove(job) -- internal
     local own = heap_of(self, job)
     job.window = nil
     self.n = self.n - 1
-    if own.items[1] == job then
+    if own:peek() == job then
         own:pop()
         return
     end
