@@ -272,7 +272,7 @@ void run() {
     pg_atomic_write_u32(&area->probe, 1);
     // Another exit code than 0, so that it is started again unless the server stops.
     while (!ShutdownRequestPending) {
-        (void)pg::wait_latch(serve(), pg::WaitEvent::kStart);
+        (void)pg::wait_latch(serve(), pg::WaitEvent::kJobs);
         if (ConfigReloadPending == 0) continue;
         ConfigReloadPending = 0;
         ProcessConfigFile(PGC_SIGHUP);

@@ -41,8 +41,9 @@ void end_poll_in_vain() {
     to_skip = Min((1 << in_vain) - 2, kMostSkipped);
 }
 
-uint32 events[] = {WAIT_EVENT_BGWORKER_STARTUP, kWaitReceive,     kWaitSend, WAIT_EVENT_CLIENT_READ,
-                   WAIT_EVENT_BGWORKER_STARTUP, PG_WAIT_EXTENSION};
+uint32 events[] = {
+    WAIT_EVENT_BGWORKER_STARTUP, kWaitReceive,      kWaitSend,        WAIT_EVENT_CLIENT_READ,
+    WAIT_EVENT_BGWORKER_STARTUP, PG_WAIT_EXTENSION, PG_WAIT_EXTENSION};
 
 } // namespace
 
@@ -66,8 +67,8 @@ bool poll_again(Poll *poll) {
 }
 
 void name_wait_events() {
-    static const char *const names[] = {"PlluaBgStart", "PlluaBgResult", "PlluaBgRoom",
-                                        "PlluaBgCommand", "PlluaBgCommit"};
+    static const char *const names[] = {"PlluaBgStart",   "PlluaBgResult", "PlluaBgRoom",
+                                        "PlluaBgCommand", "PlluaBgCommit", "PlluaBgJobs"};
     static bool named = false;
     if (named) return;
     for (Size i = 0; i < lengthof(names); i++) events[i] = named_wait_event(names[i], events[i]);

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $node = new_node('processes', "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 16\nmax_prepared_transactions = 4\npllua_bg.job_linger = 0\npllua_bg.job_idle = 1\n");
+my $node = new_node('processes', "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 16\nmax_prepared_transactions = 4\npllua_bg.job_linger = 0\npllua_bg.job_idle = 1\nrestart_after_crash = on\n");
 my $jobs = <<'SQL';
 CREATE EXTENSION pllua_bg;
 CREATE EXTENSION pllua_bg_jobs;
@@ -91,6 +91,32 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM done WHERE what = 'locked
 $node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pllua_bg jobs'");
 runs('after it', 'what is submitted while there is no scheduler');
 
+# Who waits for a job is told by the next scheduler.
+$held = new_psql($node);
+$held->query_safe('SELECT pg_advisory_lock(1)');
+$id = $node->safe_psql('postgres', q{SELECT bg.submit('select pg_advisory_xact_lock(1)')});
+ok($node->poll_query_until('postgres', "SELECT state = 'running' FROM bg.jobs WHERE id = $id"), 'a job runs');
+my $waiting = new_psql($node);
+ask_later($waiting, "SELECT bg.wait_job($id)");
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT bg.wait_job%' AND wait_event = 'MessageQueueReceive'}), 'somebody waits for it');
+$scheduler = process_of('pllua_bg jobs');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($scheduler)");
+ok(wait_until(sub { process_of('pllua_bg jobs') !~ /^($scheduler)?$/ }), 'the scheduler is another one');
+$held->quit;
+is($waiting->query_safe('SELECT 1'), "done\n1", 'who waits learns of the end');
+$waiting->quit;
+
+# More is announced than a ring holds, one by one and at once, while nobody takes it.
+$scheduler = process_of('pllua_bg jobs');
+my $most = $node->safe_psql('postgres', 'SELECT max(id) FROM bg.job_done');
+kill 'STOP', $scheduler;
+$node->safe_psql('postgres', q{DO $$ BEGIN FOR i IN 1 .. 4500 LOOP PERFORM bg.submit('insert into done values (''flood'')'); COMMIT; END LOOP; END $$});
+$node->safe_psql('postgres', q{SELECT bg.submit('insert into done values (''flood'')') FROM generate_series(1, 500)});
+kill 'CONT', $scheduler;
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 5000 FROM done WHERE what = 'flood'}), 'all of it runs');
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM bg.job'), 'nothing is left');
+is($node->safe_psql('postgres', "SELECT count(*), count(DISTINCT id) FROM bg.job_done WHERE id > $most"), '5000|5000', 'each once');
+
 # A scheduler that fails again and again is started less and less often.
 SKIP:
 {
@@ -143,6 +169,17 @@ unlike(slurp_file($node->logfile, $offset), qr/ERROR|WARNING|FATAL/, 'quietly');
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg_jobs');
 runs('created', 'and comes when it is created again');
 
-server_log_is_clean($node);
+# A process is killed by force: the server starts anew, and its jobs with it.
+$held = new_psql($node);
+$held->query_safe('SELECT pg_advisory_lock(1)');
+$id = $node->safe_psql('postgres', q{SELECT bg.submit('insert into done select ''after a crash'' from pg_advisory_xact_lock(1)')});
+ok($node->poll_query_until('postgres', "SELECT state = 'running' FROM bg.jobs WHERE id = $id"), 'a job runs');
+$offset = -s $node->logfile;
+kill 'KILL', $node->safe_psql('postgres', "SELECT pid FROM bg.jobs WHERE id = $id");
+ok(wait_until(sub { slurp_file($node->logfile, $offset) =~ /database system is ready to accept connections/ }), 'its process is killed by force');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE what = 'after a crash'}), 'it runs again');
+is($node->safe_psql('postgres', "SELECT bg.wait_job($id)"), 'done', 'and has ended');
+
+server_log_is_clean($node, killed => 1);
 $node->stop;
 done_testing();
