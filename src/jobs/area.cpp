@@ -155,6 +155,14 @@ void wake_launcher() {
     if (number != 0) wake(static_cast<int>(number) - 1);
 }
 
+void postpone(Ring *ring, TimestampTz now) {
+    constexpr int64 kSecond = 1000000;
+    constexpr int kMostDoublings = 6;
+    const int64 pause = Min(kSecond << Min(ring->failures, kMostDoublings), 60 * kSecond);
+    ring->failures++;
+    ring->away = Max(ring->away, now + pause);
+}
+
 void probe_databases() {
     pg_atomic_write_u32(&area->probe, 1);
     wake_launcher();

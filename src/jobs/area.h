@@ -27,6 +27,7 @@ struct Ring {
     bool leaving;      // the scheduler is asked to end
     TimestampTz away;  // no scheduler is started before that
     int failures;      // schedulers that have failed in a row
+    uint32 schedulers; // that there have been
     uint32 first;      // of the ids, modulo the size
     uint32 count;
     int64 ids[kRingSize];
@@ -67,6 +68,8 @@ inline bool has_news(const Ring *ring) { return ring->count > 0 || ring->rescan_
 inline bool is_wanted(const Ring *ring) {
     return OidIsValid(ring->database) && ring->scheduler_pid == 0 && has_news(ring);
 }
+// A scheduler has failed: the next one is started after a pause that grows. Call with its mutex.
+void postpone(Ring *ring, TimestampTz now);
 // Puts ids, and from where a rescan is needed, into the ring of a database and wakes its scheduler,
 // or else the launcher. Errors: none.
 struct News {
@@ -115,21 +118,23 @@ inline constexpr char kWorkersType[] = "pllua_bg jobs";
 // This process is the scheduler of its database from now on; false when there is one already, or no
 // ring. Errors: pg.
 bool become_scheduler();
-// It is none any more. Errors: none.
-enum class End {
-    kNoJobs, // nobody is needed in its place, and what has been announced means nothing
-    kAsked,  // another one is to be started, but not before Ring::away
-    kFailed, // the same, after a pause that grows
-};
-void resign(End end);
+// It is none any more, and another one is to be started; after a pause if it has failed.
+// Errors: none.
+void resign(bool failed);
+// What has been announced until now means nothing. Errors: none.
+void drop_news();
+// True when there is no news: it is none any more, and nobody is needed in its place. Errors: none.
+bool leave_if_silent();
 // It was asked to leave. Errors: none.
 bool is_asked_to_leave();
 
 // presence.cpp: what there is in this database. Call in a transaction; uses SPI. Errors: pg.
 
 // The extension is there, and what the scheduler uses belongs to it: whoever owns a database may
-// make a schema with such a procedure and such a table. Errors: also 55000 (another version).
+// make a schema with such a procedure and such a table.
 bool has_extension();
+// Raises when it is not of the version that the library goes with. Errors: pg 55000.
+void check_version();
 bool has_jobs();
 bool has_prepared_transactions();
 

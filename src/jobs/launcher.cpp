@@ -43,6 +43,7 @@ struct Start {
     Oid database;
     bool probe;
     TimestampTz asked;
+    uint32 schedulers; // that there had been
     BackgroundWorkerHandle *handle;
 };
 
@@ -149,6 +150,8 @@ void forget_ring(Oid database) {
 // False when there is no slot.
 bool start(Oid database, bool probe) {
     char *name = name_of(database);
+    const Ring *ring = ring_of(database, false);
+    const uint32 schedulers = ring == nullptr ? 0 : ring->schedulers;
     if (name == nullptr) {
         forget_ring(database);
         return true;
@@ -160,6 +163,7 @@ bool start(Oid database, bool probe) {
         made->database = database;
         made->probe = probe;
         made->asked = GetCurrentTimestamp();
+        made->schedulers = schedulers;
         made->handle = handle;
         starts.append(made);
     } else {
@@ -169,15 +173,16 @@ bool start(Oid database, bool probe) {
     return registered;
 }
 
-// The worker has ended. Where it was to become a scheduler, is none, and one is still wanted,
-// something has kept it from that.
+// The worker has ended. Where it was to become a scheduler, there was none, and one is still
+// wanted, something has kept it from that.
 void note_end(const Start *ended) {
     Ring *ring = ended->probe ? nullptr : ring_of(ended->database, false);
     if (ring == nullptr) return;
     const TimestampTz now = GetCurrentTimestamp();
     SpinLockAcquire(&ring->mutex);
-    if (ring->database == ended->database && is_wanted(ring) && ring->away <= now)
-        ring->away = now + INT64CONST(1000000) * Min(1 << Min(ring->failures++, 6), 60);
+    if (ring->database == ended->database && is_wanted(ring) &&
+        ring->schedulers == ended->schedulers)
+        postpone(ring, now);
     SpinLockRelease(&ring->mutex);
 }
 

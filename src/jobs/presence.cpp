@@ -38,6 +38,16 @@ Oid scheduler_procedure(Oid schema) {
                            PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
 }
 
+} // namespace
+
+bool has_extension() {
+    const Oid extension = get_extension_oid(kExtension, true);
+    const Oid schema = get_namespace_oid("bg", true);
+    if (!OidIsValid(extension) || !OidIsValid(schema)) return false;
+    return belongs_to(extension, RelationRelationId, get_relname_relid("job", schema)) &&
+           belongs_to(extension, ProcedureRelationId, scheduler_procedure(schema));
+}
+
 // The library goes with the version that its control file names.
 void check_version() {
     const char *needed =
@@ -48,18 +58,6 @@ void check_version() {
                     errmsg("jobs of this database wait: extension %s is not of version %s",
                            kExtension, needed),
                     errhint("ALTER EXTENSION %s UPDATE", kExtension)));
-}
-
-} // namespace
-
-bool has_extension() {
-    const Oid extension = get_extension_oid(kExtension, true);
-    const Oid schema = get_namespace_oid("bg", true);
-    if (!OidIsValid(extension) || !OidIsValid(schema)) return false;
-    if (!belongs_to(extension, RelationRelationId, get_relname_relid("job", schema))) return false;
-    if (!belongs_to(extension, ProcedureRelationId, scheduler_procedure(schema))) return false;
-    check_version();
-    return true;
 }
 
 bool has_jobs() { return ask("SELECT 1 FROM bg.job LIMIT 1") != nullptr; }

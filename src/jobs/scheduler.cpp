@@ -18,9 +18,6 @@ namespace {
 constexpr uint32 kChunk = 256;
 // After so long a scheduler that fails counts as one that has worked: microseconds.
 constexpr int64 kSettled = 60 * INT64CONST(1000000);
-constexpr int64 kSecond = 1000000;
-constexpr int kMostFailures = 6; // 2^6 seconds are more than the longest pause
-constexpr int64 kLongestPause = 60 * kSecond;
 
 Ring *own_ring; // nullptr: this process is no scheduler
 TimestampTz since;
@@ -32,16 +29,7 @@ bool is_announced(void *) {
 
 const session::Condition kAnnouncement = {is_announced, nullptr};
 
-void at_exit(int, Datum) { resign(End::kFailed); }
-
-// Another one is to be started, after a pause that grows. Call with the mutex.
-void count_failure(Ring *ring) {
-    const TimestampTz now = GetCurrentTimestamp();
-    if (now - since >= kSettled) ring->failures = 0;
-    const int64 pause = Min(kSecond << Min(ring->failures, kMostFailures), kLongestPause);
-    ring->failures++;
-    ring->away = Max(ring->away, now + pause);
-}
+void at_exit(int, Datum) { resign(true); }
 
 // Copies some; 0: there are none.
 uint32 take_some(int64 *into) {
@@ -87,6 +75,7 @@ bool become_scheduler() {
     if (free) {
         ring->scheduler_pid = MyProcPid;
         ring->scheduler_number = pg::my_proc_number();
+        ring->schedulers++;
     }
     SpinLockRelease(&ring->mutex);
     if (!free) return false;
@@ -98,21 +87,39 @@ bool become_scheduler() {
     return true;
 }
 
-void resign(End end) {
+void resign(bool failed) {
     if (own_ring == nullptr) return;
+    const TimestampTz now = GetCurrentTimestamp();
     Ring *ring = own_ring;
     own_ring = nullptr;
     SpinLockAcquire(&ring->mutex);
     ring->scheduler_pid = 0;
     ring->leaving = false;
-    if (end == End::kFailed)
-        count_failure(ring);
-    else
-        ring->failures = 0;
-    ring->rescan_from = end == End::kNoJobs ? kNoRescan : kAll;
-    if (end == End::kNoJobs) ring->count = 0;
+    ring->rescan_from = kAll;
+    if (!failed || now - since >= kSettled) ring->failures = 0;
+    if (failed) postpone(ring, now);
     SpinLockRelease(&ring->mutex);
     wake_launcher();
+}
+
+void drop_news() {
+    SpinLockAcquire(&own_ring->mutex);
+    own_ring->count = 0;
+    own_ring->rescan_from = kNoRescan;
+    SpinLockRelease(&own_ring->mutex);
+}
+
+bool leave_if_silent() {
+    SpinLockAcquire(&own_ring->mutex);
+    const bool silent = !has_news(own_ring);
+    if (silent) {
+        own_ring->scheduler_pid = 0;
+        own_ring->leaving = false;
+        own_ring->failures = 0;
+    }
+    SpinLockRelease(&own_ring->mutex);
+    if (silent) own_ring = nullptr;
+    return silent;
 }
 
 bool is_asked_to_leave() { return own_ring != nullptr && own_ring->leaving; }
@@ -150,16 +157,7 @@ bool retire() {
     require_scheduler();
     check_leaving();
     pg::fault("jobs-retire");
-    if (has_prepared_transactions()) return false;
-    SpinLockAcquire(&own_ring->mutex);
-    const bool empty = !has_news(own_ring);
-    if (empty) {
-        own_ring->scheduler_pid = 0;
-        own_ring->failures = 0;
-    }
-    SpinLockRelease(&own_ring->mutex);
-    if (empty) own_ring = nullptr;
-    return empty;
+    return !has_prepared_transactions() && leave_if_silent();
 }
 
 } // namespace pllua_bg::jobs

@@ -42,18 +42,37 @@ void connect(Oid database) {
     pg::name_wait_events();
 }
 
-// False when there is nothing to schedule. Errors: pg.
-bool begin() {
+bool look_for_extension() {
     StartTransactionCommand();
-    if (!is_probe() && !become_scheduler()) return false;
-    bool found = has_extension();
-    if (found && is_probe()) {
-        found = has_jobs() || has_prepared_transactions();
-        if (found && !become_scheduler()) return false;
-    }
-    if (!found) resign(End::kNoJobs);
+    const bool found = has_extension();
     CommitTransactionCommand();
     return found;
+}
+
+// Without the extension nothing is announced; what was announced before it went means nothing.
+// False when there is none, and somebody else is the scheduler when there is one. Errors: pg.
+bool await_extension() {
+    do {
+        drop_news();
+        if (look_for_extension()) return true;
+    } while (!leave_if_silent());
+    return false;
+}
+
+// A database with the extension has a scheduler from here on, so that one that fails to look is
+// followed by another one.
+bool has_something() {
+    StartTransactionCommand();
+    check_version();
+    const bool found = !is_probe() || has_jobs() || has_prepared_transactions();
+    CommitTransactionCommand();
+    return found || !leave_if_silent();
+}
+
+// False when there is nothing to schedule, or somebody else does. Errors: pg.
+bool begin() {
+    if (is_probe() && !look_for_extension()) return false;
+    return become_scheduler() && await_extension() && has_something();
 }
 
 List *plan(const char *sql) {
@@ -85,27 +104,14 @@ void call_procedure() {
     CommitTransactionCommand();
 }
 
-// The extension, or the schema, was dropped meanwhile. Errors: pg.
-bool is_extension_gone() {
-    StartTransactionCommand();
-    const bool gone = !has_extension();
-    CommitTransactionCommand();
-    return gone;
-}
-
 // Why the procedure has failed may be no failure: then the process ends quietly. Errors: pg, the
 // error.
 void end_after(ErrorData *error) {
     AbortCurrentTransaction();
-    if (is_asked_to_leave()) {
-        pg::free_error(error);
-        resign(End::kAsked);
-    } else if (is_extension_gone()) {
-        pg::free_error(error);
-        resign(End::kNoJobs);
-    } else {
-        pg::rethrow(error);
-    }
+    const bool asked = is_asked_to_leave();
+    if (!asked && await_extension()) pg::rethrow(error);
+    pg::free_error(error);
+    resign(false);
 }
 
 void run(Oid database) {
@@ -120,7 +126,7 @@ void run(Oid database) {
     ErrorData *error = pg::attempt(call_procedure);
     if (error != nullptr) end_after(error);
     // It has retired; or it has ended by itself, and another one is to look whether that was right.
-    resign(End::kFailed);
+    resign(true);
 }
 
 } // namespace

@@ -162,6 +162,10 @@ bool is_scheduled_here() {
 void after(Node *command) {
     switch (nodeTag(command)) {
     case T_AlterDatabaseStmt: announce_probe(); break; // it may take connections now
+    case T_AlterExtensionStmt:                         // it may be of the right version now
+        if (strcmp(reinterpret_cast<AlterExtensionStmt *>(command)->extname, kExtension) == 0)
+            announce_rescan();
+        break;
     case T_DropStmt: {
         const ObjectType what = reinterpret_cast<DropStmt *>(command)->removeType;
         if (what == OBJECT_EXTENSION && is_scheduled_here()) announce_rescan();
