@@ -266,42 +266,38 @@ REVOKE EXECUTE ON PROCEDURE bg.run_scheduler() FROM PUBLIC;
 
 -- Views. What belongs to others is seen by who may read all statistics; before a copy was adopted roles are known by their names only.
 
-CREATE FUNCTION bg.may_see_job(owner oid, owner_name name, at_home boolean) RETURNS boolean -- internal
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
-        SELECT coalesce(pg_has_role(CASE WHEN $3 THEN $1 ELSE (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2) END, 'USAGE'), false)
-            OR pg_has_role('pg_read_all_stats', 'USAGE');
-    END;
-
-COMMENT ON FUNCTION bg.may_see_job(oid, name, boolean) IS 'whether jobs of that role are shown to the current one';
-
 CREATE VIEW bg.jobs WITH (security_barrier) AS
     SELECT j.id,
         CASE WHEN s.pid IS NOT NULL THEN 'running'
             WHEN h.reason IS NOT NULL THEN 'held'
             WHEN j.run_at > pg_catalog.now() THEN 'scheduled'
-            WHEN j.has_parents AND EXISTS (SELECT FROM bg.job_after a JOIN bg.job p ON p.id = a.parent WHERE a.child = j.id) THEN 'blocked'
+            WHEN p.child IS NOT NULL THEN 'blocked'
             ELSE 'waiting' END AS state,
         CASE WHEN s.pid IS NULL THEN h.reason END AS reason,
         j.queue, j.priority, j.owner::regrole AS owner, j.key, j.sql, j.args, j.options, j.every, j.limit_key, j.limit_n AS "limit",
-        (SELECT array_agg(a.parent ORDER BY a.parent) FROM bg.job_after a JOIN bg.job p ON p.id = a.parent WHERE j.has_parents AND a.child = j.id)
-            AS after,
-        j.run_at, j.attempt, j.snoozed, j.submitted_at,
-        (SELECT a.query_start FROM pg_catalog.pg_stat_get_activity(s.pid) a WHERE s.pid IS NOT NULL) AS started_at, NULL::timestamptz AS ended_at, s.pid,
+        p.after, j.run_at, j.attempt, j.snoozed, j.submitted_at, s.query_start AS started_at, NULL::timestamptz AS ended_at, s.pid,
         s.progress_done, s.progress_total, s.progress_message, NULL::jsonb AS result, NULL::text AS note,
         j.errors -> -1 AS error, j.errors, NULL::bigint AS superseded_by
     FROM bg.job j
-        LEFT JOIN bg.sessions s ON s.name = 'job ' || j.id AND s.role = j.owner AND s.database = pg_catalog.current_database(),
-        LATERAL (SELECT coalesce(bg.job_holds(j.owner, j.owner_name),
+        LEFT JOIN bg.job_queue q ON q.name = j.queue
+        LEFT JOIN (SELECT a.child, array_agg(a.parent ORDER BY a.parent) AS after FROM bg.job_after a JOIN bg.job l ON l.id = a.parent
+            GROUP BY a.child) p ON p.child = j.id
+        LEFT JOIN (SELECT w.*, a.query_start FROM bg.sessions w, LATERAL pg_catalog.pg_stat_get_activity(w.pid) a
+            WHERE w.state = 'busy' AND w.name LIKE 'job %' AND w.database = pg_catalog.current_database()) s
+            ON s.name = 'job ' || j.id AND s.role = j.owner,
+        LATERAL (SELECT bg.job_holds(j.owner, j.owner_name) AS of_role OFFSET 0) r, -- once for each role
+        LATERAL (SELECT coalesce(r.of_role,
             CASE WHEN (SELECT t.paused FROM bg.job_state t) THEN 'jobs are paused: bg.jobs_resume()' END,
-            CASE WHEN (SELECT q.paused FROM bg.job_queue q WHERE q.name = j.queue) THEN 'the queue is paused' END) AS reason) h
-    WHERE bg.may_see_job(j.owner, j.owner_name, (SELECT bg.jobs_at_home()))
+            CASE WHEN q.paused THEN 'the queue is paused' END) AS reason) h
+    WHERE (SELECT pg_has_role('pg_read_all_stats', 'USAGE')) OR pg_has_role(CASE WHEN (SELECT bg.jobs_at_home()) THEN j.owner
+            ELSE to_regrole(quote_ident(j.owner_name))::oid END, 'USAGE')
     UNION ALL
     SELECT d.id, CASE d.state WHEN 'd' THEN 'done' WHEN 'f' THEN 'failed' WHEN 'c' THEN 'cancelled' WHEN 'x' THEN 'discarded' ELSE 'superseded' END,
         NULL, d.queue, d.priority, d.owner::regrole, d.key, d.sql, d.args, d.options, d.every, d.limit_key, d.limit_n, NULL, d.run_at, d.attempt,
         d.snoozed, d.submitted_at, d.started_at, d.ended_at, d.pid, NULL, NULL, NULL, d.result, d.note, d.error, d.errors, d.superseded_by
     FROM bg.job_done d
-    WHERE bg.may_see_job(d.owner, d.owner_name, (SELECT bg.jobs_at_home()))
+    WHERE ((SELECT pg_has_role('pg_read_all_stats', 'USAGE')) OR pg_has_role(CASE WHEN (SELECT bg.jobs_at_home()) THEN d.owner
+            ELSE to_regrole(quote_ident(d.owner_name))::oid END, 'USAGE'))
         AND NOT EXISTS (SELECT FROM bg.job j WHERE j.id = d.id)
         AND NOT EXISTS (SELECT FROM bg.job_done n WHERE n.id = d.id AND n.ended_at > d.ended_at);
 
@@ -313,20 +309,21 @@ CREATE VIEW bg.job_runs WITH (security_barrier) AS
         d.queue, d.owner::regrole AS owner, d.key, d.sql, d.args, d.attempt, d.submitted_at, d.started_at, d.ended_at,
         d.ended_at - d.started_at AS took, d.pid, d.result, d.note, d.error
     FROM bg.job_done d
-    WHERE bg.may_see_job(d.owner, d.owner_name, (SELECT bg.jobs_at_home()));
+    WHERE (SELECT pg_has_role('pg_read_all_stats', 'USAGE')) OR pg_has_role(CASE WHEN (SELECT bg.jobs_at_home()) THEN d.owner
+            ELSE to_regrole(quote_ident(d.owner_name))::oid END, 'USAGE');
 
 COMMENT ON VIEW bg.job_runs IS 'what is kept of runs that have ended: one row for each job, of a job that recurs one for each run';
 
 CREATE VIEW bg.queues WITH (security_barrier) AS
-    WITH living AS (SELECT queue, state, submitted_at FROM bg.jobs WHERE ended_at IS NULL)
-    SELECT n.name, count(*) FILTER (WHERE j.state = 'waiting') AS waiting, count(*) FILTER (WHERE j.state = 'scheduled') AS scheduled,
-        count(*) FILTER (WHERE j.state = 'blocked') AS blocked, count(*) FILTER (WHERE j.state = 'held') AS held,
-        count(*) FILTER (WHERE j.state = 'running') AS running, min(j.submitted_at) FILTER (WHERE j.state = 'waiting') AS oldest,
+    SELECT coalesce(l.queue, q.name) AS name, coalesce(l.waiting, 0) AS waiting, coalesce(l.scheduled, 0) AS scheduled,
+        coalesce(l.blocked, 0) AS blocked, coalesce(l.held, 0) AS held, coalesce(l.running, 0) AS running, l.oldest,
         q.workers, coalesce(q.paused, false) AS paused, q.keep
-    FROM (SELECT name FROM bg.job_queue UNION SELECT queue FROM living UNION SELECT 'default') n
-        LEFT JOIN bg.job_queue q ON q.name = n.name
-        LEFT JOIN living j ON j.queue = n.name
-    GROUP BY n.name, q.workers, q.paused, q.keep;
+    FROM (SELECT queue, count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
+                count(*) FILTER (WHERE state = 'blocked') AS blocked, count(*) FILTER (WHERE state = 'held') AS held,
+                count(*) FILTER (WHERE state = 'running') AS running, min(submitted_at) FILTER (WHERE state = 'waiting') AS oldest
+            FROM bg.jobs WHERE ended_at IS NULL GROUP BY queue) l
+        FULL JOIN (SELECT name, workers, paused, keep FROM bg.job_queue
+            UNION ALL SELECT 'default', NULL, false, NULL WHERE NOT EXISTS (SELECT FROM bg.job_queue WHERE name = 'default')) q ON q.name = l.queue;
 
 COMMENT ON VIEW bg.queues IS 'queues, and how many jobs of those in bg.jobs are in them';
 
@@ -335,7 +332,7 @@ GRANT SELECT ON bg.jobs, bg.job_runs, bg.queues TO PUBLIC;
 CREATE FUNCTION bg.job_plan(
     OUT id bigint, OUT queue text, OUT priority smallint, OUT owner regrole, OUT state text, OUT run_at timestamptz, OUT reason text)
     RETURNS SETOF record
-    LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
+    LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100 SET jit = off
     BEGIN ATOMIC
         WITH living AS MATERIALIZED (SELECT * FROM bg.jobs WHERE ended_at IS NULL),
             running AS (SELECT * FROM living WHERE living.state = 'running'),

@@ -70,6 +70,13 @@ Jsonb *number_args(Jsonb *object, StringInfo call) {
     return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, nullptr));
 }
 
+bool is_concurrent(const ReindexStmt *statement) {
+    ListCell *cell;
+    foreach (cell, statement->params)
+        if (strcmp(static_cast<DefElem *>(lfirst(cell))->defname, "concurrently") == 0) return true;
+    return statement->kind != REINDEX_OBJECT_INDEX && statement->kind != REINDEX_OBJECT_TABLE;
+}
+
 bool refuses_transaction(const Node *statement) {
     switch (nodeTag(statement)) {
     case T_VacuumStmt: return reinterpret_cast<const VacuumStmt *>(statement)->is_vacuumcmd;
