@@ -327,8 +327,6 @@ CREATE VIEW bg.queues WITH (security_barrier) AS
 
 COMMENT ON VIEW bg.queues IS 'queues, and how many jobs of those in bg.jobs are in them';
 
-GRANT SELECT ON bg.jobs, bg.job_runs, bg.queues TO PUBLIC;
-
 CREATE FUNCTION bg.job_plan(
     OUT id bigint, OUT queue text, OUT priority smallint, OUT owner regrole, OUT state text, OUT run_at timestamptz, OUT reason text)
     RETURNS SETOF record
@@ -359,7 +357,7 @@ CREATE FUNCTION bg.job_plan(
 
 COMMENT ON FUNCTION bg.job_plan() IS 'what runs, what is next, and what the other jobs wait for';
 
--- Nobody has rights by default privileges either.
+-- Nobody has rights by default privileges either. What is left: functions are for everybody who may use the schema, but for those above that are not.
 
 DO LANGUAGE pllua_bg $lua$
     local granted = [[
@@ -378,6 +376,8 @@ DO LANGUAGE pllua_bg $lua$
                 and d.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
                 and d.refobjid operator(pg_catalog.=) (select oid from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'pllua_bg_jobs')
         ) k, pg_catalog.aclexplode(k.acl) a
-        where a.grantee operator(pg_catalog.<>) k.owner and a.grantee operator(pg_catalog.<>) 0]]
+        where a.grantee operator(pg_catalog.<>) k.owner and (k.kind operator(pg_catalog.=) 'table' or a.grantee operator(pg_catalog.<>) 0)]]
     for _, row in ipairs(spi.execute(granted)) do spi.execute(row.statement) end
 $lua$;
+
+GRANT SELECT ON bg.jobs, bg.job_runs, bg.queues TO PUBLIC;

@@ -81,6 +81,8 @@ bool refuses_transaction(const Node *statement) {
     switch (nodeTag(statement)) {
     case T_VacuumStmt: return reinterpret_cast<const VacuumStmt *>(statement)->is_vacuumcmd;
     case T_IndexStmt: return reinterpret_cast<const IndexStmt *>(statement)->concurrent;
+    case T_DropStmt: return reinterpret_cast<const DropStmt *>(statement)->concurrent;
+    case T_ReindexStmt: return is_concurrent(reinterpret_cast<const ReindexStmt *>(statement));
     case T_ClusterStmt:
         return reinterpret_cast<const ClusterStmt *>(statement)->relation == nullptr;
     case T_CreatedbStmt:

@@ -1,0 +1,120 @@
+# Jobs in copies of a database, restored or from a template: held until they are adopted, and then run once, as roles found by their names.
+# And nobody has rights on the tables of jobs, whatever default privileges say.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Utils;
+use SessionTest;
+use Test::More;
+
+my $configuration = "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 16\npllua_bg.job_idle = 1\nmax_prepared_transactions = 2\n";
+my $node = new_node('copies', $configuration);
+
+sub value
+{
+	my ($database, $sql) = @_;
+	return $node->safe_psql($database, $sql);
+}
+
+value('postgres', <<'SQL');
+CREATE ROLE app LOGIN;
+CREATE ROLE later_renamed LOGIN;
+CREATE ROLE dropped LOGIN;
+CREATE ROLE snoop LOGIN;
+CREATE DATABASE one;
+SQL
+value('one', <<'SQL');
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO snoop, PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO snoop, PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO snoop;
+CREATE EXTENSION pllua_bg;
+CREATE EXTENSION pllua_bg_jobs;
+SQL
+my $granted = q{SELECT string_agg(k.name || ' ' || a.grantee || ' ' || a.privilege_type, ', ' ORDER BY k.name) FROM (
+	SELECT oid::regclass::text AS name, relacl AS acl, relowner AS owner FROM pg_class WHERE relnamespace = 'bg'::regnamespace AND oid IN (
+		SELECT objid FROM pg_depend WHERE classid = 'pg_class'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pllua_bg_jobs'))
+	UNION ALL SELECT oid::regprocedure::text, proacl, proowner FROM pg_proc WHERE oid IN (
+		SELECT objid FROM pg_depend WHERE classid = 'pg_proc'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pllua_bg_jobs'))
+	) k, aclexplode(k.acl) a WHERE a.grantee <> k.owner AND NOT (k.name LIKE '%(%' AND a.grantee = 0)};
+is(value('one', $granted), 'bg.job_runs 0 SELECT, bg.jobs 0 SELECT, bg.queues 0 SELECT', 'default privileges open nothing');
+is(value('one', q{SELECT string_agg(proname::text, ' ' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'bg'::regnamespace AND proname ~ 'job|queue|scheduler'
+	AND NOT has_function_privilege('snoop', oid, 'execute')}),
+	'jobs_adopt jobs_pause jobs_resume queue run_scheduler', 'functions that are for nobody are for nobody');
+
+value('one', <<'SQL');
+GRANT USAGE ON SCHEMA bg TO app, later_renamed, dropped;
+CREATE TABLE ran (what text, who text);
+GRANT ALL ON ran TO app, later_renamed, dropped;
+SELECT bg.jobs_pause();
+SQL
+
+sub submit
+{
+	my ($database, $role, $what, $options) = @_;
+	$options //= '{}';
+	return value($database, "SET ROLE $role; SELECT bg.submit('insert into ran values (\$1, current_user)', '[\"$what\"]', '$options')");
+}
+my $app = submit('one', 'app', 'app');
+my $renamed = submit('one', 'later_renamed', 'renamed');
+my $dropped = submit('one', 'dropped', 'dropped');
+my $child = submit('one', 'app', 'child', "{\"after\": [$app]}");
+my $daily = submit('one', 'app', 'daily', '{"every": "1 day", "queue": "q"}');
+value('one', "SELECT bg.queue('q', workers => 1)");
+
+# A copy, while the original is paused.
+value('postgres', 'CREATE DATABASE copy TEMPLATE one');
+my $held = q{SELECT count(*) FROM bg.jobs WHERE state = 'held' AND reason LIKE 'the queue was copied%'};
+is(value('copy', $held), 5, 'a copy of the database: all is held');
+value('copy', 'SELECT bg.jobs_resume()');
+is(value('copy', "SET ROLE app; SELECT count(*) FROM bg.jobs"), 3, 'where a role sees its own by its name');
+is(value('copy', "SELECT bg.wait_job($app, 0.5)"), '', 'and nothing runs');
+
+# The original goes on.
+value('one', 'SELECT bg.jobs_resume()');
+is(value('one', "SELECT string_agg(bg.wait_job(j, 60), ' ') FROM unnest(array[$app, $renamed, $dropped, $child]) j"), 'done done done done', 'what ran in the original');
+is(value('one', 'SELECT string_agg(what, $$ $$ ORDER BY what) FROM ran'), 'app child dropped renamed', 'once');
+
+# Another server, with roles of other numbers, from a dump.
+my $dump = $node->basedir . '/dump.sql';
+value('one', 'SELECT bg.jobs_pause()');
+my $waiting = submit('one', 'app', 'restored');
+my $of_renamed = submit('one', 'later_renamed', 'restored');
+my $of_dropped = submit('one', 'dropped', 'restored');
+$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('one') ], 'pg_dump');
+my $other = new_node('restored', $configuration);
+$other->safe_psql('postgres', 'CREATE ROLE snoop LOGIN; CREATE ROLE later_renamed LOGIN; CREATE ROLE app LOGIN; CREATE DATABASE one');
+$other->command_ok([ 'psql', '-X', '-q', '-f', $dump, '-d', $other->connstr('one') ], 'the dump is read');
+is($other->safe_psql('one', $held), 4, 'a restored database: all is held');
+is($other->safe_psql('one', 'SET ROLE app; SELECT count(*) FROM bg.jobs WHERE ended_at IS NULL'), 2, 'a role sees its own by its name');
+is($other->safe_psql('one', 'SET ROLE snoop; SELECT count(*) FROM bg.jobs'), 0, 'not those of the number it has');
+$other->safe_psql('one', 'SELECT bg.jobs_resume(); SELECT bg.jobs_adopt()');
+is($other->safe_psql('one', "SELECT bg.wait_job($waiting, 60) || ' ' || bg.wait_job($of_renamed, 60)"), 'done done', 'adopted, they run');
+is($other->safe_psql('one', 'SELECT string_agg(who, $$ $$ ORDER BY who) FROM ran WHERE what = $$restored$$'), 'app later_renamed', 'as the roles of these names');
+is($other->safe_psql('one', "SELECT state || ': ' || reason FROM bg.jobs WHERE id = $of_dropped"), 'held: role dropped does not exist', 'but those of a role that there is not');
+is($other->safe_psql('one', "SELECT state FROM bg.jobs WHERE id = $app"), 'done', 'the history was dumped, too');
+is($other->safe_psql('one', "SELECT workers FROM bg.queues WHERE name = 'q'"), 1, 'and the queues');
+cmp_ok($other->safe_psql('one', "SELECT bg.submit('select 1')"), '>', $of_dropped, 'numbers go on');
+
+# The copy, with roles that have changed meanwhile.
+value('one', 'SELECT bg.jobs_resume()');
+is(value('one', "SELECT bg.wait_job($of_dropped, 60)"), 'done', 'the original goes on');
+value('postgres', 'ALTER ROLE later_renamed RENAME TO renamed');
+value($_, 'DROP OWNED BY dropped') for 'one', 'copy';
+value('postgres', 'DROP ROLE dropped');
+value('one', 'SET ROLE renamed') ;
+is(value('one', 'SET ROLE renamed; SELECT count(*) FROM bg.jobs'), 2, 'a renamed role has its jobs');
+value('copy', 'SELECT bg.jobs_adopt()');
+is(value('copy', "SELECT bg.wait_job($app, 60) || ' ' || bg.wait_job($child, 60)"), 'done done', 'the copy is adopted');
+is(value('copy', 'SELECT string_agg(what, $$ $$ ORDER BY what) FROM ran'), 'app child', 'and does its own work once');
+is(value('copy', "SELECT string_agg(reason, ', ' ORDER BY id) FROM bg.jobs WHERE state = 'held'"), 'role later_renamed does not exist, role dropped does not exist', 'but for roles that are not found');
+is(value('copy', 'SET ROLE renamed; SELECT count(*) FROM bg.jobs'), 0, 'whose jobs nobody gets');
+
+# A transaction that is prepared brings its jobs when it is committed.
+value('one', "BEGIN; SELECT bg.submit('insert into ran values (''prepared'', current_user)'); PREPARE TRANSACTION 'p'");
+value('one', "COMMIT PREPARED 'p'");
+is(value('one', "SELECT bg.wait_job(max(id), 60) FROM bg.jobs"), 'done', 'the job of a prepared transaction runs');
+
+$_->stop for $node, $other;
+done_testing();
