@@ -42,7 +42,7 @@ select * from made;
 set search_path = pg_catalog, public;
 select bg.submit('select current_setting(''search_path'') as a, current_setting(''work_mem'') as b, current_setting(''my.own'') as c', null, '{"settings": {"work_mem": "3MB", "my.own": 7}}') as j1,
     bg.submit('set work_mem = ''5MB''; select set_config(''my.own'', ''x'', false)') as j2,
-    bg.submit('select current_setting(''work_mem'') as a, current_setting(''my.own'', true) as b', null, '{"priority": 1}') as j3 \gset
+    bg.submit('select current_setting(''work_mem'') as a, nullif(current_setting(''my.own'', true), '''') as b', null, '{"priority": 1}') as j3 \gset
 reset search_path;
 select bg.wait_job(j, 60), bg.job_result(j) from unnest(array[:j1, :j2, :j3]) j;
 

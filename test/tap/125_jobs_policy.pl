@@ -86,7 +86,7 @@ sql('DROP TABLE gone');
 sql('SELECT bg.jobs_resume()');
 is(ended($missing), 'failed', 'an error of the statement is final');
 is(sql("SELECT jsonb_array_length(errors), error ->> 'sqlstate' FROM bg.job_done WHERE id = $missing"), '1|42P01', 'at its first run');
-my $slow = submit('select pg_sleep(600)', '{"timeout": 0.2, "attempts": 1}');
+my $slow = submit('select pg_sleep(600)', '{"timeout": 0.2, "attempts": 1}'); # -- workload
 is(ended($slow), 'failed', 'a job has a timeout');
 is(sql("SELECT error ->> 'sqlstate' FROM bg.job_done WHERE id = $slow"), '57014', 'which is an error of it');
 
