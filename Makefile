@@ -1,10 +1,10 @@
 # Builds, installs and tests pllua_bg with PGXS.
 #   make [PG_CONFIG=...] [CXX=clang++] [WERROR=1] [FAULTS=1] [LTO=]      make install      make installcheck
 #   make check | demo | lint | deps | compile-commands            these need no PGXS and install what is missing
-#   make sanitize-longjmp | check-guards | check-assert | check-versions | check-valgrind | soak | fuzz | chaos  long checks, outside of `make check`
+#   make sanitize-longjmp | check-guards | check-assert | check-versions | check-valgrind | soak | fuzz | chaos | exactly-once  long checks, outside of `make check`
 
-TOOL_GOALS := check demo lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions bench-on-commit bench-language bench-gate \
-	soak fuzz chaos
+TOOL_GOALS := check demo lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions bench-on-commit bench-language bench-jobs bench-gate \
+	soak fuzz chaos exactly-once
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
 # The tools find out themselves what they need, so they run before PGXS or a compiler is there.
@@ -25,10 +25,12 @@ check-valgrind:   ; +@tools/check-valgrind
 bench-sessions:   ; +@bench/sessions
 bench-on-commit:  ; +@bench/on_commit
 bench-language:   ; +@bench/language
+bench-jobs:       ; +@bench/jobs
 bench-gate:       ; +@bench/gate
 soak:             ; +@bench/soak
 fuzz:             ; +@tools/stress fuzz
 chaos:            ; +@tools/stress chaos
+exactly-once:     ; +@JOBS=100000 PROVE_TESTS=test/tap/130_jobs_exactly_once.pl tools/check tap
 
 OTHER_GOALS := $(filter-out $(TOOL_GOALS),$(MAKECMDGOALS))
 ifneq ($(OTHER_GOALS),)
