@@ -118,9 +118,13 @@ inline constexpr char kWorkersType[] = "pllua_bg jobs";
 // This process is the scheduler of its database from now on; false when there is one already, or no
 // ring. Errors: pg.
 bool become_scheduler();
-// It is none any more, and another one is to be started; after a pause if it has failed.
-// Errors: none.
-void resign(bool failed);
+// It is none any more, and another one is to be started. Errors: none.
+enum class End {
+    kAsked,  // not before Ring::away
+    kKilled, // after a second
+    kFailed, // after a pause that grows
+};
+void resign(End end);
 // What has been announced until now means nothing. Errors: none.
 void drop_news();
 // True when there is no news: it is none any more, and nobody is needed in its place. Errors: none.

@@ -17,7 +17,8 @@ namespace {
 // Ids that are copied while the spinlock is held.
 constexpr uint32 kChunk = 256;
 // After so long a scheduler that fails counts as one that has worked: microseconds.
-constexpr int64 kSettled = 60 * INT64CONST(1000000);
+constexpr int64 kSecond = 1000000;
+constexpr int64 kSettled = 60 * kSecond;
 
 Ring *own_ring; // nullptr: this process is no scheduler
 TimestampTz since;
@@ -29,7 +30,7 @@ bool is_announced(void *) {
 
 const session::Condition kAnnouncement = {is_announced, nullptr};
 
-void at_exit(int, Datum) { resign(true); }
+void at_exit(int, Datum) { resign(End::kKilled); }
 
 // Copies some; 0: there are none.
 uint32 take_some(int64 *into) {
@@ -87,7 +88,7 @@ bool become_scheduler() {
     return true;
 }
 
-void resign(bool failed) {
+void resign(End end) {
     if (own_ring == nullptr) return;
     const TimestampTz now = GetCurrentTimestamp();
     Ring *ring = own_ring;
@@ -96,8 +97,9 @@ void resign(bool failed) {
     ring->scheduler_pid = 0;
     ring->leaving = false;
     ring->rescan_from = kAll;
-    if (!failed || now - since >= kSettled) ring->failures = 0;
-    if (failed) postpone(ring, now);
+    if (end != End::kFailed || now - since >= kSettled) ring->failures = 0;
+    if (end == End::kFailed) postpone(ring, now);
+    if (end == End::kKilled) ring->away = Max(ring->away, now + kSecond);
     SpinLockRelease(&ring->mutex);
     wake_launcher();
 }

@@ -104,14 +104,26 @@ void call_procedure() {
     CommitTransactionCommand();
 }
 
-// Why the procedure has failed may be no failure: then the process ends quietly. Errors: pg, the
-// error.
+// What it has failed of may be no failure: then the process ends quietly. Errors: pg, the error.
 void end_after(ErrorData *error) {
     AbortCurrentTransaction();
-    const bool asked = is_asked_to_leave();
-    if (!asked && await_extension()) pg::rethrow(error);
-    pg::free_error(error);
-    resign(false);
+    if (is_asked_to_leave()) {
+        pg::free_error(error);
+        resign(End::kAsked);
+    } else if (!is_scheduler() || await_extension()) {
+        resign(End::kFailed);
+        pg::rethrow(error);
+    } else {
+        pg::free_error(error);
+    }
+}
+
+void schedule() {
+    if (!begin()) return;
+    pg::fault("jobs-scheduler-call");
+    call_procedure();
+    // It has retired; or it has ended by itself, and another one is to look whether that was right.
+    resign(End::kFailed);
 }
 
 void run(Oid database) {
@@ -121,12 +133,8 @@ void run(Oid database) {
     if (area == nullptr) return;
     pg::fault("jobs-scheduler-start");
     connect(database);
-    if (!begin()) return;
-    pg::fault("jobs-scheduler-call");
-    ErrorData *error = pg::attempt(call_procedure);
+    ErrorData *error = pg::attempt(schedule);
     if (error != nullptr) end_after(error);
-    // It has retired; or it has ended by itself, and another one is to look whether that was right.
-    resign(true);
 }
 
 } // namespace
