@@ -20,10 +20,10 @@ select * from log order by a;
 -- What the statement asks for decides what becomes of an argument.
 create type pair as (x int, "y z" text);
 create domain small as int check (value < 10);
-create function kinds(i int, n numeric, t text, b boolean, d date, j jsonb, js json, a int[], m text[], p pair, ps pair[], s small, u uuid)
-returns text language sql as $$ select concat_ws(' | ', i, n, t, b, d, j, js, a, m, p, ps, s, u) $$;
+create function kinds(i int, n numeric, t text, b boolean, d date, j jsonb, js json, a int[], m text[], p pair, ps pair[], s small, u uuid, bx box[])
+returns text language sql as $$ select concat_ws(' | ', i, n, t, b, d, j, js, a, m, p, ps, s, u, bx) $$;
 select bg.submit('public.kinds', '[1, 1.50, "t\"ext", true, "2020-02-03", "j", {"k": [1, null]}, [1, 2], [["a", "b,c"], ["\"", null]], {"x": 5, "y z": "(,)\"\\"},
-    [{"x": 1}, {"y z": "q"}], 9, "00000000-0000-0000-0000-000000000001"]') as j \gset
+    [{"x": 1}, {"y z": "q"}], 9, "00000000-0000-0000-0000-000000000001", ["(1,1),(0,0)", "(3,3),(2,2)"]]') as j \gset
 select bg.wait_job(:j, 60), bg.job_result(:j) #>> '{}';
 select bg.submit('select $1 as a, $2 as b, $3 as c, $4 as d, $5 as e, $6 as f', '[1, 3000000000, 1.5, "t", true, {"x": null}]') as j1,
     bg.submit('select array[pg_typeof($1), pg_typeof($2), pg_typeof($3), pg_typeof($4), pg_typeof($5), pg_typeof($6)]', '[1, 3000000000, 1.5, "t", true, {"x": null}]') as j2,

@@ -78,6 +78,24 @@ select sum(parallel_submit(a)) from wide where a < 3 group by a % 2;
 drop table wide;
 drop function parallel_submit, submits, cancels;
 
+-- Who submits waits for no lock, and keeps none.
+create table locked (a int);
+select bg.launch() as pid \gset
+select bg.run(:pid, 'begin; lock table locked');
+select bg.wait(:pid, 60);
+select bg.submit('insert into locked values ($1)', '[1]') as j1, bg.submit('insert into locked values ($1)', '["unchecked"]', '{"attempts": 1}') as j2 \gset
+select bg.run(:pid, 'commit');
+select bg.wait_job(:j1, 60), bg.wait_job(:j2, 60);
+begin;
+select bg.submit('insert into locked values ($1)', '[2]') as j3 \gset
+select bg.run(:pid, 'begin; lock table locked nowait; commit');
+select * from bg.result(:pid, 60) as (tag text);
+commit;
+select bg.wait_job(:j3, 60);
+select * from locked order by a;
+select bg.close(:pid);
+drop table locked;
+
 -- In a trigger, many at a time, also as an expression.
 create table queue_of_work (a int);
 create function submit_row() returns trigger language pllua_bg as $$ bg.submit('insert into ran values (1000 + $1)', {trigger.new.a}) $$;

@@ -34,7 +34,18 @@ void append_quoted(StringInfo text, const char *element) {
     appendStringInfoChar(text, '"');
 }
 
+char delimiter_of(Oid element) {
+    int16 length;
+    bool by_value;
+    char align, delimiter;
+    Oid parameter, function;
+    get_type_io_data(element, IOFunc_input, &length, &by_value, &align, &delimiter, &parameter,
+                     &function);
+    return delimiter;
+}
+
 char *array_literal(JsonbContainer *array, Oid element) {
+    const char delimiter = delimiter_of(element);
     StringInfoData text;
     initStringInfo(&text);
     appendStringInfoChar(&text, '{');
@@ -42,7 +53,7 @@ char *array_literal(JsonbContainer *array, Oid element) {
     for (uint32 i = 0; i < count; i++) {
         CHECK_FOR_INTERRUPTS();
         JsonbValue *item = getIthJsonbValueFromContainer(array, i);
-        if (i > 0) appendStringInfoChar(&text, ',');
+        if (i > 0) appendStringInfoChar(&text, delimiter);
         const bool nested =
             item->type == jbvBinary && JsonContainerIsArray(item->val.binary.data) &&
             !is_json(getBaseType(element)) && !OidIsValid(get_element_type(element));
