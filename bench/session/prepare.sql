@@ -81,7 +81,7 @@ end
 
 -- Waits until the processes that are ending have ended, so that they are in nobody's way.
 local kOthers = [[select count(*) from pg_stat_activity where pid <> pg_backend_pid()
-    and (backend_type = 'client backend' or backend_type like 'pllua_bg%')]]
+    and (backend_type = 'client backend' or backend_type = 'pllua_bg session')]]
 function bench.settle(expected)
     while bench.value(kOthers) > expected do bg.sleep(0.001) end
     bg.sleep(0.005)

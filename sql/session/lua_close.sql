@@ -9,7 +9,7 @@ create function wait_until(condition text) returns void language pllua_bg as $$
     end
 $$;
 create function workers() returns bigint language sql as
-    $$select count(*) from pg_stat_activity where backend_type like 'pllua_bg%'$$;
+    $$select count(*) from pg_stat_activity where backend_type = 'pllua_bg session'$$;
 
 -- leaving the scope ends it, also by an error of Lua or of the server
 do language pllua_bg $$

@@ -166,7 +166,7 @@ sub end_in_phase
 	$psql->query_safe("SELECT session_exec($pid, 'select 1')") unless $name eq 'starting';
 	$locker->query_safe('BEGIN; LOCK TABLE gate') if $needs eq 'gate';
 	$enter->($psql, $pid, $own);
-	$pid = $watcher->query_safe(q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%' UNION ALL SELECT 0 LIMIT 1}) if $how eq 'job';
+	$pid = $watcher->query_safe(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pllua_bg session' UNION ALL SELECT 0 LIMIT 1}) if $how eq 'job';
 
 	if ($victim eq 'worker by function' && $name ne 'starting' && $pid) { $watcher->query_safe("SELECT pg_terminate_backend($pid)"); }
 	elsif ($victim =~ /worker/ && $pid) { kill 'TERM', $pid; }

@@ -42,7 +42,7 @@ for my $job (sort keys %said)
 	my $offset = -s $node->logfile;
 	$psql->query_safe("DO LANGUAGE pllua_bg \$job\$ bg.on_commit([=[$job]=]) \$job\$");
 	ok(wait_until(sub { slurp_file($node->logfile, $offset) =~ / (?:ERROR|FATAL):  .*\Q$said{$job}\E/ }), "$job: its error is in the log");
-	ok(wait_until(sub { $psql->query_safe(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%' AND application_name <> 'pllua_bg pool'}) eq '0' }), "$job: its worker has ended");
+	ok(wait_until(sub { $psql->query_safe(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pllua_bg session' AND application_name <> 'pllua_bg pool'}) eq '0' }), "$job: its worker has ended");
 }
 $psql->quit;
 server_log_is_clean($node);

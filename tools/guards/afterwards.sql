@@ -21,7 +21,7 @@ DECLARE
 BEGIN
 	FOR i IN 1 .. 300 LOOP
 		SELECT string_agg(backend_type || ' ' || pid || ' ' || coalesce(wait_event, '') || ' ' || query, ', ') INTO others
-			FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%';
+			FROM pg_stat_activity WHERE backend_type = 'pllua_bg session';
 		IF others IS NULL AND (SELECT count(*) FROM segments) <= 1 THEN
 			RAISE INFO 'and all sessions are gone';
 			RETURN;
