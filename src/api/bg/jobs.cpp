@@ -71,7 +71,9 @@ int settle_waiters(lua_State *L) {
 
 // server_time(): seconds since 1970.
 int server_time(lua_State *L) {
-    lua_pushnumber(L, seconds(GetCurrentTimestamp()));
+    TimestampTz time = 0;
+    pg::call_no_subxact(L, [&] { time = GetCurrentTimestamp(); });
+    lua_pushnumber(L, seconds(time));
     return 1;
 }
 
