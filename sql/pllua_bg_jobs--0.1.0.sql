@@ -275,7 +275,7 @@ CREATE VIEW bg.jobs WITH (security_barrier) AS
             ELSE 'waiting' END AS state,
         CASE WHEN s.pid IS NULL THEN h.reason END AS reason,
         j.queue, j.priority, j.owner::regrole AS owner, j.key, j.sql, j.args, j.options, j.every, j.limit_key, j.limit_n AS "limit",
-        p.after, j.run_at, j.attempt, j.snoozed, j.submitted_at, s.query_start AS started_at, NULL::timestamptz AS ended_at, s.pid,
+        p.after, j.run_at, j.attempt + (s.pid IS NOT NULL)::int AS attempt, j.snoozed, j.submitted_at, s.query_start AS started_at, NULL::timestamptz AS ended_at, s.pid,
         s.progress_done, s.progress_total, s.progress_message, NULL::jsonb AS result, NULL::text AS note,
         j.errors -> -1 AS error, j.errors, NULL::bigint AS superseded_by
     FROM bg.job j
@@ -293,8 +293,8 @@ CREATE VIEW bg.jobs WITH (security_barrier) AS
             ELSE to_regrole(quote_ident(j.owner_name))::oid END, 'USAGE')
     UNION ALL
     SELECT d.id, CASE d.state WHEN 'd' THEN 'done' WHEN 'f' THEN 'failed' WHEN 'c' THEN 'cancelled' WHEN 'x' THEN 'discarded' ELSE 'superseded' END,
-        NULL, d.queue, d.priority, d.owner::regrole, d.key, d.sql, d.args, d.options, d.every, d.limit_key, d.limit_n, NULL, d.run_at, d.attempt,
-        d.snoozed, d.submitted_at, d.started_at, d.ended_at, d.pid, NULL, NULL, NULL, d.result, d.note, d.error, d.errors, d.superseded_by
+        NULL, d.queue, d.priority, d.owner::regrole, d.key, d.sql, d.args, d.options, d.every, d.limit_key, d.limit_n, NULL, d.run_at,
+        d.attempt + (d.state IN ('d', 'f', 'x') OR d.started_at IS NOT NULL)::int, d.snoozed, d.submitted_at, d.started_at, d.ended_at, d.pid, NULL, NULL, NULL, d.result, d.note, d.error, d.errors, d.superseded_by
     FROM bg.job_done d
     WHERE ((SELECT pg_has_role('pg_read_all_stats', 'USAGE')) OR pg_has_role(CASE WHEN (SELECT bg.jobs_at_home()) THEN d.owner
             ELSE to_regrole(quote_ident(d.owner_name))::oid END, 'USAGE'))
@@ -306,7 +306,8 @@ COMMENT ON VIEW bg.jobs IS 'jobs, each as it is now or as it has ended: own ones
 CREATE VIEW bg.job_runs WITH (security_barrier) AS
     SELECT d.id, CASE d.state WHEN 'd' THEN 'done' WHEN 'f' THEN 'failed' WHEN 'c' THEN 'cancelled' WHEN 'x' THEN 'discarded' ELSE 'superseded' END
             AS state,
-        d.queue, d.owner::regrole AS owner, d.key, d.sql, d.args, d.attempt, d.submitted_at, d.started_at, d.ended_at,
+        d.queue, d.owner::regrole AS owner, d.key, d.sql, d.args,
+        d.attempt + (d.state IN ('d', 'f', 'x') OR d.started_at IS NOT NULL)::int AS attempt, d.submitted_at, d.started_at, d.ended_at,
         d.ended_at - d.started_at AS took, d.pid, d.result, d.note, d.error
     FROM bg.job_done d
     WHERE (SELECT pg_has_role('pg_read_all_stats', 'USAGE')) OR pg_has_role(CASE WHEN (SELECT bg.jobs_at_home()) THEN d.owner
@@ -314,16 +315,27 @@ CREATE VIEW bg.job_runs WITH (security_barrier) AS
 
 COMMENT ON VIEW bg.job_runs IS 'what is kept of runs that have ended: one row for each job, of a job that recurs one for each run';
 
+-- The rate is that of the last minute, or of the newest 5,000 runs where these are younger.
+
 CREATE VIEW bg.queues WITH (security_barrier) AS
     SELECT coalesce(l.queue, q.name) AS name, coalesce(l.waiting, 0) AS waiting, coalesce(l.scheduled, 0) AS scheduled,
         coalesce(l.blocked, 0) AS blocked, coalesce(l.held, 0) AS held, coalesce(l.running, 0) AS running, l.oldest,
-        q.workers, coalesce(q.paused, false) AS paused, q.keep
+        coalesce(e.rate, 0) AS rate, q.workers, coalesce(q.paused, false) AS paused, q.keep
     FROM (SELECT queue, count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
                 count(*) FILTER (WHERE state = 'blocked') AS blocked, count(*) FILTER (WHERE state = 'held') AS held,
                 count(*) FILTER (WHERE state = 'running') AS running, min(submitted_at) FILTER (WHERE state = 'waiting') AS oldest
             FROM bg.jobs WHERE ended_at IS NULL GROUP BY queue) l
         FULL JOIN (SELECT name, workers, paused, keep FROM bg.job_queue
-            UNION ALL SELECT 'default', NULL, false, NULL WHERE NOT EXISTS (SELECT FROM bg.job_queue WHERE name = 'default')) q ON q.name = l.queue;
+            UNION ALL SELECT 'default', NULL, false, NULL WHERE NOT EXISTS (SELECT FROM bg.job_queue WHERE name = 'default')) q ON q.name = l.queue
+        LEFT JOIN (SELECT queue, count(*) / CASE WHEN max(n) < 5000 THEN 60
+                    ELSE greatest(extract(epoch FROM clock_timestamp() - min(first)), 0.001) END::float8 AS rate
+            FROM (SELECT d.*, count(*) OVER () AS n, min(ended_at) OVER () AS first FROM (
+                SELECT queue, owner, owner_name, ended_at FROM bg.job_done
+                WHERE slot = coalesce((SELECT t.slot FROM bg.job_state t), 0::smallint) ORDER BY id DESC LIMIT 5000) d
+                WHERE ended_at > clock_timestamp() - interval '1 minute') d
+            WHERE (SELECT pg_has_role('pg_read_all_stats', 'USAGE')) OR pg_has_role(CASE WHEN (SELECT bg.jobs_at_home()) THEN d.owner
+                ELSE to_regrole(quote_ident(d.owner_name))::oid END, 'USAGE')
+            GROUP BY queue) e ON e.queue = coalesce(l.queue, q.name);
 
 COMMENT ON VIEW bg.queues IS 'queues, and how many jobs of those in bg.jobs are in them';
 

@@ -28,6 +28,8 @@ select count(*) from bg.jobs where ended_at is null and id in (:j1, :j2, :j3, :j
 select id - :j1 as n, state from bg.job_runs where id in (:j1, :j2, :j3, :j4, :j5) order by id;
 select bg.wait_job(:j1);
 
+select name, rate > 0 as has_rate from bg.queues order by name;
+
 -- Orders.
 select bg.submit('select 1', null, '{"delay": 1000}') as j \gset
 begin;
