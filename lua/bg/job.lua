@@ -53,7 +53,7 @@ function job.submit(sql, args, options) -- internal
     if options ~= nil and type(options) ~= 'table' and type(options) ~= 'userdata' then
         argcheck.mismatch('the options of a job must be a table', options)
     end
-    return ask('select bg.submit($1, $2::jsonb, $3::jsonb)', sql, args, numbers_of(options))[1]
+    return ask('select bg.submit($1, $2::pg_catalog.jsonb, $3::pg_catalog.jsonb)', sql, args, numbers_of(options))[1]
 end
 
 local Job = {}
@@ -67,9 +67,9 @@ end
 
 -- What bg.jobs has of it.
 local function look(self)
-    local row = ask([[select id, state, reason, queue, priority, owner::text as owner, key, sql, args, every, run_at,
-        attempt, submitted_at, started_at, ended_at, pid, progress_done, progress_total, progress_message, note, error,
-        superseded_by
+    local row = ask([[
+        select id, state, reason, queue, priority, owner::pg_catalog.text as owner, key, sql, args, every, run_at, attempt,
+            submitted_at, started_at, ended_at, pid, progress_done, progress_total, progress_message, note, error, superseded_by
         from bg.jobs where id operator(pg_catalog.=) $1]], self.id)
     if not row then
         core.raise('42704', string.format('job %d does not exist', self.id), 'It may be of another role.')
@@ -202,7 +202,7 @@ function job.step(name, fn) -- internal
     if not found then
         -- In a table: a string by itself would be read as JSON.
         local result = {(fn())}
-        ask('select bg.keep_step($1, $2::jsonb operator(pg_catalog.->) 0)', name, result)
+        ask('select bg.keep_step($1, $2::pg_catalog.jsonb operator(pg_catalog.->) 0)', name, result)
         found = ask('select bg.find_step($1)', name)[1]
         spi.commit()
     end
