@@ -68,8 +68,9 @@ end
 -- What bg.jobs has of it.
 local function look(self)
     local row = ask([[
-        select id, state, reason, queue, priority, owner::pg_catalog.text as owner, key, sql, args, every, run_at, attempt,
-            submitted_at, started_at, ended_at, pid, progress_done, progress_total, progress_message, note, error, superseded_by
+        select id, state, reason, queue, priority, owner::pg_catalog.text as owner, key, sql, args, every,
+            run_at, attempt, submitted_at, started_at, ended_at, pid, progress_done, progress_total, progress_message,
+            note, error, superseded_by
         from bg.jobs where id operator(pg_catalog.=) $1]], self.id)
     if not row then
         core.raise('42704', string.format('job %d does not exist', self.id), 'It may be of another role.')
