@@ -40,6 +40,7 @@ select show_error('select 1', null, jsonb_build_object('key', repeat('k', 1001))
 select show_error('select 1', null, jsonb_build_object('after', (select jsonb_agg(n) from generate_series(1, 10001) n)));
 
 -- Large and deep ones.
+select show_error('select 1; select 2', (select jsonb_agg(n) from generate_series(1, 65536) n));
 select show_error('select length($1::text)', jsonb_build_array((repeat('[', 3000) || repeat(']', 3000))::jsonb));
 select show_error('select 1 -- ' || repeat('x', 268435456)) like '54000: the job is too long%' as too_long;
 

@@ -25,6 +25,8 @@ namespace pllua_bg::jobs {
 
 namespace {
 
+constexpr uint32 kMostArgs = 65535; // as a statement has
+
 // 'schema.fn', each part quoted where SQL would need it.
 bool is_function_name(const char *text, List **names) {
     return SplitIdentifierString(pstrdup(text), '.', names) && list_length(*names) == 2;
@@ -180,6 +182,9 @@ void resolve_statement(const char *sql, Jsonb *args, Statement *statement) {
     const bool is_scalar = args != nullptr && JB_ROOT_IS_SCALAR(args);
     const bool by_name = args != nullptr && JB_ROOT_IS_OBJECT(args);
     if (is_scalar) refuse_args("Write [1, \"two\"]: element n is the value of $n.");
+    if (args != nullptr && JB_ROOT_COUNT(args) > kMostArgs)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("a job has at most %u arguments", kMostArgs)));
     *statement = {sql, args != nullptr && JB_ROOT_COUNT(args) > 0 ? args : nullptr};
     if (!is_name) {
         if (by_name && statement->args != nullptr)
