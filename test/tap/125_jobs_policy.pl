@@ -75,6 +75,7 @@ ended($fails);
 my $broken = submit('select 1/count(*) from done', '{"attempts": 2, "backoff": 0.1}');
 is(ended($broken), 'failed', 'a job that fails is tried again, and given up');
 is(sql("SELECT jsonb_array_length(errors), error ->> 'sqlstate', error ->> 'message' FROM bg.job_done WHERE id = $broken"), '2|22012|division by zero', 'its errors are kept');
+is(sql("SELECT started_at BETWEEN submitted_at AND ended_at AND pid > 0 FROM bg.job_done WHERE id = $broken"), 't', 'and when the last attempt was');
 sql("INSERT INTO done (what) VALUES ('a'), ('b')");
 sql("SELECT bg.retry_job($broken)");
 is(ended($broken), 'done', 'and it can be retried');

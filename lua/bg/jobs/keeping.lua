@@ -91,7 +91,7 @@ function keeping.rotate(keep) -- internal
     if state.age < keep / (SLOTS - 1) then return false end
     local slot = (state.slot + 1) % SLOTS
     sql.commit()
-    sql.execute("select set_config('lock_timeout', '1s', true)")
+    sql.execute("select set_config('lock_timeout', '100ms', true)")
     local ok, err = pcall(sql.execute, 'truncate bg.job_done_' .. slot)
     if not ok and err.sqlstate ~= '55P03' then error(err, 0) end
     if ok then

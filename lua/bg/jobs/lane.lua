@@ -100,6 +100,11 @@ local function fetch(session, id)
     return false, {sqlstate = '08006', message = 'the session has ended'}
 end
 
+-- When the job that ends now has begun (others that were short may have ended since), and the session's pid.
+function Lane:run_of(entry) -- internal
+    return entry.started_at or core.server_time() - (core.now() - self.since), core.status(self.session).pid
+end
+
 function Lane:is_gone() -- internal
     return core.status(self.session).state == 'gone'
 end

@@ -15,9 +15,12 @@ local JITTER = 0.13
 local CONFLICTS = {['40001'] = true, ['40P01'] = true}
 local MOST_CONFLICTS = 3
 
--- Errors of the text of a statement, and of rights: the next try would fail in the same way.
+-- Errors of the text of a statement, of rights, and of what cannot be where it is (in a transaction, in a function):
+-- the next try would fail in the same way.
+local LASTING = {['25001'] = true, ['0A000'] = true, ['2D000'] = true}
+
 local function is_lasting(sqlstate)
-    return sqlstate:sub(1, 2) == '42'
+    return LASTING[sqlstate] or sqlstate:sub(1, 2) == '42'
 end
 
 -- Seconds until the next try after `failed` tries; chance: of 0 to 1.

@@ -31,10 +31,10 @@ local function take_success(self, job, entry, value)
     if entry.step == 'statement' then
         if job.every then
             self:go_on{id = job.id, attempt = job.attempt, state = 'd', run_at = results.next_time(job),
-                started_at = entry.started_at}
+                started_at = job.started_at, pid = job.pid}
             read_again(self, job)
         else
-            self:bury{id = job.id, attempt = job.attempt, state = 'd', started_at = entry.started_at}
+            self:bury{id = job.id, attempt = job.attempt, state = 'd', started_at = job.started_at, pid = job.pid}
         end
         return
     end
@@ -66,7 +66,7 @@ end
 -- An error of a job. The session may be lost: then what waited behind the job that ran has done nothing.
 local function take_error(self, lane, job, err)
     if job.cancelled then
-        self:bury{id = job.id, attempt = job.attempt, state = 'c'}
+        self:bury{id = job.id, attempt = job.attempt, state = 'c', started_at = job.started_at, pid = job.pid}
         return
     end
     if lane.broken then return read_again(self, job) end
@@ -90,6 +90,7 @@ function results.collector(self) -- internal
             end
         end
         self.ready:stop(job)
+        if not ok or entry.step then job.started_at, job.pid = lane:run_of(entry) end
         if job.order then orders.ended(self, job) end
         if job.is_old then table.insert(self.acquitted, job.id) end
         if ok then take_success(self, job, entry, value) else take_error(self, lane, job, value) end
@@ -100,10 +101,12 @@ end
 -- A job that has failed for the last time, or, of one that recurs, this run.
 local function give_up(self, job, policy, entry)
     if policy.every then
-        self:go_on{id = job.id, attempt = job.attempt, state = 'f', error = entry, run_at = results.next_time(job)}
+        self:go_on{id = job.id, attempt = job.attempt, state = 'f', error = entry, run_at = results.next_time(job),
+            started_at = job.started_at, pid = job.pid}
         read_again(self, job)
     else
-        self:bury{id = job.id, attempt = job.attempt, state = 'f', error = entry}
+        self:bury{id = job.id, attempt = job.attempt, state = 'f', error = entry, started_at = job.started_at,
+            pid = job.pid}
     end
 end
 

@@ -53,6 +53,9 @@ local function range_of(text, field, element, position)
     if range and not (step:match('^%d%d?$') and tonumber(step) > 0) then
         fail(text, position + #range + 1, '"%s" is no step', core.clip(step, 20))
     end
+    if step and tonumber(step) > field.most - field.least then
+        fail(text, position + #range + 1, 'the step %s is longer than all of the field %s', step, field.name)
+    end
     range = range or element
     if range == '*' then return field.least, field.name == 'weekday' and 6 or field.most, tonumber(step or 1) end
     local first, last = range:match('^([^-]*)-(.*)$')

@@ -20,6 +20,7 @@ Scheduler.__index = Scheduler
 local scheduler = {}
 
 local HOUSEKEEPING = 5 -- seconds between looks at settings and roles
+local ROTATE_AGAIN = 30
 local LOOK_AGAIN = 60
 
 -- `store`: the tables; `warn(message, hint)`: into the log.
@@ -28,7 +29,7 @@ function scheduler.new(store, warn) -- internal
         store = store, warn = warn, ready = ready.new(), lanes = lanes.new(warn), parents = parents.new(),
         roles = {}, superseded = {}, failed = {}, read_again = {}, acquitted = {},
         gone = {},
-        records = {retry = {}, go_on = {}, bury = {}}, house_at = 0, busy_at = core.now(), linger = 60,
+        records = {retry = {}, go_on = {}, bury = {}}, house_at = 0, rotate_at = 0, busy_at = core.now(), linger = 60,
         crash_time = core.crash_time(), share_at = 0, handles = {core.announcement}, ids = {0},
     }, Scheduler)
     self.collector = results.collector(self)
@@ -73,13 +74,14 @@ local function keep_house(self)
     self:reload()
     roles.review(self)
     self.ready:unpark()
-    self.store.rotate(self.keep)
+    -- Who reads the history may keep it from being emptied.
+    if now >= self.rotate_at and self.store.rotate(self.keep) then self.rotate_at = now + ROTATE_AGAIN end
 end
 
 -- Takes what was announced: jobs, orders (negative), or that there is more.
 local function listen(self)
     local ids, rescan, lowest, reloaded = core.announced()
-    if reloaded then self.house_at = 0 end
+    if reloaded then self.house_at, self.rotate_at = 0, 0 end
     local jobs = {}
     for _, id in ipairs(ids) do
         if id > 0 then jobs[#jobs + 1] = id else orders.look(self) end
