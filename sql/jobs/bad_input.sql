@@ -16,7 +16,7 @@ $$;
 select show_error(s) from unnest(array[null, '', '  ', ';', '-- nothing', 'selec 1', 'select 1 +', 'select * from no_table', 'select no_function()', 'select $1', 'public.no_function',
     'no_schema.fn', 'public.target', 'a.b.c', 'show_error', 'begin', 'select 1; commit', 'rollback', 'savepoint a', 'prepare transaction ''x''', 'copy target from stdin',
     'copy target to stdout', 'vacuum', 'create index concurrently on target (a)', 'create database x', 'alter system set work_mem = 1', 'cluster',
-    'drop index concurrently target', 'reindex index concurrently target', 'reindex schema public']) s;
+    'drop index concurrently target', 'reindex index concurrently target', 'reindex schema public', 'listen x', 'select 1; unlisten *']) s;
 -- The position is that within the job.
 select bg.submit('select a, x from target');
 select bg.submit('select a fro target x');

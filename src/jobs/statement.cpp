@@ -107,6 +107,9 @@ void check_kind(const Node *statement, bool transaction) {
         reinterpret_cast<const CopyStmt *>(statement)->filename == nullptr)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("a job cannot copy from or to a client")));
+    if (IsA(statement, ListenStmt) || IsA(statement, UnlistenStmt))
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("a job cannot listen"),
+                        errdetail("Nobody would receive what comes.")));
     if (transaction && refuses_transaction(statement))
         ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
                         errmsg("%s cannot run inside a transaction block",
