@@ -266,7 +266,9 @@ REVOKE EXECUTE ON PROCEDURE bg.run_scheduler() FROM PUBLIC;
 
 -- Views. What belongs to others is seen by who may read all statistics; before a copy was adopted roles are known by their names only.
 
-CREATE VIEW bg.jobs WITH (security_barrier) AS
+-- Two views for one: the server looks at the conditions of a query before it looks at those of a view that is a UNION ALL.
+
+CREATE VIEW bg.jobs_living WITH (security_barrier) AS
     SELECT j.id,
         CASE WHEN s.pid IS NOT NULL THEN 'running'
             WHEN h.reason IS NOT NULL THEN 'held'
@@ -290,16 +292,23 @@ CREATE VIEW bg.jobs WITH (security_barrier) AS
             CASE WHEN (SELECT t.paused FROM bg.job_state t) THEN 'jobs are paused: bg.jobs_resume()' END,
             CASE WHEN q.paused THEN 'the queue is paused' END) AS reason) h
     WHERE (SELECT pg_has_role('pg_read_all_stats', 'USAGE')) OR pg_has_role(CASE WHEN (SELECT bg.jobs_at_home()) THEN j.owner
-            ELSE to_regrole(quote_ident(j.owner_name))::oid END, 'USAGE')
-    UNION ALL
+            ELSE to_regrole(quote_ident(j.owner_name))::oid END, 'USAGE');
+
+CREATE VIEW bg.jobs_ended (
+    id, state, reason, queue, priority, owner, key, sql, args, options, every, limit_key, "limit", after, run_at, attempt, snoozed, submitted_at,
+    started_at, ended_at, pid, progress_done, progress_total, progress_message, result, note, error, errors, superseded_by)
+    WITH (security_barrier) AS
     SELECT d.id, CASE d.state WHEN 'd' THEN 'done' WHEN 'f' THEN 'failed' WHEN 'c' THEN 'cancelled' WHEN 'x' THEN 'discarded' ELSE 'superseded' END,
-        NULL, d.queue, d.priority, d.owner::regrole, d.key, d.sql, d.args, d.options, d.every, d.limit_key, d.limit_n, NULL, d.run_at,
-        d.attempt + (d.state IN ('d', 'f', 'x') OR d.started_at IS NOT NULL)::int, d.snoozed, d.submitted_at, d.started_at, d.ended_at, d.pid, NULL, NULL, NULL, d.result, d.note, d.error, d.errors, d.superseded_by
+        NULL::text, d.queue, d.priority, d.owner::regrole, d.key, d.sql, d.args, d.options, d.every, d.limit_key, d.limit_n, NULL::bigint[], d.run_at,
+        d.attempt + (d.state IN ('d', 'f', 'x') OR d.started_at IS NOT NULL)::int, d.snoozed, d.submitted_at, d.started_at,
+        d.ended_at, d.pid, NULL::float8, NULL::float8, NULL::text, d.result, d.note, d.error, d.errors, d.superseded_by
     FROM bg.job_done d
     WHERE ((SELECT pg_has_role('pg_read_all_stats', 'USAGE')) OR pg_has_role(CASE WHEN (SELECT bg.jobs_at_home()) THEN d.owner
             ELSE to_regrole(quote_ident(d.owner_name))::oid END, 'USAGE'))
         AND NOT EXISTS (SELECT FROM bg.job j WHERE j.id = d.id)
         AND NOT EXISTS (SELECT FROM bg.job_done n WHERE n.id = d.id AND n.ended_at > d.ended_at);
+
+CREATE VIEW bg.jobs WITH (security_barrier) AS SELECT * FROM bg.jobs_living UNION ALL SELECT * FROM bg.jobs_ended;
 
 COMMENT ON VIEW bg.jobs IS 'jobs, each as it is now or as it has ended: own ones, or all for who may read all statistics';
 
