@@ -78,6 +78,19 @@ grant usage on schema bg to job_app;
 select bg.run_job_now(:held);
 select bg.wait_job(:held, 60);
 
+-- So it is with one that may not log in, before PostgreSQL 17, or not connect.
+set role job_app;
+select bg.submit('select 1', null, '{"delay": 1000}') as held \gset
+reset role;
+alter role job_app nologin;
+select (coalesce(reason, '') = 'role job_app is not permitted to log in') = (current_setting('server_version_num')::int < 170000) as held from bg.jobs where id = :held;
+alter role job_app login;
+do $$ begin execute format('revoke connect on database %I from public', current_database()); end $$;
+select state, reason from bg.jobs where id = :held;
+do $$ begin execute format('grant connect on database %I to public', current_database()); end $$;
+select state, reason from bg.jobs where id = :held;
+select bg.cancel_job(:held);
+
 -- In a definer's function it is the definer's job; SET ROLE counts.
 create function definer(a int) returns bigint language sql security definer as $$ select bg.submit('insert into whose values (current_user, session_user, $1)', jsonb_build_array(a)) $$;
 alter function definer(int) owner to job_app;
