@@ -25,7 +25,7 @@ shmem_startup_hook_type next_startup;
 // The ring of this process's database, as far as it knows.
 Ring *known_ring;
 
-int wait_slots() { return Max(1024, 2 * MaxBackends); }
+int wait_slots() { return Max(4096, 2 * MaxBackends); }
 
 Size slots_offset() { return MAXALIGN(sizeof(Area)); }
 Size rings_offset() {
@@ -63,7 +63,7 @@ void fill_area(Area *made) {
     made->started = GetCurrentTimestamp();
     pg_atomic_init_u32(&made->launcher, 0);
     pg_atomic_init_u32(&made->probe, 0);
-    pg_atomic_init_u32(&made->waiting, 0);
+    pg_atomic_init_u32(&made->top, 0);
     char *start = reinterpret_cast<char *>(made);
     made->nslots = wait_slots();
     made->slots = reinterpret_cast<WaitSlot *>(start + slots_offset());

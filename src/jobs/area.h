@@ -47,9 +47,9 @@ struct Area {
     TimestampTz started;
     pg_atomic_uint32 launcher; // 1 + its number in the array of PGPROCs; 0: there is none
     pg_atomic_uint32 probe;    // 1: some database may have jobs that no ring tells of
-    pg_atomic_uint32 waiting;  // slots that are taken
     uint64 last_wait;
     int nslots;
+    pg_atomic_uint32 top; // behind the last slot that is taken
     WaitSlot *slots;
     int nrings;
     Ring *rings;

@@ -16,8 +16,8 @@ namespace {
 
 // Ids that are copied while the spinlock is held.
 constexpr uint32 kChunk = 256;
-// After so long a scheduler that fails counts as one that has worked: microseconds.
-constexpr int64 kSecond = 1000000;
+constexpr int64 kSecond = 1000000; // microseconds
+// After so long a scheduler that fails counts as one that has worked.
 constexpr int64 kSettled = 60 * kSecond;
 
 Ring *own_ring; // nullptr: this process is no scheduler

@@ -22,6 +22,13 @@ struct OwnWaiter {
 
 // In TopMemoryContext.
 pg::LinkedList<OwnWaiter> own_waiters;
+int own_count;
+
+int top() { return static_cast<int>(pg_atomic_read_u32(&area->top)); }
+void set_top(int number) { pg_atomic_write_u32(&area->top, static_cast<uint32>(number)); }
+
+// One backend leaves room for others.
+bool may_wait() { return own_count < area->nslots / 4; }
 
 // Takes a free slot; its number, or -1: there is none.
 int take_slot(int64 job) {
@@ -36,7 +43,7 @@ int take_slot(int64 job) {
         slot->proc_number = pg::my_proc_number();
         pg_atomic_write_u32(&slot->state, 0);
         slot->number = ++area->last_wait;
-        pg_atomic_fetch_add_u32(&area->waiting, 1);
+        set_top(Max(top(), found + 1));
     }
     LWLockRelease(area->lock);
     return found;
@@ -45,9 +52,10 @@ int take_slot(int64 job) {
 void release(OwnWaiter *own) {
     LWLockAcquire(area->lock, LW_EXCLUSIVE);
     area->slots[own->waiter.slot].number = 0;
-    pg_atomic_fetch_sub_u32(&area->waiting, 1);
+    while (top() > 0 && area->slots[top() - 1].number == 0) set_top(top() - 1);
     LWLockRelease(area->lock);
     own_waiters.remove(own);
+    own_count--;
     pfree(own);
 }
 
@@ -80,9 +88,9 @@ bool is_ended(void *waiter) { return outcome(static_cast<const Waiter *>(waiter)
 
 // Gives a state to each slot of this database that has none and is of that job; 0: of any.
 void settle(int64 job, char state) {
-    if (area == nullptr || pg_atomic_read_u32(&area->waiting) == 0) return;
+    if (area == nullptr || top() == 0) return;
     LWLockAcquire(area->lock, LW_SHARED);
-    for (int i = 0; i < area->nslots; i++) {
+    for (int i = 0; i < top(); i++) {
         WaitSlot *slot = &area->slots[i];
         if (slot->number == 0 || slot->database != MyDatabaseId) continue;
         if (job != 0 && slot->job != job) continue;
@@ -99,16 +107,18 @@ Waiter begin_wait(int64 job) {
     check_running();
     auto *own =
         static_cast<OwnWaiter *>(MemoryContextAllocZero(TopMemoryContext, sizeof(OwnWaiter)));
-    const int slot = take_slot(job);
+    const int slot = may_wait() ? take_slot(job) : -1;
     if (slot < 0) {
         pfree(own);
         ereport(ERROR,
-                (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("too many wait for jobs"),
-                 errdetail("All %d places of this server are taken.", area->nslots)));
+                (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("too many waits for jobs"),
+                 errdetail("This session has %d of the %d that the server has room for.", own_count,
+                           area->nslots)));
     }
     own->waiter = {slot, area->slots[slot].number};
     own->subtransaction = GetCurrentSubTransactionId();
     own_waiters.append(own);
+    own_count++;
     return own->waiter;
 }
 

@@ -76,14 +76,14 @@ ok($node->poll_query_until('postgres', "SELECT state = 'running' FROM bg.jobs WH
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pllua_bg session' AND application_name = 'job $id'"), 'and says which it is');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($scheduler)");
 ok(wait_until(sub { process_of('pllua_bg jobs') !~ /^$scheduler?$/ }), 'a scheduler that was terminated has a successor');
-ok($node->poll_query_until('postgres', "SELECT state = 'running' AND attempt = 0 FROM bg.jobs WHERE id = $id"), 'its job runs again');
+ok($node->poll_query_until('postgres', "SELECT s.state = 'running' AND j.attempt = 0 FROM bg.jobs s JOIN bg.job j USING (id) WHERE id = $id"), 'its job runs again');
 my $launcher = process_of('pllua_bg launcher');
 $scheduler = process_of('pllua_bg jobs');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($launcher)");
 ok(wait_until(sub { process_of('pllua_bg launcher') !~ /^($launcher)?$/ }), 'a launcher that was terminated has a successor');
 is(process_of('pllua_bg jobs'), $scheduler, 'the scheduler goes on meanwhile');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM bg.jobs WHERE id = $id");
-ok($node->poll_query_until('postgres', "SELECT attempt = 1 AND error ->> 'sqlstate' = '08006' FROM bg.jobs WHERE id = $id"), 'a worker that is terminated is a failure of its job');
+ok($node->poll_query_until('postgres', "SELECT j.attempt = 1 AND s.error ->> 'sqlstate' = '08006' FROM bg.jobs s JOIN bg.job j USING (id) WHERE id = $id"), 'a worker that is terminated is a failure of its job');
 $node->safe_psql('postgres', "SELECT bg.run_job_now($id)");
 $held->quit;
 is($node->safe_psql('postgres', "SELECT bg.wait_job($id)"), 'done', 'which runs again');
