@@ -5,6 +5,11 @@
 #include "pg/compat.h"
 #include "pg/list.h"
 
+extern "C" {
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+}
+
 namespace pllua_bg::jobs {
 
 namespace {
@@ -26,6 +31,7 @@ struct Fixed {
 
 // What else would make the process run code of others, end what it does, or keep it from writing.
 constexpr Fixed kFixed[] = {
+    {"role", "none"},
     {"search_path", "pg_catalog, pg_temp"},
     {"session_replication_role", "origin"},
     {"row_security", "on"},
@@ -96,6 +102,8 @@ void remember_settings() {
 void settle_settings() {
     pg::for_each_setting([](const struct config_generic *setting) { undo(setting); });
     for (const Fixed &one : kFixed) set(one.name, one.value);
+    if (GetSessionUserId() != BOOTSTRAP_SUPERUSERID)
+        set("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false));
     kept = {};
     MemoryContextDelete(context);
 }
