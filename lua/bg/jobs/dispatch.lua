@@ -6,31 +6,30 @@ local roles = require 'bg.jobs.roles'
 
 local dispatch = {}
 
--- Finds the job that is next for the lane's role and has it sent; true when there was one.
-local function feed(self, lane, chosen)
+local function send(lane, job)
+    lane:send(job, job.every and not job.outside and results.next_time(job) or nil)
+end
+
+-- Gives the lane the job that is next for its role; true when there was one. Jobs that may have run when the server
+-- crashed are sent later.
+local function feed(self, lane, suspects)
     if not lane:has_room() then return false end
     local job = self.ready:first(lane.owner, lane)
     if not job or job.outside and not lane:is_empty() then return false end
     self.ready:start(job, lane)
     lane:reserve()
-    chosen[#chosen + 1] = job
+    if job.is_old then suspects[#suspects + 1] = job else send(lane, job) end
     return true
 end
 
--- Sends what was chosen. Of jobs that may have run when the server crashed it is written down before that they run:
--- so that one that brings the server down does so only a few times.
-local function send(self, chosen)
-    local suspects = {}
-    for _, job in ipairs(chosen) do
-        if job.is_old then suspects[#suspects + 1] = job.id end
-    end
-    if #suspects > 0 then
-        self.store.suspect(suspects, self.crash_time)
-        self.store.commit()
-    end
-    for _, job in ipairs(chosen) do
-        job.lane:send(job, not job.outside and results.next_time(job) or nil)
-    end
+-- It is written down before that these jobs run: so that one that brings the server down does so only a few times.
+local function send_suspects(self, suspects)
+    if #suspects == 0 then return end
+    local ids = {}
+    for i, job in ipairs(suspects) do ids[i] = job.id end
+    self.store.suspect(ids, self.crash_time)
+    self.store.commit()
+    for _, job in ipairs(suspects) do send(job.lane, job) end
 end
 
 -- A new session has begun, or could not.
@@ -80,14 +79,14 @@ local SHARE_AGAIN = 0.02 -- seconds
 function dispatch.fill(self) -- internal
     self.lanes:sweep()
     if self.paused then return end
-    local given, chosen = true, {}
+    local given, suspects = true, {}
     while given do
         given = false
         for _, lane in ipairs(self.lanes.list) do
-            if feed(self, lane, chosen) then given = true end
+            if feed(self, lane, suspects) then given = true end
         end
     end
-    send(self, chosen)
+    send_suspects(self, suspects)
     -- With all lanes at work there is no hurry.
     local now = core.now()
     if not self.lanes:is_full() or now >= self.share_at then

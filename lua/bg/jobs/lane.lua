@@ -14,7 +14,7 @@ local BEGIN_OUTSIDE = 'select bg.name_job($1::int8, $2::int4)'
 
 local MOST_AHEAD = 16
 local QUICK = 0.005 -- only where jobs take less time others are sent ahead
-local TOGETHER = 0.001 -- whoever waits for a job learns of its end so much later, at most
+local TOGETHER = 0.002 -- whoever waits for a job learns of its end so much later, at most
 local SLOW = 0.05 -- what is behind one that takes longer goes elsewhere
 
 local function ignore() end

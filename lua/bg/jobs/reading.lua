@@ -11,22 +11,24 @@ local COLUMNS = [[
 select id, priority, queue, owner::int8, owner_name::text, attempt,
     key is null and limit_key is null and every is null and not has_parents and options is null,
     date_part('epoch', run_at), key, limit_key, limit_n, every, case when every is not null then timezone end,
-    has_parents or null, options->>'transaction' = 'false' or null, crashes, date_part('epoch', submitted_at)
+    has_parents or null, options->>'transaction' = 'false' or null, %s
 from bg.job
 ]]
 
+local columns = COLUMNS:format('null, null')
 local crash_time
 
--- Jobs that were submitted before have is_old.
+-- Jobs that were submitted before a crash have is_old.
 function reading.note_crash(time) -- internal
     crash_time = time
+    if time then columns = COLUMNS:format("crashes, date_part('epoch', submitted_at)") end
 end
 
 -- The rows for which the condition holds. What most jobs do not have is no field of theirs: there are many.
 local function read(condition, ...)
     local list, n = {}, 0
     for id, priority, queue, owner, owner_name, attempt, is_plain, run_at, key, limit_key, limit_n, every, timezone,
-        has_parents, outside, crashes, submitted_at in prepared(COLUMNS .. condition):values(...) do
+        has_parents, outside, crashes, submitted_at in prepared(columns .. condition):values(...) do
         local job = {id = id, priority = priority, queue = queue, owner = owner, owner_name = owner_name,
             attempt = attempt}
         if run_at then job.run_at = run_at end
