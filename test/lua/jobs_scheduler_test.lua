@@ -296,6 +296,16 @@ function TestScheduler:test_lost_session()
     lu.assertEquals(fake.outcomes(), id .. 'd')
 end
 
+function TestScheduler:test_idle_session_that_was_ended()
+    fake.submit('ok')
+    work()
+    core.sessions[own.lanes.list[1].session.number] = nil
+    local id = fake.submit('ok')
+    work()
+    lu.assertNil(fake.jobs[id])
+    lu.assertEquals(#own.lanes.list, 1)
+end
+
 function TestScheduler:test_many_that_were_not_announced()
     for i = 1, 3000 do fake.submit('ok', {silent = true, priority = i % 3}) end
     fake.rescan, fake.lowest = true, 1

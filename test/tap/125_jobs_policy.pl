@@ -168,6 +168,17 @@ is(noted(), 'quick slow', 'in this order');
 sql("SELECT count(bg.submit('select 1', null, '{\"keep\": \"none\"}')) FROM generate_series(1, 30000)");
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM bg.job"), '30,000 of one transaction run');
 
+# Sessions that somebody has ended.
+my $scheduler = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'pllua_bg jobs'");
+for (1 .. 3)
+{
+	is(ended(submit("select note('before')")), 'done', 'there is an idle session');
+	sql("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE backend_type = 'pllua_bg session'");
+	is(ended(submit("select note('after')")), 'done', 'when it was ended, another one takes its place');
+}
+is(sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'pllua_bg jobs'"), $scheduler, 'the scheduler goes on');
+noted();
+
 # A role that may not.
 sql('CREATE ROLE worker LOGIN; GRANT USAGE ON SCHEMA bg TO worker; GRANT INSERT ON done TO worker; GRANT EXECUTE ON FUNCTION note(text) TO worker');
 my $held = sql("SET ROLE worker; SELECT bg.submit('select note(session_user::text)')");
@@ -185,5 +196,17 @@ is(ended($held), 'done', 'until it may again');
 is((() = slurp_file($node->logfile, $offset) =~ /WARNING:  jobs wait/g), 1, 'the log says that once');
 
 server_log_is_clean($node);
+$node->stop;
+
+# No room for a session: jobs wait, and the log says so once a minute.
+$node->append_conf('postgresql.conf', "max_worker_processes = 2\nmax_logical_replication_workers = 0\n");
+$node->start;
+$offset = -s $node->logfile;
+my $short = submit("select note('short')");
+ok(wait_until(sub { slurp_file($node->logfile, $offset) =~ /WARNING:  jobs wait because no session can be started/ }), 'without a slot for a session jobs wait, and the log says so');
+is(sql("SELECT bg.wait_job($short, 3)"), '', 'and goes on waiting');
+is((() = slurp_file($node->logfile, $offset) =~ /WARNING/g), 1, 'the log says it once');
+sql("SELECT bg.cancel_job($short)");
+is(ended($short), 'cancelled', 'such a job can be cancelled');
 $node->stop;
 done_testing();

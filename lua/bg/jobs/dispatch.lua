@@ -55,6 +55,8 @@ function dispatch.collect(self) -- internal
     for _, lane in ipairs(self.lanes.list) do
         if lane.starting then
             begin(self, lane)
+        elseif lane:is_empty() then
+            if lane:is_gone() then lane.broken = true end -- somebody has ended it
         else
             lane:collect(self.collector)
             cut(self, lane)
