@@ -59,8 +59,8 @@ void read_key(Reader *reader, const Option &option) {
 
 void read_mode(Reader *reader, const Option &option) {
     static const char *const words[] = {"replace", "keep", "unique", nullptr};
-    static constexpr KeyMode modes[] = {KeyMode::kReplace, KeyMode::kKeep, KeyMode::kUnique};
-    reader->options->mode = modes[word_option(option, words)];
+    static constexpr KeyMode kModes[] = {KeyMode::kReplace, KeyMode::kKeep, KeyMode::kUnique};
+    reader->options->mode = kModes[word_option(option, words)];
     reader->has_mode = true;
 }
 
