@@ -107,10 +107,10 @@ runs('c', 'later', 'then another database may have jobs');
 runs('a', 'later', 'and one that had before');
 
 # After a restart whoever has jobs has a scheduler, as far as there are rings; who has none is told, and served when there is one.
-$node->safe_psql($_, 'SELECT bg.jobs_pause()') for 'a', 'b', 'c';
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pllua_bg jobs'}), 'schedulers go');
 for my $database ('a', 'b', 'c')
 {
+	$node->safe_psql($database, 'SELECT bg.jobs_pause()');
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pllua_bg jobs'}), "$database: schedulers go");
 	$node->safe_psql($database, q{INSERT INTO bg.job (queue, owner, owner_name, timezone, sql, search_path, submitted_at) VALUES ('default', 10, 'postgres', 'UTC', 'insert into public.done values (''waited'')', '', now())});
 }
 $node->stop;
@@ -120,10 +120,14 @@ ok(wait_until(sub { slurp_file($node->logfile, $offset) =~ /WARNING:  too many d
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pllua_bg jobs'}), '2', 'two have a scheduler');
 
 # What an owner sets for his database counts for nothing in the scheduler.
-$node->safe_psql($_, 'DELETE FROM bg.job; SELECT bg.jobs_resume()') for 'a', 'b';
-$node->safe_psql('c', 'DELETE FROM bg.job');
+$node->psql($_, 'DELETE FROM bg.job; SELECT bg.jobs_resume()') for 'a', 'b', 'c'; # in one of them it is refused
 linger(0);
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pllua_bg jobs'}), 'schedulers go');
+for my $database ('a', 'b')
+{
+	$node->safe_psql($database, 'SELECT bg.jobs_resume()');
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pllua_bg jobs'}), "$database: they go again");
+}
 linger(60);
 is(as('owner', "ALTER DATABASE a SET $_"), '', $_)
   for q{search_path = 'evil, pg_catalog'}, q{default_transaction_isolation = 'serializable'}, q{idle_in_transaction_session_timeout = '1ms'};
