@@ -6,9 +6,10 @@ Parents.__index = Parents
 
 local parents = {}
 
--- left: of each child, how many are still to be done. children: lists, by parent. touched: children to look at.
+-- left: of each child, how many are still to be done. stubborn: children that run also after failures. children:
+-- lists, by parent. touched: children to look at.
 function parents.new() -- internal
-    return setmetatable({left = {}, children = {}, touched = {}, n = 0}, Parents)
+    return setmetatable({left = {}, stubborn = {}, children = {}, touched = {}, n = 0}, Parents)
 end
 
 local function touch(self, child)
@@ -32,14 +33,14 @@ function Parents:ended(parent, state) -- internal
         local left = self.left[child]
         if left then
             self.left[child] = left - 1
-            if left == 1 or state ~= 'd' then touch(self, child) end
+            if left == 1 or state ~= 'd' and not self.stubborn[child] then touch(self, child) end
         end
     end
 end
 
 -- The job is no more.
 function Parents:forget(child) -- internal
-    self.left[child] = nil
+    self.left[child], self.stubborn[child] = nil, nil
 end
 
 function Parents:has_news() -- internal
@@ -83,7 +84,10 @@ function Parents:look(scheduler) -- internal
     local list, free, bad = take_touched(self, 1000), {}, {}
     local sums = sum_up(self, list, scheduler.store.links(list))
     for child, sum in pairs(sums) do
-        if sum.bad then bad[#bad + 1] = child end
+        if sum.bad then
+            bad[#bad + 1] = child
+            self.stubborn[child] = true -- unless it is said otherwise
+        end
     end
     if #bad > 0 then
         for _, child in ipairs(scheduler.store.careful_children(bad)) do

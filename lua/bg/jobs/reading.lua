@@ -81,9 +81,9 @@ end
 -- Those with a key of one of the jobs, by id: {id, owner, key, mode}.
 function reading.jobs_of_keys(ids) -- internal
     local list = {}
-    for id, owner, key, mode in prepared([[select distinct j.id, j.owner::int8, j.key, j.key_mode::text
-            from bg.job n join bg.job j on j.owner = n.owner and j.key = n.key
-            where n.id = any($1::int8[]) and n.key is not null order by 1]]):values(array(ids)) do
+    for id, owner, key, mode in prepared([[select j.id, j.owner::int8, j.key, j.key_mode::text
+            from (select distinct owner, key from bg.job where id = any($1::int8[]) and key is not null) n
+            join bg.job j on j.owner = n.owner and j.key = n.key order by j.id]]):values(array(ids)) do
         list[#list + 1] = {id = id, owner = owner, key = key, mode = mode or 'r'}
     end
     return list
