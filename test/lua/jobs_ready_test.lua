@@ -194,7 +194,7 @@ function TestReady:test_a_slot_is_not_lost_in_a_paused_queue()
     local first = known:first(10, lane)
     known:start(first, lane)
     lu.assertNil(known:first(10, lane))
-    known:queue('slow').paused = true
+    known:set_queues{{name = 'slow', paused = true}}
     known:stop(first)
     known:unpark()
     lu.assertEquals(known:first(10, lane).id, 3)
@@ -202,8 +202,7 @@ end
 
 function TestReady:test_workers_of_a_queue()
     local known, one, two = ready.new(), lane_of(), lane_of()
-    known:queue('q').workers = 1
-    known:queue('q').is_set = true
+    known:set_queues{{name = 'q', workers = 1}}
     for id = 1, 3 do known:add(job_of(id, {queue = 'q'}), 0) end
     known:add(job_of(4), 0)
     local first = known:first(10, one)
@@ -213,11 +212,11 @@ function TestReady:test_workers_of_a_queue()
     lu.assertEquals(known:first(10).id, 4)
     known:stop(first)
     lu.assertEquals(known:first(10, two).id, 2)
-    known:queue('q').paused = true
+    known:set_queues{{name = 'q', workers = 1, paused = true}}
     lu.assertEquals(known:first(10, two).id, 4)
     lu.assertEquals(drain(known, two), {4})
     lu.assertEquals(known:owners(), {})
-    known:queue('q').paused = false
+    known:set_queues{{name = 'q', workers = 1}}
     lu.assertEquals(drain(known, two), {2, 3})
 end
 
@@ -310,6 +309,19 @@ function TestReady:test_many()
     end
     lu.assertEquals(highest['limit 10 l2'], 2)
     lu.assertEquals({known.jobs, known.gates}, {{}, {}})
+end
+
+function TestReady:test_many_queues()
+    window.SIZE = SIZE
+    local known, lane = ready.new(), lane_of()
+    for id = 1, 20000 do known:add(job_of(id, {queue = 'q' .. id % 10000, priority = -(id % 7)}), 0) end
+    local ids = drain(known, lane)
+    lu.assertEquals(#ids, 20000)
+    for i = 2, #ids do
+        local a, b = -(ids[i - 1] % 7), -(ids[i] % 7)
+        lu.assertTrue(a < b or a == b and ids[i - 1] < ids[i])
+    end
+    lu.assertEquals({known.queues, known.heads}, {{}, {}})
 end
 
 function TestReady:test_speed()

@@ -95,13 +95,15 @@ end
 -- Reads what there is room for again.
 function learning.refill(self) -- internal
     local ready, now = self.ready, core.server_time()
-    for name, queue in pairs(ready.queues) do
-        local room = queue.paused and 0 or math.min(queue.window:room(), learning.PAGE)
+    for name in pairs(ready.behind) do
+        local own = ready:queue(name).window
+        local room = ready:queue(name).paused and 0 or math.min(own:room(), learning.PAGE)
         if room > 0 then
-            local list = self.store.ready_jobs(name, queue.window.bound, room)
+            local list = self.store.ready_jobs(name, own.bound, room)
             add_again(self, list)
-            queue.window:refilled(list[#list], #list < room)
+            own:refilled(list[#list], #list < room)
         end
+        if not own.more then ready.behind[name] = nil end
     end
     local room = math.min(ready.later:room(), learning.PAGE)
     if room > 0 then

@@ -30,13 +30,16 @@ local function forget(self, job)
 end
 
 -- `jobs` are those known, by id, `n` their number. `due`: ids of jobs whose time has come and for which there is no
--- room: their rows are to say that they are due. `again`: limits whose jobs are to be read from the table again.
+-- room: their rows are to say that they are due. `behind`: names of queues of which some jobs are in the table only.
+-- `again`: limits whose jobs are to be read from the table again.
 function ready.new() -- internal
-    local self = setmetatable({jobs = {}, n = 0, queues = {}, gates = {}, held = {}, due = {}, again = {}}, Ready)
+    local self = setmetatable({jobs = {}, n = 0, queues = {}, heads = {}, gates = {}, held = {}, due = {}, behind = {},
+        again = {}}, Ready)
     self.later = window.new(by_time, function(job) forget(self, job) end, true)
     -- Leaves a job to the table, where jobs that are ready are found again.
     function self.leave(job)
         forget(self, job)
+        self.behind[job.queue] = true
         if job.run_at then self.due[#self.due + 1] = job.id end
     end
     return self
@@ -46,15 +49,27 @@ end
 function Ready:queue(name) -- internal
     local queue = self.queues[name]
     if not queue then
-        queue = {name = name, window = window.new(by_priority, self.leave), lanes = 0}
+        queue = {name = name, window = window.new(by_priority, self.leave), lanes = 0, ranks = {}}
         self.queues[name] = queue
     end
     return queue
 end
 
-local function make_ready(self, job)
+-- Of each owner, heads has the queues in the order of their first jobs. An entry counts while its rank is that in
+-- queue.ranks; the others are left where they are until they come first.
+local function add_head(self, queue, owner, rank)
+    if not self.heads[owner] then self.heads[owner] = heap.new() end
+    queue.ranks[owner] = rank
+    self.heads[owner]:push({queue = queue, rank = rank}, rank)
+end
+
+-- Puts a job among those that are ready: wherever it stands, or, with `by_place`, where there is room for it.
+local function make_ready(self, job, by_place)
+    local queue = self:queue(job.queue)
     job.state = 'ready'
-    self:queue(job.queue).window:offer(job)
+    if by_place then queue.window:offer(job) else queue.window:put(job) end
+    local rank, first = by_priority(job), queue.ranks[job.owner]
+    if job.window and (not first or rank < first) then add_head(self, queue, job.owner, rank) end
 end
 
 -- Gates that let only so many jobs run at a time: of a key of the owner one, of his limits what they say; of jobs that
@@ -86,14 +101,13 @@ function Ready:add(job, now) -- internal
         job.state = 'later'
         self.later:offer(job)
     else
-        make_ready(self, job)
+        make_ready(self, job, true)
     end
 end
 
 -- The same for a job that was read again for its limit, and may be from behind what is here.
 function Ready:add_again(job) -- internal
-    if not enter(self, job) then return end
-    self:queue(job.queue).window:put(job)
+    if enter(self, job) then make_ready(self, job) end
 end
 
 -- Makes those ready whose time has come. The time of the next one, or nil.
@@ -103,7 +117,7 @@ function Ready:wake(now) -- internal
         if not job then return nil end
         if job.run_at > now then return job.run_at end
         self.later:remove(job)
-        make_ready(self, job)
+        make_ready(self, job, true)
     end
 end
 
@@ -139,25 +153,72 @@ local function is_open(queue, lane)
 end
 
 -- A queue without jobs and settings is made again when it is needed.
-local function is_unused(queue)
-    return queue.window.n == 0 and queue.lanes == 0 and not queue.window.more and not queue.is_set
+local function drop_unused(self, queue)
+    if queue.window.n == 0 and queue.lanes == 0 and not queue.window.more and not queue.is_set then
+        self.queues[queue.name] = nil
+    end
+end
+
+-- The entry of the queue that is first for an owner, brought up to date; nil when there is none.
+local function first_head(self, owner)
+    local heads = self.heads[owner]
+    while heads do
+        local head = heads:peek()
+        if not head then
+            self.heads[owner] = nil
+            return nil
+        end
+        local queue = head.queue
+        local job = queue.ranks[owner] == head.rank and not queue.paused and queue.window:first(owner)
+        if job and by_priority(job) == head.rank then return head, job end
+        heads:pop()
+        if queue.ranks[owner] == head.rank then
+            queue.ranks[owner] = nil
+            if job then add_head(self, queue, owner, by_priority(job)) end
+        end
+    end
+end
+
+-- The first job of an owner in a queue that is open.
+local function first_open(self, owner, lane)
+    local closed, head, job
+    repeat
+        head, job = first_head(self, owner)
+        if head and not is_open(head.queue, lane) then
+            closed = closed or {}
+            closed[#closed + 1] = self.heads[owner]:pop()
+            job = nil
+        end
+    until job or not head
+    for _, other in ipairs(closed or {}) do add_head(self, other.queue, owner, other.rank) end
+    return job
 end
 
 -- The job that runs next in a session of the owner; nil when there is none. `lane` is that session, of which
 -- lane.counts says how many jobs of each queue it has; nil: a new one.
 function Ready:first(owner, lane) -- internal
     while true do
-        local first, first_rank
-        for name, queue in pairs(self.queues) do
-            local job = is_open(queue, lane) and queue.window:first(owner)
-            if job then
-                local rank = by_priority(job)
-                if not first or rank < first_rank then first, first_rank = job, rank end
-            elseif is_unused(queue) then
-                self.queues[name] = nil
-            end
-        end
+        local first = first_open(self, owner, lane)
         if not first or not first.gates or may_start(self, first) then return first end
+    end
+end
+
+-- Sets what is said of queues: rows {name, workers, paused}. One of which nothing is said is as it is by default.
+function Ready:set_queues(rows) -- internal
+    local paused = {}
+    for _, queue in pairs(self.queues) do
+        paused[queue] = queue.paused
+        queue.is_set, queue.workers, queue.paused = nil, nil, nil
+    end
+    for _, row in ipairs(rows) do
+        local queue = self:queue(row.name)
+        queue.is_set, queue.workers, queue.paused = true, row.workers, row.paused
+    end
+    for queue, was_paused in pairs(paused) do
+        for owner in pairs(was_paused and not queue.paused and queue.window.heaps or {}) do
+            local job = queue.window:first(owner)
+            if job then add_head(self, queue, owner, by_priority(job)) end
+        end
     end
 end
 
@@ -189,8 +250,7 @@ local function unpark(self, gate)
     local parked = gate.parked:pop()
     while parked and parked.state ~= 'parked' do parked = gate.parked:pop() end
     if parked then
-        parked.state = 'ready'
-        self:queue(parked.queue).window:put(parked)
+        make_ready(self, parked)
     elseif gate.left then
         for _, what in pairs(gate.left) do self.again[#self.again + 1] = what end
         gate.left = nil
@@ -214,9 +274,11 @@ function Ready:stop(job) -- internal
     if own == 0 then queue.lanes = queue.lanes - 1 end
     job.lane = nil
     forget(self, job)
-    if not job.gates then return end
-    count(self, job, -1)
-    unpark_behind(self, job)
+    if job.gates then
+        count(self, job, -1)
+        unpark_behind(self, job)
+    end
+    drop_unused(self, queue)
 end
 
 -- Forgets a job that does not run.
@@ -224,6 +286,7 @@ function Ready:remove(job) -- internal
     if job.window then job.window:remove(job) end
     forget(self, job)
     unpark_behind(self, job)
+    drop_unused(self, self:queue(job.queue))
 end
 
 -- Where a gate lets one more through and none is in it, one that is parked gets a chance: the one that had it may have
@@ -242,6 +305,7 @@ function Ready:hold(owner, reason) -- internal
     for _, job in ipairs(self.later:remove_owner(owner)) do forget(self, job) end
     for _, queue in pairs(self.queues) do
         for _, job in ipairs(queue.window:remove_owner(owner)) do forget(self, job) end
+        drop_unused(self, queue)
     end
     for _, job in pairs(self.jobs) do
         if job.owner == owner and job.state == 'parked' then forget(self, job) end
@@ -255,14 +319,10 @@ end
 
 -- Owners that have something to run in a new session, a sorted list.
 function Ready:owners() -- internal
-    local seen, list = {}, {}
-    for _, queue in pairs(self.queues) do
-        for owner in pairs(is_open(queue) and queue.window.heaps or {}) do
-            if not seen[owner] and queue.window:first(owner) then
-                seen[owner] = true
-                list[#list + 1] = owner
-            end
-        end
+    local all, list = {}, {}
+    for owner in pairs(self.heads) do all[#all + 1] = owner end
+    for _, owner in ipairs(all) do
+        if first_open(self, owner) then list[#list + 1] = owner end
     end
     table.sort(list)
     return list

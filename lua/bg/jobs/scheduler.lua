@@ -58,13 +58,7 @@ function Scheduler:reload() -- internal
     local settings = self.store.settings()
     self.lanes.most, self.lanes.idle = settings.workers, settings.idle
     self.linger, self.keep, self.paused = settings.linger, settings.keep, settings.paused
-    for _, queue in pairs(self.ready.queues) do
-        queue.is_set, queue.workers, queue.paused = nil, nil, nil
-    end
-    for _, row in ipairs(self.store.queues()) do
-        local queue = self.ready:queue(row.name)
-        queue.is_set, queue.workers, queue.paused = true, row.workers, row.paused
-    end
+    self.ready:set_queues(self.store.queues())
 end
 
 local function keep_house(self)
