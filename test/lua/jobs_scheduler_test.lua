@@ -90,6 +90,16 @@ function TestScheduler:test_a_schedule_outlives_its_failures()
     lu.assertEquals(fake.jobs[id].attempt % 2, 0)
 end
 
+-- As when a time zone is no more: it does not take the scheduler down.
+function TestScheduler:test_a_schedule_that_is_none()
+    local id, outside = fake.submit('ok', {every = 'nonsense'}), fake.submit('ok', {every = '9', outside = true})
+    local other = fake.submit('ok')
+    work()
+    table.sort(fake.done, function(a, b) return a.id < b.id end)
+    lu.assertEquals(fake.outcomes(), ('%df %df %dd'):format(id, outside, other))
+    lu.assertEquals(fake.done[1].error.sqlstate, '22023')
+end
+
 function TestScheduler:test_workers()
     fake.settings.workers = 3
     for _ = 1, 9 do fake.submit('ok after 10') end

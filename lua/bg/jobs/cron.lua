@@ -10,6 +10,7 @@
 local core = require 'bg.core'
 local calendar = require 'bg.jobs.calendar'
 local schedule = require 'bg.jobs.schedule'
+local sql = require 'bg.jobs.sql'
 
 local cron = {}
 
@@ -17,15 +18,14 @@ local DAY = 86400
 
 -- The rules of a time zone, asked of the server.
 local function server_zone(name)
-    local spi = require 'pllua.spi'
     return {
         to_local = function(epoch)
-            return math.floor(spi.execute([[select pg_catalog.date_part('epoch',
+            return math.floor(sql.execute([[select pg_catalog.date_part('epoch',
                 pg_catalog.timezone($2::pg_catalog.text, pg_catalog.to_timestamp($1::pg_catalog.float8)))]],
                 epoch, name).value)
         end,
         to_epoch = function(local_time)
-            return math.floor(spi.execute([[select pg_catalog.date_part('epoch',
+            return math.floor(sql.execute([[select pg_catalog.date_part('epoch',
                 pg_catalog.timezone($2::pg_catalog.text,
                     pg_catalog.timezone('UTC', pg_catalog.to_timestamp($1::pg_catalog.float8))))]],
                 local_time, name).value)

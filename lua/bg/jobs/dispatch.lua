@@ -6,19 +6,20 @@ local roles = require 'bg.jobs.roles'
 
 local dispatch = {}
 
-local function send(lane, job)
-    lane:send(job, job.every and not job.outside and results.next_time(job) or nil)
-end
-
 -- Gives the lane the job that is next for its role; true when there was one. Jobs that may have run when the server
 -- crashed are sent later.
 local function feed(self, lane, suspects)
     if not lane:has_room() then return false end
     local job = self.ready:first(lane.owner, lane)
     if not job or job.outside and not lane:is_empty() then return false end
+    local next_at, err = results.next_time(job)
+    if err then
+        results.refuse(self, job, err)
+        return true
+    end
     self.ready:start(job, lane)
     lane:reserve()
-    if job.is_old then suspects[#suspects + 1] = job else send(lane, job) end
+    if job.is_old then suspects[#suspects + 1] = {job = job, next_at = next_at} else lane:send(job, next_at) end
     return true
 end
 
@@ -26,10 +27,10 @@ end
 local function send_suspects(self, suspects)
     if #suspects == 0 then return end
     local ids = {}
-    for i, job in ipairs(suspects) do ids[i] = job.id end
+    for i, one in ipairs(suspects) do ids[i] = one.job.id end
     self.store.suspect(ids, self.crash_time)
     self.store.commit()
-    for _, job in ipairs(suspects) do send(job.lane, job) end
+    for _, one in ipairs(suspects) do one.job.lane:send(one.job, one.next_at) end
 end
 
 -- A new session has begun, or could not.

@@ -9,10 +9,13 @@ local roles = require 'bg.jobs.roles'
 
 local results = {}
 
--- When a job comes again; nil for one that does not.
+-- When a job comes again; nil for one that does not. Of one that cannot, as its time zone is no more, nil and the
+-- error.
 function results.next_time(job) -- internal
     if not job.every then return nil end
-    return cron.next(job.every, core.server_time(), job.timezone, job.run_at)
+    local ok, value = pcall(cron.next, job.every, core.server_time(), job.timezone, job.run_at)
+    if ok then return value end
+    return nil, value
 end
 
 -- The job is to be read again: it waits, or is no more.
@@ -29,8 +32,9 @@ local SETTLED = {done = 'd', discarded = 'x'}
 -- A job that has ended its run, with what its session said.
 local function take_success(self, job, entry, value)
     if entry.step == 'statement' then
-        if job.every then
-            self:go_on{id = job.id, attempt = job.attempt, state = 'd', run_at = results.next_time(job),
+        local next_at = results.next_time(job)
+        if next_at then
+            self:go_on{id = job.id, attempt = job.attempt, state = 'd', run_at = next_at,
                 started_at = job.started_at, pid = job.pid}
             read_again(self, job)
         else
@@ -100,8 +104,9 @@ end
 
 -- A job that has failed for the last time, or, of one that recurs, this run.
 local function give_up(self, job, policy, entry)
-    if policy.every then
-        self:go_on{id = job.id, attempt = job.attempt, state = 'f', error = entry, run_at = results.next_time(job),
+    local next_at = policy.every and results.next_time(job)
+    if next_at then
+        self:go_on{id = job.id, attempt = job.attempt, state = 'f', error = entry, run_at = next_at,
             started_at = job.started_at, pid = job.pid}
         read_again(self, job)
     else
@@ -126,6 +131,12 @@ local function failures(self)
     return list
 end
 
+-- A job that recurs and cannot be told when ends before it runs.
+function results.refuse(self, job, err) -- internal
+    self.ready:remove(job)
+    self:bury{id = job.id, attempt = job.attempt, state = 'f', error = outcome.entry(job, err)}
+end
+
 -- Decides about those that have failed.
 function results.decide(self) -- internal
     if #self.failed == 0 then return end
@@ -144,7 +155,7 @@ function results.decide(self) -- internal
             give_up(self, job, policy, outcome.entry(job, failure.error))
         elseif action == 'retry' then
             local run_at = now + delay
-            if policy.every then run_at = math.min(run_at, results.next_time(job)) end
+            if policy.every then run_at = math.min(run_at, results.next_time(job) or run_at) end
             self.records.retry[#self.records.retry + 1] =
                 {id = job.id, attempt = job.attempt, run_at = run_at, error = outcome.entry(job, failure.error)}
             read_again(self, job)

@@ -112,7 +112,7 @@ function Scheduler:step() -- internal
 end
 
 local function has_more_to_do(self)
-    return self.scan_from or #self.read_again > 0 or #self.failed > 0 or #self.ready.again > 0
+    return self.scan_from or #self.read_again > 0 or #self.records.bury > 0 or #self.failed > 0 or #self.ready.again > 0
         or orders.is_waiting(self) or self.parents:has_news()
 end
 
