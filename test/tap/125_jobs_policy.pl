@@ -71,6 +71,36 @@ ok($node->poll_query_until('postgres', "SELECT count(*) >= 2 FROM bg.job_done WH
 sql("SELECT bg.cancel_job($fails)");
 ended($fails);
 
+# Clocks that change, as the server has them: forward on 29 March at 01:00 UTC, back on 25 October at 01:00 UTC.
+is(sql(<<'SQL'), <<'TIMES' =~ s/\n\z//r, 'schedules go by the clock of the zone');
+SELECT every, bg.next_run(every, at::timestamptz, zone) AT TIME ZONE 'UTC' FROM (VALUES
+    ('30 2 * * *', '2026-03-28 22:00 UTC', 'Europe/Berlin'),
+    ('30 2 * * *', '2026-03-29 01:30 UTC', 'Europe/Berlin'),
+    ('*/10 * * * *', '2026-03-29 00:50 UTC', 'Europe/Berlin'),
+    ('30 2 * * *', '2026-10-24 22:00 UTC', 'Europe/Berlin'),
+    ('30 2 * * *', '2026-10-25 00:30 UTC', 'Europe/Berlin'),
+    ('30 2 * * *', '2026-10-25 01:15 UTC', 'Europe/Berlin'),
+    ('*/10 * * * *', '2026-10-25 00:50 UTC', 'Europe/Berlin'),
+    ('0 3 * * *', '2026-10-25 00:00 UTC', 'Europe/Berlin'),
+    ('45 1 * * *', '2026-04-04 14:00 UTC', 'Australia/Lord_Howe'),
+    ('45 1 * * *', '2026-04-04 14:45 UTC', 'Australia/Lord_Howe'),
+    ('15 2 * * *', '2026-04-04 14:00 UTC', 'Australia/Lord_Howe'),
+    ('0 0 * * *', '2026-07-01 00:00 UTC', 'Asia/Kathmandu')) v (every, at, zone);
+SQL
+30 2 * * *|2026-03-29 01:30:00
+30 2 * * *|2026-03-30 00:30:00
+*/10 * * * *|2026-03-29 01:00:00
+30 2 * * *|2026-10-25 00:30:00
+30 2 * * *|2026-10-26 01:30:00
+30 2 * * *|2026-10-26 01:30:00
+*/10 * * * *|2026-10-25 01:00:00
+0 3 * * *|2026-10-25 02:00:00
+45 1 * * *|2026-04-04 14:45:00
+45 1 * * *|2026-04-05 15:15:00
+15 2 * * *|2026-04-04 15:45:00
+0 0 * * *|2026-07-01 18:15:00
+TIMES
+
 # Failures.
 my $broken = submit('select 1/count(*) from done', '{"attempts": 2, "backoff": 0.1}');
 is(ended($broken), 'failed', 'a job that fails is tried again, and given up');
