@@ -15,6 +15,7 @@ max_worker_processes = $slots
 max_parallel_workers = 0
 max_logical_replication_workers = 0
 shared_preload_libraries = 'pllua_bg'
+pllua_bg.jobs = off
 restart_after_crash = on
 pllua_bg.pool_lifetime = 1h
 CONF
