@@ -288,7 +288,9 @@ void run() {
 } // namespace
 
 void initialize_launcher() {
-    if (!process_shared_preload_libraries_in_progress || !pg::setting_jobs) return;
+    // pg_upgrade starts the old server, which is to stay as it is.
+    if (!process_shared_preload_libraries_in_progress || !pg::setting_jobs || IsBinaryUpgrade)
+        return;
     BackgroundWorker worker;
     pg::describe_worker(&worker, kLauncherFunction, "pllua_bg launcher");
     worker.bgw_start_time = BgWorkerStart_RecoveryFinished;

@@ -267,6 +267,15 @@ function store.links(children)
     end
     return list
 end
+function store.unlink(served)
+    for _, pair in ipairs(served) do
+        for i = #fake.after, 1, -1 do
+            local link = fake.after[i]
+            if link.child == pair.child and link.parent == pair.parent then table.remove(fake.after, i) end
+        end
+    end
+end
+
 function store.careful_children(ids)
     local list = {}
     for _, id in ipairs(ids) do

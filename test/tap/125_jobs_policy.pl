@@ -178,6 +178,32 @@ is(ended($stubborn), 'done', 'but for those who do not mind');
 is(noted(), 'stubborn', 'no other has run');
 like(sql("SELECT note FROM bg.job_done WHERE id = $child"), qr/job $top/, 'it is said why');
 
+# A job before it may come again, be superseded once and again, before or after it is looked at, or leave no trace.
+my $again = submit("select note('again')", '{"every": "1 s"}');
+is(ended(submit("select note('once')", "{\"after\": [$again]}")), 'done', 'a job after one that comes again runs after its next run');
+sql("SELECT bg.cancel_job($again)");
+is(ended($again), 'cancelled', 'which comes no more');
+noted();
+for my $delay (0, 1)
+{
+	sql(<<"SQL");
+DO \$\$
+DECLARE replaced bigint;
+BEGIN
+	replaced := bg.submit('select note(''replaced'')', null, '{"key": "chain"}');
+	PERFORM bg.submit('select note(''follower'')', null, jsonb_build_object('after', replaced));
+	PERFORM bg.submit('select note(''replaced, too'')', null, '{"key": "chain"}');
+	PERFORM bg.submit('select note(''chief'')', null, '{"key": "chain", "delay": $delay}');
+END \$\$
+SQL
+	my $follower = sql(q{SELECT max(id) FROM bg.jobs WHERE sql LIKE '%follower%'});
+	is(ended($follower), 'done', "a job follows those that take the place of the one before it (delay $delay)");
+	is(noted(), 'chief follower', 'which run before it');
+}
+$top = submit('select 1/0', '{"attempts": 1, "keep": "none", "delay": 1}');
+is(ended(submit("select note('never')", "{\"after\": [$top]}")), 'cancelled', 'one that fails and leaves no trace counts');
+is(noted(), '', 'and what is after it does not run');
+
 # Outside of a transaction.
 my $vacuum = submit('vacuum done', '{"transaction": false}');
 is(ended($vacuum), 'done', 'a job that cannot be in a transaction');

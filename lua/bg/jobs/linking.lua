@@ -4,15 +4,30 @@ local sql = require 'bg.jobs.sql'
 
 local linking = {}
 
--- One that was superseded is done by the one that has taken its place.
+-- One that was superseded is done by the one that has taken its place, or the place of that.
 local FOLLOW = [[
-with moved as (
-    delete from bg.job_after a using bg.job_done d
-    where a.child = any($1::int8[]) and d.id = a.parent and d.state = 's' and d.superseded_by is not null
-    returning a.child, d.superseded_by
+with recursive chain as (
+    select a.child, a.parent as first, d.superseded_by as last from bg.job_after a join bg.job_done d on d.id = a.parent
+    where a.child = any($1::int8[]) and d.state = 's' and d.superseded_by is not null
+    union
+    select c.child, c.first, d.superseded_by from chain c join bg.job_done d on d.id = c.last
+    where d.state = 's' and d.superseded_by is not null
+), moved as (
+    delete from bg.job_after a using chain c where a.child = c.child and a.parent = c.first
 )
-insert into bg.job_after (child, parent) select distinct child, superseded_by from moved
-where child <> superseded_by on conflict do nothing]]
+insert into bg.job_after (child, parent) select distinct c.child, c.last from chain c
+where c.child <> c.last and not exists (
+    select from bg.job_done d where d.id = c.last and d.state = 's' and d.superseded_by is not null)
+on conflict do nothing]]
+
+-- Of these pairs the child waits for the parent, which recurs, no more.
+function linking.unlink(pairs_of_jobs) -- internal
+    local children, parents = {}, {}
+    for i, pair in ipairs(pairs_of_jobs) do children[i], parents[i] = pair.child, pair.parent end
+    sql.execute([[
+delete from bg.job_after a using unnest($1::int8[], $2::int8[]) as d (child, parent)
+where a.child = d.child and a.parent = d.parent]], sql.array(children), sql.array(parents))
+end
 
 -- What there is before each of these jobs: {child, parent, state}; state: nil while it is still to be done, else as in
 -- the history. One of which nothing is known is done: only failures leave a trace in any case.

@@ -7,9 +7,10 @@ Parents.__index = Parents
 local parents = {}
 
 -- left: of each child, how many are still to be done. stubborn: children that run also after failures. children:
--- lists, by parent. touched: children to look at.
+-- sets, by parent. touched: children to look at. bad: by child, a job before it that was not done, of which there may
+-- be no trace. served: children whose parent has done one of its runs.
 function parents.new() -- internal
-    return setmetatable({left = {}, stubborn = {}, children = {}, touched = {}, n = 0}, Parents)
+    return setmetatable({left = {}, stubborn = {}, children = {}, touched = {}, n = 0, bad = {}, served = {}}, Parents)
 end
 
 local function touch(self, child)
@@ -24,14 +25,16 @@ function Parents:add(job) -- internal
     if not self.left[job.id] then touch(self, job.id) end
 end
 
--- A job has ended: who waits for it, and may run now, or never?
-function Parents:ended(parent, state) -- internal
+-- A job has ended, or one run of a job that recurs: who waits for it, and may run now, or never?
+function Parents:ended(parent, state, recurs) -- internal
     local children = self.children[parent]
     if not children then return end
     self.children[parent] = nil
-    for _, child in ipairs(children) do
+    for child in pairs(children) do
         local left = self.left[child]
         if left then
+            if state ~= 'd' and state ~= 's' then self.bad[child] = parent end
+            if recurs then self.served[#self.served + 1] = {child = child, parent = parent} end
             self.left[child] = left - 1
             if left == 1 or state ~= 'd' and not self.stubborn[child] then touch(self, child) end
         end
@@ -40,7 +43,7 @@ end
 
 -- The job is no more.
 function Parents:forget(child) -- internal
-    self.left[child], self.stubborn[child] = nil, nil
+    self.left[child], self.stubborn[child], self.bad[child] = nil, nil, nil
 end
 
 function Parents:has_news() -- internal
@@ -61,18 +64,16 @@ end
 -- Sums up what the table says of each child: how many are left, and one that was not done.
 local function sum_up(self, list, links)
     local sums = {}
-    for _, child in ipairs(list) do sums[child] = {left = 0} end
+    for _, child in ipairs(list) do sums[child] = {left = 0, bad = self.bad[child]} end
     for _, link in ipairs(links) do
         local sum = sums[link.child]
         if link.state then
             if link.state ~= 'd' then sum.bad = link.parent end
         else
             sum.left = sum.left + 1
-            if not self.left[link.child] then
-                local children = self.children[link.parent] or {}
-                self.children[link.parent] = children
-                children[#children + 1] = link.child
-            end
+            local children = self.children[link.parent] or {}
+            self.children[link.parent] = children
+            children[link.child] = true
         end
     end
     return sums
@@ -81,6 +82,10 @@ end
 -- Looks at those whose parents have changed. `scheduler` is told of those that may run (read_again), or never do.
 function Parents:look(scheduler) -- internal
     if self.n == 0 then return end
+    if #self.served > 0 then
+        scheduler.store.unlink(self.served)
+        self.served = {}
+    end
     local list, free, bad = take_touched(self, 1000), {}, {}
     local sums = sum_up(self, list, scheduler.store.links(list))
     for child, sum in pairs(sums) do

@@ -47,7 +47,7 @@ local function take_success(self, job, entry, value)
         return fail(self, job, {sqlstate = 'XX000', message = 'unexpected outcome of the job: ' .. tostring(value)})
     end
     if state then core.settle_waiters(job.id, state) end
-    if state then self.parents:ended(job.id, state) end
+    if state then self.parents:ended(job.id, state, job.every ~= nil) end
     if state and not job.every then return end
     if value == 'gone' and job.was_gone then
         -- It is in the table and due, and does not run: no reason to try it at once for ever.
@@ -61,7 +61,7 @@ end
 local function take_cut(self, job, ok, value)
     if not ok or not SETTLED[value] then return end
     core.settle_waiters(job.id, SETTLED[value])
-    self.parents:ended(job.id, SETTLED[value])
+    self.parents:ended(job.id, SETTLED[value], job.every ~= nil)
     local known = self.ready.jobs[job.id]
     if known and known.state ~= 'running' then self.ready:remove(known) end
     if job.every then read_again(self, job) end
@@ -178,6 +178,7 @@ function results.write(self) -- internal
     for _, record in ipairs(records.bury) do core.settle_waiters(record.id, record.state) end
     for _, record in ipairs(records.go_on) do core.settle_waiters(record.id, record.state) end
     for _, record in ipairs(records.bury) do self.parents:ended(record.id, record.state) end
+    for _, record in ipairs(records.go_on) do self.parents:ended(record.id, record.state, true) end
 end
 
 return results

@@ -1,5 +1,5 @@
 -- Which roles may run jobs now, and why others may not. `self` is the scheduler; self.roles has what is known of a
--- role: {checked = time, retry_at = time, delay = seconds}.
+-- role: {checked = time, retry_at = time, delay = seconds, warned = the reason that was told}.
 
 local core = require 'bg.core'
 local learning = require 'bg.jobs.learning'
@@ -27,8 +27,8 @@ function roles.check(self, owner, name) -- internal
         for _, lane in ipairs(self.lanes.list) do
             if lane.owner == owner then lane.leaving = true end
         end
-        if self.warned ~= reason then
-            self.warned = reason
+        if role.warned ~= reason then
+            role.warned = reason
             self.warn('jobs wait: ' .. reason)
         end
     end
@@ -66,7 +66,7 @@ function roles.review(self) -- internal
     for owner in pairs(self.ready.held) do
         if not self.store.hold(owner, self.roles[owner].name) then
             self.ready:let_go(owner)
-            self.warned = nil
+            self.roles[owner].warned = nil
             learning.look_from(self, 0)
         end
     end
