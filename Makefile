@@ -46,6 +46,8 @@ BUILD := build
 MODULE_big := pllua_bg
 EXTENSION := pllua_bg pllua_bgu pllua_bg_jobs pllua_pg_background hstore_pllua_bg hstore_pllua_bgu
 DATA := $(wildcard sql/*--*.sql)
+# The same for the untrusted language, made of the trusted one's.
+DATA_built := $(patsubst sql/hstore_pllua_bg--%,$(BUILD)/hstore_pllua_bgu--%,$(wildcard sql/hstore_pllua_bg--*))
 
 SOURCES := $(sort $(wildcard src/*.cpp src/*/*.cpp src/*/*/*.cpp))
 LUA_SOURCES := $(sort $(wildcard lua/*.lua lua/*/*.lua lua/*/*/*.lua))
@@ -110,6 +112,9 @@ $(BUILD)/obj/%.o: src/%.cpp $(BUILD)/flags
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(shlib): tools/exports.map
+
+$(BUILD)/hstore_pllua_bgu--%.sql: sql/hstore_pllua_bg--%.sql $(BUILD)/flags
+	sed 's/pllua_bg/pllua_bgu/g' $< >$@
 
 result-folders:
 	@mkdir -p $(addprefix results/,$(AREAS)) output_iso/results

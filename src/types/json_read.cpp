@@ -18,6 +18,7 @@ struct Walk {
     int path; // a table of the keys that lead to the container at work
     bool mapped;
     bool discard;
+    bool plain; // neither mapped nor discarded
     bool exact; // numbers stay numerics
     bool flat;  // containers within stay jsonb
 };
@@ -61,51 +62,21 @@ void store(lua_State *L, const Walk &walk, bool in_array) {
     lua_rawset(L, -3);
 }
 
-// Converts one entry whose key is on top, and stores it.
-void convert_entry(lua_State *L, const Walk &walk, const JsonEntry &entry, int depth,
-                   bool in_array) {
-    const bool container = entry.kind == JsonEntry::kContainer && !walk.flat;
-    if (entry.kind == JsonEntry::kContainer && walk.flat) {
+// Pushes the value of one entry; its key, where the path is kept, is on top.
+void push_entry(lua_State *L, const Walk &walk, const JsonEntry &entry, int depth) {
+    if (entry.kind != JsonEntry::kContainer) {
+        push_scalar(L, walk, entry);
+    } else if (walk.flat) {
         push_json_container(L, entry);
-    } else if (container) {
+    } else if (walk.plain) {
+        push_container(L, walk, entry.container(), depth + 1);
+    } else {
         lua_pushvalue(L, -1);
         lua_rawseti(L, walk.path, depth + 1);
         push_container(L, walk, entry.container(), depth + 1);
         lua_pushnil(L);
         lua_rawseti(L, walk.path, depth + 1);
-    } else {
-        push_scalar(L, walk, entry);
     }
-    if (walk.mapped && !(container && walk.discard)) apply_map(L, walk, depth);
-    store(L, walk, in_array);
-}
-
-// Pushes the table of a container where nothing is mapped.
-void push_plain(lua_State *L, const Walk &walk, const JsonbContainer *container) {
-    lua::need_stack(L, 10);
-    lua::check_stack(L);
-    const bool is_array = JsonContainerIsArray(container);
-    const int count = static_cast<int>(JsonContainerSize(container));
-    lua_createtable(L, is_array ? count : 0, is_array ? 0 : count);
-    for (int i = 0; i < count; i++) {
-        lua::check_interrupt(L);
-        const JsonEntry entry = json_entry(container, is_array ? i : i + count);
-        if (!is_array) {
-            const JsonEntry key = json_entry(container, i);
-            lua_pushlstring(L, key.data, key.length);
-        }
-        if (entry.kind != JsonEntry::kContainer)
-            push_scalar(L, walk, entry);
-        else if (walk.flat)
-            push_json_container(L, entry);
-        else
-            push_plain(L, walk, entry.container());
-        if (is_array)
-            lua_rawseti(L, -2, i + 1);
-        else
-            lua_rawset(L, -3);
-    }
-    set_json_mark(L, lua_gettop(L), is_array ? JsonMark::kArray : JsonMark::kObject);
 }
 
 // Pushes the table of a container; a placeholder when results are discarded.
@@ -117,13 +88,22 @@ void push_container(lua_State *L, const Walk &walk, const JsonbContainer *contai
     lua_createtable(L, is_array ? count : 0, is_array ? 0 : count);
     for (int i = 0; i < count; i++) {
         lua::check_interrupt(L);
+        const JsonEntry entry = json_entry(container, is_array ? i : i + count);
+        if (is_array && walk.plain) { // the most common, without a key
+            push_entry(L, walk, entry, depth);
+            lua_rawseti(L, -2, i + 1);
+            continue;
+        }
         if (is_array) {
             lua_pushinteger(L, i);
         } else {
             const JsonEntry key = json_entry(container, i);
             lua_pushlstring(L, key.data, key.length);
         }
-        convert_entry(L, walk, json_entry(container, is_array ? i : i + count), depth, is_array);
+        push_entry(L, walk, entry, depth);
+        const bool discarded = walk.discard && entry.kind == JsonEntry::kContainer && !walk.flat;
+        if (walk.mapped && !discarded) apply_map(L, walk, depth);
+        store(L, walk, is_array);
     }
     set_json_mark(L, lua_gettop(L), is_array ? JsonMark::kArray : JsonMark::kObject);
 }
@@ -145,10 +125,7 @@ int map_jsonb(lua_State *L, const JsonbObject *object, int options_idx) {
     walk.mapped = !lua_isnil(L, walk.map);
     const JsonbContainer *root = object->root;
     const bool scalar = JsonContainerIsScalar(root);
-    if (!scalar && !walk.mapped && !walk.discard) {
-        push_plain(L, walk, root);
-        return 1;
-    }
+    walk.plain = !walk.mapped && !walk.discard;
     lua_newtable(L);
     walk.path = lua_gettop(L);
     lua_pushnil(L); // the key of the whole

@@ -12,7 +12,8 @@ DO LANGUAGE pllua_bg $$
 $$;
 \connect
 SET application_name = 'guards -1';
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid();
+-- A scheduler of jobs lets its pool go when it has work again, or ends.
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type IN ('client backend', 'pllua_bg jobs') AND pid <> pg_backend_pid();
 -- Statistics have larger segments, and the server one small.
 CREATE VIEW segments AS SELECT f FROM pg_ls_dir('pg_dynshmem') f WHERE (pg_stat_file('pg_dynshmem/' || f, true)).size < 1024 * 1024;
 CREATE PROCEDURE wait_until_gone() LANGUAGE plpgsql AS $$
