@@ -3,9 +3,10 @@
 
 #include "jobs/args.h"
 #include "jobs/option_values.h"
-#include "jobs/tables.h"
+#include "jobs/rows.h"
 
 extern "C" {
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 }
@@ -14,24 +15,15 @@ namespace pllua_bg::jobs {
 
 namespace {
 
-OwnStatement select_job = {
-    "select j.owner, j.run_at, j.sql, j.args, j.search_path, j.options, "
-    "(select q.keep from bg.job_queue q where q.name operator(pg_catalog.=) j.queue), "
-    "(select s.slot from bg.job_state s) "
-    "from bg.job j where j.id operator(pg_catalog.=) $1 and j.attempt operator(pg_catalog.=) $2",
-    2,
-    {INT8OID, INT2OID},
-    nullptr};
-
-char *text_value(int column) {
+char *text_value(const Row *row, AttrNumber column) {
     bool isnull;
-    const Datum value = first_value(column, &isnull);
+    const Datum value = column_of(row, column, &isnull);
     return isnull ? nullptr : TextDatumGetCString(value);
 }
 
-Jsonb *json_value(int column) {
+Jsonb *json_value(const Row *row, AttrNumber column) {
     bool isnull;
-    const Datum value = first_value(column, &isnull);
+    const Datum value = column_of(row, column, &isnull);
     return isnull ? nullptr : DatumGetJsonbPCopy(value);
 }
 
@@ -44,7 +36,16 @@ JsonbValue *option(Jsonb *options, const char *name) {
     return findJsonbValueFromContainer(&options->root, JB_FOBJECT, &key);
 }
 
-void read_job_options(Jsonb *options, const char *queue_keeps, JobRow *row) {
+// What the queue says; nullptr: nothing.
+const char *queue_keeps(Datum queue) {
+    Row row = find_row("job_queue", F_TEXTEQ, queue, AccessShareLock);
+    const char *keeps = row.tuple == nullptr ? nullptr : text_value(&row, kQueueKeep);
+    close_row(&row);
+    return keeps;
+}
+
+void read_job_options(const Row *found, JobRow *row) {
+    Jsonb *options = json_value(found, kOptions);
     const JsonbValue *timeout = option(options, "timeout");
     if (timeout != nullptr)
         row->timeout =
@@ -52,8 +53,26 @@ void read_job_options(Jsonb *options, const char *queue_keeps, JobRow *row) {
     const JsonbValue *settings = option(options, "settings");
     if (settings != nullptr) row->settings = jsonb_of(settings);
     const JsonbValue *keep = option(options, "keep");
-    const char *keeps = keep != nullptr ? string_of(keep) : queue_keeps;
+    bool isnull;
+    const char *keeps =
+        keep != nullptr ? string_of(keep) : queue_keeps(column_of(found, kQueue, &isnull));
     row->keeps_done = keeps == nullptr || strcmp(keeps, "all") == 0;
+}
+
+// False: it is not due, or has failed meanwhile.
+bool is_due(const Row *found, int16 attempt) {
+    bool isnull;
+    if (DatumGetInt16(column_of(found, kAttempt, &isnull)) != attempt) return false;
+    const Datum run_at = column_of(found, kRunAt, &isnull);
+    return isnull || DatumGetTimestampTz(run_at) <= GetCurrentTimestamp();
+}
+
+void check_owner(const Row *found, int64 id) {
+    bool isnull;
+    const Oid owner = DatumGetObjectId(column_of(found, kOwner, &isnull));
+    if (owner != GetUserId() || owner != GetSessionUserId())
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                        errmsg("job " INT64_FORMAT " is of another role", id)));
 }
 
 } // namespace
@@ -62,23 +81,17 @@ bool read_job(int64 id, int attempt, JobRow *row) {
     *row = {};
     row->id = id;
     row->attempt = static_cast<int16>(attempt);
-    Datum values[] = {Int64GetDatum(id), Int16GetDatum(row->attempt)};
-    if (run_as_owner(&select_job, values, nullptr) == 0) return false;
-    bool isnull;
-    const Oid owner = DatumGetObjectId(first_value(1, &isnull));
-    if (owner != GetUserId() || owner != GetSessionUserId())
-        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                        errmsg("job " INT64_FORMAT " is of another role", id)));
-    const Datum run_at = first_value(2, &isnull);
-    if (!isnull && DatumGetTimestampTz(run_at) > GetCurrentTimestamp()) return false;
-    row->sql = text_value(3);
-    row->args = json_value(4);
-    row->search_path = text_value(5);
-    const Datum slot = first_value(8, &isnull);
-    row->slot = isnull ? int16{0} : DatumGetInt16(slot);
-    read_job_options(json_value(6), text_value(7), row);
-    SPI_freetuptable(SPI_tuptable);
-    return true;
+    Row found = find_row("job", F_INT8EQ, Int64GetDatum(id), AccessShareLock);
+    if (found.tuple != nullptr) check_owner(&found, id);
+    const bool runs = found.tuple != nullptr && is_due(&found, row->attempt);
+    if (runs) {
+        row->sql = text_value(&found, kSql);
+        row->args = json_value(&found, kArgs);
+        row->search_path = text_value(&found, kSearchPath);
+        read_job_options(&found, row);
+    }
+    close_row(&found);
+    return runs;
 }
 
 void apply_settings(const JobRow *row, void (*set)(const char *name, const char *value)) {

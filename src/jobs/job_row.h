@@ -12,7 +12,6 @@ namespace pllua_bg::jobs {
 struct JobRow {
     int64 id;
     int16 attempt;
-    int16 slot; // of the history, now
     const char *sql;
     Jsonb *args; // nullptr: none
     const char *search_path;
@@ -21,8 +20,8 @@ struct JobRow {
     bool keeps_done; // a success leaves a row in the history
 };
 
-// Within SPI. False when there is no such job, with that attempt, that is due. Errors: pg 42501 (it
-// is of another role).
+// Call with an active snapshot. False when there is no such job, with that attempt, that is due.
+// Errors: pg 42501 (it is of another role).
 bool read_job(int64 id, int attempt, JobRow *row);
 // Gives search_path and the settings of the job to set.
 void apply_settings(const JobRow *row, void (*set)(const char *name, const char *value));

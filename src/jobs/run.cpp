@@ -7,6 +7,7 @@
 #include "jobs/job_row.h"
 #include "jobs/jobs.h"
 #include "jobs/option_values.h"
+#include "jobs/rows.h"
 #include "jobs/tables.h"
 #include "pg/fault.h"
 #include "pg/settings.h"
@@ -20,27 +21,7 @@ namespace pllua_bg::jobs {
 
 namespace {
 
-// A row of the history: the columns of bg.job are the first that bg.job_done has.
 #define OF_JOB "id operator(pg_catalog.=) $1 and attempt operator(pg_catalog.=) $2"
-#define INTO_HISTORY "insert into bg.job_done select g.*, $3, $4, $5, $6, $7, $8, $9 from "
-
-constexpr int kHistoryParams = 9;
-
-OwnStatement end_kept = {"with gone as (delete from bg.job where " OF_JOB
-                         " returning *) " INTO_HISTORY "gone g",
-                         kHistoryParams,
-                         {INT8OID, INT2OID, INT2OID, CHAROID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-                          INT4OID, JSONBOID, TEXTOID},
-                         nullptr};
-
-// Of a job that recurs: this run.
-OwnStatement keep_run = {INTO_HISTORY "bg.job g where " OF_JOB,
-                         kHistoryParams,
-                         {INT8OID, INT2OID, INT2OID, CHAROID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-                          INT4OID, JSONBOID, TEXTOID},
-                         nullptr};
-
-OwnStatement end_forgotten = {"delete from bg.job where " OF_JOB, 2, {INT8OID, INT2OID}, nullptr};
 
 OwnStatement set_next = {
     "update bg.job set run_at = $3, attempt = 0, crashes = 0, snoozed = 0, errors = null "
@@ -58,51 +39,28 @@ OwnStatement set_snoozed = {
     nullptr};
 
 // That no second run can have had an effect. All is rolled back then.
-void expect_one(uint64 count, int64 id) {
-    if (count == 1) return;
+void expect(bool found, int64 id) {
+    if (found) return;
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                     errmsg("job " INT64_FORMAT " has ended meanwhile", id),
                     errdetail("What this run has done is undone.")));
 }
 
-struct Outcome {
-    TimestampTz started_at;
-    Jsonb *result;
-    const char *note;
-    char state;
-};
-
-void keep_outcome(OwnStatement *statement, const JobRow *row, const Outcome *outcome) {
-    Datum values[] = {Int64GetDatum(row->id),
-                      Int16GetDatum(row->attempt),
-                      Int16GetDatum(row->slot),
-                      CharGetDatum(outcome->state),
-                      TimestampTzGetDatum(outcome->started_at),
-                      TimestampTzGetDatum(GetCurrentTimestamp()),
-                      Int32GetDatum(MyProcPid),
-                      PointerGetDatum(outcome->result),
-                      outcome->note == nullptr ? 0 : CStringGetTextDatum(outcome->note)};
-    char nulls[] = "         ";
-    if (outcome->result == nullptr) nulls[7] = 'n';
-    if (outcome->note == nullptr) nulls[8] = 'n';
-    expect_one(run_as_owner(statement, values, nulls), row->id);
+// kept: what the history gets; nullptr: nothing.
+void end(const JobRow *row, bool stays, const Outcome *kept) {
+    expect(end_row(row->id, row->attempt, stays, kept), row->id);
 }
 
 void set_time(OwnStatement *statement, const JobRow *row, TimestampTz at) {
     Datum values[] = {Int64GetDatum(row->id), Int16GetDatum(row->attempt), TimestampTzGetDatum(at)};
-    expect_one(run_as_owner(statement, values, nullptr), row->id);
-}
-
-void forget(const JobRow *row) {
-    Datum values[] = {Int64GetDatum(row->id), Int16GetDatum(row->attempt)};
-    expect_one(run_as_owner(&end_forgotten, values, nullptr), row->id);
+    expect(run_as_owner(statement, values, nullptr) == 1, row->id);
 }
 
 const char *complete(const JobRow *row, Outcome *outcome, const TimestampTz *next_at) {
     pg::fault("job-complete");
     if (current_job.discard != nullptr) {
         *outcome = {outcome->started_at, nullptr, current_job.discard, 'x'};
-        keep_outcome(&end_kept, row, outcome);
+        end(row, false, outcome);
         return "discarded";
     }
     if (current_job.snooze_until != 0) {
@@ -112,14 +70,9 @@ const char *complete(const JobRow *row, Outcome *outcome, const TimestampTz *nex
                         static_cast<double>(current_job.snooze_until) / USECS_PER_SEC +
                             static_cast<double>(kEpochs));
     }
-    if (next_at != nullptr) {
-        if (row->keeps_done) keep_outcome(&keep_run, row, outcome);
-        set_time(&set_next, row, *next_at);
-    } else if (row->keeps_done) {
-        keep_outcome(&end_kept, row, outcome);
-    } else {
-        forget(row);
-    }
+    const Outcome *kept = row->keeps_done ? outcome : nullptr;
+    if (next_at == nullptr || kept != nullptr) end(row, next_at != nullptr, kept);
+    if (next_at != nullptr) set_time(&set_next, row, *next_at);
     return "done";
 }
 

@@ -4,6 +4,7 @@
 #include "pg/actor.h"
 
 extern "C" {
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "utils/acl.h"
@@ -23,14 +24,19 @@ OwnStatement find_owner = {
     {INT8OID},
     nullptr};
 
-Oid tables_owner() {
+Oid find_table(const char *name) {
     const Oid schema = get_namespace_oid("bg", true);
-    const Oid table = OidIsValid(schema) ? get_relname_relid("job", schema) : InvalidOid;
-    HeapTuple row = OidIsValid(table) ? SearchSysCache1(RELOID, ObjectIdGetDatum(table)) : nullptr;
-    if (!HeapTupleIsValid(row))
-        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                        errmsg("there are no jobs in this database"),
-                        errhint("CREATE EXTENSION pllua_bg_jobs")));
+    const Oid table = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+    if (OidIsValid(table)) return table;
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("there are no jobs in this database"),
+                    errhint("CREATE EXTENSION pllua_bg_jobs")));
+}
+
+Oid tables_owner() {
+    const Oid table = find_table("job");
+    HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+    if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for relation %u", table);
     const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relowner;
     ReleaseSysCache(row);
     return owner;
@@ -70,6 +76,8 @@ uint64 run_as_role(Oid role, OwnStatement *statement, Datum *values, const char 
 }
 
 } // namespace
+
+Relation open_table(const char *name, LOCKMODE lock) { return table_open(find_table(name), lock); }
 
 uint64 run_as_caller(OwnStatement *statement, Datum *values, const char *nulls) {
     return run(statement, values, nulls, nullptr);

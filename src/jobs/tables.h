@@ -15,6 +15,9 @@ struct OwnStatement {
     SPIPlanPtr plan;
 };
 
+// Opens a table in schema bg. Errors: pg; 55000 without the extension.
+Relation open_table(const char *name, LOCKMODE lock);
+
 // Runs it as the owner of the tables; SPI is connected. The rows are in SPI_tuptable. Returns their
 // number. Errors: pg; 55000 without the extension.
 uint64 run_as_owner(OwnStatement *statement, Datum *values, const char *nulls);

@@ -360,6 +360,15 @@ inline bool walk_parsed(Node *node, TreeWalker walker, void *context) {
 }
 #endif
 
+// The index of the primary key of a table; InvalidOid: there is none. Errors: pg.
+inline Oid primary_key_of(Relation table) {
+#if PG_VERSION_NUM >= 180000
+    return RelationGetPrimaryKeyIndex(table, false);
+#else
+    return RelationGetPrimaryKeyIndex(table);
+#endif
+}
+
 // The setting that puts a Gather on top of plans, for debugging.
 inline int debug_parallel_mode() {
 #if PG_VERSION_NUM >= 160000

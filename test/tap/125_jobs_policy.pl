@@ -251,6 +251,25 @@ sql('GRANT USAGE ON SCHEMA bg TO worker; ALTER ROLE worker LOGIN');
 is(ended($held), 'done', 'until it may again');
 is((() = slurp_file($node->logfile, $offset) =~ /WARNING:  jobs wait/g), 1, 'the log says that once');
 
+# Somebody writes to the row of a job that ends: the job has to end the row that it has begun with, or has done nothing.
+noted();
+sql('CREATE SEQUENCE runs');
+for my $case (['update', "UPDATE bg.job SET priority = 1 WHERE id = %d", 2], ['lock', "SELECT 1 FROM bg.job WHERE id = %d FOR UPDATE", 1]) {
+    my ($what, $statement, $runs) = @$case;
+    sql('ALTER SEQUENCE runs RESTART');
+    hold();
+    my $job = submit("select wait_for(1), note(nextval(''runs'')::text)" =~ s/''/'/gr);
+    reaches($job, 'running', "a job whose row is to see an $what runs");
+    my $writer = new_psql($node);
+    $writer->query_safe('BEGIN; ' . sprintf($statement, $job));
+    release();
+    ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type LIKE 'pllua_bg%' AND wait_event = 'transactionid'"), 'it waits for who has the row');
+    $writer->query_safe('COMMIT');
+    $writer->quit;
+    is(ended($job), 'done', 'then it is done');
+    is(noted(), $runs, "in run $runs, whose effect is the only one");
+}
+
 server_log_is_clean($node);
 $node->stop;
 
@@ -261,7 +280,7 @@ $offset = -s $node->logfile;
 my $short = submit("select note('short')");
 ok(wait_until(sub { slurp_file($node->logfile, $offset) =~ /WARNING:  jobs wait because no session can be started/ }), 'without a slot for a session jobs wait, and the log says so');
 is(sql("SELECT bg.wait_job($short, 3)"), '', 'and goes on waiting');
-is((() = slurp_file($node->logfile, $offset) =~ /WARNING/g), 1, 'the log says it once');
+is((() = slurp_file($node->logfile, $offset) =~ /WARNING:  jobs wait/g), 1, 'the log says it once');
 sql("SELECT bg.cancel_job($short)");
 is(ended($short), 'cancelled', 'such a job can be cancelled');
 $node->stop;
