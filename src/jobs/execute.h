@@ -2,15 +2,15 @@
 #pragma once
 
 #include "jobs/first_row.h"
-#include "pg/params.h"
+#include "pg/server.h"
 
 namespace pllua_bg::jobs {
 
-// Within SPI: the plan of one statement; `types`, as init_param_types() has made it, gets the types
-// of the parameters. Errors: pg.
-SPIPlanPtr prepare_job(const char *sql, pg::ParamTypes *types);
+// Raises 0A000 for what SPI cannot run.
+[[noreturn]] void refuse_in_transaction(int code);
 // Within SPI; each statement is analysed when those before it have run. Errors: pg: whatever they
-// raise; 0A000 for what SPI cannot run.
-void execute_job(const char *sql, Jsonb *args, FirstRow *first);
+// raise; 0A000 for what SPI cannot run. `keeps`: a plan may be kept for the next job of the same
+// statement, which has the same settings.
+void execute_job(const char *sql, Jsonb *args, bool keeps, FirstRow *first);
 
 } // namespace pllua_bg::jobs

@@ -1,9 +1,14 @@
 // A small table of statements by their texts. See known_statements.h for the contracts.
 #include "jobs/known_statements.h"
 
+#include "jobs/execute.h"
+
 extern "C" {
 #include "common/hashfn.h"
+#include "nodes/parsenodes.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
+#include "utils/rls.h"
 }
 
 namespace pllua_bg::jobs {
@@ -11,72 +16,97 @@ namespace pllua_bg::jobs {
 namespace {
 
 constexpr Size kLongest = 8192;
-constexpr uint32 kEntries = 64;
 
-struct Known {
-    MemoryContext context; // of texts and types; nullptr: an empty entry
-    SPIPlanPtr plan;
-    char *sql;
-    char *search_path;
-    Oid user;
-    int count;
-    Oid *own;
-    Oid *resolved;
-};
-Known entries[kEntries];
-
-Known *entry_of(const char *sql) {
+Known **entry_of(KnownStatements *statements, const char *sql) {
     const auto *bytes = reinterpret_cast<const unsigned char *>(sql);
-    return &entries[hash_bytes(bytes, static_cast<int>(strlen(sql))) % kEntries];
+    const uint32 hash = hash_bytes(bytes, static_cast<int>(strlen(sql)));
+    return &statements->entries[hash % lengthof(statements->entries)];
 }
 
 const char *present_path() { return GetConfigOption("search_path", false, false); }
 
-bool is_same(const Known *entry, const char *sql, const Args *args) {
-    if (entry->context == nullptr || strcmp(entry->sql, sql) != 0 || entry->count != args->count ||
-        entry->user != GetUserId() || strcmp(entry->search_path, present_path()) != 0)
+bool is_same(const Known *known, const char *sql, const Args *args) {
+    if (known == nullptr || strcmp(known->sql, sql) != 0 || known->types.count != args->count ||
+        known->user != GetUserId() || known->row_security != row_security ||
+        strcmp(known->search_path, present_path()) != 0)
         return false;
     for (int i = 0; i < args->count; i++)
-        if (entry->own[i] != args->own[i].type) return false;
-    return SPI_plan_is_valid(entry->plan);
+        if (known->types.own[i] != args->own[i].type) return false;
+    return SPI_plan_is_valid(known->plan);
 }
 
-void forget(Known *entry) {
-    if (entry->context == nullptr) return;
-    SPI_freeplan(entry->plan);
-    MemoryContextDelete(entry->context);
-    *entry = {};
+void forget(Known *known) {
+    if (known == nullptr) return;
+    SPI_freeplan(known->plan);
+    MemoryContextDelete(known->context);
+}
+
+// Called for each analysis. The first ones are ours.
+void begin_analysis(ParseState *parse, void *known_statement) {
+    auto *known = static_cast<Known *>(known_statement);
+    if (known->kept)
+        ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                        errmsg("what the statement of the job uses has changed meanwhile"),
+                        errdetail("What this run has done is undone.")));
+    pg::setup_param_hooks(parse, &known->types);
+}
+
+SPIPlanPtr prepare(const char *sql, Known *known) {
+    SPIPrepareOptions options = {};
+    options.parserSetup = begin_analysis;
+    options.parserSetupArg = known;
+    options.cursorOptions = CURSOR_OPT_PARALLEL_OK;
+    SPIPlanPtr plan = SPI_prepare_extended(sql, &options);
+    if (plan == nullptr) refuse_in_transaction(SPI_result);
+    return plan;
+}
+
+List *queries_of(SPIPlanPtr plan) {
+    List *queries = NIL;
+    ListCell *cell;
+    foreach (cell, SPI_plan_get_plan_sources(plan))
+        queries = list_concat(queries, static_cast<CachedPlanSource *>(lfirst(cell))->query_list);
+    return queries;
 }
 
 } // namespace
 
-bool find_known(const char *sql, const Args *args, pg::ParamTypes *types) {
-    const Known *entry = entry_of(sql);
-    if (!is_same(entry, sql, args)) return false;
-    *types = {};
-    types->count = args->count;
-    types->resolved = entry->resolved;
-    return true;
+Known *prepare_known(const char *sql, const Args *args, MemoryContext memory) {
+    MemoryContext context =
+        AllocSetContextCreate(memory, "pllua_bg statement of jobs", ALLOCSET_SMALL_SIZES);
+    MemoryContext own = MemoryContextSwitchTo(context);
+    auto *known = static_cast<Known *>(palloc0(sizeof(Known)));
+    const Size size = sizeof(pg::ParamValue) * static_cast<Size>(args->count);
+    auto *values = static_cast<pg::ParamValue *>(palloc(size + 1));
+    if (size > 0) memcpy(values, args->own, size);
+    pg::init_param_types(&known->types, args->count, values);
+    known->context = context;
+    MemoryContextSwitchTo(own);
+    known->plan = prepare(sql, known);
+    if (args->count > 0 && pg::needs_second_pass(&known->types, queries_of(known->plan))) {
+        SPI_freeplan(known->plan);
+        known->plan = prepare(sql, known);
+    }
+    return known;
 }
 
-void remember(const char *sql, const Args *args, const pg::ParamTypes *types, SPIPlanPtr plan) {
-    if (strlen(sql) > kLongest || args->count > 100) return;
-    Known *entry = entry_of(sql);
-    forget(entry);
-    MemoryContext context =
-        AllocSetContextCreate(TopMemoryContext, "pllua_bg statement of jobs", ALLOCSET_SMALL_SIZES);
-    const Size size = sizeof(Oid) * static_cast<Size>(args->count) + 1;
-    Known known = {context, plan, nullptr, nullptr, GetUserId(), args->count, nullptr, nullptr};
-    known.sql = MemoryContextStrdup(context, sql);
-    known.search_path = MemoryContextStrdup(context, present_path());
-    known.own = static_cast<Oid *>(MemoryContextAlloc(context, size));
-    known.resolved = static_cast<Oid *>(MemoryContextAlloc(context, size));
-    for (int i = 0; i < args->count; i++) {
-        known.own[i] = args->own[i].type;
-        known.resolved[i] = types->resolved[i];
-    }
-    (void)SPI_keepplan(plan);
+void keep_known(KnownStatements *statements, Known *known, const char *sql) {
+    if (strlen(sql) > kLongest || known->types.count > 100) return;
+    Known **entry = entry_of(statements, sql);
+    known->sql = MemoryContextStrdup(known->context, sql);
+    known->search_path = MemoryContextStrdup(known->context, present_path());
+    known->user = GetUserId();
+    known->row_security = row_security;
+    if (SPI_keepplan(known->plan) != 0) return;
+    known->kept = true;
+    MemoryContextSetParent(known->context, TopMemoryContext);
+    forget(*entry);
     *entry = known;
+}
+
+Known *find_known(KnownStatements *statements, const char *sql, const Args *args) {
+    Known *known = *entry_of(statements, sql);
+    return is_same(known, sql, args) ? known : nullptr;
 }
 
 } // namespace pllua_bg::jobs

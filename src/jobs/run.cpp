@@ -104,7 +104,7 @@ void run_statement(const JobRow *row, FirstRow *first) {
     const int level = NewGUCNestLevel();
     apply_settings(row, set_for_now);
     start_timer(row->timeout);
-    execute_job(row->sql, row->args, first);
+    execute_job(row->sql, row->args, row->settings == nullptr, first);
     const char *commit = pstrdup(GetConfigOption("synchronous_commit", false, false));
     AtEOXact_GUC(false, level);
     set_commit(commit);

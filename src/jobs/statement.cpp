@@ -2,7 +2,6 @@
 #include "jobs/statement.h"
 
 #include "jobs/args.h"
-#include "jobs/execute.h"
 #include "jobs/known_statements.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -26,6 +25,8 @@ namespace pllua_bg::jobs {
 namespace {
 
 constexpr uint32 kMostArgs = 65535; // as a statement has
+
+KnownStatements submitted_lately;
 
 // 'schema.fn', each part quoted where SQL would need it.
 bool is_function_name(const char *text, List **names) {
@@ -133,48 +134,46 @@ void tell_position(void *sql) {
     internalerrquery(static_cast<const char *>(sql));
 }
 
-// The types go into that memory.
-void analyse_text(const char *sql, const Args *args, pg::ParamTypes *types, MemoryContext memory) {
+Known *analyse_text(const char *sql, const Args *args, MemoryContext memory) {
     SPI_connect();
-    MemoryContext own = MemoryContextSwitchTo(memory);
-    pg::init_param_types(types, args->count, args->own);
-    MemoryContextSwitchTo(own);
-    SPIPlanPtr plan = prepare_job(sql, types);
-    check_fits(args, types);
-    remember(sql, args, types, plan);
+    Known *known = prepare_known(sql, args, memory);
+    check_fits(args, &known->types);
+    keep_known(&submitted_lately, known, sql);
     SPI_finish();
+    return known;
 }
 
 // Whoever submits waits for nobody and keeps nobody waiting: locks of the analysis go with a
-// subtransaction, and where one is not to be had the first run will tell. False then.
-bool analyse(const char *sql, const Args *args, pg::ParamTypes *types) {
+// subtransaction, and where one is not to be had the first run will tell. nullptr then.
+const Known *analyse(const char *sql, const Args *args) {
     MemoryContext memory = CurrentMemoryContext;
+    const Known *known = nullptr;
     pg::Subtransaction own;
     pg::begin_subtransaction(&own);
-    ErrorData *error = pg::attempt([=] {
+    ErrorData *error = pg::attempt([=, &known] {
         (void)set_config_option("lock_timeout", "1ms", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
                                 true, ERROR, false);
-        analyse_text(sql, args, types, memory);
+        known = analyse_text(sql, args, memory);
     });
     ErrorData *failed = pg::end_subtransaction(&own, false);
     if (error == nullptr) error = failed;
-    if (error == nullptr) return true;
+    if (error == nullptr) return known;
     if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE) pg::rethrow(error);
     pg::free_error(error);
-    return false;
+    return nullptr;
 }
 
-// Analyses what can be; false: its arguments are looked at when it runs.
-bool check_text(const char *sql, bool transaction, const Args *args, pg::ParamTypes *types) {
+// Analyses what can be; nullptr: its arguments are looked at when it runs.
+const Known *check_text(const char *sql, bool transaction, const Args *args) {
     List *parsed = pg_parse_query(sql);
     if (parsed == NIL)
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a job needs a statement")));
     ListCell *cell;
     foreach (cell, parsed) check_kind(static_cast<RawStmt *>(lfirst(cell))->stmt, transaction);
-    return list_length(parsed) == 1 &&
-           analyze_requires_snapshot(static_cast<RawStmt *>(linitial(parsed))) &&
-           analyse(sql, args, types);
+    const bool can_be = list_length(parsed) == 1 &&
+                        analyze_requires_snapshot(static_cast<RawStmt *>(linitial(parsed)));
+    return can_be ? analyse(sql, args) : nullptr;
 }
 
 } // namespace
@@ -212,16 +211,15 @@ void resolve_statement(const char *sql, Jsonb *args, Statement *statement) {
 void check_statement(const Statement *statement, bool transaction) {
     Args args;
     read_args(statement->args, &args);
-    pg::ParamTypes types;
-    if (!find_known(statement->sql, &args, &types)) {
+    const Known *known = find_known(&submitted_lately, statement->sql, &args);
+    if (known == nullptr) {
         ErrorContextCallback position = {error_context_stack, tell_position,
                                          const_cast<char *>(statement->sql)};
         error_context_stack = &position;
-        const bool analysed = check_text(statement->sql, transaction, &args, &types);
+        known = check_text(statement->sql, transaction, &args);
         error_context_stack = position.previous;
-        if (!analysed) return;
     }
-    (void)bind_args(&args, &types);
+    if (known != nullptr) (void)bind_args(&args, &known->types);
 }
 
 } // namespace pllua_bg::jobs

@@ -270,6 +270,21 @@ for my $case (['update', "UPDATE bg.job SET priority = 1 WHERE id = %d", 2], ['l
     is(noted(), $runs, "in run $runs, whose effect is the only one");
 }
 
+# What a statement uses changes while a session that has a plan of it waits for that.
+sql('CREATE TABLE target (a int)');
+sub insert { return sql("SELECT bg.submit('insert into target values (\$1)', '[1]', '{\"attempts\": 1}')") }
+ended(insert()) for 1 .. 10;
+my $changer = new_psql($node);
+$changer->query_safe('BEGIN; ALTER TABLE target ALTER a TYPE text');
+$offset = -s $node->logfile;
+my $waits = insert();
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'target'::regclass AND NOT granted"), 'a job waits for a table that is being changed');
+$changer->query_safe('COMMIT');
+$changer->quit;
+is(ended($waits), 'done', 'then it is done');
+is((() = slurp_file($node->logfile, $offset) =~ /ERROR:  what the statement of the job uses has changed meanwhile/g), 1, 'in a second run');
+is(sql("SELECT count(*), count(DISTINCT a), pg_typeof(min(a)) FROM target"), '11|1|text', 'once, with the type that is there now');
+
 server_log_is_clean($node);
 $node->stop;
 
