@@ -61,18 +61,6 @@ void choose_next() {
     burst = next_random() % 4 == 0 ? 3 : 1;
 }
 
-void obey_name() {
-    known_name = application_name;
-    long wanted;
-    int wanted_burst = 1;
-    if (known_name == nullptr || std::sscanf(known_name, "guards %ld %d", &wanted, &wanted_burst) < 1) {
-        if (seed == 0) left = -1;
-        return;
-    }
-    left = wanted;
-    burst = wanted_burst;
-}
-
 void begin_at_random() {
     seeded_in = MyProcPid;
     state = seed;
@@ -80,6 +68,19 @@ void begin_at_random() {
     for (const char *c = application_name; c != nullptr && *c != '\0'; c++) state = (state ^ static_cast<unsigned char>(*c)) * 0x100000001B3u;
     if (state == 0) state = 1;
     choose_next();
+}
+
+void obey_name() {
+    known_name = application_name;
+    long wanted;
+    int wanted_burst = 1;
+    if (known_name == nullptr || std::sscanf(known_name, "guards %ld %d", &wanted, &wanted_burst) < 1) {
+        left = -1;
+        if (seed != 0) begin_at_random();
+        return;
+    }
+    left = wanted;
+    burst = wanted_burst;
 }
 
 // Where the server forgets what it was at, without us, too.
@@ -104,10 +105,16 @@ bool is_weakness_of_the_server() {
     return false;
 }
 
+// What pg_regress and the suite of examples do before their tests, and what all connections do before they say who they are.
+bool is_preparing() {
+    if (application_name == nullptr || *application_name == '\0') return MyBackendType == B_BACKEND;
+    return std::strcmp(application_name, "pg_regress") == 0 || std::strcmp(application_name, "examples") == 0;
+}
+
 bool is_excused(MemoryContext context) {
     // The server keeps room for errors, and means to stop when memory is short in a critical section, or before it has begun.
-    // Without the extensions there are no tests.
-    return CritSectionCount > 0 || context == ErrorContext || !IsUnderPostmaster || creating_extension;
+    // Without their database and the extensions in it there are no tests.
+    return CritSectionCount > 0 || context == ErrorContext || !IsUnderPostmaster || creating_extension || is_preparing();
 }
 
 bool should_fail(Size size, MemoryContext context) {
