@@ -130,7 +130,7 @@ sub cancelled_wait
 	{
 		$backend->query("SET statement_timeout = $limit; $query");
 		# That itself may take too long.
-		do { $backend->query('RESET statement_timeout') } until $backend->query('SHOW statement_timeout') eq '0';
+		do { $backend->query('SET statement_timeout = 0') } until $backend->query('SHOW statement_timeout') eq '0';
 	}
 	else
 	{
