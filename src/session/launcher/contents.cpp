@@ -47,24 +47,20 @@ void take_column(const ColumnMessage &message, Column *column, Form_pg_attribute
     attribute->attcollation = column->as_text ? DEFAULT_COLLATION_OID : column->collation;
 }
 
-StatementResult *open_statement(const Session *session, OwnCommand *own) {
-    if (own->open != nullptr) return own->open;
-    auto *statement = static_cast<StatementResult *>(
-        MemoryContextAllocZero(own->context, sizeof(StatementResult)));
-    own->statements.append(statement);
+StatementResult *make_statement(const Session *session, OwnCommand *own) {
+    auto *statement = static_cast<StatementResult *>(palloc0(sizeof(StatementResult)));
     statement->user = session->user;
     statement->streaming = own->streaming ? own : nullptr;
-    own->open = statement;
     return statement;
 }
 
+// What is seen of a result is whole: it joins the others when all of it is there.
 void take_columns(const Session *session, OwnCommand *own, ColumnsMessage message) {
-    // A rule can make one statement return two sets of rows.
-    if (own->open != nullptr && own->open->has_rows) own->open = nullptr;
-    StatementResult *statement = open_statement(session, own);
+    StatementResult *statement = make_statement(session, own);
     const int ncolumns = message.ncolumns;
     statement->ncolumns = ncolumns;
     statement->columns = static_cast<Column *>(palloc0(sizeof(Column) * ncolumns + 1));
+    pg::fault("take-columns");
     statement->descriptor = make_descriptor(ncolumns);
     for (int i = 0; i < ncolumns; i++) {
         Form_pg_attribute attribute = TupleDescAttr(statement->descriptor, i);
@@ -77,18 +73,25 @@ void take_columns(const Session *session, OwnCommand *own, ColumnsMessage messag
     statement->tag = "";
     // The types may have been created a moment ago, in the worker's transaction.
     if (IsTransactionState()) AcceptInvalidationMessages();
+    own->statements.append(statement);
+    own->open = statement; // a rule can make one statement return two sets of rows
 }
 
 void take_rows(OwnCommand *own, const Message &message) {
-    if (own->open == nullptr || !own->open->has_rows) elog(ERROR, "rows without a description");
-    own->open->nrows += message.rows.nrows;
+    if (own->open == nullptr) elog(ERROR, "rows without a description");
     spill_append(own->open->rows, message.payload, message.length);
+    own->open->nrows += message.rows.nrows;
     if (own->streaming) own->unread += message.length;
 }
 
 void take_tag(const Session *session, OwnCommand *own, const TagMessage &message) {
-    StatementResult *statement = open_statement(session, own);
-    statement->tag = pstrdup(message.tag);
+    const char *tag = pstrdup(message.tag);
+    StatementResult *statement = own->open;
+    if (statement == nullptr) {
+        statement = make_statement(session, own);
+        own->statements.append(statement);
+    }
+    statement->tag = tag;
     own->open = nullptr;
 }
 
