@@ -56,7 +56,7 @@ std::uint64_t next_random() {
 
 // Small distances are as likely as large ones; a worker shall be able to start.
 void choose_next() {
-    const unsigned most = MyBackendType == B_BG_WORKER ? 21 : 17;
+    const unsigned most = MyBackendType == B_BACKEND ? 17 : 21;
     left = static_cast<long>(next_random() % (std::uint64_t{2} << next_random() % most));
     burst = next_random() % 4 == 0 ? 3 : 1;
 }
@@ -64,7 +64,7 @@ void choose_next() {
 void begin_at_random() {
     seeded_in = MyProcPid;
     state = seed;
-    if (MyBackendType == B_BG_WORKER) state ^= static_cast<std::uint64_t>(MyProcPid) << 20; // or they would all fail at the same place
+    if (MyBackendType != B_BACKEND) state ^= static_cast<std::uint64_t>(MyProcPid) << 20; // or they would all fail at the same place
     for (const char *c = application_name; c != nullptr && *c != '\0'; c++) state = (state ^ static_cast<unsigned char>(*c)) * 0x100000001B3u;
     if (state == 0) state = 1;
     choose_next();
