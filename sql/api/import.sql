@@ -115,7 +115,7 @@ $$;
 
 -- what is none, what is many, what is no function
 do language pllua_bg $$
-  for _, name in ipairs {'nosuch', 'nosuch(int)', 'nowhere.f', 'over', 'abs', 'max', 'sum(int)', 'rank', 'row_number()', 'a.b.c', '', 'x(', 'f y'} do
+  for _, name in ipairs {'nosuch', 'nosuch(int)', 'nowhere.f', 'over', 'abs', 'avg', 'sum(int)', 'rank', 'row_number()', 'a.b.c', '', 'x(', 'f y'} do
     local ok, e = pcall(bg.import, name)
     print(name, ok, e, e.hint)
   end

@@ -225,7 +225,7 @@ BEGIN
 	OPEN c;
 	FETCH c INTO x;
 	BEGIN CLOSE c; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', sqlstate, x; END;
-	BEGIN FETCH c INTO x; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% % %', sqlstate, sqlerrm, x; END;
+	BEGIN FETCH c INTO x; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% % %', sqlstate, regexp_replace(sqlerrm, '".*"', '...'), x; END;
 	CLOSE c;
 	OPEN c;
 	CLOSE c;

@@ -78,7 +78,8 @@ SELECT count(*) FROM bg.backend_sessions();
 
 -- DISCARD ALL in a session ends the sessions of that session, not itself
 CREATE FUNCTION nest() RETURNS bigint LANGUAGE pllua_bg AS $$
-    bg.launch{name = 'discarded'}:exec('select 1')
+    held = bg.launch{name = 'discarded'}
+    held:exec('select 1')
     local s <close> = bg.launch()
     s:exec('select 1')
     return #bg.sessions()

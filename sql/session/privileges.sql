@@ -82,9 +82,9 @@ create materialized view mv as select launches(1);
 
 -- nobody sees the sessions of a role he is no member of
 select bg.launch() as pid \gset
-select role::text = session_user as mine, state from bg.backend_sessions();
+select role::text = session_user as mine, state in ('starting', 'idle') as ready from bg.backend_sessions();
 set role regress_bg_user;
-select role::text = session_user as mine, state from bg.backend_sessions();
+select role::text = session_user as mine, state in ('starting', 'idle') as ready from bg.backend_sessions();
 do language pllua_bg $$ print(#bg.sessions()) $$;
 reset role;
 select bg.close(:pid);

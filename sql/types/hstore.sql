@@ -25,7 +25,7 @@ create function h_other(x int) returns hstore language pllua_bg transform for ty
 $$;
 select h_other(1), h_other(2), h_other(3);
 select h_other(4);
-select h_other(5);
+do $$ begin perform h_other(5); raise notice 'taken'; exception when others then raise notice 'refused'; end $$;
 create function h_rows(a hstore[]) returns setof hstore language pllua_bg transform for type hstore as $$ for i = 1, #a do local h = a[i] h.n = i coroutine.yield(h) end $$;
 select h_rows(array['a=>1', 'b=>2']::hstore[]);
 do language pllua_bg $$

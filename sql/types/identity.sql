@@ -91,7 +91,7 @@ begin
             when 'money' then (random() * 1e6)::numeric(12, 2)::text when 'oid' then floor(random() * 4294967296)::text
             when 'date' then any_time()::date::text when 'time' then any_time()::time::text when 'timestamp' then any_time()::text when 'timestamptz' then any_time() || '+00'
             when 'timetz' then any_time()::time || (array['+05:30', '-11', '+00'])[1 + floor(random() * 3)::int]
-            when 'interval' then (any_time() - any_time())::text || ' ' || floor(random() * 100 - 50) || ' mons'
+            when 'interval' then (any_time() - any_time() + make_interval(months => floor(random() * 100 - 50)::int))::text
             when 'uuid' then md5(random()::text) when 'inet' then format('%s.%s.%s.%s', i, floor(random() * 256), 0, 255) when 'macaddr' then substr(md5(random()::text), 1, 12)
             when 'macaddr8' then substr(md5(random()::text), 1, 16) when 'point' then points(1) when 'lseg' then '[' || points(2) || ']' when 'box' then points(2)
             when 'path' then '[' || points(1 + i) || ']' when 'polygon' then '(' || points(1 + i) || ')' when 'circle' then format('<%s,%s>', points(1), random())

@@ -101,7 +101,9 @@ create transform for other_language language pllua_bg (from sql with function te
 do language pllua_bg $$ print(spi.execute("select 'a'::other_language").value) $$;
 drop type other_language cascade;
 -- without it values are what they were
+set client_min_messages = warning;
 drop transform for shade language pllua_bg cascade;
+reset client_min_messages;
 select plain('dark');
 do language pllua_bg $$ print(spi.execute("select 'dark'::shade").value) $$;
 \set VERBOSITY terse

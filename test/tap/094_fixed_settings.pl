@@ -63,7 +63,7 @@ for my $road (sort keys %roads)
 	ok(logged($start, qr/^(?!$launcher )\d+ $user LOG:  statement: SELECT \(41000 \+ $number\)::text AS answer$/m), "$road: it is logged");
 	ok(logged($start, qr/^(?!$launcher )\d+ $user LOG:  duration: [\d.]+ ms  plan:\s+Query Text: SELECT \(41000 \+ $number\)::text AS answer$/m), "$road: auto_explain of the role that has logged in works");
 	($out, $err, $start) = outcome('bob', "SET work_mem = '64kB'; " . sprintf($roads{$road}, $spill));
-	like($err, qr/ERROR:  53400: temporary file size exceeds temp_file_limit \(1024kB\)/, "$road: temp_file_limit holds");
+	like($err, qr/ERROR:  53400: temporary file size exceeds "?temp_file_limit"? \(1024kB\)/, "$road: temp_file_limit holds");
 }
 my (undef, undef, $start) = outcome('bob', q{SET ROLE app; SELECT after_commit('SELECT 41999')});
 ok(logged($start, qr/^\d+ app LOG:  statement: SELECT 41999$/m), 'a job is logged');

@@ -24,7 +24,7 @@ my %settings = (
 	timezone => 'Asia/Kolkata', intervalstyle => 'iso_8601', extra_float_digits => '-15', bytea_output => 'escape', enable_indexscan => 'off',
 	row_security => 'off', transform_null_equals => 'on', standard_conforming_strings => 'off', backslash_quote => 'off', check_function_bodies => 'off',
 	'pllua_bg.strict' => 'on', 'pllua_bg.start_proc' => 'evil.take', 'pllua_bg.on_init' => q{spi.execute('select evil.take()')},
-	'pllua_bg.modules' => 'evil.take', default_text_search_config => 'simple', force_parallel_mode => 'on', plan_cache_mode => 'force_custom_plan',);
+	'pllua_bg.modules' => 'evil.take', default_text_search_config => 'simple', max_parallel_workers_per_gather => '8', plan_cache_mode => 'force_custom_plan',);
 $node->safe_psql('his', <<'SQL', extra_params => [ '-U', 'owner' ]);
 CREATE SCHEMA evil;
 GRANT USAGE ON SCHEMA evil TO public;

@@ -7,6 +7,10 @@
 #include "pg/settings.h"
 #include "session/shared/statistics.h"
 
+extern "C" {
+#include "utils/snapmgr.h"
+}
+
 namespace pllua_bg::session {
 
 namespace {
@@ -54,6 +58,8 @@ CommandId send_request(Session *session, const Request &request) {
     if (!request.cleanup) check_room(session);
     OwnCommand *own = add_command(session, request.sql, (request.flags & kStreaming) != 0);
     own->cleanup = request.cleanup;
+    // What only the look-ups before it needed holds nothing back of what the command does.
+    InvalidateCatalogSnapshotConditionally();
     ErrorData *error = pg::attempt([session, own, &message] {
         begin_contents(session, own);
         session->link->send(message);
