@@ -61,7 +61,8 @@ REGRESS := $(foreach area,$(AREAS),$(sort $(patsubst sql/%.sql,%,$(wildcard sql/
 REGRESS_OPTS := $(foreach e,$(filter-out hstore_%,$(EXTENSION)),$(if $(wildcard sql/$(e)--*.sql),--load-extension=$(e)))
 REGRESS_PREP := result-folders
 ISOLATION := $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
-ISOLATION_OPTS := --inputdir=test/isolation --load-extension=pllua_bg
+ISOLATION := $(if $(LOADED),$(ISOLATION),$(filter-out jobs_%,$(ISOLATION)))
+ISOLATION_OPTS := --inputdir=test/isolation --load-extension=pllua_bg $(if $(LOADED),--load-extension=pllua_bg_jobs)
 TAP_TESTS := $(if $(wildcard test/tap/*.pl),1)
 PROVE_TESTS ?= test/tap/*.pl
 
