@@ -29,7 +29,7 @@ CREATE TABLE bg.job (
     submitted_at timestamptz NOT NULL
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
-CREATE INDEX job_ready ON bg.job (queue, priority, id) WHERE run_at IS NULL AND NOT has_parents;
+CREATE INDEX job_ready ON bg.job (queue, owner, priority, id) WHERE run_at IS NULL AND NOT has_parents;
 CREATE INDEX job_scheduled ON bg.job (run_at) WHERE run_at IS NOT NULL;
 CREATE INDEX job_key ON bg.job (owner, key, id) WHERE key IS NOT NULL; -- not unique: submitters wait for nobody
 

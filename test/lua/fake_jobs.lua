@@ -143,9 +143,9 @@ function store.jobs(ids)
     return pick(function(job) return set[job.id] end)
 end
 function store.jobs_from(id, n) return pick(function(job) return job.id >= id end, nil, n) end
-function store.ready_jobs(queue, after, n)
+function store.ready_jobs(what, after, n)
     return pick(function(job)
-        return job.queue == queue and not job.run_at and not job.has_parents
+        return job.queue == what.queue and job.owner == what.owner and not job.run_at and not job.has_parents
             and (not after or by_priority(after, job))
     end, by_priority, n)
 end

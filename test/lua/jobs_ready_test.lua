@@ -83,20 +83,20 @@ end
 function TestReady:test_window_keeps_the_first()
     local known = ready.new()
     for id = 40, 1, -1 do known:add(job_of(id, {run_at = id == 38 and 5 or nil}), 10) end
-    local queue = known.queues.default
-    lu.assertTrue(queue.window.more)
-    lu.assertTrue(queue.window.n < 16)
+    local own = known:window('default', 10)
+    lu.assertTrue(own.more)
+    lu.assertTrue(own.n < 16)
     lu.assertEquals(known.due, {38}) -- it has to be marked, to be found with those that are ready
-    local bound = queue.window.bound.id
+    local bound = own.bound.id
     known:add(job_of(100), 10) -- behind it
     lu.assertNil(known.jobs[100])
     local ids = drain(known, lane_of())
     lu.assertEquals(ids[1], 1)
     lu.assertEquals(#ids, bound)
-    lu.assertEquals(queue.window:room(), 8)
+    lu.assertEquals(own:room(), 8)
     -- The rest is read from the table.
     for id = bound + 1, bound + 8 do known:add_again(job_of(id)) end
-    queue.window:refilled(job_of(bound + 8), false)
+    own:refilled(job_of(bound + 8), false)
     known:add(job_of(bound + 9), 10)
     known:add(job_of(0), 10)
     lu.assertEquals(drain(known, lane_of()), {0, table.unpack((function()
@@ -104,10 +104,21 @@ function TestReady:test_window_keeps_the_first()
         for id = bound + 1, bound + 8 do list[#list + 1] = id end
         return list
     end)())})
-    queue.window:refilled(nil, true)
+    own:refilled(nil, true)
     known:add(job_of(bound + 9), 10)
     lu.assertEquals(drain(known, lane_of()), {bound + 9})
     lu.assertEquals(known.queues, {})
+end
+
+-- Of each owner the first jobs are known, however many another one has, and with whatever priority.
+function TestReady:test_windows_of_owners()
+    local known = ready.new()
+    for id = 1, 100 do known:add(job_of(id, {priority = -1}), 0) end
+    known:add(job_of(101, {owner = 11}), 0)
+    lu.assertNil(known.jobs[100])
+    lu.assertEquals(known:owners(), {10, 11})
+    lu.assertEquals(drain(known, lane_of(11)), {101})
+    lu.assertNil(known.queues.default.windows[11])
 end
 
 function TestReady:test_times_have_a_window_too()
@@ -126,7 +137,7 @@ function TestReady:test_what_was_replaced_does_not_gather()
         if id > 1 then known:remove(known.jobs[id - 1]) end
     end
     lu.assertEquals(known.later.n, 1)
-    lu.assertTrue(known.later.heaps[0]:size() < 1100)
+    lu.assertTrue(known.later.heap:size() < 1100)
     lu.assertNil(known:wake(1000))
     lu.assertEquals(drain(known, lane_of()), {10000})
 end
@@ -246,14 +257,15 @@ end
 
 -- What the scheduler does with the table, on `rows`, by id.
 local function read_more(known, rows)
-    for _, queue in pairs(known.queues) do
-        local room, bound, list = queue.window:room(), queue.window.bound, {}
+    for own in pairs(known.behind) do
+        local room, bound, list = own:room(), own.bound, {}
         for _, row in pairs(room > 0 and rows or {}) do
-            if row.queue == queue.name and is_before(bound, row) then list[#list + 1] = row end
+            if row.queue == own.queue and row.owner == own.owner and is_before(bound, row) then list[#list + 1] = row end
         end
         table.sort(list, is_before)
         for i = 1, math.min(room, #list) do known:add_again(job_of(list[i].id, list[i])) end
-        if room > 0 then queue.window:refilled(list[math.min(room, #list)], #list <= room) end
+        if room > 0 then own:refilled(list[math.min(room, #list)], #list <= room) end
+        if not own.more then known.behind[own] = nil end
     end
     for _, what in ipairs(known.again) do
         for _, row in pairs(rows) do

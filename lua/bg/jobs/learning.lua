@@ -95,15 +95,14 @@ end
 -- Reads what there is room for again.
 function learning.refill(self) -- internal
     local ready, now = self.ready, core.server_time()
-    for name in pairs(ready.behind) do
-        local own = ready:queue(name).window
-        local room = ready:queue(name).paused and 0 or math.min(own:room(), learning.PAGE)
+    for own in pairs(ready.behind) do
+        local room = ready:queue(own.queue).paused and 0 or math.min(own:room(), learning.PAGE)
         if room > 0 then
-            local list = self.store.ready_jobs(name, own.bound, room)
+            local list = self.store.ready_jobs(own, own.bound, room)
             add_again(self, list)
             own:refilled(list[#list], #list < room)
         end
-        if not own.more then ready.behind[name] = nil end
+        if not own.more then ready.behind[own] = nil end
     end
     local room = math.min(ready.later:room(), learning.PAGE)
     if room > 0 then

@@ -56,13 +56,14 @@ function reading.jobs_from(id, n) -- internal
 end
 
 -- The n jobs of a queue that are ready and follow the one given, or are the first.
-function reading.ready_jobs(queue, after, n) -- internal
+function reading.ready_jobs(what, after, n) -- internal
     if not after then
-        return read([[where queue = $1 and run_at is null and not has_parents
-            order by priority, id limit $2::int4]], queue, n)
+        return read([[where queue = $1 and owner = $2::oid and run_at is null and not has_parents
+            order by priority, id limit $3::int4]], what.queue, what.owner, n)
     end
-    return read([[where queue = $1 and run_at is null and not has_parents and (priority, id) > ($2::int2, $3::int8)
-        order by priority, id limit $4::int4]], queue, after.priority, after.id, n)
+    return read([[where queue = $1 and owner = $2::oid and run_at is null and not has_parents
+        and (priority, id) > ($3::int2, $4::int8) order by priority, id limit $5::int4]],
+        what.queue, what.owner, after.priority, after.id, n)
 end
 
 -- The same of those with a time, in the order of their times.

@@ -30,16 +30,15 @@ local function forget(self, job)
 end
 
 -- `jobs` are those known, by id, `n` their number. `due`: ids of jobs whose time has come and for which there is no
--- room: their rows are to say that they are due. `behind`: names of queues of which some jobs are in the table only.
+-- room: their rows are to say that they are due. `behind`: windows of which some jobs are in the table only.
 -- `again`: limits whose jobs are to be read from the table again.
 function ready.new() -- internal
     local self = setmetatable({jobs = {}, n = 0, queues = {}, heads = {}, gates = {}, held = {}, due = {}, behind = {},
         again = {}}, Ready)
-    self.later = window.new(by_time, function(job) forget(self, job) end, true)
+    self.later = window.new(by_time, function(job) forget(self, job) end)
     -- Leaves a job to the table, where jobs that are ready are found again.
     function self.leave(job)
         forget(self, job)
-        self.behind[job.queue] = true
         if job.run_at then self.due[#self.due + 1] = job.id end
     end
     return self
@@ -49,10 +48,26 @@ end
 function Ready:queue(name) -- internal
     local queue = self.queues[name]
     if not queue then
-        queue = {name = name, window = window.new(by_priority, self.leave), lanes = 0, ranks = {}}
+        queue = {name = name, windows = {}, lanes = 0, ranks = {}}
         self.queues[name] = queue
     end
     return queue
+end
+
+-- The jobs of a queue that are one owner's: each has a window of his own, so that nobody's many jobs keep those of others
+-- out of memory.
+function Ready:window(name, owner) -- internal
+    local windows = self:queue(name).windows
+    local own = windows[owner]
+    if not own then
+        own = window.new(by_priority, function(job)
+            self.leave(job)
+            self.behind[own] = true
+        end)
+        own.queue, own.owner = name, owner
+        windows[owner] = own
+    end
+    return own
 end
 
 -- Of each owner, heads has the queues in the order of their first jobs. An entry counts while its rank is that in
@@ -65,9 +80,9 @@ end
 
 -- Puts a job among those that are ready: wherever it stands, or, with `by_place`, where there is room for it.
 local function make_ready(self, job, by_place)
-    local queue = self:queue(job.queue)
+    local queue, own = self:queue(job.queue), self:window(job.queue, job.owner)
     job.state = 'ready'
-    if by_place then queue.window:offer(job) else queue.window:put(job) end
+    if by_place then own:offer(job) else own:put(job) end
     local rank, first = by_priority(job), queue.ranks[job.owner]
     if job.window and (not first or rank < first) then add_head(self, queue, job.owner, rank) end
 end
@@ -123,7 +138,7 @@ end
 
 -- Of the jobs that wait for a limit, only some are kept here.
 local function park(self, job, gate, most)
-    self:queue(job.queue).window:remove(job)
+    job.window:remove(job)
     if gate.parked:size() < most then
         job.state = 'parked'
         gate.parked:push(job, by_priority(job))
@@ -152,11 +167,17 @@ local function is_open(queue, lane)
     return not queue.workers or queue.lanes < queue.workers or lane ~= nil and lane.counts[queue.name] ~= nil
 end
 
--- A queue without jobs and settings is made again when it is needed.
-local function drop_unused(self, queue)
-    if queue.window.n == 0 and queue.lanes == 0 and not queue.window.more and not queue.is_set then
-        self.queues[queue.name] = nil
-    end
+-- A queue without jobs and settings is made again when it is needed, and so is a window.
+local function drop_unused(self, queue, owner)
+    local own = queue.windows[owner]
+    if own and own.n == 0 and not own.more then queue.windows[owner] = nil end
+    if not next(queue.windows) and queue.lanes == 0 and not queue.is_set then self.queues[queue.name] = nil end
+end
+
+-- The first job of an owner in a queue.
+local function first_of(queue, owner)
+    local own = queue.windows[owner]
+    return own and own:first()
 end
 
 -- The entry of the queue that is first for an owner, brought up to date; nil when there is none.
@@ -169,7 +190,7 @@ local function first_head(self, owner)
             return nil
         end
         local queue = head.queue
-        local job = queue.ranks[owner] == head.rank and not queue.paused and queue.window:first(owner)
+        local job = queue.ranks[owner] == head.rank and not queue.paused and first_of(queue, owner)
         if job and by_priority(job) == head.rank then return head, job end
         heads:pop()
         if queue.ranks[owner] == head.rank then
@@ -215,8 +236,8 @@ function Ready:set_queues(rows) -- internal
         queue.is_set, queue.workers, queue.paused = true, row.workers, row.paused
     end
     for queue, was_paused in pairs(paused) do
-        for owner in pairs(was_paused and not queue.paused and queue.window.heaps or {}) do
-            local job = queue.window:first(owner)
+        for owner, own in pairs(was_paused and not queue.paused and queue.windows or {}) do
+            local job = own:first()
             if job then add_head(self, queue, owner, by_priority(job)) end
         end
     end
@@ -237,7 +258,7 @@ end
 -- The job is given to a lane.
 function Ready:start(job, lane) -- internal
     local queue = self:queue(job.queue)
-    queue.window:remove(job)
+    job.window:remove(job)
     job.state, job.lane = 'running', lane
     local own = lane.counts[job.queue] or 0
     if own == 0 then queue.lanes = queue.lanes + 1 end
@@ -278,7 +299,7 @@ function Ready:stop(job) -- internal
         count(self, job, -1)
         unpark_behind(self, job)
     end
-    drop_unused(self, queue)
+    drop_unused(self, queue, job.owner)
 end
 
 -- Forgets a job that does not run.
@@ -286,7 +307,7 @@ function Ready:remove(job) -- internal
     if job.window then job.window:remove(job) end
     forget(self, job)
     unpark_behind(self, job)
-    drop_unused(self, self:queue(job.queue))
+    drop_unused(self, self:queue(job.queue), job.owner)
 end
 
 -- Where a gate lets one more through and none is in it, one that is parked gets a chance: the one that had it may have
@@ -304,8 +325,12 @@ function Ready:hold(owner, reason) -- internal
     self.held[owner] = reason
     for _, job in ipairs(self.later:remove_owner(owner)) do forget(self, job) end
     for _, queue in pairs(self.queues) do
-        for _, job in ipairs(queue.window:remove_owner(owner)) do forget(self, job) end
-        drop_unused(self, queue)
+        local own = queue.windows[owner]
+        if own then
+            for _, job in ipairs(own:remove_owner(owner)) do forget(self, job) end
+            own.more = false
+            drop_unused(self, queue, owner)
+        end
     end
     for _, job in pairs(self.jobs) do
         if job.owner == owner and job.state == 'parked' then forget(self, job) end

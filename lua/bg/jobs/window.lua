@@ -1,8 +1,7 @@
--- The jobs of a queue, or those of later, that are in memory: the first of them, in their order. The others stay in
+-- The jobs of a queue and an owner, or those of later, that are in memory: the first of them, in their order. The others stay in
 -- the table, behind the last one here (the bound), and come when there is room (a refill). So memory is bounded.
 --
--- Each owner has a heap of his own, unless the window is one for all. A job has left when `job.window` is no longer
--- this window; heaps find that out when it comes first.
+-- A job has left when `job.window` is no longer this window; the heap finds that out when it comes first.
 
 local heap = require 'bg.jobs.heap'
 
@@ -15,9 +14,8 @@ local window = {
 
 -- In the order of rank_of(job), a number. leave(job) is told of a job that was in and for which there is no room any
 -- more.
-function window.new(rank_of, leave, for_all) -- internal
-    return setmetatable({rank_of = rank_of, leave = leave, for_all = for_all, heaps = {}, n = 0, dead = 0,
-        more = false}, Window)
+function window.new(rank_of, leave) -- internal
+    return setmetatable({rank_of = rank_of, leave = leave, heap = heap.new(), n = 0, dead = 0, more = false}, Window)
 end
 
 -- True when a stands before b.
@@ -26,32 +24,20 @@ local function is_before(self, a, b)
     return rank_a < rank_b or rank_a == rank_b and a.id < b.id
 end
 
-local function heap_of(self, job)
-    local owner = self.for_all and 0 or job.owner
-    local own = self.heaps[owner]
-    if not own then
-        own = heap.new()
-        self.heaps[owner] = own
-    end
-    return own
-end
-
 -- All jobs, in their order.
 local function items_of(self)
     local items = {}
-    for _, own in pairs(self.heaps) do
-        for _, job in ipairs(own:add_to({})) do
-            if job.window == self then items[#items + 1] = job end
-        end
+    for _, job in ipairs(self.heap:add_to({})) do
+        if job.window == self then items[#items + 1] = job end
     end
     table.sort(items, function(a, b) return is_before(self, a, b) end)
     return items
 end
 
--- Makes the heaps anew of a sorted list.
+-- Makes the heap anew of a sorted list.
 local function rebuild(self, items)
-    self.heaps, self.n, self.dead = {}, #items, 0
-    for _, job in ipairs(items) do heap_of(self, job):push(job, self.rank_of(job)) end
+    self.heap, self.n, self.dead = heap.new(), #items, 0
+    for _, job in ipairs(items) do self.heap:push(job, self.rank_of(job)) end
 end
 
 -- Leaves those behind the first SIZE to the table.
@@ -69,7 +55,7 @@ end
 -- Puts a job in, whatever its place.
 function Window:put(job) -- internal
     job.window = self
-    heap_of(self, job):push(job, self.rank_of(job))
+    self.heap:push(job, self.rank_of(job))
     self.n = self.n + 1
 end
 
@@ -83,17 +69,12 @@ function Window:offer(job) -- internal
     if self.n >= 2 * window.SIZE then shrink(self) end
 end
 
--- The first job of an owner (in a window for all: of all), or nil.
-function Window:first(owner) -- internal
-    owner = owner or 0
-    local own = self.heaps[owner]
-    while own do
+-- The first job, or nil.
+function Window:first() -- internal
+    local own = self.heap
+    while true do
         local job = own:peek()
-        if not job then
-            self.heaps[owner] = nil
-            return nil
-        end
-        if job.window == self then return job end
+        if not job or job.window == self then return job end
         own:pop()
         self.dead = self.dead - 1
     end
@@ -101,7 +82,7 @@ end
 
 -- Takes a job away.
 function Window:remove(job) -- internal
-    local own = heap_of(self, job)
+    local own = self.heap
     job.window = nil
     self.n = self.n - 1
     if own:peek() == job then
