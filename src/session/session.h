@@ -85,9 +85,10 @@ using Param = pg::ParamValue;
 // Sends a command and returns its number at once; never waits for the worker: what does not fit in
 // the queue is kept here and sent by later calls. Errors: pg 08003 when the session has ended,
 // 42501 within a security-restricted operation, 22023 (more than 65535 parameters), 54000 (too
-// long). With the number of a prepared statement it runs that, and `sql` is its text.
+// long). With the number of a prepared statement it runs that, and `sql` is its text. quiet: the
+// worker throws the rows away, only tags, messages and errors come back.
 CommandId send(Session *session, const char *sql, int nparams, const Param *params,
-               uint32 statement = 0);
+               uint32 statement = 0, bool quiet = false);
 
 // As send(), for a command that cleans up after others: cancel() leaves it alone,
 // and it may be sent anywhere.
@@ -109,8 +110,7 @@ CommandId prepare(Session *session, const char *sql, int nparams, const Param *p
 void release_statement(Session *session, uint32 statement);
 
 // Sends the last command of the session: the worker ends when it is done, and what is sent
-// afterwards raises 55000. The result stays here until it is taken out. quiet: the worker throws
-// the rows away, only tags, messages and errors come back. Errors: as send().
+// afterwards raises 55000. The result stays here until it is taken out. Errors: as send().
 CommandId send_last(Session *session, const char *sql, bool quiet);
 
 struct Column {

@@ -298,6 +298,8 @@ function core.find_exact(pid, cookie)
     return number and cookie == 7 * number and number or nil
 end
 
+function core.send_quiet(...) return core.send(...) end
+
 function core.send_last(handle, sql, quiet)
     log(quiet and 'last, quiet' or 'last')
     return core.send(handle, sql)

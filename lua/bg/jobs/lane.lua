@@ -73,13 +73,14 @@ function Lane:send(job, next_at) -- internal
     job.entry = entry
 end
 
--- Sends the statement of the job that is in no transaction, for which the session is ready.
+-- Sends the statement of the job that is in no transaction, for which the session is ready. Its rows, which may be of
+-- any type and number, stay there.
 function Lane:send_statement(entry, text, args) -- internal
-    entry.id, entry.step = core.send(self.session, text, table.unpack(args, 1, args.n)), 'statement'
+    entry.id, entry.step = core.send_quiet(self.session, text, table.unpack(args, 1, args.n)), 'statement'
     entry.started_at = core.server_time()
 end
 
--- The outcome of a statement of a job that is in no transaction. Its rows may be of any type: they are not looked at.
+-- The outcome of a statement of a job that is in no transaction.
 local function look(session, id)
     local seen = core.look(session, id)
     if seen and seen.state == 'pending' then return nil end

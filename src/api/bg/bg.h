@@ -92,6 +92,7 @@ bool push_cooperative_rows(lua_State *L);
 // Functions of command.cpp and handle.cpp, for the table in module.cpp. Errors: lua.
 int bg_exec(lua_State *L);
 int bg_send(lua_State *L);
+int bg_send_quiet(lua_State *L);
 int bg_post(lua_State *L);
 int bg_wait_one(lua_State *L);
 int bg_wait_any(lua_State *L);

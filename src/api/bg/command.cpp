@@ -90,15 +90,25 @@ double timeout_at(lua_State *L, int idx) { return luaL_optnumber(L, idx, -1); }
 
 int return_one(lua_State *, int, lua_KContext) { return 1; }
 
-session::CommandId send(lua_State *L, SessionHandle *handle, Outgoing *outgoing) {
+session::CommandId send(lua_State *L, SessionHandle *handle, Outgoing *outgoing, bool quiet) {
     session::CommandId id = 0;
     pg::call_own_subxact(L, [&] {
         session::Session *session = require_session(handle);
         id = session::send(session, outgoing->sql, outgoing->nparams, outgoing->params,
-                           outgoing->statement);
+                           outgoing->statement, quiet);
     });
     handle->last = id;
     return id;
+}
+
+int send_collected(lua_State *L, bool quiet) {
+    SessionHandle *handle = check_handle(L, 1);
+    Outgoing outgoing;
+    collect(L, 2, &outgoing);
+    const session::CommandId id = send(L, handle, &outgoing, quiet);
+    discard(L, &outgoing);
+    lua_pushinteger(L, static_cast<lua_Integer>(id));
+    return 1;
 }
 
 } // namespace
@@ -161,15 +171,10 @@ int bg_exec(lua_State *L) {
 }
 
 // send(handle, sql, ...): the number of the command.
-int bg_send(lua_State *L) {
-    SessionHandle *handle = check_handle(L, 1);
-    Outgoing outgoing;
-    collect(L, 2, &outgoing);
-    const session::CommandId id = send(L, handle, &outgoing);
-    discard(L, &outgoing);
-    lua_pushinteger(L, static_cast<lua_Integer>(id));
-    return 1;
-}
+int bg_send(lua_State *L) { return send_collected(L, false); }
+
+// send_quiet(handle, sql, ...): the same; its rows are thrown away where they come from.
+int bg_send_quiet(lua_State *L) { return send_collected(L, true); }
 
 // post(handle, sql): runs without interest in the result. For cleanup: does nothing when the
 // session has ended, and does not wait while an error of the server is pending.

@@ -71,6 +71,7 @@ int expected_columns(lua_State *L) {
 const luaL_Reg kCommandFunctions[] = {
     {"exec", bg_exec},
     {"send", bg_send},
+    {"send_quiet", bg_send_quiet},
     {"post", bg_post},
     {"wait_one", bg_wait_one},
     {"wait_any", bg_wait_any},

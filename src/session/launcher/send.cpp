@@ -78,8 +78,8 @@ CommandId send_request(Session *session, const Request &request) {
 } // namespace
 
 CommandId send(Session *session, const char *sql, int nparams, const Param *params,
-               uint32 statement) {
-    return send_request(session, {0, statement, sql, nparams, params});
+               uint32 statement, bool quiet) {
+    return send_request(session, {quiet ? kQuiet : 0, statement, sql, nparams, params});
 }
 
 CommandId send_cleanup(Session *session, const char *sql) {
