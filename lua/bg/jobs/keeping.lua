@@ -46,12 +46,13 @@ function keeping.run_now(id) -- internal
     sql.execute('update bg.job set run_at = null where id = $1 and run_at is not null and not has_parents', id)
 end
 
--- A job that has ended without success is to be done again.
+-- A job that has ended without success is to be done again. It may be as large as can be.
 function keeping.revive(id) -- internal
     sql.execute([[
-insert into bg.job overriding system value
-select j.* from bg.job_done d, lateral jsonb_populate_record(null::bg.job, to_jsonb(d)
-    || '{"attempt": 0, "crashes": 0, "snoozed": 0, "run_at": null, "has_parents": false}') j
+insert into bg.job (id, queue, priority, owner, owner_name, key, key_mode, limit_key, limit_n, every, timezone, sql,
+    args, options, search_path, errors, submitted_at) overriding system value
+select id, queue, priority, owner, owner_name, key, key_mode, limit_key, limit_n, every, timezone, sql,
+    args, options, search_path, errors, submitted_at from bg.job_done d
 where d.id = $1 and d.state in ('f', 'c', 'x') order by d.ended_at desc limit 1
 on conflict (id) do nothing]], id)
 end
