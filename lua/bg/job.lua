@@ -8,7 +8,6 @@ local wait = require 'bg.wait'
 local job = {}
 
 local spi -- at the first call: tests without a server have none
-local has_extension = false
 
 -- Words for what core.job_outcome returns.
 local ENDED = {d = 'done', f = 'failed', c = 'cancelled', x = 'discarded', s = 'superseded'}
@@ -16,16 +15,8 @@ local ENDED = {d = 'done', f = 'failed', c = 'cancelled', x = 'discarded', s = '
 -- Runs one of our statements; the values of its first row.
 local function ask(sql, ...)
     spi = spi or require 'pllua.spi'
-    if not has_extension then
-        local found = spi.execute([[
-            select from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'pllua_bg_jobs']])
-        if #found == 0 then
-            core.raise('55000', 'there are no jobs in this database', 'CREATE EXTENSION pllua_bg_jobs')
-        end
-    end
-    local rows = spi.execute(sql, ...)
-    has_extension = true
-    return rows[1]
+    core.check_jobs()
+    return spi.execute(sql, ...)[1]
 end
 
 local function value_of(json)

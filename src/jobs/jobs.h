@@ -13,6 +13,9 @@ inline constexpr char kExtension[] = "pllua_bg_jobs";
 // Raises unless jobs can run in this server. Errors: pg 55000.
 void check_running();
 
+// Raises unless this database has jobs. Errors: pg 55000.
+void check_tables();
+
 // A row of bg.job was inserted, or, with a negative id, one of bg.job_order; 0: look at everything.
 // The scheduler of this database learns of it when the transaction commits, not when it, or the
 // subtransaction, rolls back. Errors: pg 55000; 53400 (pllua_bg.job_databases).

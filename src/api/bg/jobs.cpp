@@ -110,6 +110,12 @@ int end_job_wait(lua_State *L) {
     return 0;
 }
 
+// check_jobs(): raises 55000 unless this database has jobs.
+int check_jobs(lua_State *L) {
+    pg::call_own_subxact(L, [] { jobs::check_tables(); });
+    return 0;
+}
+
 // in_job(): whether a job runs here.
 int in_job(lua_State *L) {
     lua_pushboolean(L, jobs::current_job.id != 0);
@@ -141,6 +147,7 @@ const luaL_Reg kJobFunctions[] = {
     {"job_waiter", job_waiter},
     {"job_outcome", job_outcome},
     {"end_job_wait", end_job_wait},
+    {"check_jobs", check_jobs},
     {"in_job", in_job},
     {nullptr, nullptr},
 };
