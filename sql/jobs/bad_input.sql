@@ -64,6 +64,11 @@ select bg.queue(null);
 select bg.queue('');
 select bg.queue('q', -1);
 select bg.queue('q', keep => 'x');
+-- The scheduler looks at options: they are no place for data.
+select bg.submit('select 1', null, jsonb_build_object('settings', jsonb_build_object('my.note', repeat('x', 70000))));
+select bg.submit('select $1', jsonb_build_array(repeat('x', 17000000)), '{"transaction": false}');
+select bg.next_run('1 h', 'infinity', 'UTC');
+select bg.next_run('0 0 * * *', '-infinity', 'UTC');
 do language pllua_bg $$
     local function show(...) print((select(2, pcall(...)))) end
     show(bg.submit) show(bg.submit, 1) show(bg.submit, 'select 1', 2) show(bg.submit, 'select 1', {}, 3) show(bg.submit, 'select 1', {}, {colour = 'red'})

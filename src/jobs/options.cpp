@@ -22,6 +22,8 @@ constexpr int kLongestKey = 1000; // its index entry has to fit
 constexpr int kMostAttempts = 1000;
 constexpr double kLongestBackoff = 365 * 86400.0;
 constexpr double kLongestDelay = 100 * 365.25 * 86400;
+// Of what is kept of all: the scheduler looks into it whenever it reads the job.
+constexpr Size kMostBytes = 64 * 1024;
 
 // The options on their way.
 struct Reader {
@@ -259,8 +261,13 @@ void read_options(Jsonb *object, Options *options) {
         read_option(&reader, {string_of(&key), &value});
     }
     check_together(&reader);
-    if (reader.nkept > 0)
-        options->kept = JsonbValueToJsonb(pushJsonbValue(&reader.kept, WJB_END_OBJECT, nullptr));
+    if (reader.nkept == 0) return;
+    options->kept = JsonbValueToJsonb(pushJsonbValue(&reader.kept, WJB_END_OBJECT, nullptr));
+    if (VARSIZE(options->kept) > kMostBytes)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("the options of the job are too long"),
+                        errdetail("What is kept of them has at most 64 kB."),
+                        errhint("Put the data into a table, and its key into the job.")));
 }
 
 } // namespace pllua_bg::jobs

@@ -116,6 +116,9 @@ void forget_current(void *) { current_job = {}; }
 
 const char *run_job(int64 id, int attempt, const TimestampTz *next_at) {
     check_scheduler();
+    if (next_at != nullptr && TIMESTAMP_NOT_FINITE(*next_at))
+        ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+                        errmsg("the next time of a job must be finite")));
     if (pg::setting_job_commit == pg::kAsyncCommit) set_commit("off");
     SPI_connect();
     JobRow row;

@@ -17,8 +17,11 @@ namespace pllua_bg::jobs {
 
 namespace {
 
-// Of a statement, and of its arguments: what jsonb can be, about.
+// Of a statement, and of its arguments: what jsonb can be, about. Options have a limit of their
+// own.
 constexpr Size kMostBytes = 255 * 1024 * 1024;
+// Of both, where the scheduler itself hands them over.
+constexpr Size kMostOutside = 16 * 1024 * 1024;
 
 OwnStatement insert_job = {
     "insert into bg.job (queue, priority, run_at, owner, owner_name, key, key_mode, limit_key, "
@@ -56,14 +59,23 @@ void put_text(Values *row, const char *text) {
 
 void put_json(Values *row, Jsonb *json) { put(row, PointerGetDatum(json), json == nullptr); }
 
-void check_sizes(const char *sql, const Jsonb *args, const Jsonb *options) {
-    const bool fits = strlen(sql) <= kMostBytes &&
-                      (args == nullptr || VARSIZE(args) <= kMostBytes) &&
-                      (options == nullptr || VARSIZE(options) <= kMostBytes);
+void check_sizes(const char *sql, const Jsonb *args) {
+    const bool fits = strlen(sql) <= kMostBytes && (args == nullptr || VARSIZE(args) <= kMostBytes);
     if (!fits)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the job is too long"),
-                        errdetail("Statement, arguments and options have at most 255 MB each."),
+                        errdetail("Statement and arguments have at most 255 MB each."),
                         errhint("Put the data into a table, and its key into the job.")));
+}
+
+void check_size_outside(const Statement *statement) {
+    const Size size =
+        strlen(statement->sql) + (statement->args == nullptr ? 0 : VARSIZE(statement->args));
+    if (size > kMostOutside)
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the job is too long"),
+                 errdetail("Statement and arguments of a job of transaction = false have at most "
+                           "16 MB together."),
+                 errhint("Put the data into a table, and its key into the job.")));
 }
 
 // When a job that recurs runs first; what is no interval and no cron string is found here.
@@ -127,11 +139,12 @@ void insert_after(int64 id, const Options *options) {
 int64 submit(const char *sql, Jsonb *args, Jsonb *options_object) {
     check_running();
     session::check_may_use();
-    check_sizes(sql, args, options_object);
+    check_sizes(sql, args);
     Options options;
     read_options(options_object, &options);
     Statement statement;
     resolve_statement(sql, args, &statement);
+    if (!options.transaction) check_size_outside(&statement);
     check_statement(&statement, options.transaction);
     const char *timezone = GetConfigOption("TimeZone", false, false);
     SPI_connect();

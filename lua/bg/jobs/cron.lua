@@ -116,9 +116,10 @@ local function next_of_schedule(s, after, zone)
 end
 
 -- The first time after `after` (seconds since the epoch, as what is returned). `base`: where intervals are counted
--- from, `after` when not given. Errors: 22023, with the position.
+-- from, `after` when not given. Errors: 22023, with the position; 22008.
 function cron.next(text, after, timezone, base, zone) -- internal
     local s = schedule.parse(text)
+    if after - after ~= 0 then core.raise('22008', 'what recurs needs a time that is finite') end
     after = math.floor(after)
     if s.interval then
         base = base and math.floor(base) or after
