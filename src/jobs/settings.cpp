@@ -60,6 +60,7 @@ constexpr Fixed kFixed[] = {
     {"pllua_bg.max_sessions", "1000"},
     {"pllua_bg.max_queued", "0"},
     {"pllua_bg.max_result_size", "0"},
+    {"pllua_bg.memory_limit", "0"},
 };
 
 bool may_change(const struct config_generic *setting) {

@@ -161,12 +161,12 @@ function store.limited_jobs(what, n)
         return job.queue == what.queue and job.limit_key == what.limit_key and not job.run_at
     end, by_priority, n)
 end
-function store.jobs_of_keys(ids)
+function store.jobs_of_keys(ids, n)
     local wanted, list = {}, {}
     for _, job in ipairs(store.jobs(ids)) do
         if job.key then wanted[job.owner .. ' ' .. job.key] = true end
     end
-    for _, job in ipairs(pick(function(job) return job.key and wanted[job.owner .. ' ' .. job.key] end)) do
+    for _, job in ipairs(pick(function(job) return job.key and wanted[job.owner .. ' ' .. job.key] end, nil, n)) do
         list[#list + 1] = {id = job.id, owner = job.owner, key = job.key, mode = job.key_mode or 'r'}
     end
     return list
@@ -303,6 +303,18 @@ end
 function fake.start()
     local scheduler = require 'bg.jobs.scheduler'
     return scheduler.new(store, function(message) table.insert(fake.warnings, message) end)
+end
+
+-- Lets a scheduler work until nothing is left or so many seconds have passed.
+function fake.work(own, seconds)
+    local limit = core.time + (seconds or 1000)
+    local rounds = 0
+    while core.time < limit and (next(fake.jobs) or #fake.ring > 0 or #fake.orders > 0) do
+        rounds = rounds + 1
+        assert(rounds < 100000, 'spins')
+        own:sleep(own:step())
+    end
+    own:step()
 end
 
 -- The states in which jobs have ended, in order: '1d 2f'.

@@ -260,7 +260,8 @@ local function read_more(known, rows)
     for own in pairs(known.behind) do
         local room, bound, list = own:room(), own.bound, {}
         for _, row in pairs(room > 0 and rows or {}) do
-            if row.queue == own.queue and row.owner == own.owner and is_before(bound, row) then list[#list + 1] = row end
+            local is_own = row.queue == own.queue and row.owner == own.owner
+            if is_own and is_before(bound, row) then list[#list + 1] = row end
         end
         table.sort(list, is_before)
         for i = 1, math.min(room, #list) do known:add_again(job_of(list[i].id, list[i])) end

@@ -8,17 +8,20 @@ local most_parked = require('bg.jobs.ready').MOST_PARKED
 
 local learning = {
     PAGE = 1000,
+    MOST_OF_KEYS = 3000, -- more than a page of them that wait and as many that run
 }
 
--- Jobs with the same key as one of the list: which of them stay.
+-- Jobs with the same key as one of the list: which of them stay. When there are very many, that is decided of the first
+-- of them; the last one's number is returned, and those behind it are read again.
 local function resolve_keys(self, list)
     local ids = {}
     for _, job in ipairs(list) do
         if job.key then ids[#ids + 1] = job.id end
     end
-    if #ids == 0 then return end
+    if #ids == 0 then return math.huge end
     local groups = {}
-    for _, row in ipairs(self.store.jobs_of_keys(ids)) do
+    local rows = self.store.jobs_of_keys(ids, learning.MOST_OF_KEYS)
+    for _, row in ipairs(rows) do
         local name = row.owner .. ' ' .. row.key
         local group = groups[name] or {}
         groups[name] = group
@@ -34,6 +37,9 @@ local function resolve_keys(self, list)
             self:bury{id = lost.id, state = 's', superseded_by = lost.by}
         end
     end
+    if #rows < learning.MOST_OF_KEYS then return math.huge end
+    learning.look_from(self, rows[#rows].id)
+    return rows[#rows].id
 end
 
 -- Jobs that are older than a crash of the server may have been its cause: one that runs whenever the server crashes
@@ -49,11 +55,11 @@ end
 
 -- Takes in rows that were read.
 local function take_in(self, list)
-    resolve_keys(self, list)
+    local last = resolve_keys(self, list)
     local now = core.server_time()
     for _, job in ipairs(list) do
         job.was_gone = self.gone[job.id]
-        if self.superseded[job.id] or suspect(self, job) then
+        if self.superseded[job.id] or job.key and job.id > last or suspect(self, job) then
             job.state = nil
         elseif job.has_parents then
             self.parents:add(job)
@@ -112,6 +118,8 @@ function learning.refill(self) -- internal
             if not suspect(self, job) then ready:add(job, now) end
         end
     end
+    local has_room = ready:has_room_again()
+    if self.parents:has_room_again() or has_room then learning.look_from(self, 0) end
     local again = ready.again
     ready.again = {}
     for _, what in ipairs(again) do

@@ -4,13 +4,23 @@
 local Parents = {}
 Parents.__index = Parents
 
-local parents = {}
+local parents = {
+    -- Jobs of one owner, and what they wait for; the others are read when half of these have gone.
+    MOST_KNOWN = 1000000,
+}
 
--- left: of each child, how many are still to be done. stubborn: children that run also after failures. children:
--- sets, by parent. touched: children to look at. bad: by child, a job before it that was not done, of which there may
--- be no trace. served: children whose parent has done one of its runs.
+-- left: of each child, how many are still to be done. stubborn: children that run also after failures. children: by
+-- parent and child, the owner of the child. owners: of each child. weights, crowded: as in ready. touched: children to
+-- look at. bad: by child, a job before it that was not done, of which there may be no trace. served: children whose
+-- parent has done one of its runs.
 function parents.new() -- internal
-    return setmetatable({left = {}, stubborn = {}, children = {}, touched = {}, n = 0, bad = {}, served = {}}, Parents)
+    return setmetatable({left = {}, stubborn = {}, children = {}, touched = {}, n = 0, bad = {}, served = {},
+        owners = {}, weights = {}, crowded = {}}, Parents)
+end
+
+local function weigh(self, owner, change)
+    local weight = (self.weights[owner] or 0) + change
+    self.weights[owner] = weight > 0 and weight or nil
 end
 
 local function touch(self, child)
@@ -22,7 +32,28 @@ end
 
 -- A job that waits for others was read.
 function Parents:add(job) -- internal
-    if not self.left[job.id] then touch(self, job.id) end
+    if self.left[job.id] then return end
+    local owner = job.owner
+    if not self.owners[job.id] then
+        if (self.weights[owner] or 0) >= parents.MOST_KNOWN then
+            self.crowded[owner] = true
+            return
+        end
+        self.owners[job.id] = owner
+        weigh(self, owner, 1)
+    end
+    touch(self, job.id)
+end
+
+-- True when there is room for what was not kept of some owner: all is to be read again.
+function Parents:has_room_again() -- internal
+    local has_room = false
+    for owner in pairs(self.crowded) do
+        if (self.weights[owner] or 0) <= parents.MOST_KNOWN // 2 then
+            self.crowded[owner], has_room = nil, true
+        end
+    end
+    return has_room
 end
 
 -- A job has ended, or one run of a job that recurs: who waits for it, and may run now, or never?
@@ -30,7 +61,8 @@ function Parents:ended(parent, state, recurs) -- internal
     local children = self.children[parent]
     if not children then return end
     self.children[parent] = nil
-    for child in pairs(children) do
+    for child, owner in pairs(children) do
+        weigh(self, owner, -1)
         local left = self.left[child]
         if left then
             if state ~= 'd' and state ~= 's' then self.bad[child] = parent end
@@ -43,7 +75,8 @@ end
 
 -- The job is no more.
 function Parents:forget(child) -- internal
-    self.left[child], self.stubborn[child], self.bad[child] = nil, nil, nil
+    if self.owners[child] then weigh(self, self.owners[child], -1) end
+    self.left[child], self.stubborn[child], self.bad[child], self.owners[child] = nil, nil, nil, nil
 end
 
 function Parents:has_news() -- internal
@@ -73,7 +106,10 @@ local function sum_up(self, list, links)
             sum.left = sum.left + 1
             local children = self.children[link.parent] or {}
             self.children[link.parent] = children
-            children[link.child] = true
+            if not children[link.child] and self.owners[link.child] then
+                children[link.child] = self.owners[link.child]
+                weigh(self, self.owners[link.child], 1)
+            end
         end
     end
     return sums

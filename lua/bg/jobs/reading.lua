@@ -81,12 +81,14 @@ function reading.limited_jobs(what, n) -- internal
         order by priority, id limit $4::int4]], what.queue, what.owner, what.limit_key, n)
 end
 
--- Those with a key of one of the jobs, by id: {id, owner, key, mode}.
-function reading.jobs_of_keys(ids) -- internal
+-- Those with a key of one of the jobs, the first n by id: {id, owner, key, mode}.
+function reading.jobs_of_keys(ids, n) -- internal
     local list = {}
     for id, owner, key, mode in prepared([[select j.id, j.owner::int8, j.key, j.key_mode::text
             from (select distinct owner, key from bg.job where id = any($1::int8[]) and key is not null) n
-            join bg.job j on j.owner = n.owner and j.key = n.key order by j.id]]):values(array(ids)) do
+            cross join lateral (
+                select * from bg.job k where k.owner = n.owner and k.key = n.key order by k.id limit $2::int4) j
+            order by j.id limit $2::int4]]):values(array(ids), n) do
         list[#list + 1] = {id = id, owner = owner, key = key, mode = mode or 'r'}
     end
     return list

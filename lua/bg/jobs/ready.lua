@@ -11,7 +11,11 @@ Ready.__index = Ready
 
 local ready = {
     MOST_PARKED = 1000, -- of one limit; the others are read again
+    MOST_KNOWN = 300000, -- of one owner, in whatever queues; the others are read again when half of these have gone
 }
+
+-- What a window weighs, in jobs.
+local WINDOW_WEIGHT = 4
 
 -- Smaller priorities first, then smaller ids, as one number: ids have 47 bits, priorities 16.
 local function by_priority(job)
@@ -22,19 +26,26 @@ local function by_time(job)
     return job.run_at
 end
 
+local function weigh(self, owner, change)
+    local weight = (self.weights[owner] or 0) + change
+    self.weights[owner] = weight > 0 and weight or nil
+end
+
 local function forget(self, job)
     if not job.state then return end
     job.state = nil
     self.jobs[job.id] = nil
     self.n = self.n - 1
+    weigh(self, job.owner, -1)
 end
 
 -- `jobs` are those known, by id, `n` their number. `due`: ids of jobs whose time has come and for which there is no
 -- room: their rows are to say that they are due. `behind`: windows of which some jobs are in the table only.
--- `again`: limits whose jobs are to be read from the table again.
+-- `again`: limits whose jobs are to be read from the table again. `weights`: how much there is of each owner,
+-- `crowded`: owners of whom there was more than is kept.
 function ready.new() -- internal
     local self = setmetatable({jobs = {}, n = 0, queues = {}, heads = {}, gates = {}, held = {}, due = {}, behind = {},
-        again = {}}, Ready)
+        again = {}, weights = {}, crowded = {}}, Ready)
     self.later = window.new(by_time, function(job) forget(self, job) end)
     -- Leaves a job to the table, where jobs that are ready are found again.
     function self.leave(job)
@@ -54,8 +65,8 @@ function Ready:queue(name) -- internal
     return queue
 end
 
--- The jobs of a queue that are one owner's: each has a window of his own, so that nobody's many jobs keep those of others
--- out of memory.
+-- The jobs of a queue that are one owner's: each has a window of his own, so that nobody's many jobs keep those of
+-- others out of memory.
 function Ready:window(name, owner) -- internal
     local windows = self:queue(name).windows
     local own = windows[owner]
@@ -66,6 +77,7 @@ function Ready:window(name, owner) -- internal
         end)
         own.queue, own.owner = name, owner
         windows[owner] = own
+        weigh(self, owner, WINDOW_WEIGHT)
     end
     return own
 end
@@ -104,7 +116,12 @@ end
 -- True when the job is new here.
 local function enter(self, job)
     if self.jobs[job.id] or self.held[job.owner] then return false end
+    if (self.weights[job.owner] or 0) >= ready.MOST_KNOWN then
+        self.crowded[job.owner] = true
+        return false
+    end
     self.jobs[job.id], self.n = job, self.n + 1
+    weigh(self, job.owner, 1)
     job.state, job.gates = 'ready', gates_of(job)
     return true
 end
@@ -170,7 +187,10 @@ end
 -- A queue without jobs and settings is made again when it is needed, and so is a window.
 local function drop_unused(self, queue, owner)
     local own = queue.windows[owner]
-    if own and own.n == 0 and not own.more then queue.windows[owner] = nil end
+    if own and own.n == 0 and not own.more then
+        queue.windows[owner] = nil
+        weigh(self, owner, -WINDOW_WEIGHT)
+    end
     if not next(queue.windows) and queue.lanes == 0 and not queue.is_set then self.queues[queue.name] = nil end
 end
 
@@ -318,6 +338,17 @@ function Ready:unpark() -- internal
         if gate.running == 0 then idle[#idle + 1] = gate end
     end
     for _, gate in ipairs(idle) do unpark(self, gate) end
+end
+
+-- True when there is room for what was not kept of some owner: all is to be read again.
+function Ready:has_room_again() -- internal
+    local has_room = false
+    for owner in pairs(self.crowded) do
+        if (self.weights[owner] or 0) <= ready.MOST_KNOWN // 2 then
+            self.crowded[owner], has_room = nil, true
+        end
+    end
+    return has_room
 end
 
 -- No job of the owner starts: those that wait are left to the table, as they are.

@@ -1,5 +1,6 @@
--- The jobs of a queue and an owner, or those of later, that are in memory: the first of them, in their order. The others stay in
--- the table, behind the last one here (the bound), and come when there is room (a refill). So memory is bounded.
+-- The jobs of a queue and an owner, or those of later, that are in memory: the first of them, in their order. The
+-- others stay in the table, behind the last one here (the bound), and come when there is room (a refill). So memory is
+-- bounded.
 --
 -- A job has left when `job.window` is no longer this window; the heap finds that out when it comes first.
 
