@@ -20,8 +20,7 @@ function window.new(rank_of, leave) -- internal
 end
 
 -- True when a stands before b.
-local function is_before(self, a, b)
-    local rank_a, rank_b = self.rank_of(a), self.rank_of(b)
+local function is_before(a, rank_a, b, rank_b)
     return rank_a < rank_b or rank_a == rank_b and a.id < b.id
 end
 
@@ -31,7 +30,9 @@ local function items_of(self)
     for _, job in ipairs(self.heap:add_to({})) do
         if job.window == self then items[#items + 1] = job end
     end
-    table.sort(items, function(a, b) return is_before(self, a, b) end)
+    local ranks = {}
+    for _, job in ipairs(items) do ranks[job] = self.rank_of(job) end
+    table.sort(items, function(a, b) return is_before(a, ranks[a], b, ranks[b]) end)
     return items
 end
 
@@ -62,7 +63,8 @@ end
 
 -- Puts a job in, or leaves it, when it stands behind the bound.
 function Window:offer(job) -- internal
-    if self.more and (not self.bound or is_before(self, self.bound, job)) then
+    local bound = self.bound
+    if self.more and (not bound or is_before(bound, self.rank_of(bound), job, self.rank_of(job))) then
         self.leave(job)
         return
     end
