@@ -88,6 +88,17 @@ select run('call notes($1)', '[1]') as j1, run('create temp table t as select 1 
 select count(*) = 36 as all from bg.jobs where id between :j1 - 11 and :j3 and bg.wait_job(id, 60) = 'done';
 select id - :j1 as n, result from bg.jobs where id in (:j1, :j2, :j3) order by id;
 
+-- A domain whose check submits so many others that the statement it is an argument of is forgotten meanwhile.
+create function submits_many(int) returns boolean language plpgsql as $$ begin return count(bg.submit('select ' || n)) = 200 from generate_series(1, 200) n; end $$;
+create domain submitting as int check (submits_many(value));
+create function adds(a submitting, b int, c int, d int) returns int language sql as $$ select a + b + c + d $$;
+select bg.submit('select adds($1, $2, $3, $4)', '[1, 2, 3, 4]') > 0 as submitted;
+select bg.submit('select adds($1, $2, $3, $4)', '[1, 2, 3, 4]') as j \gset
+select bg.wait_job(:j, 60), bg.job_result(:j);
+
+drop function adds;
+drop domain submitting;
+drop function submits_many;
 drop procedure notes;
 drop function greets, run;
 drop table into_it, guarded;

@@ -180,9 +180,12 @@ Datum arg_as(const Args *args, int n, Oid type, bool *isnull) {
 ParamListInfo bind_args(const Args *args, const pg::ParamTypes *types) {
     if (args->count == 0) return nullptr;
     ParamListInfo list = makeParamList(args->count);
+    for (int i = 0; i < args->count; i++)
+        list->params[i].ptype =
+            types->resolved[i] == UNKNOWNOID ? args->own[i].type : types->resolved[i];
+    // An input function may submit jobs: then the statement with these types may be no more.
     for (int i = 0; i < args->count; i++) {
         ParamExternData *bound = &list->params[i];
-        bound->ptype = types->resolved[i] == UNKNOWNOID ? args->own[i].type : types->resolved[i];
         bound->value = arg_as(args, i, bound->ptype, &bound->isnull);
         bound->pflags = PARAM_FLAG_CONST;
     }
