@@ -5,12 +5,14 @@
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "pg/wait.h"
 #include "session/shared/session_slots.h"
 
 extern "C" {
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "storage/procarray.h"
 #include "tcop/utility.h"
 }
 
@@ -99,27 +101,41 @@ bool may_have(const Wish &wish, Oid database) {
     return is_template || pg::owns_database(database, GetUserId());
 }
 
-// One of the scheduler's sessions does something, which is not to be broken off.
-bool is_busy(Oid database, int scheduler_pid) {
+// The scheduler has a session, or, if `busy`, one that does something, which is not to be broken
+// off.
+bool has_session(Oid database, int scheduler_pid, bool busy) {
     for (int i = 0; i < session::slot_count(); i++) {
         session::SlotEntry entry;
         if (session::read_entry(i, &entry) && entry.database == database &&
-            entry.launcher_pid == scheduler_pid && entry.report.running != 0)
+            entry.launcher_pid == scheduler_pid && (!busy || entry.report.running != 0))
             return true;
     }
     return false;
 }
 
+// Whoever owns a database may not end processes of others in it, not even by force.
+void await_leave(Oid database, int scheduler_pid) {
+    constexpr int kMostTries = 500;
+    constexpr long kPause = 10; // milliseconds
+    for (int i = 0; i < kMostTries; i++) {
+        if (BackendPidGetProc(scheduler_pid) == nullptr &&
+            !has_session(database, scheduler_pid, false))
+            return;
+        (void)pg::wait_latch(kPause, pg::WaitEvent::kJobs);
+    }
+}
+
 // Asks the scheduler of the database to leave, and nobody to take its place for a while; its ring,
-// or nullptr: nobody was asked. The server then waits for it to be gone.
-Ring *ask_to_leave(const Wish &wish) {
+// or nullptr: nobody was asked. The server then waits for it to be gone, but where it is to use
+// force.
+Ring *ask_to_leave(const Wish &wish, int *scheduler_pid) {
     constexpr int64 kWhile = 10 * INT64CONST(1000000);
     const Oid database = get_database_oid(wish.database, true);
     if (!OidIsValid(database) || !may_have(wish, database)) return nullptr;
     Ring *ring = ring_of(database, false);
     if (ring == nullptr) return nullptr;
     const int pid = ring->scheduler_pid;
-    if (pid == 0 || (!wish.force && is_busy(database, pid))) return nullptr;
+    if (pid == 0 || (!wish.force && has_session(database, pid, true))) return nullptr;
     const TimestampTz until = GetCurrentTimestamp() + kWhile;
     SpinLockAcquire(&ring->mutex);
     const bool ask = ring->database == database && ring->scheduler_pid == pid;
@@ -130,6 +146,7 @@ Ring *ask_to_leave(const Wish &wish) {
     const int number = ring->scheduler_number;
     SpinLockRelease(&ring->mutex);
     if (!ask) return nullptr;
+    *scheduler_pid = pid;
     wake(number);
     return ring;
 }
@@ -144,12 +161,17 @@ void let_return(Ring *ring) {
 }
 
 void have_database(const Utility &utility, const Wish &wish) {
-    Ring *ring = ask_to_leave(wish);
+    int scheduler_pid;
+    Ring *ring = ask_to_leave(wish, &scheduler_pid);
     if (ring == nullptr) {
         go_on(utility);
         return;
     }
-    ErrorData *error = pg::attempt([&utility] { go_on(utility); });
+    const Oid database = ring->database;
+    ErrorData *error = pg::attempt([&utility, &wish, database, scheduler_pid] {
+        if (wish.force) await_leave(database, scheduler_pid);
+        go_on(utility);
+    });
     let_return(ring);
     if (error != nullptr) pg::rethrow(error);
 }

@@ -34,7 +34,7 @@ enum class WaitEvent : int {
     kRoom,    // PlluaBgRoom: room in a queue
     kCommand, // PlluaBgCommand: the worker of a session waits for a command
     kCommit,  // PlluaBgCommit: a job waits for the transaction that registered it
-    kJobs,    // PlluaBgJobs: the launcher of jobs, for something to do
+    kJobs,    // PlluaBgJobs: the launcher of jobs, for something to do; a scheduler is to go
     kFault    // a fault point of a test build
 };
 

@@ -95,6 +95,12 @@ ok($node->poll_query_until('uno', "SELECT state = 'running' FROM bg.jobs WHERE i
 is(as('postgres', 'DROP DATABASE uno WITH (FORCE)'), '', 'goes when the database is dropped by force');
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type IN ('pllua_bg jobs', 'pllua_bg session')}), 'and nobody is left');
 
+with_jobs('forced');
+$id = submit('forced', 'first');
+$node->safe_psql('forced', "SELECT bg.wait_job($id)");
+isnt(scheduler('forced'), '', 'a database has a scheduler');
+is(as('owner', 'DROP DATABASE forced WITH (FORCE)'), '', 'whose owner drops it by force');
+
 # As many databases as there are rings.
 with_jobs($_) for 'a', 'b', 'c';
 runs($_, 'one of two', "$_ has jobs") for 'a', 'b';
