@@ -75,8 +75,10 @@ create function parallel_submit(a int) returns bigint parallel safe language sql
 create table wide as select generate_series(1, 10000) a;
 analyze wide;
 select sum(parallel_submit(a)) from wide where a < 3 group by a % 2;
+create function parallel_cancel(a int) returns boolean parallel safe language sql as $$ select bg.cancel_job(1) $$;
+select bool_or(parallel_cancel(a)) from wide where a < 3 group by a % 2;
 drop table wide;
-drop function parallel_submit, submits, cancels;
+drop function parallel_submit, parallel_cancel, submits, cancels;
 
 -- Who submits waits for no lock, and keeps none.
 create table locked (a int);

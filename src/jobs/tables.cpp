@@ -6,6 +6,7 @@
 
 extern "C" {
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "utils/acl.h"
@@ -91,6 +92,9 @@ uint64 run_as_owner(OwnStatement *statement, Datum *values, const char *nulls) {
 }
 
 uint64 run_as_owner_now(OwnStatement *statement, Datum *values) {
+    if (IsInParallelMode())
+        ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+                        errmsg("cannot look at jobs during a parallel operation")));
     CommandCounterIncrement();
     return run_as_role(tables_owner(), statement, values, nullptr, GetLatestSnapshot());
 }

@@ -21,7 +21,8 @@ Relation open_table(const char *name, LOCKMODE lock);
 // Runs it as the owner of the tables; SPI is connected. The rows are in SPI_tuptable. Returns their
 // number. Errors: pg; 55000 without the extension.
 uint64 run_as_owner(OwnStatement *statement, Datum *values, const char *nulls);
-// The same by what is committed now, whatever snapshot the transaction has; only to read.
+// The same by what is committed now, whatever snapshot the transaction has; only to read. Errors:
+// also 25000 (in parallel mode).
 uint64 run_as_owner_now(OwnStatement *statement, Datum *values);
 // The same as the current user, for what calls a function that is to run as him.
 uint64 run_as_caller(OwnStatement *statement, Datum *values, const char *nulls);
