@@ -37,6 +37,7 @@ struct WaitSlot {
     uint64 number; // 0: free; this and what follows up to the state: with the area's lock held
     int64 job;
     Oid database;
+    Oid role; // of the session that waits
     int proc_number;
     pg_atomic_uint32 state; // as outcome() has it
 };

@@ -30,16 +30,28 @@ void set_top(int number) { pg_atomic_write_u32(&area->top, static_cast<uint32>(n
 // One backend leaves room for others.
 bool may_wait() { return own_count < area->nslots / 4; }
 
+// A free slot, or -1: there is none, or the role has half of all. Call with the area's lock.
+int find_slot() {
+    int found = top() < area->nslots ? top() : -1;
+    int of_role = 0;
+    for (int i = top() - 1; i >= 0; i--) {
+        if (area->slots[i].number == 0)
+            found = i;
+        else if (area->slots[i].role == GetSessionUserId())
+            of_role++;
+    }
+    return of_role < area->nslots / 2 ? found : -1;
+}
+
 // Takes a free slot; its number, or -1: there is none.
 int take_slot(int64 job) {
     LWLockAcquire(area->lock, LW_EXCLUSIVE);
-    int found = -1;
-    for (int i = 0; i < area->nslots && found < 0; i++)
-        if (area->slots[i].number == 0) found = i;
+    const int found = find_slot();
     if (found >= 0) {
         WaitSlot *slot = &area->slots[found];
         slot->job = job;
         slot->database = MyDatabaseId;
+        slot->role = GetSessionUserId();
         slot->proc_number = pg::my_proc_number();
         pg_atomic_write_u32(&slot->state, 0);
         slot->number = ++area->last_wait;
@@ -112,8 +124,9 @@ Waiter begin_wait(int64 job) {
         pfree(own);
         ereport(ERROR,
                 (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("too many waits for jobs"),
-                 errdetail("This session has %d of the %d that the server has room for.", own_count,
-                           area->nslots)));
+                 errdetail("This session has %d of the %d that the server has room for, of which "
+                           "one session has a quarter, and one role a half.",
+                           own_count, area->nslots)));
     }
     own->waiter = {slot, area->slots[slot].number};
     own->subtransaction = GetCurrentSubTransactionId();

@@ -54,6 +54,21 @@ SELECT bg.wait_job(:j, 100)}), "failed\nt\nfailed", 'a job as large as can be is
 is(others_job(), 'done', 'the other role has its job done after all that');
 is(schedulers(), $scheduler, 'by the scheduler that there was');
 
+# As many waits as sessions of one role can have leave room for others.
+my $later = psql_as('hostile', q{SELECT bg.submit('select 1', null, '{"delay": 1000}')});
+my $errors_of_waits = '';
+my @waiting = map { new_psql($node, 'postgres') } 1 .. 4;
+for my $session (@waiting)
+{
+	$session->query_safe('SET SESSION AUTHORIZATION hostile; BEGIN');
+	$session->query("DO LANGUAGE pllua_bg \$\$ waits = {} for i = 1, 1000 do waits[i] = bg.job($later) waits[i]:done() end \$\$");
+	$errors_of_waits .= $session->{stderr};
+	$session->{stderr} = '';
+}
+is(scalar(() = $errors_of_waits =~ /too many waits for jobs/g), 2, 'one role gets half of the places to wait');
+is(others_job(), 'done', 'another one gets one');
+$_->quit for @waiting;
+
 # Lua code is told at once that there are no jobs any more.
 my ($status, $out, $errors) = $node->psql('postgres', <<'SQL', on_error_stop => 0);
 \set VERBOSITY verbose
