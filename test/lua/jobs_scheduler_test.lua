@@ -306,6 +306,13 @@ function TestScheduler:test_idle_session_that_was_ended()
     lu.assertEquals(#own.lanes.list, 1)
 end
 
+-- Many times more than are kept in memory of one limit.
+function TestScheduler:test_many_of_one_limit()
+    for _ = 1, 5500 do fake.submit('ok', {limit_key = 'l', limit_n = 1}) end
+    work()
+    lu.assertEquals({#fake.started, own.ready.jobs, own.ready.gates}, {5500, {}, {}})
+end
+
 function TestScheduler:test_many_that_were_not_announced()
     for i = 1, 3000 do fake.submit('ok', {silent = true, priority = i % 3}) end
     fake.rescan, fake.lowest = true, 1

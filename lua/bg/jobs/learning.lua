@@ -123,7 +123,9 @@ function learning.refill(self) -- internal
     local again = ready.again
     ready.again = {}
     for _, what in ipairs(again) do
-        add_again(self, self.store.limited_jobs(what, most_parked))
+        local list = self.store.limited_jobs(what, most_parked)
+        add_again(self, list)
+        if #list == most_parked then ready:more_of(what) end
     end
 end
 

@@ -99,6 +99,8 @@ local function make_ready(self, job, by_place)
     if job.window and (not first or rank < first) then add_head(self, queue, job.owner, rank) end
 end
 
+local function limit_id(owner, limit_key) return 'limit ' .. owner .. ' ' .. limit_key end
+
 -- Gates that let only so many jobs run at a time: of a key of the owner one, of his limits what they say; of jobs that
 -- may have brought the server down, one. A list of {id, most, parked: how many may wait there}, or nil.
 local function gates_of(job)
@@ -106,8 +108,7 @@ local function gates_of(job)
     local list = {}
     if job.key then list[1] = {id = 'key ' .. job.owner .. ' ' .. job.key, most = 1, parked = math.huge} end
     if job.limit_key then
-        local id = 'limit ' .. job.owner .. ' ' .. job.limit_key
-        list[#list + 1] = {id = id, most = job.limit_n, parked = ready.MOST_PARKED}
+        list[#list + 1] = {id = limit_id(job.owner, job.limit_key), most = job.limit_n, parked = ready.MOST_PARKED}
     end
     if job.is_suspect then list[#list + 1] = {id = 'suspect', most = 1, parked = math.huge} end
     return list
@@ -153,6 +154,12 @@ function Ready:wake(now) -- internal
     end
 end
 
+-- Jobs of the gate are in the table only: of a queue and a limit, as the list `again` has them.
+local function leave_some(gate, what)
+    gate.left = gate.left or {}
+    gate.left[what.queue] = what
+end
+
 -- Of the jobs that wait for a limit, only some are kept here.
 local function park(self, job, gate, most)
     job.window:remove(job)
@@ -161,8 +168,7 @@ local function park(self, job, gate, most)
         gate.parked:push(job, by_priority(job))
         return
     end
-    gate.left = gate.left or {}
-    gate.left[job.queue] = {queue = job.queue, owner = job.owner, limit_key = job.limit_key}
+    leave_some(gate, {queue = job.queue, owner = job.owner, limit_key = job.limit_key})
     self.leave(job)
 end
 
@@ -263,16 +269,22 @@ function Ready:set_queues(rows) -- internal
     end
 end
 
+local function gate_of(self, id)
+    self.gates[id] = self.gates[id] or {id = id, running = 0, parked = heap.new()}
+    return self.gates[id]
+end
+
 -- The job is in its gates, or has left them.
 local function count(self, job, change)
     for _, own in ipairs(job.gates or {}) do
-        local gate = self.gates[own.id]
-        if not gate then
-            gate = {id = own.id, running = 0, parked = heap.new()}
-            self.gates[own.id] = gate
-        end
+        local gate = gate_of(self, own.id)
         gate.running = gate.running + change
     end
+end
+
+-- Of what was read again there is more in the table.
+function Ready:more_of(what) -- internal
+    leave_some(gate_of(self, limit_id(what.owner, what.limit_key)), what)
 end
 
 -- The job is given to a lane.
