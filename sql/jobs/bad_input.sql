@@ -23,6 +23,14 @@ select bg.submit('select a fro target x');
 
 select show_error('insert into target values ($1, $2)', a) from unnest(array['[]', '[1]', '[1, 2, 3]', '["x", 2]', '[1.5, 2]', '[99999999999, 2]', '{"a": 1}', '1', '"x"', 'null',
     '[[1], 2]', '[{"a": 1}, 2]', '[null, null]', '[1, {"deep": [1]}]']::jsonb[]) a;
+-- What only this session has; where it is not the same one that the job would find, it is to be said which.
+create temp table target (b int);
+create temp view seen as select 1 as a;
+select show_error(s) from unnest(array['insert into target values (1)', 'select a from seen', 'select 1 where exists (select from target)', 'update public.target set a = t.b from pg_temp.target t',
+    'with t as (delete from target returning b) select 1', 'select a from public.target']) s;
+drop table pg_temp.target;
+drop view seen;
+
 select show_error('select 1', '[1]');
 select show_error('select $2::int', '[1, 2]');
 select show_error('select $1::int; select 1', '["unchecked"]', '{"attempts": 1}');

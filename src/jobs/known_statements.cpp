@@ -6,6 +6,7 @@
 extern "C" {
 #include "common/hashfn.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_relation.h"
 #include "utils/guc.h"
 #include "utils/plancache.h"
 #include "utils/rls.h"
@@ -88,6 +89,13 @@ Known *prepare_known(const char *sql, const Args *args, MemoryContext memory) {
         known->plan = prepare(sql, known);
     }
     return known;
+}
+
+bool uses_temporary(const Known *known) {
+    ListCell *cell;
+    foreach (cell, queries_of(known->plan))
+        if (isQueryUsingTempRelation(static_cast<Query *>(lfirst(cell)))) return true;
+    return false;
 }
 
 void keep_known(KnownStatements *statements, Known *known, const char *sql) {

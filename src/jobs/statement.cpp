@@ -125,6 +125,16 @@ void check_fits(const Args *args, const pg::ParamTypes *types) {
                             errmsg("the statement of the job does not use argument %d", i + 1)));
 }
 
+// What this session alone has, the one that runs the job has not.
+void check_lasts(const Known *known) {
+    if (!uses_temporary(known)) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("a job cannot use a temporary table of the session that submits it"),
+             errhint("Another session runs the job. Use an ordinary or unlogged table; one of "
+                     "the same name must be named with its schema.")));
+}
+
 // The text is not that of the statement that calls us: its positions are told with it.
 void tell_position(void *sql) {
     const int position = geterrposition();
@@ -138,6 +148,7 @@ Known *analyse_text(const char *sql, const Args *args, MemoryContext memory) {
     SPI_connect();
     Known *known = prepare_known(sql, args, memory);
     check_fits(args, &known->types);
+    check_lasts(known);
     keep_known(&submitted_lately, known, sql);
     SPI_finish();
     return known;
