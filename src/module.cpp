@@ -8,6 +8,7 @@
 #include "api/spi/cursor.h"
 #include "jobs/jobs.h"
 #include "lua/hooks.h"
+#include "pg/after_commit.h"
 #include "pg/fault.h"
 #include "pg/hooks.h"
 #include "pg/plans.h"
@@ -70,9 +71,17 @@ void fail_at_the_end() { pg::fault("load"); }
 void _PG_init(void) {
     using namespace pllua_bg;
     static const pg::Step steps[] = {
-        install_hooks,        pg::define_settings, pg::initialize_reserve, pg::initialize_subxact,
-        pg::initialize_plans, types::initialize,   pl::initialize,         session::initialize,
-        jobs::initialize,     fail_at_the_end,
+        install_hooks,
+        pg::define_settings,
+        pg::initialize_reserve,
+        pg::initialize_subxact,
+        pg::initialize_after_commit,
+        pg::initialize_plans,
+        types::initialize,
+        pl::initialize,
+        session::initialize,
+        jobs::initialize,
+        fail_at_the_end,
     };
     static size_t done = 0;
     pg::do_rest(steps, &done);

@@ -2,7 +2,7 @@
 // them, which is of a fixed size: of more than that it says that there are more.
 #include "jobs/area.h"
 
-#include "pg/fault.h"
+#include "pg/after_commit.h"
 #include "pg/settings.h"
 
 extern "C" {
@@ -41,12 +41,13 @@ void tell() {
     publish(MyDatabaseId, {ids, count, rescan_from});
 }
 
+void after_commit() {
+    tell();
+    forget();
+}
+
 void at_transaction_end(XactEvent event, void *) {
     switch (event) {
-    case XACT_EVENT_COMMIT:
-        tell();
-        forget();
-        break;
     case XACT_EVENT_PREPARE:
         // A scheduler is there when another backend commits it, and stays until then (retire()).
         if (is_any()) publish(MyDatabaseId, {nullptr, 0, kAll});
@@ -102,6 +103,7 @@ void initialize_announcements() {
     if (!process_shared_preload_libraries_in_progress || !pg::setting_jobs) return;
     RegisterSubXactCallback(at_subtransaction_end, nullptr);
     RegisterXactCallback(at_transaction_end, nullptr);
+    pg::call_after_commit(after_commit);
 }
 
 } // namespace pllua_bg::jobs

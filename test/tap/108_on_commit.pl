@@ -106,6 +106,22 @@ SKIP:
 {
 	skip 'built without fault points', 1 unless has_fault_points($node);
 	$node->safe_psql('postgres', 'TRUNCATE done');
+	# Work begins when the caches of others know what the transaction has changed, and its locks are released; a worker has looked up the function before.
+	$node->safe_psql('postgres', q{CREATE FUNCTION version() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'old'; END $$});
+	my $changer = new_psql($node);
+	$changer->query_safe(q{SELECT bg.on_commit('insert into done(what) select public.version()')});
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE what = 'old'}), 'a worker has run the function');
+	set_fault($node, 'on-commit-committed=wait');
+	ask_later($changer, q{BEGIN; CREATE OR REPLACE FUNCTION version() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'new'; END $$; }
+		  . q{SELECT bg.on_commit('insert into done(what) select public.version()'); COMMIT});
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_proc WHERE proname = 'version' AND prosrc LIKE '%new%'}), 'what it has done can be seen');
+	is($watcher->query_safe('SELECT count(*) FROM done'), '1', 'the work waits until all know it');
+	set_fault($node, '');
+	ok($node->poll_query_until('postgres', 'SELECT count(*) = 2 FROM done'), 'then it goes on');
+	is($watcher->query_safe('SELECT what FROM done ORDER BY n DESC LIMIT 1'), 'new', 'with what the transaction has left');
+	$changer->quit;
+	nothing_left('a change known to all');
+	$node->safe_psql('postgres', 'TRUNCATE done');
 	for my $worker ('new', 'pooled')
 	{
 		my $enter = sub {

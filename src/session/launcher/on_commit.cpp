@@ -2,7 +2,8 @@
 // Owns the list of that of the current transaction; it lives in TopTransactionContext.
 //
 // It is sent before the commit, so that a failure to do so still rolls the transaction back; the
-// worker is told how the transaction ended when its effects are visible to all (committers.cpp).
+// worker is told how the transaction ended when that is known to all (committers.cpp).
+#include "pg/after_commit.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/held.h"
@@ -177,6 +178,8 @@ void end_jobs(uint32 outcome) {
     decide_work(outcome);
 }
 
+void after_commit() { end_jobs(kCommitted); }
+
 void at_transaction_end(XactEvent event, void *) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
@@ -184,7 +187,9 @@ void at_transaction_end(XactEvent event, void *) {
         send_all();
         break;
     case XACT_EVENT_PRE_PREPARE: refuse_prepare(); break;
-    case XACT_EVENT_COMMIT: end_jobs(kCommitted); break;
+    case XACT_EVENT_COMMIT:
+        if (jobs.first != nullptr) pg::fault("on-commit-committed");
+        break;
     case XACT_EVENT_ABORT: end_jobs(kRolledBack); break;
     default: break;
     }
@@ -225,6 +230,7 @@ void on_commit(const char *sql, int nparams, const Param *params) {
 // The last may fail, for want of memory, and all is done again: called twice, the first does
 // no harm.
 void initialize_on_commit() {
+    pg::call_after_commit(after_commit);
     RegisterSubXactCallback(at_subtransaction_end, nullptr);
     RegisterXactCallback(at_transaction_end, nullptr);
 }
