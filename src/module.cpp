@@ -34,6 +34,11 @@ namespace pllua_bg {
 
 namespace {
 
+void commit_is_known() {
+    session::begin_committed_work();
+    jobs::tell_of_committed();
+}
+
 // Where a floor calls upward.
 void install_hooks() {
     lua::hooks = {
@@ -45,6 +50,7 @@ void install_hooks() {
     pg::hooks = {
         .raise_in_lua = api::raise_error_data,
         .notice_interrupt = pl::notice_interrupt,
+        .commit_is_known = commit_is_known,
         .largest_interpreter = pl::largest_interpreter,
         .collect_garbage = pl::collect_garbage,
         .pool_size_changes = session::trim_pool,

@@ -2,7 +2,6 @@
 // them, which is of a fixed size: of more than that it says that there are more.
 #include "jobs/area.h"
 
-#include "pg/after_commit.h"
 #include "pg/settings.h"
 
 extern "C" {
@@ -39,11 +38,6 @@ void tell() {
     int64 ids[kMostIds];
     for (int i = 0; i < count; i++) ids[i] = announcements[i].id;
     publish(MyDatabaseId, {ids, count, rescan_from});
-}
-
-void after_commit() {
-    tell();
-    forget();
 }
 
 void at_transaction_end(XactEvent event, void *) {
@@ -96,6 +90,11 @@ void announce(int64 id) {
         announcements[count++] = {id, GetCurrentSubTransactionId()};
 }
 
+void tell_of_committed() {
+    tell();
+    forget();
+}
+
 void announce_probe() { probes = true; }
 void announce_rescan() { rescan_from = kAll; }
 
@@ -103,7 +102,6 @@ void initialize_announcements() {
     if (!process_shared_preload_libraries_in_progress || !pg::setting_jobs) return;
     RegisterSubXactCallback(at_subtransaction_end, nullptr);
     RegisterXactCallback(at_transaction_end, nullptr);
-    pg::call_after_commit(after_commit);
 }
 
 } // namespace pllua_bg::jobs

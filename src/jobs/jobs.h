@@ -20,6 +20,8 @@ void check_tables();
 // The scheduler of this database learns of it when the transaction commits, not when it, or the
 // subtransaction, rolls back. Errors: pg 55000; 53400 (pllua_bg.job_databases).
 void announce(int64 id);
+// This transaction has committed, and all others know: the scheduler is told. Errors: none.
+void tell_of_committed();
 
 // This process is the scheduler of its database. Errors: none.
 bool is_scheduler();

@@ -1,5 +1,7 @@
-// Functions called after a commit. See after_commit.h for the contracts. Owns the list of them.
+// What follows a commit. See after_commit.h. Owns whether it has still to be done.
 #include "pg/after_commit.h"
+
+#include "pg/hooks.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -10,11 +12,7 @@ namespace pllua_bg::pg {
 
 namespace {
 
-constexpr int kMost = 4;
-
-void (*functions[kMost])();
-int count;
-bool committed; // and the functions have not been called yet
+bool committed; // and the hook has not been called yet
 
 void at_transaction_end(XactEvent event, void *) { committed = event == XACT_EVENT_COMMIT; }
 
@@ -22,17 +20,10 @@ void at_transaction_end(XactEvent event, void *) { committed = event == XACT_EVE
 void at_release(ResourceReleasePhase phase, bool, bool is_whole, void *) {
     if (!committed || !is_whole || phase != RESOURCE_RELEASE_AFTER_LOCKS) return;
     committed = false;
-    for (int i = 0; i < count; i++) functions[i]();
+    hooks.commit_is_known();
 }
 
 } // namespace
-
-void call_after_commit(void (*function)()) {
-    for (int i = 0; i < count; i++)
-        if (functions[i] == function) return;
-    Assert(count < kMost);
-    functions[count++] = function;
-}
 
 void initialize_after_commit() {
     RegisterXactCallback(at_transaction_end, nullptr);

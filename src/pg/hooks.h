@@ -12,6 +12,9 @@ struct Hooks {
     void (*raise_in_lua)(lua_State *L, ErrorData *error);
     // A signal handler has found that InterruptPending is set. Async-signal-safe. Errors: none.
     void (*notice_interrupt)();
+    // This process has committed a transaction, and all others know (pg/after_commit.h). There is
+    // no resource owner. Errors: none.
+    void (*commit_is_known)();
     // The bytes that the largest interpreter counts for itself. Errors: none.
     size_t (*largest_interpreter)();
     // Collects the garbage of all interpreters; runs no code of users. Errors: none.

@@ -344,6 +344,8 @@ void show_work(Session *session, double done, double total, const char *message)
 // the subtransaction it was registered in, rolls back. PREPARE TRANSACTION is refused. Errors: as
 // launch, at the call where possible, else before the commit.
 void on_commit(const char *sql, int nparams, const Param *params);
+// This transaction has committed, and all others know: its work begins. Errors: none.
+void begin_committed_work();
 // Takes note of such work that is done: its errors count. Errors: as receive().
 void settle_committers();
 

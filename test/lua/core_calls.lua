@@ -154,6 +154,7 @@ end
 
 -- Here is no scheduler, and no job runs.
 local function jobs(call)
+    call('check_jobs')
     call('in_job')
     call('announced')
     call('retire_scheduler')

@@ -362,6 +362,9 @@ end
 function core.settle_waiters(id, state) core.settled[id] = state end
 function core.server_time() return 1e9 + core.time end
 function core.crash_time() return core.crashed_at end
+function core.check_jobs()
+    core.raise('55000', 'there are no jobs in this database', 'CREATE EXTENSION pllua_bg_jobs')
+end
 function core.job_waiter() core.raise('55000', 'jobs do not run in this server') end
 function core.job_outcome(waiter) error('bad waiter ' .. tostring(waiter), 0) end
 function core.end_job_wait(waiter) error('bad waiter ' .. tostring(waiter), 0) end

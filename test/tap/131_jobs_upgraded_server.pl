@@ -18,7 +18,7 @@ sub cluster
 {
 	my ($name, $bin) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name, $bin eq $new_bin ? () : (install_path => $bin =~ s,/bin/?$,,r));
-	$node->init(extra => [ '--locale=C', '--encoding=UTF8' ]);
+	$node->init(extra => [ '--locale=C', '--encoding=UTF8', '--data-checksums' ]);
 	$node->append_conf('postgresql.conf', $configuration);
 	return $node;
 }

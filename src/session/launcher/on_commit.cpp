@@ -3,7 +3,6 @@
 //
 // It is sent before the commit, so that a failure to do so still rolls the transaction back; the
 // worker is told how the transaction ended when that is known to all (committers.cpp).
-#include "pg/after_commit.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pg/held.h"
@@ -178,8 +177,6 @@ void end_jobs(uint32 outcome) {
     decide_work(outcome);
 }
 
-void after_commit() { end_jobs(kCommitted); }
-
 void at_transaction_end(XactEvent event, void *) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
@@ -213,6 +210,8 @@ void at_subtransaction_end(SubXactEvent event, SubTransactionId own, SubTransact
 
 } // namespace
 
+void begin_committed_work() { end_jobs(kCommitted); }
+
 void on_commit(const char *sql, int nparams, const Param *params) {
     check_may_launch();
     pg::check_held(sizeof(Job));
@@ -230,7 +229,6 @@ void on_commit(const char *sql, int nparams, const Param *params) {
 // The last may fail, for want of memory, and all is done again: called twice, the first does
 // no harm.
 void initialize_on_commit() {
-    pg::call_after_commit(after_commit);
     RegisterSubXactCallback(at_subtransaction_end, nullptr);
     RegisterXactCallback(at_transaction_end, nullptr);
 }
