@@ -52,7 +52,7 @@ function TestMany:test_many_in_many_queues()
     work()
     table.sort(fake.started)
     for i, id in ipairs(fake.started) do lu.assertEquals(id, other - 101 + i) end
-    lu.assertEquals({#fake.started, own.ready.crowded, own.ready.weights}, {101, {}, {}})
+    lu.assertEquals({#fake.started, own.ready.shares.crowded, own.ready.shares.weights}, {101, {}, {}})
     ready.MOST_KNOWN = most
 end
 
@@ -64,11 +64,11 @@ function TestMany:test_many_after_others()
     fake.submit('ok', {owner = 11, after = {first}})
     own:sleep(own:step())
     own:sleep(own:step())
-    lu.assertTrue(own.parents.weights[10] <= 90)
-    lu.assertEquals({own.parents.crowded, own.parents.weights[11]}, {{[10] = true}, 2})
+    lu.assertTrue(own.parents.shares.weights[10] <= 90)
+    lu.assertEquals({own.parents.shares.crowded, own.parents.shares.weights[11]}, {{[10] = true}, 2})
     work()
     lu.assertEquals(#fake.started, 103)
-    lu.assertEquals({own.parents.crowded, own.parents.weights, own.parents.owners}, {{}, {}, {}})
+    lu.assertEquals({own.parents.shares.crowded, own.parents.shares.weights, own.parents.owners}, {{}, {}, {}})
     parents.MOST_KNOWN = most
 end
 

@@ -1,6 +1,8 @@
 -- Jobs that wait until others have ended. What each waits for is in the table; here is how many of them are still to be
 -- done, and whom the end of a job concerns.
 
+local shares = require 'bg.jobs.shares'
+
 local Parents = {}
 Parents.__index = Parents
 
@@ -10,17 +12,12 @@ local parents = {
 }
 
 -- left: of each child, how many are still to be done. stubborn: children that run also after failures. children: by
--- parent and child, the owner of the child. owners: of each child. weights, crowded: as in ready. touched: children to
--- look at. bad: by child, a job before it that was not done, of which there may be no trace. served: children whose
--- parent has done one of its runs.
+-- parent and child, the owner of the child. owners: of each child. shares: of them and what they wait for. touched:
+-- children to look at. bad: by child, a job before it that was not done, of which there may be no trace.
+-- served: children whose parent has done one of its runs.
 function parents.new() -- internal
     return setmetatable({left = {}, stubborn = {}, children = {}, touched = {}, n = 0, bad = {}, served = {},
-        owners = {}, weights = {}, crowded = {}}, Parents)
-end
-
-local function weigh(self, owner, change)
-    local weight = (self.weights[owner] or 0) + change
-    self.weights[owner] = weight > 0 and weight or nil
+        owners = {}, shares = shares.new(parents)}, Parents)
 end
 
 local function touch(self, child)
@@ -35,25 +32,16 @@ function Parents:add(job) -- internal
     if self.left[job.id] then return end
     local owner = job.owner
     if not self.owners[job.id] then
-        if (self.weights[owner] or 0) >= parents.MOST_KNOWN then
-            self.crowded[owner] = true
-            return
-        end
+        if not self.shares:has_room(owner) then return end
         self.owners[job.id] = owner
-        weigh(self, owner, 1)
+        self.shares:add(owner, 1)
     end
     touch(self, job.id)
 end
 
 -- True when there is room for what was not kept of some owner: all is to be read again.
 function Parents:has_room_again() -- internal
-    local has_room = false
-    for owner in pairs(self.crowded) do
-        if (self.weights[owner] or 0) <= parents.MOST_KNOWN // 2 then
-            self.crowded[owner], has_room = nil, true
-        end
-    end
-    return has_room
+    return self.shares:has_room_again()
 end
 
 -- A job has ended, or one run of a job that recurs: who waits for it, and may run now, or never?
@@ -62,7 +50,7 @@ function Parents:ended(parent, state, recurs) -- internal
     if not children then return end
     self.children[parent] = nil
     for child, owner in pairs(children) do
-        weigh(self, owner, -1)
+        self.shares:add(owner, -1)
         local left = self.left[child]
         if left then
             if state ~= 'd' and state ~= 's' then self.bad[child] = parent end
@@ -75,7 +63,7 @@ end
 
 -- The job is no more.
 function Parents:forget(child) -- internal
-    if self.owners[child] then weigh(self, self.owners[child], -1) end
+    if self.owners[child] then self.shares:add(self.owners[child], -1) end
     self.left[child], self.stubborn[child], self.bad[child], self.owners[child] = nil, nil, nil, nil
 end
 
@@ -108,7 +96,7 @@ local function sum_up(self, list, links)
             self.children[link.parent] = children
             if not children[link.child] and self.owners[link.child] then
                 children[link.child] = self.owners[link.child]
-                weigh(self, self.owners[link.child], 1)
+                self.shares:add(self.owners[link.child], 1)
             end
         end
     end

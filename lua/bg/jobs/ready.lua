@@ -4,6 +4,7 @@
 -- 'running', or nil when it is not known here any more. Nothing here is kept elsewhere: all comes from the table.
 
 local heap = require 'bg.jobs.heap'
+local shares = require 'bg.jobs.shares'
 local window = require 'bg.jobs.window'
 
 local Ready = {}
@@ -26,26 +27,20 @@ local function by_time(job)
     return job.run_at
 end
 
-local function weigh(self, owner, change)
-    local weight = (self.weights[owner] or 0) + change
-    self.weights[owner] = weight > 0 and weight or nil
-end
-
 local function forget(self, job)
     if not job.state then return end
     job.state = nil
     self.jobs[job.id] = nil
     self.n = self.n - 1
-    weigh(self, job.owner, -1)
+    self.shares:add(job.owner, -1)
 end
 
 -- `jobs` are those known, by id, `n` their number. `due`: ids of jobs whose time has come and for which there is no
 -- room: their rows are to say that they are due. `behind`: windows of which some jobs are in the table only.
--- `again`: limits whose jobs are to be read from the table again. `weights`: how much there is of each owner,
--- `crowded`: owners of whom there was more than is kept.
+-- `again`: limits whose jobs are to be read from the table again. `shares`: how much is kept of each owner.
 function ready.new() -- internal
     local self = setmetatable({jobs = {}, n = 0, queues = {}, heads = {}, gates = {}, held = {}, due = {}, behind = {},
-        again = {}, weights = {}, crowded = {}}, Ready)
+        again = {}, shares = shares.new(ready)}, Ready)
     self.later = window.new(by_time, function(job) forget(self, job) end)
     -- Leaves a job to the table, where jobs that are ready are found again.
     function self.leave(job)
@@ -77,7 +72,7 @@ function Ready:window(name, owner) -- internal
         end)
         own.queue, own.owner = name, owner
         windows[owner] = own
-        weigh(self, owner, WINDOW_WEIGHT)
+        self.shares:add(owner, WINDOW_WEIGHT)
     end
     return own
 end
@@ -117,12 +112,9 @@ end
 -- True when the job is new here.
 local function enter(self, job)
     if self.jobs[job.id] or self.held[job.owner] then return false end
-    if (self.weights[job.owner] or 0) >= ready.MOST_KNOWN then
-        self.crowded[job.owner] = true
-        return false
-    end
+    if not self.shares:has_room(job.owner) then return false end
     self.jobs[job.id], self.n = job, self.n + 1
-    weigh(self, job.owner, 1)
+    self.shares:add(job.owner, 1)
     job.state, job.gates = 'ready', gates_of(job)
     return true
 end
@@ -195,7 +187,7 @@ local function drop_unused(self, queue, owner)
     local own = queue.windows[owner]
     if own and own.n == 0 and not own.more then
         queue.windows[owner] = nil
-        weigh(self, owner, -WINDOW_WEIGHT)
+        self.shares:add(owner, -WINDOW_WEIGHT)
     end
     if not next(queue.windows) and queue.lanes == 0 and not queue.is_set then self.queues[queue.name] = nil end
 end
@@ -354,13 +346,7 @@ end
 
 -- True when there is room for what was not kept of some owner: all is to be read again.
 function Ready:has_room_again() -- internal
-    local has_room = false
-    for owner in pairs(self.crowded) do
-        if (self.weights[owner] or 0) <= ready.MOST_KNOWN // 2 then
-            self.crowded[owner], has_room = nil, true
-        end
-    end
-    return has_room
+    return self.shares:has_room_again()
 end
 
 -- No job of the owner starts: those that wait are left to the table, as they are.
