@@ -30,7 +30,7 @@ bench-gate:       ; +@bench/gate
 soak:             ; +@bench/soak
 fuzz:             ; +@tools/stress fuzz
 chaos:            ; +@tools/stress chaos
-exactly-once:     ; +@JOBS=100000 STOPS=5 PROVE_TESTS=test/tap/130_jobs_exactly_once.pl tools/check tap
+exactly-once:     ; +@JOBS=100000 PROVE_TESTS=test/tap/130_jobs_exactly_once.pl tools/check tap
 
 OTHER_GOALS := $(filter-out $(TOOL_GOALS),$(MAKECMDGOALS))
 ifneq ($(OTHER_GOALS),)

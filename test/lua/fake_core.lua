@@ -223,7 +223,15 @@ core.last = core.newest
 function core.cancel_command(handle, id)
     local command = find(handle, id)
     if not command or command.at <= core.time then return false end
-    command.at, command.error = core.time, {sqlstate = '57014', message = 'canceled'}
+    -- Answers come in order, also the one of a command that has not begun.
+    local record, before = record_of(handle), core.time
+    record.free_at = core.time
+    for other_id, other in pairs(record.commands) do
+        if other_id < id then before = math.max(before, other.at) end
+        if other ~= command then record.free_at = math.max(record.free_at, other.at) end
+    end
+    record.free_at = math.max(record.free_at, before)
+    command.at, command.error = before, {sqlstate = '57014', message = 'canceled'}
     return true
 end
 

@@ -214,10 +214,13 @@ end
 function store.acquit(ids)
     for _, id in ipairs(ids) do fake.suspects[id] = nil end
 end
-function store.count_crashes(crash_time)
+function store.count_crashes(crash_time, delay)
     for id, since in pairs(fake.suspects) do
         local job = fake.jobs[id]
-        if job and crash_time and since ~= crash_time then job.crashes = job.crashes + 1 end
+        if job and crash_time and since ~= crash_time then
+            job.run_at = fake.now() + delay * 2 ^ job.crashes
+            job.crashes = job.crashes + 1
+        end
     end
     fake.suspects = {}
 end

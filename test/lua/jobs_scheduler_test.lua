@@ -321,53 +321,6 @@ function TestScheduler:test_many_that_were_not_announced()
     lu.assertEquals(own.ready.jobs, {})
 end
 
--- What ran when the server crashed is suspected: it runs alone, and is given up in the end.
-function TestScheduler:test_a_job_that_brings_the_server_down()
-    fake.settings.workers = 4
-    local poison, innocent = fake.submit('ok after 5'), {}
-    for i = 1, 3 do innocent[i] = fake.submit('ok after 5') end
-    local crashes = 0
-    while fake.jobs[poison] do
-        crashes = crashes + 1
-        lu.assertTrue(crashes < 7)
-        for number in pairs(core.sessions) do core.sessions[number] = nil end
-        fake.crash_time, fake.started = fake.now() + 1, {}
-        core.time = core.time + 2
-        own = fake.start()
-        local suspects = 0
-        for _ = 1, 200 do
-            own:sleep(own:step())
-            local running = own.ready.jobs[poison]
-            if not running or running.state == 'running' then break end
-        end
-        for _, job in pairs(own.ready.jobs) do
-            if job.state == 'running' and job.is_suspect then suspects = suspects + 1 end
-        end
-        lu.assertTrue(suspects <= 1)
-    end
-    work()
-    lu.assertEquals(crashes, 4)
-    table.sort(fake.done, function(a, b) return a.id < b.id end)
-    lu.assertEquals(fake.outcomes(), ('%df %dd %dd %dd'):format(poison, table.unpack(innocent)))
-    lu.assertEquals(fake.done[1].error.sqlstate, '57P02')
-end
-
--- Only the server's crash counts, not the scheduler's.
-function TestScheduler:test_a_scheduler_that_is_killed_suspects_nobody()
-    local id = fake.submit('ok after 5')
-    fake.crash_time = fake.now() + 1
-    core.time = core.time + 2
-    for _ = 1, 10 do
-        for number in pairs(core.sessions) do core.sessions[number] = nil end
-        own = fake.start()
-        for _ = 1, 4 do own:sleep(own:step()) end
-    end
-    lu.assertEquals(fake.jobs[id].crashes, 0)
-    work()
-    lu.assertEquals(fake.outcomes(), id .. 'd')
-    lu.assertEquals(fake.suspects, {})
-end
-
 -- One that its run does not find, though it is there, is not tried for ever.
 function TestScheduler:test_gone_and_there()
     local id = fake.submit('gone', {attempts = 2, backoff = '1'})

@@ -99,6 +99,7 @@ with_jobs('forced');
 $id = submit('forced', 'first');
 $node->safe_psql('forced', "SELECT bg.wait_job($id)");
 isnt(scheduler('forced'), '', 'a database has a scheduler');
+$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'forced' AND backend_type = 'client backend'});
 is(as('owner', 'DROP DATABASE forced WITH (FORCE)'), '', 'whose owner drops it by force');
 
 # As many databases as there are rings.

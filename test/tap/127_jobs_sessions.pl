@@ -84,7 +84,7 @@ ok($node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM pg_locks WHERE
 $holder->query_safe('SELECT pg_advisory_unlock(1)');
 is(ended($ids[0]) . ' ' . ended($ids[1]), 'done done', 'a deadlock is no attempt: both are done');
 is(sql('SELECT string_agg(amount::text, $$ $$ ORDER BY id) FROM account'), '2 2', 'once');
-is(sql('SELECT last_value FROM tries'), '3', 'one of them had another try');
+cmp_ok(sql('SELECT last_value FROM tries'), '>', 2, 'one of them had another try');
 
 sql(q{CREATE FUNCTION conflicts(most int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE try int := nextval('tries');

@@ -7,11 +7,11 @@ local roles = require 'bg.jobs.roles'
 local dispatch = {}
 
 -- Gives the lane the job that is next for its role; true when there was one. Jobs that may have run when the server
--- crashed are sent later.
+-- crashed are sent later; a suspect runs at once then.
 local function feed(self, lane, suspects)
     if not lane:has_room() then return false end
     local job = self.ready:first(lane.owner, lane)
-    if not job or job.outside and not lane:is_empty() then return false end
+    if not job or (job.outside or job.is_suspect) and not lane:is_empty() then return false end
     local next_at, err = results.next_time(job)
     if err then
         results.refuse(self, job, err)
@@ -46,7 +46,7 @@ end
 local function cut(self, lane)
     if lane:until_cut() ~= 0 or not self.lanes:has_room_beside(lane) then return end
     for _, job in ipairs(lane:cut()) do
-        self.ready:stop(job)
+        self:left(job)
         self.ready:add_again(job)
     end
 end

@@ -70,12 +70,14 @@ function keeping.acquit(ids) -- internal
     sql.execute('delete from bg.job_suspect where job = any($1::int8[])', sql.array(ids))
 end
 
--- At the start: a crash counts for those that ran when it happened.
-function keeping.count_crashes(crash_time) -- internal
+-- At the start: a crash counts for those that ran when it happened. They wait `delay` seconds then, and twice as long
+-- each time: of crashes in quick succession only one counts.
+function keeping.count_crashes(crash_time, delay) -- internal
     sql.execute([[
 with ran as (delete from bg.job_suspect returning job, since)
-update bg.job set crashes = least(crashes + 1, 32767) from ran
-where id = job and since <> to_timestamp($1)]], crash_time)
+update bg.job set crashes = least(crashes + 1, 32767),
+    run_at = greatest(run_at, clock_timestamp() + make_interval(secs => $2::float8 * 2 ^ least(crashes, 16)))
+from ran where id = job and since <> to_timestamp($1)]], crash_time, delay)
 end
 
 local SLOTS = 8

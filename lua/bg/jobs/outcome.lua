@@ -5,6 +5,7 @@ local core = require 'bg.core'
 local outcome = {
     ATTEMPTS = 25,
     MOST_CRASHES = 3,
+    AFTER_CRASH = 2.0, -- seconds
 }
 
 local FIRST_DELAY = 10

@@ -93,10 +93,9 @@ function results.collector(self) -- internal
                 return true
             end
         end
-        self.ready:stop(job)
+        self:left(job)
         if not ok or entry.step then job.started_at, job.pid = lane:run_of(entry) end
         if job.order then orders.ended(self, job) end
-        if job.is_old then table.insert(self.acquitted, job.id) end
         if ok then take_success(self, job, entry, value) else take_error(self, lane, job, value) end
         return false
     end

@@ -9,6 +9,7 @@ local dispatch = require 'bg.jobs.dispatch'
 local lanes = require 'bg.jobs.lanes'
 local learning = require 'bg.jobs.learning'
 local orders = require 'bg.jobs.orders'
+local outcome = require 'bg.jobs.outcome'
 local parents = require 'bg.jobs.parents'
 local ready = require 'bg.jobs.ready'
 local results = require 'bg.jobs.results'
@@ -34,7 +35,7 @@ function scheduler.new(store, warn) -- internal
     }, Scheduler)
     self.collector = results.collector(self)
     store.note_crash(self.crash_time)
-    store.count_crashes(self.crash_time)
+    store.count_crashes(self.crash_time, outcome.AFTER_CRASH)
     learning.look_from(self, 0)
     orders.look(self)
     return self
@@ -51,6 +52,12 @@ end
 
 function Scheduler:write() -- internal
     results.write(self)
+end
+
+-- The job is in no lane any more, and has not brought the server down.
+function Scheduler:left(job) -- internal
+    self.ready:stop(job)
+    if job.is_old then table.insert(self.acquitted, job.id) end
 end
 
 -- Settings, and what the administrator says of the queues.
