@@ -321,6 +321,19 @@ function TestScheduler:test_many_that_were_not_announced()
     lu.assertEquals(own.ready.jobs, {})
 end
 
+-- What waits behind a job that takes long, and can go nowhere, is no reason to wake.
+function TestScheduler:test_sleeps_while_all_workers_are_busy()
+    fake.settings.workers = 1
+    for _ = 1, 100 do fake.submit('ok after 0.001') end
+    for _ = 1, 16 do fake.submit('ok after 100') end
+    local start, rounds = fake.now(), 0
+    while fake.now() < start + 20 do
+        own:sleep(own:step())
+        rounds = rounds + 1
+    end
+    lu.assertTrue(rounds < 150, rounds)
+end
+
 -- One that its run does not find, though it is there, is not tried for ever.
 function TestScheduler:test_gone_and_there()
     local id = fake.submit('gone', {attempts = 2, backoff = '1'})

@@ -98,14 +98,12 @@ function dispatch.fill(self) -- internal
     end
 end
 
-local LEAST = 0.02 -- what could run elsewhere, if there were room, does not keep us awake
-
 -- Seconds until there is something to do here, though nothing is announced and nothing ends.
 function dispatch.pause(self) -- internal
     local pause = self.is_short and 0.1 or #self.lanes.list > 0 and 1 or next(self.ready.held) and 5 or 60
     for _, lane in ipairs(self.lanes.list) do
-        local left = lane:until_cut()
-        if left then pause = math.min(pause, math.max(left, LEAST)) end
+        local left = self.lanes:has_room_beside(lane) and lane:until_cut()
+        if left then pause = math.min(pause, left) end
     end
     return pause
 end
