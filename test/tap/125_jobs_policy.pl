@@ -277,11 +277,11 @@ ended(insert()) for 1 .. 10;
 my $changer = new_psql($node);
 $changer->query_safe('BEGIN; ALTER TABLE target ALTER a TYPE text');
 $offset = -s $node->logfile;
-my $waits = insert();
+my $behind = insert();
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'target'::regclass AND NOT granted"), 'a job waits for a table that is being changed');
 $changer->query_safe('COMMIT');
 $changer->quit;
-is(ended($waits), 'done', 'then it is done');
+is(ended($behind), 'done', 'then it is done');
 is((() = slurp_file($node->logfile, $offset) =~ /ERROR:  what the statement of the job uses has changed meanwhile/g), 1, 'in a second run');
 is(sql("SELECT count(*), count(DISTINCT a), pg_typeof(min(a)) FROM target"), '11|1|text', 'once, with the type that is there now');
 
