@@ -11,6 +11,19 @@ function TestCrashes:setUp() own = fake.reset() end
 
 local function work() fake.work(own) end
 
+-- Another scheduler begins; the sessions of the one before are gone.
+local function begin_again()
+    for number in pairs(core.sessions) do core.sessions[number] = nil end
+    own = fake.start()
+end
+
+-- The server crashes, and starts again.
+local function crash()
+    fake.crash_time, fake.started = fake.now() + 0.1, {}
+    core.time = core.time + 0.2
+    begin_again()
+end
+
 -- What ran when the server crashed is suspected: it runs alone, and is given up in the end.
 function TestCrashes:test_a_job_that_brings_the_server_down()
     fake.settings.workers = 4
@@ -20,10 +33,7 @@ function TestCrashes:test_a_job_that_brings_the_server_down()
     while fake.jobs[poison] do
         crashes = crashes + 1
         lu.assertTrue(crashes < 7)
-        for number in pairs(core.sessions) do core.sessions[number] = nil end
-        fake.crash_time, fake.started = fake.now() + 1, {}
-        core.time = core.time + 2
-        own = fake.start()
+        crash()
         local suspects = 0
         for _ = 1, 200 do
             own:sleep(own:step())
@@ -46,10 +56,7 @@ end
 function TestCrashes:test_crashes_in_quick_succession()
     local id = fake.submit('ok after 0.01')
     for _ = 1, 10 do
-        for number in pairs(core.sessions) do core.sessions[number] = nil end
-        fake.crash_time = fake.now() + 0.1
-        core.time = core.time + 0.2
-        own, fake.started = fake.start(), {}
+        crash()
         own:step()
         own:step()
     end
@@ -63,9 +70,7 @@ function TestCrashes:test_who_is_taken_back_is_not_suspected()
     fake.settings.workers = 1
     for _ = 1, 100 do fake.submit('ok after 0.001') end
     for _ = 1, 100 do fake.submit('ok after 100') end
-    fake.crash_time = fake.now() + 0.1
-    core.time = core.time + 0.2
-    own = fake.start()
+    crash()
     local function suspects_after(seconds)
         local stop, n = fake.now() + seconds, 0
         while fake.now() < stop do own:sleep(own:step()) end
@@ -80,11 +85,9 @@ end
 -- Only the server's crash counts, not the scheduler's.
 function TestCrashes:test_a_scheduler_that_is_killed_suspects_nobody()
     local id = fake.submit('ok after 5')
-    fake.crash_time = fake.now() + 1
-    core.time = core.time + 2
+    crash()
     for _ = 1, 10 do
-        for number in pairs(core.sessions) do core.sessions[number] = nil end
-        own = fake.start()
+        begin_again()
         for _ = 1, 4 do own:sleep(own:step()) end
     end
     lu.assertEquals(fake.jobs[id].crashes, 0)

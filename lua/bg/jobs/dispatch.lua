@@ -7,7 +7,7 @@ local roles = require 'bg.jobs.roles'
 local dispatch = {}
 
 -- Gives the lane the job that is next for its role; true when there was one. Jobs that may have run when the server
--- crashed are sent later; a suspect runs at once then.
+-- crashed are sent later, those that did to an empty lane, where they run at once.
 local function feed(self, lane, suspects)
     if not lane:has_room() then return false end
     local job = self.ready:first(lane.owner, lane)
