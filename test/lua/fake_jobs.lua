@@ -4,7 +4,7 @@
 local core = require 'fake_core'
 
 local fake = {time = 1000000, jobs = {}, done = {}, orders = {}, queues = {}, after = {}, ring = {}, settled = {},
-    started = {}, warnings = {}, holds = {}, settings = {}, suspects = {}}
+    names = {}, renamed = {}, started = {}, warnings = {}, holds = {}, settings = {}, suspects = {}}
 
 local function epoch() return fake.time + core.time end
 fake.now = epoch
@@ -232,6 +232,20 @@ function store.settings()
 end
 function store.queues() return fake.queues end
 function store.hold(owner) return fake.holds[owner] end
+function store.new_names(names)
+    local changed = {}
+    for role, name in pairs(names) do
+        local now = fake.names[role]
+        if now and now ~= name then changed[role] = now end
+    end
+    return changed
+end
+function store.write_name(role)
+    table.insert(fake.renamed, role)
+    for _, job in pairs(fake.jobs) do
+        if job.owner == role then job.owner_name = fake.names[role] or job.owner_name end
+    end
+end
 function store.is_empty() return next(fake.jobs) == nil end
 function store.orders() return {table.unpack(fake.orders)} end
 function store.drop_orders(ids)
@@ -294,7 +308,7 @@ end
 function fake.reset()
     for number in pairs(core.sessions) do core.sessions[number] = nil end
     for _, name in ipairs{'jobs', 'done', 'orders', 'queues', 'after', 'ring', 'settled', 'started', 'warnings',
-        'holds', 'settings', 'suspects'} do
+        'holds', 'settings', 'suspects', 'names', 'renamed'} do
         fake[name] = {}
     end
     fake.rescan, fake.lowest, fake.later, fake.crash_time, fake.prepare_fails = nil, nil, nil, nil, nil

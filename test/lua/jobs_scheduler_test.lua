@@ -136,6 +136,22 @@ function TestScheduler:test_lanes_are_shared_by_roles()
     lu.assertEquals(#fake.done, 11)
 end
 
+function TestScheduler:test_a_renamed_role_has_its_new_name_in_all_rows()
+    local later = {owner = 11, owner_name = 'ann', run_at = fake.now() + 1000}
+    local early = fake.submit('ok', later)
+    fake.submit('ok', {owner = 12, owner_name = 'bob', run_at = fake.now() + 1000})
+    own:sleep(own:step())
+    lu.assertEquals(fake.renamed, {})
+    fake.names[11] = 'eve'
+    work(100)
+    lu.assertEquals(fake.jobs[early].owner_name, 'eve')
+    lu.assertEquals(fake.renamed, {11})
+    local late = fake.submit('ok', later) -- was submitted before, and committed after
+    work(100)
+    lu.assertEquals(fake.jobs[late].owner_name, 'eve')
+    lu.assertEquals(fake.renamed, {11, 11})
+end
+
 function TestScheduler:test_one_lane_is_shared_by_roles()
     fake.settings.workers = 1
     for i = 1, 30 do fake.submit('ok after 0.1', {owner = 10 + i % 3}) end

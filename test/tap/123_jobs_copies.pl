@@ -99,12 +99,16 @@ is($other->safe_psql('one', "SELECT workers FROM bg.queues WHERE name = 'q'"), 1
 cmp_ok($other->safe_psql('one', "SELECT bg.submit('select 1')"), '>', $of_dropped, 'numbers go on');
 
 # The copy, with roles that have changed meanwhile.
+submit('one', 'later_renamed', 'next week', '{"delay": "1 week"}');
 value('one', 'SELECT bg.jobs_resume()');
 is(value('one', "SELECT bg.wait_job($of_dropped, 60)"), 'done', 'the original goes on');
 value('postgres', 'ALTER ROLE later_renamed RENAME TO renamed');
 value($_, 'DROP OWNED BY dropped') for 'one', 'copy';
 value('postgres', 'DROP ROLE dropped');
-is(value('one', 'SET ROLE renamed; SELECT count(*) FROM bg.jobs'), 2, 'a renamed role has its jobs');
+is(value('one', 'SET ROLE renamed; SELECT count(*) FROM bg.jobs'), 3, 'a renamed role has its jobs');
+value('one', 'SELECT pg_reload_conf()'); # the scheduler looks at once, not within a minute
+ok($node->poll_query_until('one', q{SELECT string_agg(DISTINCT owner_name, ' ' ORDER BY owner_name) = 'app dropped renamed' FROM (
+	SELECT owner_name FROM bg.job UNION ALL SELECT owner_name FROM bg.job_done) j}), 'which have its new name: those that wait, and the history');
 value('copy', 'SELECT bg.jobs_adopt()');
 is(value('copy', "SELECT bg.wait_job($app, 60) || ' ' || bg.wait_job($child, 60)"), 'done done', 'the copy is adopted');
 is(value('copy', 'SELECT string_agg(what, $$ $$ ORDER BY what) FROM ran'), 'app child', 'and does its own work once');

@@ -26,6 +26,28 @@ function keeping.hold(owner, name) -- internal
     return sql.execute('select bg.job_holds($1::oid, $2::name) as reason', owner, name)[1].reason
 end
 
+-- Of these names by role those that are others now: {[role] = name}. In a copy the numbers of roles mean nothing.
+function keeping.new_names(names) -- internal
+    local roles, known, changed = {}, {}, {}
+    for role, name in pairs(names) do roles[#roles + 1], known[#known + 1] = role, name end
+    for role, name in sql.prepared([[select r.oid::int8, r.rolname::text from pg_roles r
+            join unnest($1::oid[], $2::text[]) k (role, name) on k.role = r.oid and k.name <> r.rolname::text
+            where (select bg.jobs_at_home())]])
+            :values(sql.array(roles), known) do
+        changed[role] = name
+    end
+    return changed
+end
+
+-- All jobs of the role, also those that have ended, get the name that it has now.
+function keeping.write_name(role) -- internal
+    for _, tab in ipairs{'bg.job', 'bg.job_done'} do
+        sql.execute('update ' .. tab .. [[ j set owner_name = r.rolname from pg_roles r
+            where r.oid = $1::oid and j.owner = r.oid and j.owner_name <> r.rolname
+                and (select bg.jobs_at_home())]], role)
+    end
+end
+
 -- True when there is no job at all.
 function keeping.is_empty() -- internal
     return sql.execute([[select not exists (select from bg.job)

@@ -3,6 +3,7 @@
 
 local core = require 'bg.core'
 local keys = require 'bg.jobs.keys'
+local names = require 'bg.jobs.names'
 local outcome = require 'bg.jobs.outcome'
 local most_parked = require('bg.jobs.ready').MOST_PARKED
 
@@ -58,6 +59,7 @@ local function take_in(self, list)
     local last = resolve_keys(self, list)
     local now = core.server_time()
     for _, job in ipairs(list) do
+        names.note(self, job.owner, job.owner_name)
         job.was_gone = self.gone[job.id]
         if self.superseded[job.id] or job.key and job.id > last or suspect(self, job) then
             job.state = nil

@@ -8,6 +8,7 @@ local core = require 'bg.core'
 local dispatch = require 'bg.jobs.dispatch'
 local lanes = require 'bg.jobs.lanes'
 local learning = require 'bg.jobs.learning'
+local names = require 'bg.jobs.names'
 local orders = require 'bg.jobs.orders'
 local outcome = require 'bg.jobs.outcome'
 local parents = require 'bg.jobs.parents'
@@ -28,7 +29,7 @@ local LOOK_AGAIN = 60
 function scheduler.new(store, warn) -- internal
     local self = setmetatable({
         store = store, warn = warn, ready = ready.new(), lanes = lanes.new(warn), parents = parents.new(),
-        roles = {}, superseded = {}, failed = {}, read_again = {}, acquitted = {},
+        roles = {}, names = {}, renamed = {}, superseded = {}, failed = {}, read_again = {}, acquitted = {},
         gone = {},
         records = {retry = {}, go_on = {}, bury = {}}, house_at = 0, rotate_at = 0, busy_at = core.now(), linger = 60,
         crash_time = core.crash_time(), share_at = 0, handles = {core.announcement}, ids = {0},
@@ -74,6 +75,7 @@ local function keep_house(self)
     self.house_at = now + HOUSEKEEPING
     self:reload()
     roles.review(self)
+    names.review(self)
     self.ready:unpark()
     -- Who reads the history may keep it from being emptied.
     if now >= self.rotate_at and self.store.rotate(self.keep) then self.rotate_at = now + ROTATE_AGAIN end
