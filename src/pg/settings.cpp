@@ -82,6 +82,8 @@ constexpr Number kNumbers[] = {
      GUC_UNIT_KB, "Sets the memory limit of each interpreter.", "0 means no limit."},
     {"pllua_bg.job_workers", &setting_job_workers, 4, 1, 1000, PGC_SIGHUP, 0,
      "Sets how many background sessions run the jobs of one database."},
+    {"pllua_bg.job_workers_per_role", &setting_job_workers_per_role, 0, 0, 1000, PGC_SIGHUP, 0,
+     "Sets how many of them run the jobs of one role.", "0 means no limit of its own."},
     {"pllua_bg.job_databases", &setting_job_databases, 64, 1, 10000, PGC_POSTMASTER, 0,
      "Sets how many databases may have jobs at a time."},
     {"pllua_bg.job_linger", &setting_job_linger, 60, 0, 86400, PGC_SIGHUP, GUC_UNIT_S,
@@ -211,6 +213,7 @@ bool setting_install_globals;
 char *setting_interpreter_reload_ident;
 bool setting_jobs;
 int setting_job_workers;
+int setting_job_workers_per_role;
 int setting_job_databases;
 int setting_job_linger;
 int setting_job_idle;

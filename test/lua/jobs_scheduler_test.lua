@@ -165,7 +165,7 @@ function TestScheduler:test_no_room()
     local launch, calls = core.launch, 0
     function core.launch(options)
         calls = calls + 1
-        if calls < 200 then core.raise('53400', 'no slot', 'raise the limit') end
+        if calls < 200 then core.raise('53000', 'no slot', 'raise the limit') end
         return launch(options)
     end
     local id = fake.submit('ok')
@@ -174,6 +174,65 @@ function TestScheduler:test_no_room()
     lu.assertEquals(fake.outcomes(), id .. 'd')
     lu.assertEquals(calls, 200)
     lu.assertTrue(#fake.warnings >= 3 and #fake.warnings <= 5)
+end
+
+-- Works until the job has ended; the time then.
+local function until_done(id)
+    while true do
+        local due = own:step()
+        if not fake.jobs[id] then return core.time end
+        own:sleep(due)
+    end
+end
+
+-- Where there are fewer slots than there may be lanes, these are shared all the same.
+function TestScheduler:test_no_room_for_another_role()
+    fake.settings.workers = 8
+    local launch = core.launch
+    function core.launch(options)
+        if #own.lanes.list >= 2 then core.raise('53000', 'no slot', 'raise the limit') end
+        return launch(options)
+    end
+    for _ = 1, 40 do fake.submit('ok after 1') end
+    while #own.lanes.list < 2 do own:sleep(own:step()) end
+    local other, start = fake.submit('ok', {owner = 11}), core.time
+    local took = until_done(other) - start
+    work()
+    core.launch = launch
+    lu.assertTrue(took < 4)
+    lu.assertEquals(#fake.done, 41)
+end
+
+-- That one role has all the sessions it may have keeps nobody else from getting one.
+function TestScheduler:test_role_with_all_its_sessions()
+    fake.settings.workers = 4
+    local launch = core.launch
+    function core.launch(options)
+        if options.user == 10 and #own.lanes.list > 0 then
+            core.raise('53400', 'too many background sessions for role "joe"')
+        end
+        return launch(options)
+    end
+    for _ = 1, 10 do fake.submit('ok after 1') end
+    work(4.5)
+    local other, start = fake.submit('ok', {owner = 11}), core.time
+    local took = until_done(other) - start
+    work()
+    core.launch = launch
+    lu.assertEquals(took, 0)
+    lu.assertEquals(#fake.done, 11)
+end
+
+function TestScheduler:test_workers_per_role()
+    fake.settings.workers, fake.settings.workers_per_role = 4, 3
+    for _ = 1, 10 do fake.submit('ok after 1000') end
+    for _ = 1, 10 do own:sleep(own:step()) end
+    lu.assertEquals(#own.lanes.list, 3)
+    local other, start = fake.submit('ok', {owner = 11}), core.time
+    lu.assertEquals(until_done(other) - start, 0)
+    fake.settings.workers_per_role = 1
+    work(1100)
+    lu.assertEquals(#own.lanes.list, 1)
 end
 
 function TestScheduler:test_held()

@@ -1,5 +1,5 @@
 # A limit is a limit, whatever happens: of 4,000 jobs of which three may run at a time never more than three do, while workers and the scheduler are
-# terminated now and then. Each is done once.
+# terminated now and then. Each is done once. And the limit of a role's sessions.
 use strict;
 use warnings;
 
@@ -68,6 +68,25 @@ is($node->safe_psql('postgres', q{SELECT state, count(*) FROM bg.job_done GROUP 
 cmp_ok($terminated{'pllua_bg session'} // 0, '>=', 20, 'workers were terminated');
 cmp_ok($terminated{'pllua_bg jobs'} // 0, '>=', 2, 'the scheduler was, too');
 note("terminated: $terminated{'pllua_bg session'} workers, $terminated{'pllua_bg jobs'} schedulers");
+
+# Jobs of one role that end never hold no more sessions than it may have, and the other roles' run.
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE other LOGIN;
+GRANT USAGE ON SCHEMA bg TO other;
+ALTER SYSTEM SET pllua_bg.job_workers_per_role = 7;
+SELECT pg_reload_conf();
+SQL
+$node->poll_query_until('postgres', "SELECT current_setting('pllua_bg.job_workers_per_role') = '7'");
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(1, 1)');
+$node->safe_psql('postgres', q{SELECT bg.submit('select pg_advisory_xact_lock_shared(1, 1)') FROM generate_series(1, 20)});
+my $waiting = q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted};
+ok($node->poll_query_until('postgres', "SELECT ($waiting) = 7"), 'a role has as many sessions as it may have');
+my $others = $node->safe_psql('postgres', q{SET ROLE other; SELECT bg.submit('select 1')});
+is($node->safe_psql('postgres', "SELECT bg.wait_job($others, 60)"), 'done', 'a job of another role runs');
+is($node->safe_psql('postgres', $waiting), 7, 'which are all at work still');
+$holder->quit;
+ok($node->poll_query_until('postgres', 'SELECT NOT EXISTS (SELECT FROM bg.job)'), 'all is done in the end');
 server_log_is_clean($node, killed => 1);
 $node->stop;
 done_testing();

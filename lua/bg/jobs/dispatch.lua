@@ -67,7 +67,7 @@ end
 
 -- Gives lanes to roles that have work for more than they have.
 local function share(self)
-    local owners, wanting = self.ready:owners(), {}
+    local owners, wanting = self.lanes:below_limit(self.ready:owners()), {}
     for _, owner in ipairs(owners) do
         local job = self.ready:first(owner)
         if job and roles.may_run(self, owner, job.owner_name) then wanting[#wanting + 1] = owner end

@@ -5,13 +5,14 @@ local sql = require 'bg.jobs.sql'
 local keeping = {}
 
 local SETTINGS = [[
-select (select setting::int4 from pg_settings where name = 'pllua_bg.job_workers') as workers,
+select least(current_setting('pllua_bg.job_workers')::int4, current_setting('pllua_bg.max_sessions')::int4) as workers,
+    current_setting('pllua_bg.job_workers_per_role')::int4 as workers_per_role,
     extract(epoch from current_setting('pllua_bg.job_linger')::interval)::float8 as linger,
     extract(epoch from current_setting('pllua_bg.job_idle')::interval)::float8 as idle,
     extract(epoch from current_setting('pllua_bg.job_keep')::interval)::float8 as keep,
     coalesce((select paused from bg.job_state), false) as paused]]
 
--- {workers, linger, idle, keep, paused}: numbers are seconds.
+-- {workers, workers_per_role, linger, idle, keep, paused}: numbers are seconds.
 function keeping.settings() -- internal
     return sql.execute(SETTINGS)[1]
 end

@@ -64,7 +64,8 @@ end
 -- Settings, and what the administrator says of the queues.
 function Scheduler:reload() -- internal
     local settings = self.store.settings()
-    self.lanes.most, self.lanes.idle = settings.workers, settings.idle
+    self.lanes.idle = settings.idle
+    self.lanes:limit(settings.workers, settings.workers_per_role)
     self.linger, self.keep, self.paused = settings.linger, settings.keep, settings.paused
     self.ready:set_queues(self.store.queues())
 end
