@@ -35,14 +35,14 @@ extern bool setting_install_globals; // bg, pgtype and spi are globals
 extern char *setting_interpreter_reload_ident; // what new interpreters have as _PL_IDENT
 
 // Durable jobs (src/jobs).
-extern bool setting_jobs;         // jobs run in this server
-extern int setting_job_workers;   // sessions that run jobs of one database at a time
+extern bool setting_jobs;                // jobs run in this server
+extern int setting_job_workers;          // sessions that run jobs of one database at a time
 extern int setting_job_workers_per_role; // those of them for one role; 0: no limit
-extern int setting_job_databases; // databases that may have jobs at a time
-extern int setting_job_linger;    // seconds a scheduler without jobs stays
-extern int setting_job_idle;      // seconds a session without jobs stays
-extern int setting_job_keep;      // seconds for which the history of jobs is kept
-extern int setting_job_commit;    // a JobCommit: how the transactions of jobs commit
+extern int setting_job_databases;        // databases that may have jobs at a time
+extern int setting_job_linger;           // seconds a scheduler without jobs stays
+extern int setting_job_idle;             // seconds a session without jobs stays
+extern int setting_job_keep;             // seconds for which the history of jobs is kept
+extern int setting_job_commit;           // a JobCommit: how the transactions of jobs commit
 enum JobCommit : int { kInheritCommit, kAsyncCommit };
 
 // Least and largest size of a queue, in kB.

@@ -228,7 +228,8 @@ function store.mark_due(ids)
     for _, id in ipairs(ids) do if fake.jobs[id] then fake.jobs[id].run_at = nil end end
 end
 function store.settings()
-    return {workers = fake.settings.workers or 2, workers_per_role = fake.settings.workers_per_role or 0, linger = 60, idle = 10, keep = 604800, paused = fake.settings.paused}
+    return {workers = fake.settings.workers or 2, workers_per_role = fake.settings.workers_per_role or 0,
+        linger = 60, idle = 10, keep = 604800, paused = fake.settings.paused}
 end
 function store.queues() return fake.queues end
 function store.hold(owner) return fake.holds[owner] end
