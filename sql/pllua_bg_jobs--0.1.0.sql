@@ -359,7 +359,7 @@ CREATE FUNCTION bg.job_plan(
         SELECT j.id, j.queue, j.priority, j.owner, j.state, j.run_at, CASE j.state
             WHEN 'running' THEN 'it runs'
             WHEN 'held' THEN j.reason
-            WHEN 'scheduled' THEN CASE WHEN j.attempt > 0 THEN format('it has failed %s times and is tried again at %s', j.attempt, j.run_at)
+            WHEN 'scheduled' THEN CASE WHEN j.attempt > 0 THEN format('attempt %s has failed, and it is tried again at %s', j.attempt, j.run_at)
                 ELSE format('its time is %s', j.run_at) END
             WHEN 'blocked' THEN format('after jobs %s', array_to_string(j.after, ', '))
             ELSE coalesce(

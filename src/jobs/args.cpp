@@ -172,9 +172,18 @@ Datum arg_as(const Args *args, int n, Oid type, bool *isnull) {
     Oid function, parameter;
     getTypeInputInfo(type, &function, &parameter);
     *isnull = value->type == jbvNull;
+    ErrorContextCallback callback;
+    callback.previous = error_context_stack;
+    callback.callback = [](void *index) {
+        errcontext("argument %d of the job", *static_cast<int *>(index) + 1);
+    };
+    callback.arg = &n;
+    error_context_stack = &callback;
     // Called for NULL, too: a domain may refuse it.
-    return OidInputFunctionCall(function, *isnull ? nullptr : literal_of(value, type), parameter,
-                                -1);
+    const Datum datum =
+        OidInputFunctionCall(function, *isnull ? nullptr : literal_of(value, type), parameter, -1);
+    error_context_stack = callback.previous;
+    return datum;
 }
 
 ParamListInfo bind_args(const Args *args, const pg::ParamTypes *types) {
