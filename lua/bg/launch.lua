@@ -54,6 +54,7 @@ local known = {
     on_notify = argcheck.callback,
     on_exit = function(value, what) return argcheck.one_of(value, {'finish', 'cancel'}, what) end,
     snapshot = argcheck.boolean,
+    database = argcheck.text,
     server = unsupported,
 }
 
@@ -75,6 +76,7 @@ function launch.launch(options)
         idle_timeout = checked.idle_timeout,
         cancel_on_exit = checked.on_exit == 'cancel',
         snapshot = checked.snapshot,
+        database = checked.database,
         names = replayed.names,
         values = replayed.values,
         on_notice = checked.on_notice,

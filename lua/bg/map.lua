@@ -27,6 +27,7 @@ local known = {
     args = argcheck.callback,
     timeout = argcheck.timeout,
     name = launch.options.name,
+    database = launch.options.database,
     settings = function(value, what)
         launch.options.settings(value, what)
         return value

@@ -19,13 +19,19 @@ end
 -- Starts a session. For another than the only one, nil when there is no room for one more now, or
 -- somebody waits for a slot: fewer sessions do the work, too.
 function map_sessions.launch(options, is_only) -- internal
-    local launch = {snapshot = options.snapshot, name = options.name, settings = options.settings, on_exit = 'cancel'}
+    local launch = {
+        snapshot = options.snapshot,
+        name = options.name,
+        settings = options.settings,
+        database = options.database,
+        on_exit = 'cancel',
+    }
     if is_only then return start(options, launch) end
     if core.is_slot_awaited() then return nil end
     launch.wait = 0
     local ok, result = pcall(start, options, launch)
     if ok then return result end
-    if result.sqlstate == '53400' or result.sqlstate == '53000' then return nil end
+    if result.sqlstate == '53400' or result.sqlstate == '53000' or result.sqlstate == '53300' then return nil end
     error(result, 0)
 end
 

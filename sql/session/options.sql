@@ -68,3 +68,16 @@ do language pllua_bg $$
     print(pcall(bg.launch, {name = 'a\0b'}))
     print(pcall(bg.launch, {settings = {search_path = 'a\0b'}}))
 $$;
+
+-- The database: this one by its name is no other; what other databases need is in test/tap/140_other_database.pl
+select bg.launch(database => current_database(), snapshot => true) as pid \gset
+select bg.run(:pid, 'select current_database() = $1', current_database());
+select * from bg.result(:pid) as (here boolean);
+select database = current_database() as here from bg.sessions where pid = :pid;
+select bg.close(:pid);
+select bg.launch(database => 'no such database');
+select bg.launch(database => '');
+select bg.launch(database => repeat('x', 64));
+do language pllua_bg $$ bg.launch{database = 'no such database'} $$;
+do language pllua_bg $$ bg.launch{database = true} $$;
+do language pllua_bg $$ bg.map({1}, 'select $1', {database = 'no such database'}) $$;

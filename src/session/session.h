@@ -29,6 +29,8 @@ struct LaunchOptions {
     // As whom it runs; InvalidOid: as the current user. Settings of this backend do not follow: it
     // has those of a connection of that role. Who may ask for it the caller knows.
     Oid user = InvalidOid;
+    // Another database of the cluster that it is in (find_database()); InvalidOid: this one.
+    Oid database = InvalidOid;
     bool for_commit = false; // it works after the commit, for nobody who has it
     int nsettings = 0;       // settings for the worker, over those it inherits
     const char *const *setting_names = nullptr;
@@ -42,10 +44,14 @@ struct Session; // opaque; valid until forget() or close(), or until the backend
 // mode, 28000 (the role may not log in), 0A000 (single-user mode).
 void check_may_use();
 
+// The database of this name. Errors: pg 3D000 (there is none), 42622 (too long for a name).
+Oid find_database(const char *name);
+
 // Starts a session as the current effective user and returns at once,
 // without waiting for the worker to start. Errors: pg 42501 (no USAGE on schema bg;
 // security-restricted operation), 25000-class in parallel mode, 53000 (no slot within `wait`),
-// 53400 (pllua_bg.max_sessions), 22023 (bad option).
+// 53400 (pllua_bg.max_sessions), 22023 (bad option); of another database 3D000, 42501, 53300,
+// 55000, 0A000 (launcher/other_database.cpp).
 Session *launch(const LaunchOptions &options);
 // The same for who wants nothing but the pid: waits for it. Fails without leaving a session.
 // Errors: pg; as launch() and pid().
@@ -270,6 +276,7 @@ struct Status {
     const char *sql;   // of the oldest command that is not completed; nullptr
     const char *error; // message of the last failure; nullptr
     Oid user;
+    Oid database; // it is in
 };
 const char *state_name(State state);
 // Errors: none. Receives first.

@@ -102,7 +102,7 @@ void put_session(session::Session *session, void *argument) {
     put_text(&row, now.sql);
     put_text(&row, now.error);
     put(&row, Int32GetDatum(MyProcPid));
-    put_database(&row, MyDatabaseId);
+    put_database(&row, now.database);
     put(&row, TimestampTzGetDatum(session::identity(session).launched_at));
     put_progress(&row, reported ? &progress : nullptr);
     tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);

@@ -90,12 +90,14 @@ int launch(lua_State *L) {
     options.setting_names = text_list(L, "names", &options.nsettings);
     options.setting_values = text_list(L, "values", &values);
     const char *size = text_field(L, "queue_size");
+    const char *database = text_field(L, "database");
     SessionHandle *handle = push_handle(L, 0);
     lua_getfield(L, 1, "on_notice");
     lua_setiuservalue(L, -2, kHandleNotice);
     pg::call_own_subxact(L, [&] {
         check_name(options);
         check_user(options);
+        if (database != nullptr) options.database = session::find_database(database);
         if (size != nullptr) options.queue_size = parse_size(size);
         handle->number = session::number(session::launch(options));
     });

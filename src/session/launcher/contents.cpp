@@ -129,6 +129,14 @@ ErrorData *make_command_error(const Session *session, const OwnCommand *own,
     return error;
 }
 
+// The command was never run, and the session says why it cannot be.
+void tell_refusal(const ErrorData *refusal, ErrorData *error) {
+    error->sqlerrcode = refusal->sqlerrcode;
+    error->message = pstrdup(refusal->message);
+    error->detail = refusal->detail == nullptr ? nullptr : pstrdup(refusal->detail);
+    error->hint = refusal->hint == nullptr ? nullptr : pstrdup(refusal->hint);
+}
+
 } // namespace
 
 ErrorData *make_error(const Session *session, const ReportMessage &report) {
@@ -166,6 +174,7 @@ void take_death(const Session *session, OwnCommand *own) {
     error->message = pstrdup(has_run(session) ? _("background session was lost")
                                               : _("background session could not be started"));
     error->detail = pstrdup(session->cause_of_death);
+    if (session->refused) tell_refusal(session->fatal, error);
     add_statement(session, own, error);
     MemoryContextSwitchTo(old);
     own->error = error;

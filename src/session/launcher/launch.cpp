@@ -35,6 +35,8 @@ void make_segment(Session *session, const LaunchOptions &options, StringInfo set
     segment_init(header, local->queue_size, setup->data, setup->len);
     local->header = header;
     header->session_number = session->number;
+    header->database = session->database;
+    header->elsewhere = is_elsewhere(options);
     header->idle_timeout = options.idle_timeout;
     header->awaits_commit = options.for_commit;
     strlcpy(header->name, NameStr(session->name), NAMEDATALEN);
@@ -62,9 +64,11 @@ void start_worker(LocalLink *link, const LaunchOptions &options) {
 // Starts a worker for a new session. Errors: pg.
 Session *launch_new(const LaunchOptions &options, Size queue_size, StringInfo setup) {
     Session *volatile session = nullptr;
-    if (!OidIsValid(options.user)) complete_settings(setup);
+    // In another database its own are in force.
+    if (!OidIsValid(options.user) && !is_elsewhere(options)) complete_settings(setup);
     ErrorData *error = pg::attempt([&session, &options, queue_size, setup] {
         session = make_session();
+        session->database = database_of(options);
         session->link = session->local = make_local_link(session, queue_size);
         begin_use(session, options);
         if (options.snapshot) keep_snapshot(session->local);
@@ -80,6 +84,7 @@ Session *launch_new(const LaunchOptions &options, Size queue_size, StringInfo se
 
 Session *start(const LaunchOptions &options, bool *reused) {
     check_may_launch();
+    check_database(options);
     pg::check_held(sizeof(Session));
     initialize_at_first_use();
     collect_orphans();
@@ -96,13 +101,16 @@ Session *start(const LaunchOptions &options, bool *reused) {
     Size queue_size = chosen_queue_size(options);
     StringInfoData setup;
     initStringInfo(&setup);
-    const bool imposes = !OidIsValid(options.user) && write_session_settings(&setup);
+    const bool imposes =
+        !OidIsValid(options.user) && write_session_settings(&setup, is_elsewhere(options));
     write_asked_settings(&setup, options);
     if (options.snapshot) offer_snapshot(&setup);
     Session *session = take_from_pool(options, queue_size, &setup);
     *reused = session != nullptr;
     if (session == nullptr) session = launch_new(options, queue_size, &setup);
     session->local->imposed = session->local->imposed || imposes;
+    // What the other database has instead of what was imposed is not known here.
+    if (imposes && is_elsewhere(options)) session->local->not_reusable = true;
     pfree(setup.data);
     return session;
 }

@@ -51,6 +51,7 @@ struct Session {
     Session *after;
     uint64 number;
     Oid user;
+    Oid database;          // it is in
     MemoryContext context; // owns everything here
     Link *link;            // what runs the commands
     LocalLink *local;      // the same, when it is a worker of this server; else nullptr
@@ -75,6 +76,7 @@ struct Session {
     ErrorData *fatal;                    // an error that has ended the worker
     char *last_error;
     const char *cause_of_death; // set when it is gone
+    bool refused;               // what `fatal` says is why it may not be where it was to be
     char *note;
     Size note_length;
     Notifications notifications;
@@ -188,6 +190,15 @@ void check_may_launch();
 // Raises 42501 within a security-restricted operation: a session is not bound to it, what it is
 // sent would run outside of it. Errors: pg.
 void check_not_restricted();
+
+// other_database.cpp
+
+// The database the session is to be in. Errors: none.
+Oid database_of(const LaunchOptions &options);
+bool is_elsewhere(const LaunchOptions &options);
+// Where that is another one, what can be said from here of whether it may be there; the worker asks
+// the rest (worker/other_database.cpp). Errors: pg.
+void check_database(const LaunchOptions &options);
 
 // new_worker.cpp
 

@@ -11,6 +11,7 @@ namespace pllua_bg::session {
 struct Loss {
     const char *cause; // nullptr: not known
     bool expected;     // it was asked for, by a timeout
+    bool idle = false; // it has begun no command of this use
 };
 
 // Errors: none, unless said otherwise. Whoever has something for the session sets the latch of

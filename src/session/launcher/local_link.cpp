@@ -178,10 +178,12 @@ void LocalLink::close() {
 }
 
 Loss LocalLink::loss() {
-    const bool idle = has_flag(header, kIdleEnd) || pg_atomic_read_u32(&header->pool) == kRetired;
-    if (header->fatal_message[0] != '\0') return {pg::valid_text(header->fatal_message), idle};
-    if (idle) return {_("The session ended because it was idle for too long."), true};
-    return {nullptr, false};
+    const bool idle = pg_atomic_read_u64(&header->started) == 0;
+    const bool over = has_flag(header, kIdleEnd) || pg_atomic_read_u32(&header->pool) == kRetired;
+    if (header->fatal_message[0] != '\0')
+        return {pg::valid_text(header->fatal_message), over, idle};
+    if (over) return {_("The session ended because it was idle for too long."), true, idle};
+    return {nullptr, false, idle};
 }
 
 Size LocalLink::drop() {

@@ -20,6 +20,13 @@ const char *cause_of_death(Session *session, const Loss &loss) {
     return _("The worker process ended unexpectedly.");
 }
 
+// A session elsewhere that ended before it did anything says whether it may be there. That somebody
+// has ended it, or a timeout, is no refusal.
+bool is_refused(const Session *session, const Loss &loss) {
+    return session->database != MyDatabaseId && session->fatal != nullptr && loss.idle &&
+           ERRCODE_TO_CATEGORY(session->fatal->sqlerrcode) != ERRCODE_OPERATOR_INTERVENTION;
+}
+
 // The error of a command that nobody could be told more of: there was no memory for it.
 ErrorData *poor_error() {
     static char message[] = "background session was lost";
@@ -50,6 +57,7 @@ void session_is_gone(Session *session, const Loss &loss) {
         session->last_error = MemoryContextStrdup(session->context, cause);
     session->life = has_run(session) ? Life::kEnded : Life::kNeverRan;
     session->cause_of_death = cause;
+    session->refused = is_refused(session, loss);
     while (session->current != nullptr) lose_command(session, session->current);
     session->transaction = 'I';
     if (!in_order && !loss.expected) count(Counter::kLost);

@@ -75,7 +75,7 @@ void drop_job(Job *job) {
 Setup *present_setup() {
     StringInfoData frames;
     initStringInfo(&frames);
-    const bool imposes = write_session_settings(&frames);
+    const bool imposes = write_session_settings(&frames, false);
     imposed = imposed || imposes;
     if (imposed) complete_settings(&frames);
     Setup *last = jobs.last == nullptr ? nullptr : jobs.last->setup;

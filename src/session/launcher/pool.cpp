@@ -115,7 +115,8 @@ bool send_reset(Session *session) {
 }
 
 bool fits(const Session *session, const LaunchOptions &options, Size queue_size) {
-    return session->user == GetUserId() && session->local->queue_size == queue_size &&
+    return session->user == GetUserId() && session->database == database_of(options) &&
+           session->local->queue_size == queue_size &&
            session->local->header->idle_timeout == options.idle_timeout &&
            remaining_lifetime(session) > 0;
 }
@@ -240,7 +241,7 @@ int64 pool_lifetime(const Session *session) {
 Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup) {
     if (pool_count == 0) return nullptr;
     // What the server checks when a worker connects may have changed.
-    if (!pg::may_connect(MyDatabaseId, GetUserId())) return nullptr;
+    if (!pg::may_connect(database_of(options), GetUserId())) return nullptr;
     while (Session *session = wait_for_one(options, queue_size)) {
         pg::fault("pool-take");
         reuse_entry(session->local->header, options.name == nullptr ? "" : options.name);

@@ -26,6 +26,7 @@ Session *make_session() {
     auto *session = static_cast<Session *>(MemoryContextAllocZero(context, sizeof(Session)));
     session->context = context;
     session->user = GetUserId();
+    session->database = MyDatabaseId;
     return session;
 }
 
@@ -93,6 +94,11 @@ int known_pid(Session *session) {
 
 void raise_gone(const Session *session) {
     const char *cause = session->last_error;
+    if (session->refused) {
+        ErrorData refusal = *session->fatal;
+        refusal.elevel = ERROR;
+        ThrowErrorData(&refusal);
+    }
     if (has_run(session))
         ereport(ERROR,
                 (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("background session has ended"),

@@ -72,6 +72,7 @@ Status status(Session *session) {
     result.pid = known_pid(session);
     result.name = NameStr(session->name);
     result.user = session->user;
+    result.database = session->database;
     result.transaction = session->transaction;
     result.queued = static_cast<int>(session->last_sent - session->last_done);
     result.error = session->last_error;

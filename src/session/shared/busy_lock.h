@@ -11,8 +11,8 @@ extern "C" {
 
 namespace pllua_bg::session {
 
-// The same on both sides. The database is the launcher's: the worker does not know its own yet
-// where it connects. Errors: none.
+// The same on both sides. The database is as the segment has it: the worker does not know its own
+// yet where it connects. Errors: none.
 inline LOCKTAG busy_lock_tag(const SegmentHeader *header) {
     constexpr uint16 kBusyLock = 0xB6;
     LOCKTAG tag;

@@ -27,6 +27,14 @@ const char *const kProtections[] = {
 // Values of the same file and command line are the server's for both processes.
 bool is_of_server(GucSource source) { return source < PGC_S_GLOBAL; }
 
+// False for what is of this database, or of the role everywhere: in another one the server has set
+// what is in force there. What is of the role it has logged in as stays with whoever has become
+// another one.
+bool travels(GucSource source, bool elsewhere) {
+    if (!elsewhere || source > PGC_S_DATABASE_USER) return true;
+    return source == PGC_S_USER && GetUserId() != GetSessionUserId();
+}
+
 bool is_protection(const struct config_generic *setting) {
     bool listed = false;
     for (const char *name : kProtections) listed = listed || strcmp(setting->name, name) == 0;
@@ -101,18 +109,22 @@ bool is_imposed(const struct config_generic *setting) {
     }
 }
 
-bool write_imposed(StringInfo frames) {
-    append_libraries(frames);
+bool write_imposed(StringInfo frames, bool elsewhere) {
+    if (!elsewhere) append_libraries(frames);
     const int before = frames->len;
-    pg::for_each_setting([frames](const struct config_generic *setting) {
+    pg::for_each_setting([frames, elsewhere](const struct config_generic *setting) {
         // Under what somebody has set for a library that is not loaded may lie what is imposed.
         if (is_placeholder(setting) && !is_privileged(setting->scontext) &&
-            is_privileged(setting->reset_scontext) && !is_of_server(setting->reset_source))
+            is_privileged(setting->reset_scontext) && !is_of_server(setting->reset_source) &&
+            travels(setting->reset_source, elsewhere))
             write(frames, setting, setting->reset_source,
                   reinterpret_cast<const struct config_string *>(setting)->reset_val);
-        if (!is_of_server(setting->source) && is_imposed(setting)) write_value(frames, setting);
+        if (!is_of_server(setting->source) && is_imposed(setting) &&
+            travels(setting->source, elsewhere))
+            write_value(frames, setting);
         // What he has switched off is on for the session, also where its user's own is off.
-        if (is_protection_off(setting) && !is_switched_off(setting, true))
+        if (is_protection_off(setting) && !is_switched_off(setting, true) &&
+            travels(setting->reset_source, elsewhere))
             write(frames, setting, setting->reset_source,
                   GetConfigOptionResetString(setting->name));
     });

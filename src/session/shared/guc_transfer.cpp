@@ -45,11 +45,12 @@ bool is_excluded(const struct config_generic *setting) {
     return false;
 }
 
-// True when the value was chosen for this database, role or session, not for the whole server. The
-// worker tries to set what is given to superusers only, too, and is refused unless it may.
-bool is_chosen(const struct config_generic *setting) {
+// True when the value was chosen for this database, role or session, not for the whole server; for
+// a worker elsewhere, for this session. The worker tries to set what is given to superusers only,
+// too, and is refused unless it may.
+bool is_chosen(const struct config_generic *setting, bool elsewhere) {
     return (setting->context == PGC_USERSET || setting->context == PGC_SUSET) &&
-           setting->source >= PGC_S_DATABASE;
+           setting->source >= (elsewhere ? PGC_S_CLIENT : PGC_S_DATABASE);
 }
 
 // The role whose rights the value has been set with; none when they were those of the server or of
@@ -81,10 +82,10 @@ bool try_setting(const char *name, const char *value, Oid setter, bool change) {
 
 } // namespace
 
-bool write_session_settings(StringInfo frames) {
-    const bool imposes = write_imposed(frames);
-    pg::for_each_setting([frames](const struct config_generic *setting) {
-        if (!is_chosen(setting) || is_excluded(setting) || is_imposed(setting) ||
+bool write_session_settings(StringInfo frames, bool elsewhere) {
+    const bool imposes = write_imposed(frames, elsewhere);
+    pg::for_each_setting([frames, elsewhere](const struct config_generic *setting) {
+        if (!is_chosen(setting, elsewhere) || is_excluded(setting) || is_imposed(setting) ||
             is_of_client(setting))
             return;
         const char *value = GetConfigOption(setting->name, true, false);

@@ -9,8 +9,9 @@ namespace pllua_bg::session {
 
 // Appends the libraries and a message for each setting of this session that the worker is to
 // have, but for those complete_settings() adds; true when something is imposed on the user.
-// Errors: pg (memory).
-bool write_session_settings(StringInfo frames);
+// Elsewhere, in another database, what is set for that and for roles in it is in force. Errors: pg
+// (memory).
+bool write_session_settings(StringInfo frames, bool elsewhere);
 // Puts the values of the server in front, for a worker that may have others: a new one, or one on
 // which something was imposed before. Errors: pg (memory).
 void complete_settings(StringInfo frames);

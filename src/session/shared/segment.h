@@ -56,8 +56,9 @@ struct SegmentHeader {
     uint64 cookie; // random; the worker's registration names the same
     Oid database;
     Oid user;
-    int encoding; // of the database
-    int depth;    // 1: its launcher is no session
+    bool elsewhere; // the database is another one than the launcher's
+    int encoding;   // of the database
+    int depth;      // 1: its launcher is no session
     int launcher_pid;
     int launcher_number;   // its number in the array of PGPROCs
     uint64 session_number; // of its first use: the lock in deadlock.cpp goes by it

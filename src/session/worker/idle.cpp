@@ -187,7 +187,7 @@ bool sleep_idle(Idle *idle) {
     serve_duties(timed_out, idle);
     if (!timed_out) return true;
     const bool is_over = idle->end != 0 && GetCurrentTimestamp() >= idle->end;
-    if (worker.phase == Phase::kPooled && (is_over || is_slot_awaited())) {
+    if (worker.phase == Phase::kPooled && (is_over || is_slot_awaited() || is_database_wanted())) {
         idle->end = 0;
         return !retire();
     }

@@ -133,6 +133,7 @@ void become_backend() {
     // A role that is given to the user's own connections is not whom the session was launched as.
     SetConfigOption("role", "none", PGC_USERSET, PGC_S_OVERRIDE);
     make_port();
+    check_invited();
     CommitTransactionCommand();
     process_session_preload_libraries();
     RegisterSubXactCallback(watch_subtransactions, nullptr);

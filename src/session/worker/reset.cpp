@@ -92,6 +92,7 @@ void reuse(const ReuseMessage &message) {
     take_busy_lock();
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
+    check_invited();
     take_over(&cursor);
     CommitTransactionCommand();
     take_snapshot(&cursor);

@@ -107,6 +107,11 @@ void take_over(FrameCursor *cursor);
 // Takes over what the segment has for the start of the worker. Call outside a transaction.
 // Errors: pg.
 void apply_setup();
+// Where the database is another one than the launcher's: ends the worker unless its user may have
+// sessions here. Call in a transaction. Errors: pg 3F000, 42501, as FATAL.
+void check_invited();
+// Whether some command wants that database for itself. Errors: pg (memory).
+bool is_database_wanted();
 // Begins a REPEATABLE READ transaction block with the launcher's snapshot if one is at the cursor,
 // which then stands behind it. Call outside a transaction. Errors: pg 55000 (the launcher's
 // transaction has ended).

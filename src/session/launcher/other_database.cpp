@@ -1,0 +1,110 @@
+// Sessions in another database of the cluster, as far as it can be seen from here whether they may
+// be there: what the server says to a client who wants to connect. That the database is open for
+// such sessions the worker finds out (worker/other_database.cpp). Owns nothing.
+#include "session/launcher/launcher.h"
+
+#include "pg/compat.h"
+#include "pg/encoding.h"
+
+extern "C" {
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "mb/pg_wchar.h"
+#include "storage/procarray.h"
+#include "utils/syscache.h"
+}
+
+namespace pllua_bg::session {
+
+namespace {
+
+// Its limit says that DROP DATABASE was broken off in the middle.
+constexpr int kInvalidLimit = -2;
+
+// The name of a database for a message.
+const char *shown(Form_pg_database database) { return pg::valid_text(NameStr(database->datname)); }
+
+void check_open(Form_pg_database database) {
+    if (database->datconnlimit == kInvalidLimit)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("cannot connect to invalid database \"%s\"", shown(database)),
+                        errhint("Use DROP DATABASE to drop invalid databases.")));
+    if (!database->datallowconn)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("database \"%s\" is not currently accepting connections",
+                               shown(database))));
+}
+
+void check_right(Form_pg_database database) {
+    if (pg::may_connect(database->oid, GetUserId())) return;
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied for database \"%s\"", shown(database)),
+                    errdetail("User does not have CONNECT privilege.")));
+}
+
+// The server does not count background workers: so a session is refused where one more client
+// would be.
+void check_limit(Form_pg_database database) {
+    const int limit = database->datconnlimit;
+    if (limit < 0 || superuser() || CountDBConnections(database->oid) < limit) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_TOO_MANY_CONNECTIONS),
+             errmsg("too many connections for database \"%s\"", shown(database)),
+             errdetail("Its limit is %d, and one more client could not connect either.", limit)));
+}
+
+// Texts, names and messages travel as they are.
+void check_encoding(Form_pg_database database) {
+    if (database->encoding == GetDatabaseEncoding()) return;
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("a background session cannot be in a database with another encoding"),
+                    errdetail("The encoding of database \"%s\" is %s, that of this one is %s.",
+                              shown(database), pg_encoding_to_char(database->encoding),
+                              GetDatabaseEncodingName())));
+}
+
+void check_snapshot(const LaunchOptions &options) {
+    if (!options.snapshot) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("a background session in another database cannot have this snapshot"),
+             errdetail("A snapshot says what is visible in its own database only."),
+             errhint("Launch it without the option snapshot. Sessions in that database share a "
+                     "snapshot by pg_export_snapshot() and SET TRANSACTION SNAPSHOT.")));
+}
+
+} // namespace
+
+Oid find_database(const char *name) {
+    if (strlen(name) >= NAMEDATALEN)
+        ereport(ERROR, (errcode(ERRCODE_NAME_TOO_LONG),
+                        errmsg("option database must have less than %d bytes", NAMEDATALEN)));
+    const Oid database = get_database_oid(name, true);
+    if (!OidIsValid(database))
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_DATABASE),
+                        errmsg("database \"%s\" does not exist", name)));
+    return database;
+}
+
+Oid database_of(const LaunchOptions &options) {
+    return OidIsValid(options.database) ? options.database : MyDatabaseId;
+}
+
+bool is_elsewhere(const LaunchOptions &options) { return database_of(options) != MyDatabaseId; }
+
+void check_database(const LaunchOptions &options) {
+    if (!is_elsewhere(options)) return;
+    check_snapshot(options);
+    HeapTuple row = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(options.database));
+    if (!HeapTupleIsValid(row))
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_DATABASE),
+                        errmsg("database %u does not exist", options.database)));
+    const auto database = reinterpret_cast<Form_pg_database>(GETSTRUCT(row));
+    check_open(database);
+    check_right(database);
+    check_limit(database);
+    check_encoding(database);
+    ReleaseSysCache(row);
+}
+
+} // namespace pllua_bg::session
