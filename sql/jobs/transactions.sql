@@ -98,6 +98,12 @@ select * from locked order by a;
 select bg.close(:pid);
 drop table locked;
 
+-- Nor does who waits: the history is emptied meanwhile.
+begin;
+select bg.wait_job(:j3, 60), bg.wait_job(:j, 0) is null as waits;
+select relation::regclass, mode from pg_locks where pid = pg_backend_pid() and locktype = 'relation' and relation::regclass::text like 'bg.%';
+commit;
+
 -- In a trigger, many at a time, also as an expression.
 create table queue_of_work (a int);
 create function submit_row() returns trigger language pllua_bg as $$ bg.submit('insert into ran values (1000 + $1)', {trigger.new.a}) $$;

@@ -3,6 +3,8 @@
 #include "jobs/jobs.h"
 #include "jobs/orders.h"
 #include "jobs/tables.h"
+#include "pg/guard.h"
+#include "pg/subxact.h"
 #include "pg/wait.h"
 
 extern "C" {
@@ -61,6 +63,21 @@ void check_committed(int64 id, const Ending *ending) {
                     errhint("It runs when the transaction has committed: wait for it then.")));
 }
 
+// Who waits for long keeps nobody waiting, nor the history from being emptied: the locks of the
+// look go with a subtransaction. What it finds of results goes, too.
+void look_without_locks(int64 id, Ending *ending) {
+    pg::Subtransaction own;
+    pg::begin_subtransaction(&own);
+    ErrorData *error = pg::attempt([id, ending] {
+        SPI_connect();
+        look_at_job(id, ending);
+        SPI_finish();
+    });
+    ErrorData *failed = pg::end_subtransaction(&own, false);
+    if (error == nullptr) error = failed;
+    if (error != nullptr) pg::rethrow(error);
+}
+
 } // namespace
 
 void look_at_job(int64 id, Ending *ending) {
@@ -84,10 +101,8 @@ char wait_for_job(int64 id, double timeout) {
     const TimestampTz end = GetCurrentTimestamp() + static_cast<TimestampTz>(microseconds);
     for (;;) {
         Waiter waiter = begin_wait(id);
-        SPI_connect();
         Ending ending;
-        look_at_job(id, &ending);
-        SPI_finish();
+        look_without_locks(id, &ending);
         check_committed(id, &ending);
         char state = ending.state;
         if (state == '\0') {
