@@ -74,7 +74,11 @@ end
 
 -- bg.run_job: the script that stands for it, and what it leaves when it succeeds.
 function core.answer(sql, id, attempt, next_at)
-    if sql:match('^prepare') then return 'prepare ' .. (fake.prepare_fails and '' or 'ok') end
+    if sql:match('^prepare') then
+        if fake.starts_fail == 0 then return 'prepare ok' end
+        fake.starts_fail = fake.starts_fail - 1
+        return 'fail to start'
+    end
     if not sql:match('run_job') and not sql:match('name_job') then return nil end
     local job = fake.jobs[id]
     if not job or job.attempt ~= attempt then return 'ok gone' end
@@ -312,8 +316,8 @@ function fake.reset()
         'holds', 'settings', 'suspects', 'names', 'renamed'} do
         fake[name] = {}
     end
-    fake.rescan, fake.lowest, fake.later, fake.crash_time, fake.prepare_fails = nil, nil, nil, nil, nil
-    core.launch_fails = nil
+    fake.rescan, fake.lowest, fake.later, fake.crash_time = nil, nil, nil, nil
+    fake.starts_fail = 0 -- so many sessions that are launched do not start
     return fake.start()
 end
 

@@ -123,6 +123,28 @@ function TestRoles:test_workers_per_role()
     lu.assertEquals(#own.lanes.list, 1)
 end
 
+-- After 1, 2, 4, 8 seconds, though nothing else happens.
+function TestRoles:test_a_session_that_does_not_start_is_tried_again()
+    fake.starts_fail = 4
+    local id, start = fake.submit('ok'), core.time
+    work()
+    lu.assertEquals(fake.outcomes(), id .. 'd')
+    lu.assertAlmostEquals(core.time - start, 15, 1)
+    lu.assertEquals(#fake.warnings, 1)
+    lu.assertEquals(own.again_at, nil)
+end
+
+function TestRoles:test_a_session_that_never_starts_costs_nothing()
+    fake.starts_fail = math.huge
+    fake.submit('ok')
+    local rounds, limit = 0, core.time + 1000
+    while core.time < limit do
+        rounds = rounds + 1
+        own:sleep(own:step())
+    end
+    lu.assertTrue(rounds < 100)
+end
+
 function TestRoles:test_held()
     fake.holds[10] = 'role "joe" is not permitted to log in'
     local id, other = fake.submit('ok'), fake.submit('ok', {owner = 11})

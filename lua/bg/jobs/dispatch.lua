@@ -65,12 +65,17 @@ function dispatch.collect(self) -- internal
     end
 end
 
--- Gives lanes to roles that have work for more than they have.
+-- Gives lanes to roles that have work for more than they have. self.again_at: when one of them is tried again whose
+-- session could not be started.
 local function share(self)
     local owners, wanting = self.lanes:below_limit(self.ready:owners()), {}
     for _, owner in ipairs(owners) do
         local job = self.ready:first(owner)
-        if job and roles.may_run(self, owner, job.owner_name) then wanting[#wanting + 1] = owner end
+        if job then
+            local may, again_at = roles.may_run(self, owner, job.owner_name)
+            if may then wanting[#wanting + 1] = owner end
+            if again_at then self.again_at = math.min(again_at, self.again_at or again_at) end
+        end
     end
     self.is_short = #wanting > 0
     self.lanes:share(wanting, function(owner, err) roles.refused(self, owner, err) end)
@@ -80,6 +85,7 @@ local SHARE_AGAIN = 0.02 -- seconds
 
 -- Gives every lane as much as it should have, one job to each in turn, and lanes to those who need some.
 function dispatch.fill(self) -- internal
+    self.again_at = nil
     self.lanes:sweep()
     if self.paused then return end
     local given, suspects = true, {}
@@ -105,7 +111,7 @@ function dispatch.pause(self) -- internal
         local left = self.lanes:has_room_beside(lane) and lane:until_cut()
         if left then pause = math.min(pause, left) end
     end
-    return pause
+    return self.again_at and math.min(pause, math.max(0, self.again_at - core.now())) or pause
 end
 
 -- Adds what the lanes wait for to the lists of core.wait_any, which have n elements. Their number then.

@@ -35,10 +35,10 @@ function roles.check(self, owner, name) -- internal
     return not reason
 end
 
--- True when a session may be started for the role now.
+-- True when a session may be started for the role now; false and the time when that is tried again.
 function roles.may_run(self, owner, name) -- internal
     local role = role_of(self, owner)
-    if role.retry_at and core.now() < role.retry_at then return false end
+    if role.retry_at and core.now() < role.retry_at then return false, role.retry_at end
     if role.checked and core.now() - role.checked < CHECK_AGAIN then return true end
     return roles.check(self, owner, name)
 end
