@@ -249,7 +249,7 @@ CREATE FUNCTION bg.job_holds(owner oid, owner_name name) RETURNS text
 COMMENT ON FUNCTION bg.job_holds(oid, name) IS 'why jobs of a role do not run now; null: they do';
 CREATE FUNCTION bg.next_run(every text, after timestamptz, timezone text) RETURNS timestamptz
     LANGUAGE pllua_bg STRICT STABLE PARALLEL UNSAFE AS $lua$
-    return pgtype.timestamptz{epoch = require('bg_jobs').next(every, after.epoch, timezone)}
+    return pgtype['pg_catalog.timestamptz']{epoch = require('bg_jobs').next(every, after.epoch, timezone)}
 $lua$;
 COMMENT ON FUNCTION bg.next_run(text, timestamptz, text) IS 'when something that recurs is due after some time';
 CREATE FUNCTION bg.run_job(id bigint, attempt int, next_at timestamptz DEFAULT NULL) RETURNS text

@@ -129,14 +129,39 @@ create function job_trap.never(bigint, bigint) returns boolean language plpgsql 
 create operator job_trap.= (leftarg = bigint, rightarg = bigint, function = job_trap.never);
 create function job_trap.count() returns bigint language plpgsql as $$ begin raise 'trapped as %', current_user; end $$;
 create table job_trap.job (id bigint);
+create domain job_trap.int4 as pg_catalog.int4 check (false);
+create domain job_trap.int8 as pg_catalog.int8 check (false);
+create domain job_trap.float8 as pg_catalog.float8 check (false);
+create domain job_trap.timestamptz as pg_catalog.timestamptz check (false);
+create domain job_trap.jsonb as pg_catalog.jsonb check (false);
+create domain job_trap.text as pg_catalog.text check (false);
+create domain job_trap.oid as pg_catalog.oid check (false);
+create domain job_trap."char" as pg_catalog."char" check (false);
+create type job_trap.regrole as (a int);
 set search_path = job_trap, pg_catalog, bg;
 select bg.submit('select 1') as j \gset
 select bg.wait_job(:j, 60), bg.job_result(:j), bg.cancel_job(:j);
 select state from bg.jobs j where j.id operator(pg_catalog.=) :j;
 select bg.submit('select 1', null, pg_catalog.jsonb_build_object('after', :j, 'every', '1 day', 'key', 'k')) as j \gset
 select bg.cancel_job(:j);
+do language pllua_bg $$ assert(bg.submit('select 1', {}, {delay = 0}) > 0) $$;
 reset search_path;
 reset role;
+
+-- Nor in the session that runs a job, whatever its role has set.
+create role job_trapped login;
+grant usage on schema bg, job_trap to job_trapped;
+alter role job_trapped set search_path = job_trap, pg_catalog, bg;
+set role job_trapped;
+select bg.submit('select bg.self() is not null') as j1, bg.submit('select 1', null, '{"transaction": false}') as j2, bg.submit('select 1', null, '{"every": "1 day"}') as j3 \gset
+select bg.run_job_now(:j3);
+select bg.wait_job(:j1, 60), bg.wait_job(:j2, 60), bg.wait_job(:j3, 60);
+select bg.job_result(:j1);
+select bg.cancel_job(:j3);
+select bg.wait_job(:j3, 60);
+reset role;
+drop owned by job_trapped;
+drop role job_trapped;
 set client_min_messages = warning;
 drop schema job_trap cascade;
 reset client_min_messages;

@@ -8,9 +8,10 @@ Lane.__index = Lane
 
 local lane = {}
 
-local RUN = 'select bg.run_job($1::int8, $2::int4)'
-local RUN_AGAIN = 'select bg.run_job($1::int8, $2::int4, pg_catalog.to_timestamp($3::float8))'
-local BEGIN_OUTSIDE = 'select bg.name_job($1::int8, $2::int4)'
+-- In the search_path of the role: these names of types are words of the grammar, and mean the server's own.
+local RUN = 'select bg.run_job($1::bigint, $2::integer)'
+local RUN_AGAIN = 'select bg.run_job($1::bigint, $2::integer, pg_catalog.to_timestamp($3::double precision))'
+local BEGIN_OUTSIDE = 'select bg.name_job($1::bigint, $2::integer)'
 
 local MOST_AHEAD = 16
 local QUICK = 0.005 -- only where jobs take less time others are sent ahead
