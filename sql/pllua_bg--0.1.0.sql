@@ -34,7 +34,16 @@ $lua$;
 
 CREATE SCHEMA bg;
 
-REVOKE ALL ON SCHEMA bg FROM PUBLIC;
+-- Whatever default privileges say.
+
+DO LANGUAGE pllua_bg $lua$
+    for _, row in ipairs(spi.execute([[
+            select distinct case a.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) end as name
+            from pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+            where n.nspname operator(pg_catalog.=) 'bg'::pg_catalog.name and a.grantee operator(pg_catalog.<>) n.nspowner]])) do
+        spi.execute('revoke all on schema bg from ' .. row.name .. ' cascade')
+    end
+$lua$;
 
 -- Sessions. Who has USAGE on schema bg may use them; a session runs as whoever launches it.
 
@@ -137,8 +146,6 @@ GRANT SELECT ON bg.stat TO PUBLIC;
 CREATE FUNCTION bg.stat_reset() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_stat_reset';
 
-REVOKE EXECUTE ON FUNCTION bg.stat_reset() FROM PUBLIC;
-
 COMMENT ON FUNCTION bg.stat_get() IS 'what was counted about background sessions since the last reset';
 COMMENT ON VIEW bg.stat IS 'what was counted about background sessions since the last reset';
 COMMENT ON FUNCTION bg.stat_reset() IS 'begins to count anew';
@@ -147,3 +154,8 @@ CREATE FUNCTION bg.notifications(pid int, OUT sender int, OUT channel text, OUT 
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_notifications';
 
 COMMENT ON FUNCTION bg.notifications(int) IS 'what the LISTENs of a background session have brought so far';
+
+-- For everybody who may use the schema, also where default privileges give nothing to everybody.
+
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA bg TO PUBLIC;
+REVOKE EXECUTE ON FUNCTION bg.stat_reset() FROM PUBLIC;

@@ -226,8 +226,6 @@ CREATE FUNCTION bg.jobs_adopt() RETURNS void
 
 COMMENT ON FUNCTION bg.jobs_adopt() IS 'lets jobs run in a copy of the database; their roles are found by name';
 
-REVOKE EXECUTE ON FUNCTION bg.queue(text, int, boolean, text), bg.jobs_pause(), bg.jobs_resume(), bg.jobs_adopt() FROM PUBLIC;
-
 -- internal functions: of the scheduler
 CREATE FUNCTION bg.jobs_at_home() RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_jobs_at_home';
@@ -262,7 +260,6 @@ CREATE PROCEDURE bg.run_scheduler() LANGUAGE pllua_bg AS $lua$
     require('bg_jobs').run()
 $lua$;
 COMMENT ON PROCEDURE bg.run_scheduler() IS 'the scheduler of this database; called by the library itself';
-REVOKE EXECUTE ON PROCEDURE bg.run_scheduler() FROM PUBLIC;
 
 -- Views. What belongs to others is seen by who may read all statistics; before a copy was adopted roles are known by their names only.
 
@@ -378,27 +375,33 @@ CREATE FUNCTION bg.job_plan(
 
 COMMENT ON FUNCTION bg.job_plan() IS 'what runs, what is next, and what the other jobs wait for';
 
--- Nobody has rights by default privileges either. What is left: functions are for everybody who may use the schema, but for those above that are not.
+-- Default privileges neither give nor take anything: functions are for everybody who may use the schema, but for those that are for the server's
+-- administrators, and tables for nobody.
 
 DO LANGUAGE pllua_bg $lua$
+    local objects = [[
+        with members as (
+            select d.classid, d.objid from pg_catalog.pg_depend d
+            where d.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+                and d.refobjid operator(pg_catalog.=) (select oid from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'pllua_bg_jobs'))
+        select 'table ' operator(pg_catalog.||) c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relacl as acl, c.relowner as owner
+        from members m join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) m.objid and c.relkind in ('r', 'p', 'S', 'v')
+        where m.classid operator(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+        union all
+        select 'routine ' operator(pg_catalog.||) p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proacl, p.proowner
+        from members m join pg_catalog.pg_proc p on p.oid operator(pg_catalog.=) m.objid
+        where m.classid operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass]]
     local granted = [[
-        select pg_catalog.format('revoke all on %s %s from %s cascade', k.kind, k.name,
+        select distinct pg_catalog.format('revoke all on %s from %s cascade', o.name,
             case a.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) end) as statement
-        from (
-            select 'table' as kind, c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relacl as acl, c.relowner as owner
-            from pg_catalog.pg_depend d join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) d.objid and c.relkind in ('r', 'p', 'S', 'v')
-            where d.classid operator(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
-                and d.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
-                and d.refobjid operator(pg_catalog.=) (select oid from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'pllua_bg_jobs')
-            union all
-            select 'routine', p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proacl, p.proowner
-            from pg_catalog.pg_depend d join pg_catalog.pg_proc p on p.oid operator(pg_catalog.=) d.objid
-            where d.classid operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
-                and d.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
-                and d.refobjid operator(pg_catalog.=) (select oid from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'pllua_bg_jobs')
-        ) k, pg_catalog.aclexplode(k.acl) a
-        where a.grantee operator(pg_catalog.<>) k.owner and (k.kind operator(pg_catalog.=) 'table' or a.grantee operator(pg_catalog.<>) 0)]]
+        from (]] .. objects .. [[) o, pg_catalog.aclexplode(o.acl) a where a.grantee operator(pg_catalog.<>) o.owner]]
     for _, row in ipairs(spi.execute(granted)) do spi.execute(row.statement) end
+    for _, row in ipairs(spi.execute(objects)) do
+        if row.name:find('^routine') then spi.execute('grant execute on ' .. row.name .. ' to public') end
+    end
 $lua$;
+
+REVOKE EXECUTE ON FUNCTION bg.queue(text, int, boolean, text), bg.jobs_pause(), bg.jobs_resume(), bg.jobs_adopt() FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE bg.run_scheduler() FROM PUBLIC;
 
 GRANT SELECT ON bg.jobs, bg.job_runs, bg.queues TO PUBLIC;

@@ -66,8 +66,10 @@ like(out_of('DROP EXTENSION pllua_bg'), qr/ERROR:  2BP01: cannot drop extension 
 like(out_of('CREATE EXTENSION pllua_bg; SELECT bg.launch()', 'rich'), qr/42501|42710/, 'only superusers install it');
 
 # Default privileges of the installing role.
-fresh('ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC; CREATE EXTENSION pllua_bg');
-is(out_of(q{SELECT has_schema_privilege('bob', 'bg', 'USAGE'), has_schema_privilege('bob', 'bg', 'CREATE')}), 'f|f', 'default privileges for everybody do not open the schema');
+fresh('ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC, bob; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC; CREATE EXTENSION pllua_bg');
+is(out_of(q{SELECT has_schema_privilege('bob', 'bg', 'USAGE'), has_schema_privilege('bob', 'bg', 'CREATE')}), 'f|f', 'default privileges do not open the schema');
+is(out_of(q{SELECT string_agg(oid::regprocedure::text, ' ') FROM pg_proc WHERE pronamespace = 'bg'::regnamespace AND NOT has_function_privilege('bob', oid, 'EXECUTE')}),
+	'bg.stat_reset()', 'nor do they close its functions to those who may use it');
 
 # Objects that have the names of ours.
 my %planted = (

@@ -29,6 +29,7 @@ value('one', <<'SQL');
 ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO snoop, PUBLIC;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO snoop, PUBLIC;
 ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO snoop;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 CREATE EXTENSION pllua_bg;
 CREATE EXTENSION pllua_bg_jobs;
 SQL
@@ -39,9 +40,9 @@ my $granted = q{SELECT string_agg(k.name || ' ' || a.grantee || ' ' || a.privile
 		SELECT objid FROM pg_depend WHERE classid = 'pg_proc'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pllua_bg_jobs'))
 	) k, aclexplode(k.acl) a WHERE a.grantee <> k.owner AND NOT (k.name LIKE '%(%' AND a.grantee = 0)};
 is(value('one', $granted), 'bg.job_runs 0 SELECT, bg.jobs 0 SELECT, bg.queues 0 SELECT', 'default privileges open nothing');
-is(value('one', q{SELECT string_agg(proname::text, ' ' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'bg'::regnamespace AND proname ~ 'job|queue|scheduler'
-	AND NOT has_function_privilege('snoop', oid, 'execute')}),
-	'jobs_adopt jobs_pause jobs_resume queue run_scheduler', 'functions that are for nobody are for nobody');
+is(value('one', qq{SELECT string_agg(proname::text, ' ' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'bg'::regnamespace AND proname ~ 'job|queue|scheduler|submit|self|snooze'
+	AND NOT has_function_privilege('$_', oid, 'execute')}),
+	'jobs_adopt jobs_pause jobs_resume queue run_scheduler', "functions that are for nobody, and no others, are not for $_") for 'snoop', 'app';
 
 value('one', <<'SQL');
 GRANT USAGE ON SCHEMA bg TO app, later_renamed, dropped;
