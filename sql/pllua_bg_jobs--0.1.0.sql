@@ -122,6 +122,18 @@ CREATE TABLE bg.job_state (
     slot_since timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 
+-- In a publication of all tables what has no key could otherwise not be updated.
+
+ALTER TABLE bg.job_done_0 REPLICA IDENTITY FULL;
+ALTER TABLE bg.job_done_1 REPLICA IDENTITY FULL;
+ALTER TABLE bg.job_done_2 REPLICA IDENTITY FULL;
+ALTER TABLE bg.job_done_3 REPLICA IDENTITY FULL;
+ALTER TABLE bg.job_done_4 REPLICA IDENTITY FULL;
+ALTER TABLE bg.job_done_5 REPLICA IDENTITY FULL;
+ALTER TABLE bg.job_done_6 REPLICA IDENTITY FULL;
+ALTER TABLE bg.job_done_7 REPLICA IDENTITY FULL;
+ALTER TABLE bg.job_home REPLICA IDENTITY FULL;
+
 -- Each in a statement of its own: in one they fail.
 
 SELECT pg_catalog.pg_extension_config_dump('bg.job', '');

@@ -109,6 +109,12 @@ void initialize_utility_hook();
 
 void initialize_launcher();
 
+// home.cpp
+
+// A subscription was made or changed: where it brings jobs this is no longer the database that the
+// queue is of. Call in a transaction. Errors: pg.
+void note_subscription();
+
 // scheduler.cpp
 
 // What the launcher starts: the function, and its type in pg_stat_activity.

@@ -1,4 +1,5 @@
 // Of which database the queue is. See orders.h for the contracts.
+#include "jobs/area.h"
 #include "jobs/jobs.h"
 #include "jobs/orders.h"
 #include "jobs/tables.h"
@@ -20,6 +21,18 @@ OwnStatement select_home = {
     nullptr};
 
 OwnStatement delete_home = {"delete from bg.job_home", 0, {}, nullptr};
+
+// A subscription that brings the jobs of another database. One whose owner may not write them
+// brings none.
+#define IS_SUBSCRIBED                                                                              \
+    "exists (select from pg_catalog.pg_subscription_rel r join pg_catalog.pg_subscription s "      \
+    "on s.oid operator(pg_catalog.=) r.srsubid "                                                   \
+    "where r.srrelid operator(pg_catalog.=) 'bg.job'::pg_catalog.regclass and "                    \
+    "pg_catalog.has_table_privilege(s.subowner, r.srrelid, 'INSERT'))"
+
+OwnStatement select_subscribed = {"select " IS_SUBSCRIBED, 0, {}, nullptr};
+
+OwnStatement leave_home = {"delete from bg.job_home where " IS_SUBSCRIBED, 0, {}, nullptr};
 
 OwnStatement insert_home = {
     "insert into bg.job_home (system, database) values ($1, $2)", 2, {INT8OID, OIDOID}, nullptr};
@@ -46,7 +59,24 @@ OwnStatement adopt_done = {
     {},
     nullptr};
 
+// What it brings next would be of roles by their numbers again.
+void check_not_subscribed() {
+    (void)run_as_owner(&select_subscribed, nullptr, nullptr);
+    bool isnull;
+    if (!DatumGetBool(first_value(1, &isnull))) return;
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("a subscription brings the jobs of another database"),
+                    errhint("Drop it, or leave the tables of schema bg out of its publication.")));
+}
+
 } // namespace
+
+void note_subscription() {
+    if (!has_extension()) return;
+    SPI_connect();
+    (void)run_as_owner(&leave_home, nullptr, nullptr);
+    SPI_finish();
+}
 
 bool is_at_home() {
     SPI_connect();
@@ -62,6 +92,7 @@ bool is_at_home() {
 void adopt() {
     check_running();
     SPI_connect();
+    check_not_subscribed();
     (void)run_as_owner(&adopt_jobs, nullptr, nullptr);
     (void)run_as_owner(&adopt_done, nullptr, nullptr);
     (void)run_as_owner(&delete_home, nullptr, nullptr);

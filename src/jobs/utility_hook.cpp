@@ -1,5 +1,5 @@
 // Commands of SQL that the scheduler of a database is in the way of, or has to learn of: those that
-// want a database for themselves, DROP EXTENSION, COMMIT PREPARED. Owns the hook.
+// want a database for themselves, DROP EXTENSION, COMMIT PREPARED, subscriptions. Owns the hook.
 #include "jobs/area.h"
 
 #include "pg/compat.h"
@@ -188,6 +188,8 @@ void after(Node *command) {
         if (strcmp(reinterpret_cast<AlterExtensionStmt *>(command)->extname, kExtension) == 0)
             announce_rescan();
         break;
+    case T_CreateSubscriptionStmt:
+    case T_AlterSubscriptionStmt: note_subscription(); break;
     case T_DropStmt: {
         const ObjectType what = reinterpret_cast<DropStmt *>(command)->removeType;
         if (what == OBJECT_EXTENSION && is_scheduled_here()) announce_rescan();

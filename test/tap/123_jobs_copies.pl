@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use SessionTest;
 use Test::More;
 
-my $configuration = "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 16\npllua_bg.job_idle = 1\nmax_prepared_transactions = 2\n";
+my $configuration = "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 16\npllua_bg.job_idle = 1\nmax_prepared_transactions = 2\nwal_level = logical\nmax_wal_senders = 4\n";
 my $node = new_node('copies', $configuration);
 
 sub value
@@ -120,6 +120,37 @@ is(value('copy', 'SET ROLE renamed; SELECT count(*) FROM bg.jobs'), 0, 'whose jo
 value('one', "BEGIN; SELECT bg.submit('insert into ran values (''prepared'', current_user)'); PREPARE TRANSACTION 'p'");
 value('one', "COMMIT PREPARED 'p'");
 is(value('one', "SELECT bg.wait_job(max(id), 60) FROM bg.jobs"), 'done', 'the job of a prepared transaction runs');
+
+# All tables are published, those of jobs among them: a subscriber would run the jobs again, as the roles that have the numbers of their owners there.
+value('one', 'CREATE PUBLICATION everything FOR ALL TABLES');
+value('postgres', 'ALTER ROLE renamed RENAME TO renamed_again');
+value('one', 'SELECT pg_reload_conf()');
+ok($node->poll_query_until('one', q{SELECT count(*) = 0 FROM bg.job_done WHERE owner_name = 'renamed'}), 'the history of a publisher can be changed');
+value('one', 'SELECT bg.jobs_adopt()');
+value('postgres', 'CREATE DATABASE subscriber');
+value('subscriber', <<'SQL');
+CREATE EXTENSION pllua_bg;
+CREATE EXTENSION pllua_bg_jobs;
+CREATE TABLE ran (what text, who text);
+CREATE FUNCTION submit() RETURNS trigger LANGUAGE pllua_bg AS $$ bg.submit('insert into public.own values (1)') $$;
+CREATE TRIGGER submit AFTER INSERT ON ran FOR EACH ROW EXECUTE FUNCTION submit();
+ALTER TABLE ran ENABLE ALWAYS TRIGGER submit;
+CREATE TABLE own (a int);
+ALTER SEQUENCE bg.job_id_seq RESTART WITH 10000;
+SQL
+value('one', q{SELECT pg_create_logical_replication_slot('subscribed', 'pgoutput')});
+value('subscriber', 'CREATE SUBSCRIPTION subscribed CONNECTION ' . "\$c\$" . $node->connstr('one') . "\$c\$" . ' PUBLICATION everything WITH (create_slot = false, copy_data = false)');
+my $published = submit('one', 'app', 'published', '{"delay": "1 week"}');
+value('one', q{INSERT INTO ran VALUES ('by hand', 'nobody')});
+ok($node->poll_query_until('subscriber', "SELECT count(*) = 2 FROM bg.jobs WHERE state = 'held' AND reason LIKE 'the queue was copied%'"), 'what a subscription brings, and what its triggers submit, is held');
+like(($node->psql('subscriber', 'SELECT bg.jobs_adopt()'))[2], qr/ERROR:  a subscription brings the jobs of another database\nHINT:  Drop it/, 'and not adopted while more may come');
+value('subscriber', 'ALTER SUBSCRIPTION subscribed DISABLE; ALTER SUBSCRIPTION subscribed SET (slot_name = NONE); DROP SUBSCRIPTION subscribed');
+is(value('subscriber', $held), 2, 'held it stays when the subscription is gone');
+value('subscriber', 'SELECT bg.jobs_adopt()');
+is(value('subscriber', 'SELECT bg.wait_job(id, 60) FROM bg.jobs WHERE id >= 10000'), 'done', 'what a trigger has submitted while rows were applied runs, once that is adopted');
+is(value('subscriber', 'SELECT count(*) FROM own'), 1, 'once');
+is(value('subscriber', "SELECT state || ' ' || owner FROM bg.jobs WHERE id = $published"), 'held app', 'what was brought is of the role of that name, which may use no jobs here');
+value('one', q{SELECT pg_drop_replication_slot('subscribed') FROM pg_replication_slots WHERE slot_name = 'subscribed'});
 
 $_->stop for $node, $other;
 done_testing();
