@@ -82,7 +82,7 @@ sub matches
 }
 
 # As a new user has it who lets jobs run: eight worker slots, the launcher of jobs, and a scheduler.
-my $node = new_node('docs', "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 10\n");
+my $node = new_node('docs', "shared_preload_libraries = 'pllua_bg'\nmax_worker_processes = 16\n");
 
 my @mistakes;
 foreach my $page (sort @pages)
