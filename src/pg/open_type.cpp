@@ -159,6 +159,35 @@ bool names_cursors(Oid type) {
     return result;
 }
 
+bool is_known_everywhere(Oid type) {
+    check_stack_depth();
+    if (type >= FirstNormalObjectId) return false;
+    switch (type) {
+    case REGPROCOID:
+    case REGPROCEDUREOID:
+    case REGOPEROID:
+    case REGOPERATOROID:
+    case REGCLASSOID:
+    case REGCOLLATIONOID:
+    case REGTYPEOID:
+    case REGCONFIGOID:
+    case REGDICTIONARYOID:
+    case REGNAMESPACEOID: return false;
+    default: break;
+    }
+    const Oid part = part_type(type);
+    if (OidIsValid(part)) return is_known_everywhere(part);
+    if (get_typtype(type) != TYPTYPE_COMPOSITE) return true;
+    TupleDesc row = lookup_rowtype_tupdesc(type, -1);
+    bool result = true;
+    for (int i = 0; i < row->natts && result; i++) {
+        const Form_pg_attribute attribute = TupleDescAttr(row, i);
+        result = attribute->attisdropped || is_known_everywhere(attribute->atttypid);
+    }
+    ReleaseTupleDesc(row);
+    return result;
+}
+
 bool is_local_type(Oid type) {
     return type == RECORDOID || type == RECORDARRAYOID || type == INTERNALOID;
 }

@@ -20,6 +20,11 @@ OpenType open_type(Oid type);
 // another cursor in another process. Errors: pg (catalog access, stack depth).
 bool names_cursors(Oid type);
 
+// Whether values of the type, in binary, mean the same in every database of the cluster: not those
+// of types of users, nor those that hold OIDs of what a database has of its own, as regclass does.
+// Errors: pg (catalog access, stack depth).
+bool is_known_everywhere(Oid type);
+
 // What the values of a type consist of: the elements of an array, the base type of a domain,
 // the bounds of a range, the ranges of a multirange. InvalidOid for other types.
 // Errors: pg (catalog access).

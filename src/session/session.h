@@ -81,6 +81,8 @@ bool may_be_discarded(uint64 number);
 // Calls visit for each session of this backend. Errors: those of visit.
 void for_each(void (*visit)(Session *session, void *argument), void *argument);
 
+// Whether it is in another database. Errors: none.
+bool is_elsewhere(const Session *session);
 // Raises 42501 unless the current user is a member of the session's user.
 void check_owner(const Session *session);
 
@@ -121,7 +123,7 @@ CommandId send_last(Session *session, const char *sql, bool quiet);
 
 struct Column {
     NameData name;
-    Oid type; // type of the statement's column
+    Oid type; // type of the statement's column; InvalidOid: one of another database
     int32 typmod;
     Oid collation;
     // Sent by its text form: the type is a record or not yet visible outside
@@ -130,12 +132,16 @@ struct Column {
     // Of those, one whose type the worker's transaction has changed: its text may not be what the
     // launcher's definition of the type reads.
     bool changed;
-    char *type_name; // as format_type_extended gives it
+    char *type_name; // as format_type_extended gives it; of another database with its schema
     // Of the row types in the type, as the worker has them (row_definition.h); length 0: none.
     const char *definitions;
     int32 definitions_length;
     struct RowDefinition *foreign; // for bg.result: where they are not those of here
 };
+
+// The type of a column: for one of another database that of the same name here; InvalidOid: there
+// is none that the current user may see. Errors: pg (catalog access).
+Oid type_here(const Column &column);
 
 // What one statement of a command returned.
 struct StatementResult {

@@ -28,6 +28,7 @@ void settle_columns(const session::StatementResult *statement) {
     AcceptInvalidationMessages();
     for (int i = 0; i < statement->ncolumns; i++) {
         session::Column *column = &statement->columns[i];
+        column->type = session::type_here(*column);
         if (column->as_text || column->definitions_length == 0) continue;
         session::RowDefinition *there =
             session::read_definitions(column->definitions, column->definitions_length);

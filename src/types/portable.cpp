@@ -17,6 +17,7 @@ namespace {
 struct Writer {
     lua_State *L;
     TextBuffer out;
+    bool elsewhere;
 };
 
 template <class T> void put(Writer *writer, const T &value) {
@@ -73,14 +74,49 @@ void put_sequence(Writer *writer, int idx) {
     lua_pop(L, 1);
 }
 
+// For another database: the value would mean nothing there.
+bool is_unknown_there(const Writer *writer, Oid type) {
+    if (!writer->elsewhere) return false;
+    bool known = true;
+    pg::call_own_subxact(writer->L, [&] { known = pg::is_known_everywhere(type); });
+    return !known;
+}
+
+bool has_unknown_column(const Writer *writer, TupleDesc row) {
+    for (int i = 0; i < row->natts; i++) {
+        const Form_pg_attribute column = TupleDescAttr(row, i);
+        if (!column->attisdropped && is_unknown_there(writer, column->atttypid)) return true;
+    }
+    return false;
+}
+
+void write_table(Writer *writer, int idx);
+
+// A row as a table of its fields.
+void write_fields(Writer *writer, int idx, TupleDesc row) {
+    lua_State *L = writer->L;
+    lua_createtable(L, 0, row->natts);
+    for (int i = 0; i < row->natts; i++) {
+        const Form_pg_attribute column = TupleDescAttr(row, i);
+        if (column->attisdropped) continue;
+        lua_pushstring(L, NameStr(column->attname));
+        push_column(L, idx, i);
+        lua_rawset(L, -3);
+    }
+    write_table(writer, lua_gettop(L));
+}
+
 // A row of a type that nobody else sees as we do goes without it.
 void write_row(Writer *writer, int idx) {
     lua_State *L = writer->L;
     const Shape *shape = push_shape_of_row(L, idx);
+    if (has_unknown_column(writer, shape->descriptor))
+        return write_fields(writer, idx, shape->descriptor);
     Oid type = shape->descriptor->tdtypeid;
     pg::call_own_subxact(L, [&] {
         const pg::OpenType open = pg::open_type(type);
-        if (open.changed) type = InvalidOid;
+        if (open.changed || (writer->elsewhere && !pg::is_known_everywhere(type)))
+            type = InvalidOid;
     });
     put(writer, Tag::kRow);
     put<Oid>(writer, type);
@@ -124,6 +160,11 @@ pg::OpenType check_type(lua_State *L, Oid type) {
 
 void write_object(Writer *writer, int idx, DatumObject *object) {
     const Type *type = object->type;
+    if (is_unknown_there(writer, type->oid)) {
+        push_output(writer->L, type, object_value(writer->L, idx, object));
+        put(writer, Tag::kString);
+        return put_string(writer, -1);
+    }
     const pg::OpenType open = check_type(writer->L, type->oid);
     const Datum value = object_value(writer->L, idx, object);
     if (open.rows) {
@@ -197,9 +238,9 @@ void write_value(Writer *writer) {
 
 } // namespace
 
-Datum to_portable(lua_State *L, int idx) {
+Datum to_portable(lua_State *L, int idx, bool elsewhere) {
     idx = lua_absindex(L, idx);
-    Writer writer = {L, {}};
+    Writer writer = {L, {}, elsewhere};
     buffer_init(&writer.out, L);
     lua_pushvalue(L, idx);
     write_value(&writer);

@@ -26,8 +26,9 @@ enum class Tag : char {
 // The table at idx with all it holds, as a bytea in CurrentMemoryContext. Rows go as rows, objects
 // as objects; of a table with a metatable goes what pairs() or its length and indexes give. Errors:
 // lua (54001, 54000 too large; 0A000 an array of records; 55000 a type that the open transaction
-// changes; what metamethods raise).
-Datum to_portable(lua_State *L, int idx);
+// changes; what metamethods raise). For another database what means nothing there goes as its text,
+// and rows with such a column as tables of their fields.
+Datum to_portable(lua_State *L, int idx, bool elsewhere);
 // Pushes the value again. Errors: lua (42704 a type does not exist here).
 void push_portable(lua_State *L, Datum portable);
 

@@ -191,6 +191,94 @@ SQL
 	$psql->quit;
 }
 
+# Types of users have other OIDs there: what is of them goes as text, and is what has the same name.
+for my $database ('postgres', 'there')
+{
+	$node->safe_psql($database, "CREATE TABLE only_in_$database (x int)");
+	$node->safe_psql($database, 'CREATE EXTENSION hstore; SELECT lo_create(0) FROM generate_series(1, 7)') if $database eq 'there'; # OIDs go on
+	$node->safe_psql($database, <<"SQL");
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TYPE pair AS (n int, m mood);
+CREATE DOMAIN small AS int CHECK (value < 10);
+CREATE TYPE moods AS RANGE (subtype = mood);
+CREATE TYPE "Odd [name].x" AS ENUM ('odd');
+CREATE SCHEMA hidden;
+CREATE TYPE hidden.kind AS ENUM ('good');
+CREATE TYPE only_in_${database}_t AS ENUM ('a');
+GRANT USAGE ON SCHEMA hidden TO app;
+SQL
+	$node->safe_psql($database, 'CREATE EXTENSION hstore') if $database eq 'postgres';
+}
+$node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA hidden FROM app; CREATE TYPE uneven AS (a int)');
+$node->safe_psql('there', 'CREATE TYPE uneven AS (a int, b int); CREATE TABLE kept (m mood, p pair, s small, ms mood[], h hstore, j jsonb, r regclass); GRANT ALL ON kept TO app');
+
+# What Lua code prints that has a session there, `s`; or its error.
+sub prints
+{
+	my ($role, $code, $expected, $test) = @_;
+	my (undef, undef, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\nDO LANGUAGE pllua_bg \$lua\$ local s <close> = bg.launch{database = 'there'}\n$code \$lua\$",
+		extra_params => [ '-U', $role ]);
+	my $got = join "\n", $error =~ /^(?:psql:\S+ )?(?:INFO:  00000: |(?=ERROR:))(.*)$/mg;
+	$got =~ s/^ERROR:\s+//;
+	return is($got, $expected, $test);
+}
+my $show = 'local function show(query, ...) local r = s:exec(query, ...) local c = r.columns[1] print(tostring(r.value), c.type, c.oid == spi.execute("select $1::regtype::oid as o", c.type)[1].o) end';
+prints('app', "$show show([[select 'happy'::mood]])", "happy\tpublic.mood\ttrue", 'an enum');
+prints('app', "$show show([=[select array['happy', 'sad']::mood[]]=])", "{happy,sad}\tpublic.mood[]\ttrue", 'an array of them');
+prints('app', "$show show([[select (1, 'sad')::pair]])", "(1,sad)\tpublic.pair\ttrue", 'a row type');
+prints('app', q{print(s:exec([[select (1, 'sad')::pair]]).value.m, s:exec([=[select array[(1, 'sad')::pair]]=]).value[1].n)}, "sad\t1", 'whose fields have names');
+prints('app', "$show show('select 9::small')", "9\tpublic.small\ttrue", 'a domain');
+prints('app', "$show show([[select moods('sad', 'happy')]])", "[sad,happy)\tpublic.moods\ttrue", 'a range');
+prints('app', "$show show([[select 'a=>1'::hstore]])", "\"a\"=>\"1\"\tpublic.hstore\ttrue", 'a type of an extension');
+prints('app', "$show show([[select 'odd'::\"Odd [name].x\"]])", "odd\tpublic.\"Odd [name].x\"\ttrue", 'a name that has to be quoted');
+prints('app', q{local r = s:exec([[select 'a'::only_in_there_t]]) print(r.value, r.columns[1].type, r.columns[1].oid)}, "a\tpublic.only_in_there_t\t25", 'one that is not here: text');
+prints('app', q{local r = s:exec([[select 'good'::hidden.kind]]) print(r.value, r.columns[1].type, r.columns[1].oid)}, "good\thidden.kind\t25", 'nor is one in a schema the role may not use');
+prints($owner, q{local r = s:exec([[select 'good'::hidden.kind]]) print(r.value, r.columns[1].oid == 25)}, "good\tfalse", 'who may has it');
+prints('app', q{local r = s:exec([[select 'only_in_there'::regclass]]) print(r.value, r.columns[1].type, r.columns[1].oid)}, "only_in_there\tregclass\t25", 'what names an object of that database is its name');
+prints('app', q{print(s:exec([=[select array['only_in_there'::regclass]]=]).value)}, '{only_in_there}', 'also in an array');
+prints('app', q{print(s:exec([[select t.typinput from pg_type t where typname = 'mood']]).value, (s:exec([[select t from pg_type t where typname = 'mood']]).value:match('enum_in')))}, "enum_in\tenum_in", 'also in a row of a catalog');
+prints('app', q{s:exec([[select (1, 2)::uneven]])}, '22P02: malformed record literal: "(1,2)"', 'a type of the same name that is another one says so');
+prints('app', q{local r = s:exec([[select row(1, 'x'::mood), 1.5::numeric, '{1}'::int[], null::mood]]) print(r[1][1], r[1][2], r[1][3][1])},
+	'22P02: invalid input value for enum mood: "x"', 'errors come whole');
+prints('app', q{local r = s:exec([[select row(1, 'sad'::mood), 1.5::numeric, '{1}'::int[], null::mood]]) print(r[1][1], r[1][2], r[1][3][1], r[1][4])}, "(1,sad)\t1.5\t1\tnil", 'types of the server are what they are');
+prints('app', q{for row in s:rows([[select i, 'happy'::mood m from generate_series(1, 3) i]]) do print(row.i, row.m) end}, "1\thappy\n2\thappy\n3\thappy", 'rows that are read while they come');
+is(answer('app', <<'SQL'), "happy|(1,sad)|only_in_there\nhappy", 'in SQL');
+SELECT bg.launch(database => 'there') AS pid \gset
+SELECT bg.run(:pid, $$ select 'happy'::mood, (1, 'sad')::pair, 'only_in_there'::regclass $$) IS NULL AS no \gset
+SELECT * FROM bg.result(:pid) AS (m mood, p pair, r text);
+SELECT bg.run(:pid, $$ select 'happy'::mood $$) IS NULL AS no \gset
+SELECT * FROM bg.result(:pid) AS (m text);
+SQL
+like(answer('app', <<'SQL'), qr/^42804: result rowtype does not match/, 'and as nothing else');
+SELECT bg.launch(database => 'there') AS pid \gset
+SELECT bg.run(:pid, $$ select 'happy'::mood $$) IS NULL AS no \gset
+SELECT * FROM bg.result(:pid) AS (m hstore);
+SQL
+
+# Parameters of such types, too.
+prints('app', <<'LUA', "happy\t(2,sad)\t3\t{sad,happy}\t\"a\"=>\"1\"", 'parameters');
+local r = spi.execute([[select 'happy'::mood m, (2, 'sad')::pair p, 3::small s, '{sad,happy}'::mood[] ms, 'a=>1'::hstore h]])[1]
+s:exec('insert into kept values ($1, $2, $3, $4, $5)', r.m, r.p, r.s, r.ms, r.h)
+local k = s:exec('select * from kept')[1]
+print(k.m, k.p, k.s, k.ms, k.h)
+LUA
+is(answer('app', <<'SQL'), "1\nsad|(1,happy)", 'parameters in SQL');
+SELECT bg.launch(database => 'there') AS pid \gset
+SELECT bg.run(:pid, 'select $1::mood, $2::pair', 'sad'::mood, (1, 'happy')::pair);
+SELECT * FROM bg.result(:pid) AS (m mood, p pair);
+SQL
+prints('app', q{local st = s:prepare('insert into kept (m, ms) values ($1, $2)', {'mood', 'mood[]'}) print(st:exec('sad', {'happy'}).tag, st:exec(nil, nil).tag)}, "INSERT 0 1\tINSERT 0 1", 'prepared with types');
+prints('app', q{print(s:exec('select $1::regclass', spi.execute("select 'kept_here'::regclass r")[1].r).value)}, '42P01: relation "kept_here" does not exist', 'an object that is not here');
+prints('app', q{print(s:exec('select $1::regclass', spi.execute("select 'only_in_postgres'::regclass r")[1].r).value)}, '42P01: relation "only_in_postgres" does not exist', 'an object of here is not one of there');
+prints('app', q{print(s:exec('select $1', spi.execute("select 'a=>1'::hstore h")[1].h).columns[1].type)}, 'text', 'where nothing asks for a type it is text');
+prints('app', q{print(s:exec('select ($1::pair).m', spi.execute("select p from (select 1 n, 'sad'::mood m) p")[1].p).value)}, 'sad', 'a record');
+prints('app', <<'LUA', "(5,happy)\t{\"h\": \"\\\"a\\\"=>\\\"1\\\"\", \"p\": {\"m\": \"sad\", \"n\": 2}}\t{happy,sad}", 'tables, with such values in them');
+local r = spi.execute([[select 'happy'::mood m, (2, 'sad')::pair p, 'a=>1'::hstore h]])[1]
+print(s:exec('select $1::pair', {n = 5, m = r.m}).value, s:exec('select $1::jsonb::text', {p = r.p, h = r.h}).value, s:exec('select $1::mood[]', {r.m, 'sad'}).value)
+LUA
+prints('app', q{print(s:exec('select ($1::pair[])[2].m', {{n = 1, m = 'sad'}, spi.execute("select (2, 'happy')::pair p")[1].p}).value)}, 'happy', 'rows in tables');
+prints('app', q{local t = bg.map({'sad', 'happy'}, 'select $1::mood', {database = 'there', args = function(i) return spi.execute('select $1::mood m', i)[1].m end}) print(t[1].value, t[2].value)}, "sad\thappy", 'bg.map');
+
 # Locks over databases.
 $node->safe_psql('there', 'CREATE TABLE t (id int PRIMARY KEY, x int); INSERT INTO t VALUES (1, 0), (2, 0); GRANT ALL ON t TO app');
 $node->safe_psql('postgres', 'CREATE TABLE here (x int); GRANT ALL ON here TO app');

@@ -47,7 +47,8 @@ struct Outgoing {
     uint32 statement; // number of a prepared statement, whose text `sql` is; 0: none
     int nparams;
     session::Param *params;
-    int arena; // stack index of what holds the parameters (param_arena.h); 0: there are none
+    bool elsewhere; // for a session in another database
+    int arena;      // stack index of what holds the parameters (param_arena.h); 0: there are none
 };
 // Collects the string, or where a handle is at index 1 the prepared statement, at idx and the
 // values above it. Pushes values that must stay on the stack until discard(). Errors: lua.

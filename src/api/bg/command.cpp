@@ -49,11 +49,16 @@ void convert_params(lua_State *L, int idx, ParamArena *arena, Outgoing *outgoing
         for (int i = 0; i < n; i++)
             plans[i] = params[i].table ? nullptr : types::lookup(params[i].type, -1);
     });
-    convert_values(L, arena, idx, n, plans, values, nulls);
+    convert_values(L, arena, idx, n, plans, values, nulls, outgoing->elsewhere);
     for (int i = 0; i < n; i++) {
         params[i].value = values[i];
         params[i].isnull = nulls[i];
     }
+}
+
+bool is_elsewhere(const SessionHandle *handle) {
+    const session::Session *session = session::by_number(handle->number);
+    return session != nullptr && session::is_elsewhere(session);
 }
 
 session::CommandId to_id(lua_State *L, int idx) {
@@ -122,6 +127,7 @@ const char *statement_text(lua_State *L, int idx) {
 
 void collect(lua_State *L, int idx, Outgoing *outgoing) {
     outgoing->statement = 0;
+    outgoing->elsewhere = idx == 2 && is_elsewhere(check_handle(L, 1));
     const bool prepared = idx == 2 && collect_prepared(L, idx, outgoing);
     if (!prepared && lua_type(L, idx) != LUA_TSTRING)
         lua::raise(L, "22023", "the statement must be a string, not %s%s",

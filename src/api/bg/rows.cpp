@@ -110,16 +110,17 @@ void resolve_type(RowSource *source, int number) {
         if (text->foreign) set_type(source, number, TEXTOID, -1);
         return;
     }
+    const Oid own = session::type_here(column);
     // An input function may run code of the session's user: the constraints of domains. Who is
     // somebody else reads the text.
-    text->convert = holds && source->user == GetUserId() &&
-                    get_typtype(column.type) != TYPTYPE_PSEUDO && get_typisdefined(column.type);
+    text->convert = holds && source->user == GetUserId() && get_typtype(own) != TYPTYPE_PSEUDO &&
+                    get_typisdefined(own);
     if (!text->convert) return;
-    const Oid type = without_cursors(column.type);
+    const Oid type = without_cursors(own);
     Oid input;
     getTypeInputInfo(type, &input, &text->io_param);
     fmgr_info(input, &text->input);
-    text->typmod = type == column.type ? column.typmod : -1;
+    text->typmod = type == own ? column.typmod : -1;
     set_type(source, number, type, text->typmod);
 }
 

@@ -41,19 +41,21 @@ struct Conversion {
     const types::Type *const *plans;
     Datum *values;
     bool *nulls;
+    bool elsewhere;
 };
 
-Datum convert_one(lua_State *L, int idx, const types::Type *plan, bool *isnull) {
+Datum convert_one(lua_State *L, int idx, const types::Type *plan, bool elsewhere, bool *isnull) {
     if (plan != nullptr) return types::to_parameter(L, idx, plan, isnull);
     *isnull = false;
-    return types::to_portable(L, idx);
+    return types::to_portable(L, idx, elsewhere);
 }
 
 // Called with a Conversion and its values.
 int convert_all(lua_State *L) {
     const auto *conversion = static_cast<const Conversion *>(lua_touserdata(L, 1));
     for (int i = 0; i < conversion->n; i++)
-        conversion->values[i] = convert_one(L, i + 2, conversion->plans[i], &conversion->nulls[i]);
+        conversion->values[i] = convert_one(L, i + 2, conversion->plans[i], conversion->elsewhere,
+                                            &conversion->nulls[i]);
     return 0;
 }
 
@@ -107,13 +109,14 @@ void return_arena(lua_State *L, int idx) {
 }
 
 void convert_values(lua_State *L, ParamArena *arena, int first, int n,
-                    const types::Type *const *plans, Datum *values, bool *nulls) {
+                    const types::Type *const *plans, Datum *values, bool *nulls, bool elsewhere) {
     if (!needs_memory(n, plans)) {
-        for (int i = 0; i < n; i++) values[i] = convert_one(L, first + i, plans[i], &nulls[i]);
+        for (int i = 0; i < n; i++)
+            values[i] = convert_one(L, first + i, plans[i], elsewhere, &nulls[i]);
         return;
     }
     // A Lua error may not leave our context the current one, wherever it is caught.
-    Conversion conversion = {n, plans, values, nulls};
+    Conversion conversion = {n, plans, values, nulls, elsewhere};
     lua::need_stack(L, n + 2);
     lua_pushcfunction(L, convert_all);
     lua_pushlightuserdata(L, &conversion);

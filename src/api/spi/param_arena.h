@@ -22,9 +22,11 @@ void reset_arena(lua_State *L, ParamArena *arena);
 // Frees what it holds and puts the object at idx back into the pool. Errors: lua (memory).
 void return_arena(lua_State *L, int idx);
 
-// Makes datums of the n values from index `first` on, in the arena's context. Errors: lua.
+// Makes datums of the n values from index `first` on, in the arena's context; without a plan what
+// another process, elsewhere in another database, reads. Errors: lua.
 void convert_values(lua_State *L, ParamArena *arena, int first, int n,
-                    const types::Type *const *plans, Datum *values, bool *nulls);
+                    const types::Type *const *plans, Datum *values, bool *nulls,
+                    bool elsewhere = false);
 
 // Makes params of the nargs Lua values from index `first` on, of the given types. Uses the
 // database. Errors: lua.

@@ -83,7 +83,7 @@ void signal_worker(const LocalLink *link, int signal) {
 }
 
 void LocalLink::send(const CommandMessage &command) {
-    write_command(&channel, command);
+    write_command(&channel, command, header->elsewhere);
     show_sent(header, command.id);
 }
 

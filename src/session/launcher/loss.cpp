@@ -23,7 +23,7 @@ const char *cause_of_death(Session *session, const Loss &loss) {
 // A session elsewhere that ended before it did anything says whether it may be there. That somebody
 // has ended it, or a timeout, is no refusal.
 bool is_refused(const Session *session, const Loss &loss) {
-    return session->database != MyDatabaseId && session->fatal != nullptr && loss.idle &&
+    return is_elsewhere(session) && session->fatal != nullptr && loss.idle &&
            ERRCODE_TO_CATEGORY(session->fatal->sqlerrcode) != ERRCODE_OPERATOR_INTERVENTION;
 }
 

@@ -8,10 +8,13 @@
 
 extern "C" {
 #include "catalog/pg_database.h"
+#include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "mb/pg_wchar.h"
 #include "storage/procarray.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/varlena.h"
 }
 
 namespace pllua_bg::session {
@@ -73,6 +76,14 @@ void check_snapshot(const LaunchOptions &options) {
                      "snapshot by pg_export_snapshot() and SET TRANSACTION SNAPSHOT.")));
 }
 
+// The type that a qualified name stands for; InvalidOid: none that the current user may see.
+Oid find_type(const char *schema_name, const char *name) {
+    const Oid schema = get_namespace_oid(schema_name, true);
+    if (!OidIsValid(schema) || !pg::may_use_schema(schema, GetUserId())) return InvalidOid;
+    return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
+                           ObjectIdGetDatum(schema));
+}
+
 } // namespace
 
 Oid find_database(const char *name) {
@@ -92,6 +103,8 @@ Oid database_of(const LaunchOptions &options) {
 
 bool is_elsewhere(const LaunchOptions &options) { return database_of(options) != MyDatabaseId; }
 
+bool is_elsewhere(const Session *session) { return session->database != MyDatabaseId; }
+
 void check_database(const LaunchOptions &options) {
     if (!is_elsewhere(options)) return;
     check_snapshot(options);
@@ -105,6 +118,20 @@ void check_database(const LaunchOptions &options) {
     check_limit(database);
     check_encoding(database);
     ReleaseSysCache(row);
+}
+
+Oid type_here(const Column &column) {
+    if (OidIsValid(column.type)) return column.type;
+    constexpr char kArray[] = "[]";
+    char *name = pstrdup(column.type_name);
+    const Size length = strlen(name);
+    const bool is_array = length > 2 && strcmp(name + length - 2, kArray) == 0;
+    if (is_array) name[length - 2] = '\0';
+    List *parts;
+    if (!SplitIdentifierString(name, '.', &parts) || list_length(parts) != 2) return InvalidOid;
+    const Oid type = find_type(static_cast<char *>(linitial(parts)), //
+                               static_cast<char *>(lsecond(parts)));
+    return is_array && OidIsValid(type) ? get_array_type(type) : type;
 }
 
 } // namespace pllua_bg::session

@@ -48,9 +48,10 @@ struct CommandMessage {
     uint32 statement;                      // number of a prepared statement; 0: none
     RowDefinition **definitions = nullptr; // read: those of the row types in each parameter
 };
-// Errors: pg 0A000 (a parameter whose type only this process knows), 55000 (one whose type the open
-// transaction has changed), 54000 (too long).
-void write_command(Channel *channel, const CommandMessage &command);
+// Elsewhere, to a worker in another database, parameters go as weak text where their values mean
+// nothing there. Errors: pg 0A000 (a parameter whose type only this process knows), 55000 (one
+// whose type the open transaction has changed), 54000 (too long), those of output functions.
+void write_command(Channel *channel, const CommandMessage &command, bool elsewhere);
 // For work after the commit. Errors: as write_command(), but for 55000.
 void append_command(StringInfo frames, const CommandMessage &command);
 // The text and the parameters are copied into CurrentMemoryContext. Errors: pg (memory).
@@ -155,7 +156,7 @@ template <> inline constexpr MessageType kTypeOf<ReadyMessage> = MessageType::kR
 
 // One column of a ColumnsMessage.
 struct ColumnMessage {
-    Oid type; // of the statement's column
+    Oid type; // of the statement's column; 0: one of another database
     int32 typmod;
     Oid collation;
     Oid sent_type; // what the tuples hold

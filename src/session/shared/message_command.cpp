@@ -63,6 +63,21 @@ void refuse_open_type(const Param *param, int number) {
              errhint("It can be used in a background session once the change is committed.")));
 }
 
+// The value as a text that the other database makes of it what it asks for.
+Param as_weak_text(const Param *param) {
+    Param text = {TEXTOID, true, param->isnull, 0, false};
+    if (param->isnull) return text;
+    Oid output;
+    bool is_varlena;
+    getTypeOutputInfo(param->type, &output, &is_varlena);
+    text.value = CStringGetTextDatum(OidOutputFunctionCall(output, param->value));
+    return text;
+}
+
+bool goes_as_text(const Param *param, bool elsewhere) {
+    return elsewhere && !param->table && !pg::is_known_everywhere(param->type);
+}
+
 // Fills `flat`; what it points to is the parameter's own value or in CurrentMemoryContext.
 void flatten(const Param *param, int number, FlatParam *flat) {
     memset(flat, 0, sizeof *flat);
@@ -100,12 +115,14 @@ struct Flat {
     Size length;
 };
 
-void flatten_params(const CommandMessage *command, Flat *flat) {
+void flatten_params(const CommandMessage *command, bool elsewhere, Flat *flat) {
     MemoryContextSwitchTo(flat->scratch);
     flat->params = static_cast<FlatParam *>(palloc(sizeof(FlatParam) * command->nparams));
     for (uint32 i = 0; i < command->nparams; i++) {
         FlatParam *param = &flat->params[i];
-        flatten(&command->params[i], static_cast<int>(i) + 1, param);
+        const Param *given = &command->params[i];
+        const Param text = goes_as_text(given, elsewhere) ? as_weak_text(given) : *given;
+        flatten(&text, static_cast<int>(i) + 1, param);
         flat->length += MAXALIGN(sizeof(ParamHeader)) + MAXALIGN(param->header.length) +
                         MAXALIGN(param->header.definitions);
     }
@@ -119,7 +136,7 @@ void check_length(Size length) {
 }
 
 // One statement of the caller's may send any number of commands, so nothing of one stays behind.
-template <class F> void with_flat(const CommandMessage *command, F write) {
+template <class F> void with_flat(const CommandMessage *command, bool elsewhere, F write) {
     Flat flat = {nullptr, nullptr, sizeof(CommandHeader) + MAXALIGN(strlen(command->sql) + 1)};
     if (command->nparams == 0) {
         check_length(flat.length);
@@ -128,8 +145,8 @@ template <class F> void with_flat(const CommandMessage *command, F write) {
     }
     MemoryContext outer = CurrentMemoryContext;
     flat.scratch = AllocSetContextCreate(outer, "pllua_bg parameters", ALLOCSET_SMALL_SIZES);
-    ErrorData *error = pg::attempt([&flat, command, outer, write] {
-        flatten_params(command, &flat);
+    ErrorData *error = pg::attempt([&flat, command, elsewhere, outer, write] {
+        flatten_params(command, elsewhere, &flat);
         check_length(flat.length);
         MemoryContextSwitchTo(outer);
         write(&flat);
@@ -163,16 +180,16 @@ void fill(char *at, const CommandMessage *command, const FlatParam *flat) {
 
 } // namespace
 
-void write_command(Channel *channel, const CommandMessage &command) {
-    for (uint32 i = 0; i < command.nparams; i++)
+void write_command(Channel *channel, const CommandMessage &command, bool elsewhere) {
+    for (uint32 i = 0; i < command.nparams && !elsewhere; i++)
         refuse_open_type(&command.params[i], static_cast<int>(i) + 1);
-    with_flat(&command, [channel, &command](const Flat *flat) {
+    with_flat(&command, elsewhere, [channel, &command](const Flat *flat) {
         fill(begin_frame(channel, MessageType::kCommand, flat->length), &command, flat->params);
     });
 }
 
 void append_command(StringInfo frames, const CommandMessage &command) {
-    with_flat(&command, [frames, &command](const Flat *flat) {
+    with_flat(&command, false, [frames, &command](const Flat *flat) {
         fill(append_frame(frames, MessageType::kCommand, flat->length), &command, flat->params);
     });
 }

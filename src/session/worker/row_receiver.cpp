@@ -9,6 +9,7 @@
 extern "C" {
 #include "access/detoast.h"
 #include "access/tupdesc_details.h"
+#include "catalog/pg_collation.h"
 #include "mb/pg_wchar.h"
 }
 
@@ -48,6 +49,21 @@ const char *type_name(Oid type, int32 typmod) {
     return known->name;
 }
 
+// In another database than the launcher's: the value says nothing there but as text.
+bool is_unknown_there(Oid type) {
+    return worker.header->elsewhere && !pg::is_known_everywhere(type);
+}
+
+// A type of which the launcher knows the name at most.
+void announce_by_name(ColumnMessage *message, Oid type) {
+    constexpr bits16 kFlags = FORMAT_TYPE_FORCE_QUALIFY | FORMAT_TYPE_ALLOW_INVALID;
+    message->typmod = -1;
+    message->type = TEXTOID;
+    if (type < FirstNormalObjectId) return;
+    message->type = InvalidOid;
+    message->type_name = format_type_extended(type, -1, kFlags);
+}
+
 // Announces a result set.
 void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const bool *changed) {
     StringInfoData columns;
@@ -69,6 +85,9 @@ void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const b
         message.changed = changed[i];
         message.name = NameStr(column->attname);
         message.type_name = type_name(column->atttypid, column->atttypmod);
+        if (is_unknown_there(column->atttypid)) announce_by_name(&message, column->atttypid);
+        if (worker.header->elsewhere && message.collation >= FirstNormalObjectId)
+            message.collation = DEFAULT_COLLATION_OID;
         append_column(&columns, message);
     }
     write_columns(&worker.channel, &columns);
@@ -166,7 +185,8 @@ void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
         Form_pg_attribute column = TupleDescAttr(descriptor, i);
         const pg::OpenType open = pg::open_type(column->atttypid);
         receiver->changed[i] = open.changed;
-        if (open.as_text || pg::names_cursors(column->atttypid))
+        if (open.as_text || pg::names_cursors(column->atttypid) ||
+            is_unknown_there(column->atttypid))
             send_as_text(receiver, i, column->atttypid);
         else if (column->attlen == -1)
             receiver->plain = false;
