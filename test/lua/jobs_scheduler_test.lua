@@ -59,6 +59,27 @@ function TestScheduler:test_delay()
     lu.assertAlmostEquals(core.time - start, 100, 1.1) -- the session is looked after for a while
 end
 
+-- What is due is told by the server's clock, which may be set; what the scheduler does now and then is not.
+function TestScheduler:test_the_clock_is_set()
+    local server_time, set = core.server_time, 0
+    function core.server_time() return server_time() + set end
+    local id = fake.submit('ok', {run_at = fake.now() + 5000})
+    work(10)
+    set = 5000
+    local start = core.time
+    work(100)
+    lu.assertEquals(fake.outcomes(), id .. 'd')
+    lu.assertTrue(core.time - start <= 61)
+    set = -90000
+    local at_once, held = fake.submit('ok'), fake.submit('ok', {owner = 11})
+    fake.holds[11] = 'role "ann" is not permitted to log in'
+    work(10)
+    fake.holds[11] = nil
+    work(10)
+    core.server_time = server_time
+    lu.assertEquals(fake.outcomes(), ('%dd %dd %dd'):format(id, at_once, held))
+end
+
 function TestScheduler:test_recurring()
     local id = fake.submit('ok', {every = '10 s', run_at = fake.now()})
     work(95)
@@ -121,6 +142,22 @@ function TestScheduler:test_sends_ahead_and_takes_back_from_behind_a_slow_one()
     lu.assertTrue(core.time - start < 1.1)
     work()
     lu.assertEquals(#fake.done, 34)
+end
+
+-- It is said once.
+function TestScheduler:test_the_history_cannot_be_emptied()
+    local store = own.store
+    local rotate, tries = store.rotate, 0
+    function store.rotate()
+        tries = tries + 1
+        return true, {message = 'a foreign key'}
+    end
+    local id = fake.submit('ok', {run_at = fake.now() + 100})
+    work()
+    store.rotate = rotate
+    lu.assertEquals(fake.outcomes(), id .. 'd')
+    lu.assertEquals(#fake.warnings, 1)
+    lu.assertTrue(tries >= 2 and tries <= 4)
 end
 
 function TestScheduler:test_paused()

@@ -68,6 +68,17 @@ is(sql("SELECT count(*) FROM bg.job_done_$next WHERE id = $job OR slot <> $next"
 isnt(sql("SELECT count(*) FROM bg.job_done_$slot"), '0', 'the others keep what they have');
 $reader->quit;
 
+# Nor where an administrator is in the way, which stops no jobs.
+$slot = $next;
+$next = ($slot + 1) % 8;
+sql("CREATE UNIQUE INDEX kept ON bg.job_done_$next (id); CREATE TABLE keeps (job bigint REFERENCES bg.job_done_$next (id))");
+$offset = -s $node->logfile;
+sql("UPDATE bg.job_state SET slot_since = now() - interval '2 days'; SELECT pg_reload_conf()");
+ok(wait_until(sub { slurp_file($node->logfile, $offset) =~ /WARNING:  the history of jobs cannot be emptied: cannot truncate a table referenced in a foreign key constraint/ }), 'the log says what is in the way');
+is(sql('SELECT bg.wait_job(' . submit('select 1') . ', 60)'), 'done', 'jobs run');
+sql('DROP TABLE keeps; SELECT pg_reload_conf()');
+ok($node->poll_query_until('postgres', "SELECT slot = $next FROM bg.job_state"), 'without that it is emptied');
+
 server_log_is_clean($node, killed => 1);
 $node->stop;
 done_testing();

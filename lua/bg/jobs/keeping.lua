@@ -106,7 +106,8 @@ end
 local SLOTS = 8
 
 -- Empties the oldest slot of the history when the newest has been filled for long enough; with the others it keeps
--- what is younger than `keep` seconds. True when a slot was to be emptied and is not, because somebody reads it.
+-- what is younger than `keep` seconds. True when a slot was to be emptied and is not, because somebody reads it, or
+-- because of what an administrator has given it: then also the error.
 function keeping.rotate(keep) -- internal
     local state = sql.execute([[select slot, date_part('epoch', clock_timestamp() - slot_since) as age
         from bg.job_state]])[1]
@@ -119,12 +120,11 @@ function keeping.rotate(keep) -- internal
     sql.commit()
     sql.execute("select set_config('lock_timeout', '100ms', true)")
     local ok, err = pcall(sql.execute, 'truncate bg.job_done_' .. slot)
-    if not ok and err.sqlstate ~= '55P03' then error(err, 0) end
     if ok then
         sql.execute('update bg.job_state set slot = $1::int2, slot_since = clock_timestamp()', slot)
     end
     sql.commit()
-    return not ok
+    return not ok, not ok and err.sqlstate ~= '55P03' and err or nil
 end
 
 return keeping

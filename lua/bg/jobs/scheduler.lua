@@ -78,8 +78,13 @@ local function keep_house(self)
     roles.review(self)
     names.review(self)
     self.ready:unpark()
-    -- Who reads the history may keep it from being emptied.
-    if now >= self.rotate_at and self.store.rotate(self.keep) then self.rotate_at = now + ROTATE_AGAIN end
+    if now < self.rotate_at then return end
+    local again, err = self.store.rotate(self.keep)
+    if again then self.rotate_at = now + ROTATE_AGAIN end
+    if err and self.rotate_error ~= err.message then
+        self.warn('the history of jobs cannot be emptied: ' .. err.message, err.detail or err.hint)
+    end
+    self.rotate_error = err and err.message
 end
 
 -- Takes what was announced: jobs, orders (negative), or that there is more.
