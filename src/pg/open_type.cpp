@@ -124,6 +124,18 @@ bool look_through(Oid type, Look *look) {
     }
 }
 
+// Whether what is asked holds for the type of a column of the row type.
+bool any_column(Oid row_type, bool (*holds)(Oid type)) {
+    TupleDesc row = lookup_rowtype_tupdesc(row_type, -1);
+    bool result = false;
+    for (int i = 0; i < row->natts && !result; i++) {
+        const Form_pg_attribute column = TupleDescAttr(row, i);
+        result = !column->attisdropped && holds(column->atttypid);
+    }
+    ReleaseTupleDesc(row);
+    return result;
+}
+
 } // namespace
 
 Oid part_type(Oid type) {
@@ -148,15 +160,7 @@ bool names_cursors(Oid type) {
     if (type < FirstNormalObjectId) return type == REFCURSOROID || type == REFCURSORARRAYOID;
     const Oid part = part_type(type);
     if (OidIsValid(part)) return names_cursors(part);
-    if (get_typtype(type) != TYPTYPE_COMPOSITE) return false;
-    TupleDesc row = lookup_rowtype_tupdesc(type, -1);
-    bool result = false;
-    for (int i = 0; i < row->natts && !result; i++) {
-        const Form_pg_attribute attribute = TupleDescAttr(row, i);
-        result = !attribute->attisdropped && names_cursors(attribute->atttypid);
-    }
-    ReleaseTupleDesc(row);
-    return result;
+    return get_typtype(type) == TYPTYPE_COMPOSITE && any_column(type, names_cursors);
 }
 
 bool is_known_everywhere(Oid type) {
@@ -177,15 +181,19 @@ bool is_known_everywhere(Oid type) {
     }
     const Oid part = part_type(type);
     if (OidIsValid(part)) return is_known_everywhere(part);
-    if (get_typtype(type) != TYPTYPE_COMPOSITE) return true;
-    TupleDesc row = lookup_rowtype_tupdesc(type, -1);
-    bool result = true;
-    for (int i = 0; i < row->natts && result; i++) {
-        const Form_pg_attribute attribute = TupleDescAttr(row, i);
-        result = attribute->attisdropped || is_known_everywhere(attribute->atttypid);
-    }
-    ReleaseTupleDesc(row);
-    return result;
+    return get_typtype(type) != TYPTYPE_COMPOSITE ||
+           !any_column(type, [](Oid column) { return !is_known_everywhere(column); });
+}
+
+bool reads_domains(Oid type) {
+    check_stack_depth();
+    if (type < FirstNormalObjectId) return false;
+    const char kind = get_typtype(type);
+    if (kind == TYPTYPE_DOMAIN) return true;
+    const Oid part = part_type(type);
+    if (OidIsValid(part)) return reads_domains(part);
+    return kind == TYPTYPE_COMPOSITE &&
+           any_column(type, [](Oid column) { return reads_domains(column); });
 }
 
 bool is_local_type(Oid type) {

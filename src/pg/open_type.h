@@ -25,6 +25,10 @@ bool names_cursors(Oid type);
 // Errors: pg (catalog access, stack depth).
 bool is_known_everywhere(Oid type);
 
+// Whether the input function of the type runs code of whoever has made it: the constraints of a
+// domain, be it within the type. Errors: pg (catalog access, stack depth).
+bool reads_domains(Oid type);
+
 // What the values of a type consist of: the elements of an array, the base type of a domain,
 // the bounds of a range, the ranges of a multirange. InvalidOid for other types.
 // Errors: pg (catalog access).

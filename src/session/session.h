@@ -140,7 +140,8 @@ struct Column {
 };
 
 // The type of a column: for one of another database that of the same name here; InvalidOid: there
-// is none that the current user may see. Errors: pg (catalog access).
+// is none that the current user may see, or reading it runs constraints of domains. Errors: pg
+// (catalog access).
 Oid type_here(const Column &column);
 
 // What one statement of a command returned.

@@ -200,6 +200,8 @@ for my $database ('postgres', 'there')
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE TYPE pair AS (n int, m mood);
 CREATE DOMAIN small AS int CHECK (value < 10);
+CREATE DOMAIN low AS mood;
+CREATE TYPE boxed AS (s small);
 CREATE TYPE moods AS RANGE (subtype = mood);
 CREATE TYPE "Odd [name].x" AS ENUM ('odd');
 CREATE SCHEMA hidden;
@@ -210,6 +212,12 @@ SQL
 	$node->safe_psql($database, 'CREATE EXTENSION hstore') if $database eq 'postgres';
 }
 $node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA hidden FROM app; CREATE TYPE uneven AS (a int)');
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION sprung(text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''sprung''; END';
+CREATE DOMAIN trap AS text CHECK (sprung(value));
+CREATE DOMAIN snare AS text CHECK (sprung(value));
+SQL
+$node->safe_psql('there', q{CREATE DOMAIN trap AS text; CREATE TYPE snare AS ENUM ('x')});
 $node->safe_psql('there', 'CREATE TYPE uneven AS (a int, b int); CREATE TABLE kept (m mood, p pair, s small, ms mood[], h hstore, j jsonb, r regclass); GRANT ALL ON kept TO app');
 
 # What Lua code prints that has a session there, `s`; or its error.
@@ -227,7 +235,11 @@ prints('app', "$show show([[select 'happy'::mood]])", "happy\tpublic.mood\ttrue"
 prints('app', "$show show([=[select array['happy', 'sad']::mood[]]=])", "{happy,sad}\tpublic.mood[]\ttrue", 'an array of them');
 prints('app', "$show show([[select (1, 'sad')::pair]])", "(1,sad)\tpublic.pair\ttrue", 'a row type');
 prints('app', q{print(s:exec([[select (1, 'sad')::pair]]).value.m, s:exec([=[select array[(1, 'sad')::pair]]=]).value[1].n)}, "sad\t1", 'whose fields have names');
-prints('app', "$show show('select 9::small')", "9\tpublic.small\ttrue", 'a domain');
+prints('app', "$show show('select 9::small')", "9\tinteger\ttrue", 'a domain is what it is over');
+prints('app', "$show show([[select 'sad'::low]])", "sad\tpublic.mood\ttrue", 'also over a type of users');
+prints('app', q{local r = s:exec('select row(9)::boxed') print(r.value, r.columns[1].type, r.columns[1].oid)}, "(9)\tpublic.boxed\t25", 'one within a type here: text, no constraint is run');
+prints('app', q{local r = s:exec([[select 'x'::trap]]) print(r.value, r.columns[1].type)}, "x\ttext", 'that database cannot have a domain of here run its constraints');
+prints('app', q{local r = s:exec([[select 'x'::snare]]) print(r.value, r.columns[1].oid)}, "x\t25", 'nor where it calls another type so');
 prints('app', "$show show([[select moods('sad', 'happy')]])", "[sad,happy)\tpublic.moods\ttrue", 'a range');
 prints('app', "$show show([[select 'a=>1'::hstore]])", "\"a\"=>\"1\"\tpublic.hstore\ttrue", 'a type of an extension');
 prints('app', "$show show([[select 'odd'::\"Odd [name].x\"]])", "odd\tpublic.\"Odd [name].x\"\ttrue", 'a name that has to be quoted');

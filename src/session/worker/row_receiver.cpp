@@ -169,11 +169,27 @@ void send_as_text(RowReceiver *receiver, int column, Oid type) {
                        NameStr(TupleDescAttr(receiver->sent, column)->attname), TEXTOID, -1, 0);
 }
 
+// As a client is told: columns of domains have the types these are over.
+TupleDesc without_domains(TupleDesc descriptor) {
+    TupleDesc plain = CreateTupleDescCopy(descriptor);
+    for (int i = 0; i < plain->natts; i++) {
+        const FormData_pg_attribute column = *TupleDescAttr(descriptor, i);
+        int32 typmod = column.atttypmod;
+        const Oid base = getBaseTypeAndTypmod(column.atttypid, &typmod);
+        if (base == column.atttypid) continue;
+        const auto number = static_cast<AttrNumber>(i + 1);
+        TupleDescInitEntry(plain, number, NameStr(column.attname), base, typmod, 0);
+        TupleDescInitEntryCollation(plain, number, column.attcollation);
+    }
+    return plain;
+}
+
 void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
     auto *receiver = reinterpret_cast<RowReceiver *>(self);
     int natts = descriptor->natts;
     // Called inside the executor: what lives as long as the receiver goes where the receiver is.
     MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(receiver));
+    if (worker.header->elsewhere) descriptor = without_domains(descriptor);
     receiver->source = descriptor;
     receiver->sent = CreateTupleDescCopy(descriptor);
     receiver->as_text = static_cast<bool *>(palloc0(natts + 1));
