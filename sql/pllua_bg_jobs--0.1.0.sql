@@ -102,16 +102,13 @@ CREATE TABLE bg.job_queue (
     options jsonb
 );
 
--- The database the queue is of: in a copy of it no job runs until bg.jobs_adopt() was called. A restored copy has two rows.
+-- The database the queue is of: in a copy of it no job runs until bg.jobs_adopt() was called. bg.submit writes it where there is none, and not the
+-- script: a dump that is read brings jobs before it brings this. A row of another database, or none: it is a copy.
 
 CREATE TABLE bg.job_home (
     system bigint NOT NULL,
     database oid NOT NULL
 );
-
-INSERT INTO bg.job_home
-    SELECT system_identifier, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
-    FROM pg_catalog.pg_control_system();
 
 -- One row, or none: then it is as the defaults say.
 

@@ -2,23 +2,24 @@
 #include "jobs/area.h"
 #include "jobs/jobs.h"
 #include "jobs/orders.h"
+#include "jobs/rows.h"
 #include "jobs/tables.h"
 
 extern "C" {
 #include "access/xlog.h"
+#include "utils/fmgroids.h"
 }
 
 namespace pllua_bg::jobs {
 
 namespace {
 
-OwnStatement select_home = {
-    "select pg_catalog.count(*) operator(pg_catalog.=) 1 and "
-    "pg_catalog.bool_and(system operator(pg_catalog.=) $1 and database operator(pg_catalog.=) $2) "
-    "from bg.job_home",
-    2,
-    {INT8OID, OIDOID},
-    nullptr};
+OwnStatement select_home = {"select pg_catalog.bool_and(system operator(pg_catalog.=) $1 and "
+                            "database operator(pg_catalog.=) $2) "
+                            "from bg.job_home",
+                            2,
+                            {INT8OID, OIDOID},
+                            nullptr};
 
 OwnStatement delete_home = {"delete from bg.job_home", 0, {}, nullptr};
 
@@ -32,7 +33,15 @@ OwnStatement delete_home = {"delete from bg.job_home", 0, {}, nullptr};
 
 OwnStatement select_subscribed = {"select " IS_SUBSCRIBED, 0, {}, nullptr};
 
-OwnStatement leave_home = {"delete from bg.job_home where " IS_SUBSCRIBED, 0, {}, nullptr};
+// Of no database.
+OwnStatement leave_home = {
+    "insert into bg.job_home select 0, 0 where " IS_SUBSCRIBED, 0, {}, nullptr};
+
+OwnStatement settle_home = {
+    "insert into bg.job_home select $1, $2 where not exists (select from bg.job_home)",
+    2,
+    {INT8OID, OIDOID},
+    nullptr};
 
 OwnStatement insert_home = {
     "insert into bg.job_home (system, database) values ($1, $2)", 2, {INT8OID, OIDOID}, nullptr};
@@ -70,6 +79,15 @@ void check_not_subscribed() {
 }
 
 } // namespace
+
+void settle_home_at_first() {
+    Datum values[] = {Int64GetDatum(static_cast<int64>(GetSystemIdentifier())),
+                      ObjectIdGetDatum(MyDatabaseId)};
+    Row row = find_row("job_home", F_INT8EQ, values[0], AccessShareLock);
+    const bool found = row.tuple != nullptr;
+    close_row(&row);
+    if (!found) (void)run_as_owner(&settle_home, values, nullptr);
+}
 
 void note_subscription() {
     if (!has_extension()) return;

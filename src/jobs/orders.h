@@ -38,6 +38,9 @@ const char *state_word(char state);
 
 // Whether this is the database that the queue is of, and not a copy.
 bool is_at_home();
+// It is, where nothing is known of that: a job is submitted for the first time. Call with SPI and a
+// snapshot. Two who do so at once do not wait for each other.
+void settle_home_at_first();
 // Makes it that, and finds the owners of jobs by their names.
 void adopt();
 // Lets no job start, or lets them again.

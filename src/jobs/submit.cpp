@@ -4,6 +4,7 @@
 
 #include "jobs/jobs.h"
 #include "jobs/options.h"
+#include "jobs/orders.h"
 #include "jobs/statement.h"
 #include "jobs/tables.h"
 #include "session/session.h"
@@ -150,6 +151,7 @@ int64 submit(const char *sql, Jsonb *args, Jsonb *options_object) {
     SPI_connect();
     if (options.every != nullptr) set_first_run(&options, timezone);
     check_parents(&options);
+    settle_home_at_first();
     const int64 id = insert_row(&statement, &options, timezone);
     insert_after(id, &options);
     SPI_finish();

@@ -99,6 +99,18 @@ is($other->safe_psql('one', "SELECT state FROM bg.jobs WHERE id = $app"), 'done'
 is($other->safe_psql('one', "SELECT workers FROM bg.queues WHERE name = 'q'"), 1, 'and the queues');
 cmp_ok($other->safe_psql('one', "SELECT bg.submit('select 1')"), '>', $of_dropped, 'numbers go on');
 
+# What is read of a dump first are the jobs, and a scheduler may look at them at once.
+value('postgres', 'CREATE DATABASE reading');
+value('reading', <<'SQL');
+CREATE EXTENSION pllua_bg;
+CREATE EXTENSION pllua_bg_jobs;
+INSERT INTO bg.job (id, owner, owner_name, timezone, sql, search_path, submitted_at) OVERRIDING SYSTEM VALUE VALUES (1, 10, 'snoop', 'UTC', 'select 1', '', now());
+SELECT bg.jobs_resume();
+SQL
+ok($node->poll_query_until('reading', q{SELECT slot = 0 FROM bg.job_state}), 'a scheduler looks at what has been read of a dump');
+is(value('reading', 'SELECT bg.wait_job(1, 0.5)'), '', 'and runs nothing of it');
+is(value('reading', $held), 1, 'it is held');
+
 # The copy, with roles that have changed meanwhile.
 submit('one', 'later_renamed', 'next week', '{"delay": "1 week"}');
 value('one', 'SELECT bg.jobs_resume()');
