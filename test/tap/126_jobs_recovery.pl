@@ -18,8 +18,8 @@ SQL
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 sub submit { my ($sql, $options) = @_; return sql("SELECT bg.submit(\$j\$$sql\$j\$, null, '" . ($options // '{}') . "')") }
-# Also while the server starts again.
-sub comes { my ($query, $test) = @_; return ok(wait_until(sub { my ($code, $out) = $node->psql('postgres', $query); return $code == 0 && $out eq 't' }), $test) }
+# Also while the server starts again: psql may end before it has read the query.
+sub comes { my ($query, $test) = @_; return ok(wait_until(sub { my ($code, $out) = eval { $node->psql('postgres', $query) }; return defined $code && $code == 0 && $out eq 't' }), $test) }
 
 # A job that brings the server down.
 sql('SELECT bg.jobs_pause()');
