@@ -50,6 +50,13 @@ exit_on_signals() {
     trap 'stop_supervised; exit 143' TERM HUP
 }
 
+# suite_options SUITE: options of the server for a suite, after those of the environment (CLUSTER_OPTIONS).
+suite_options() {
+    local options=${CLUSTER_OPTIONS:-}
+    case $1 in loaded | examples) options+=" -c shared_preload_libraries=pllua_bg" ;; esac
+    echo "$options"
+}
+
 # give_to_test_user PATH...: makes files the unprivileged account's own when we are root.
 give_to_test_user() {
     if [ "$(id -u)" = 0 ]; then chown -R "$(test_user)" "$@"; fi

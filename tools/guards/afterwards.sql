@@ -1,18 +1,14 @@
--- After a suite whose allocations failed: sessions can be launched, all of the suite's go, and so does their shared memory.
--- For this connection, and the sessions it launches, there is memory.
-SET application_name = 'guards -1';
+-- After a suite whose allocations failed, once there is memory: sessions can be launched, all of the suite's go, and so does their shared memory.
 CREATE DATABASE afterwards;
 \connect afterwards
-SET application_name = 'guards -1';
 CREATE EXTENSION pllua_bg;
 DO LANGUAGE pllua_bg $$
-	for i = 1, 100 do -- workers fail on their way
+	for i = 1, 100 do
 		if pcall(function() local s <close> = bg.launch() assert(s:exec('select 40 + 2 as x')[1].x == 42) end) then print('a session works') return end
 		bg.sleep(0.1) -- workload; those of the suite may still have the slots
 	end
 $$;
 \connect
-SET application_name = 'guards -1';
 -- A scheduler of jobs lets its pool go when it has work again, or ends.
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type IN ('client backend', 'pllua_bg jobs') AND pid <> pg_backend_pid();
 -- Statistics have larger segments, and the server one small.
