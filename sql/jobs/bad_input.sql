@@ -31,7 +31,7 @@ select show_error('insert into target values ($1, $2)', a) from unnest(array['[]
 create temp table target (b int);
 create temp view seen as select 1 as a;
 select show_error(s) from unnest(array['insert into target values (1)', 'select a from seen', 'select 1 where exists (select from target)', 'update public.target set a = t.b from pg_temp.target t',
-    'with t as (delete from target returning b) select 1', 'select a from public.target']) s;
+    'with t as (delete from target returning b) select 1', 'create table made as select b from target', 'explain analyze select a from seen', 'select a from public.target']) s;
 drop table pg_temp.target;
 drop view seen;
 

@@ -2,12 +2,14 @@
 #include "jobs/known_statements.h"
 
 #include "jobs/execute.h"
+#include "pg/compat.h"
 
 extern "C" {
 #include "common/hashfn.h"
 #include "nodes/parsenodes.h"
-#include "parser/parse_relation.h"
+#include "tcop/utility.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/rls.h"
 }
@@ -70,6 +72,29 @@ List *queries_of(SPIPlanPtr plan) {
     return queries;
 }
 
+// Where a view is expanded its name is left as the relation of its subquery; before PostgreSQL 16
+// in an entry of its own.
+bool names_temporary(const List *entries) {
+    ListCell *cell;
+    foreach (cell, entries) {
+        const auto *entry = static_cast<RangeTblEntry *>(lfirst(cell));
+        if (OidIsValid(entry->relid) && get_rel_persistence(entry->relid) == RELPERSISTENCE_TEMP)
+            return true;
+    }
+    return false;
+}
+
+bool finds_temporary(Node *node, void *) {
+    if (node == nullptr) return false;
+    if (!IsA(node, Query)) return pg::walk_expression(node, finds_temporary, nullptr);
+    auto *query = reinterpret_cast<Query *>(node);
+    Query *within =
+        query->utilityStmt == nullptr ? nullptr : UtilityContainsQuery(query->utilityStmt);
+    return names_temporary(query->rtable) ||
+           finds_temporary(reinterpret_cast<Node *>(within), nullptr) ||
+           pg::walk_query(query, finds_temporary, nullptr);
+}
+
 } // namespace
 
 Known *prepare_known(const char *sql, const Args *args, MemoryContext memory) {
@@ -94,7 +119,7 @@ Known *prepare_known(const char *sql, const Args *args, MemoryContext memory) {
 bool uses_temporary(const Known *known) {
     ListCell *cell;
     foreach (cell, queries_of(known->plan))
-        if (isQueryUsingTempRelation(static_cast<Query *>(lfirst(cell)))) return true;
+        if (finds_temporary(static_cast<Node *>(lfirst(cell)), nullptr)) return true;
     return false;
 }
 

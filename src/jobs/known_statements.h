@@ -28,7 +28,7 @@ struct KnownStatements {
 // Within SPI: one statement and its plan, in memory below the one given; the plan goes with SPI if
 // it is not kept. Errors: pg.
 Known *prepare_known(const char *sql, const Args *args, MemoryContext memory);
-// True when it names a temporary table or view. Errors: pg (a lock is not available).
+// True when it names a temporary table or view. Errors: pg (stack depth).
 bool uses_temporary(const Known *known);
 // Keeps it, unless it is very long; the one that had its place is no more. Where the server finds
 // while it runs that it has to be analysed again the run ends with 40001: the types of the
