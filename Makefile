@@ -44,14 +44,19 @@ PG_CONFIG ?= pg_config
 BUILD := build
 
 MODULE_big := pllua_bg
+# The only one that is linked to libpq; loaded by who needs it.
+MODULES := pllua_bg_remote
 EXTENSION := pllua_bg pllua_bgu pllua_bg_jobs pllua_pg_background hstore_pllua_bg hstore_pllua_bgu
 DATA := $(wildcard sql/*--*.sql)
 # The same for the untrusted language, made of the trusted one's.
 DATA_built := $(patsubst sql/hstore_pllua_bg--%,$(BUILD)/hstore_pllua_bgu--%,$(wildcard sql/hstore_pllua_bg--*))
 
 SOURCES := $(sort $(wildcard src/*.cpp src/*/*.cpp src/*/*/*.cpp))
+REMOTE_SOURCES := $(filter src/remote/libpq/%,$(SOURCES))
 LUA_SOURCES := $(sort $(wildcard lua/*.lua lua/*/*.lua lua/*/*/*.lua))
-OBJS := $(SOURCES:src/%.cpp=$(BUILD)/obj/%.o) $(BUILD)/obj/embedded_lua.o
+objects = $(patsubst src/%.cpp,$(BUILD)/obj/%.o,$1)
+OBJS := $(call objects,$(filter-out $(REMOTE_SOURCES),$(SOURCES))) $(BUILD)/obj/embedded_lua.o
+REMOTE_OBJS := $(call objects,$(REMOTE_SOURCES))
 EXTRA_CLEAN := $(BUILD) results output_iso
 
 # Tests: sql/<area>/*.sql in this order of areas, then any area not named here. Jobs run where the library is preloaded: LOADED=1.
@@ -86,6 +91,8 @@ PG_CXXFLAGS = -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -fvisibil
 SHLIB_LINK = $(shell pkg-config --libs $(LUA)) \
 	-Wl,--as-needed -lstdc++ -Wl,--version-script=tools/exports.map $(LTO_FLAGS) $(EXTRA_LDFLAGS)
 
+REMOTE_LINK = $(libpq) -Wl,--as-needed -lstdc++ -Wl,--version-script=tools/exports.map $(LTO_FLAGS) $(EXTRA_LDFLAGS)
+
 # Bitcode for the server's JIT would be built with clang and without the flags above.
 override with_llvm = no
 
@@ -114,6 +121,9 @@ $(BUILD)/obj/%.o: src/%.cpp $(BUILD)/flags
 
 $(shlib): tools/exports.map
 
+pllua_bg_remote$(DLSUFFIX): $(REMOTE_OBJS) tools/exports.map
+	$(CXX) $(CXXFLAGS) -shared -o $@ $(REMOTE_OBJS) $(LDFLAGS) $(LDFLAGS_SL) $(REMOTE_LINK)
+
 $(BUILD)/hstore_pllua_bgu--%.sql: sql/hstore_pllua_bg--%.sql $(BUILD)/flags
 	sed 's/pllua_bg/pllua_bgu/g' $< >$@
 
@@ -121,7 +131,7 @@ result-folders:
 	@mkdir -p $(addprefix results/,$(AREAS)) output_iso/results
 
 build-folders:
-	@mkdir -p $(sort $(dir $(OBJS)))
+	@mkdir -p $(sort $(dir $(OBJS) $(REMOTE_OBJS)))
 
 # What the tools need to know of the build.
 print-%:

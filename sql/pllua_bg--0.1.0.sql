@@ -49,10 +49,11 @@ $lua$;
 
 CREATE FUNCTION bg.launch(
     name text DEFAULT NULL, settings text[] DEFAULT NULL, queue_size int DEFAULT NULL, wait float8 DEFAULT NULL,
-    idle_timeout float8 DEFAULT NULL, on_exit text DEFAULT 'finish', snapshot boolean DEFAULT false, database text DEFAULT NULL) RETURNS int
+    idle_timeout float8 DEFAULT NULL, on_exit text DEFAULT 'finish', snapshot boolean DEFAULT false, database text DEFAULT NULL,
+    server text DEFAULT NULL) RETURNS int
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_launch';
 
-COMMENT ON FUNCTION bg.launch(text, text[], int, float8, float8, text, boolean, text)
+COMMENT ON FUNCTION bg.launch(text, text[], int, float8, float8, text, boolean, text, text)
     IS 'starts a background session as the current user and returns its pid';
 
 CREATE FUNCTION bg.run(pid int, sql text) RETURNS bigint

@@ -20,6 +20,8 @@
 #include "pl/interpreter.h"
 #include "pl/table_param.h"
 #include "pl/transform.h"
+#include "remote/remote.h"
+#include "session/hooks.h"
 #include "session/session.h"
 #include "types/hooks.h"
 #include "types/types.h"
@@ -56,6 +58,10 @@ void install_hooks() {
         .pool_size_changes = session::trim_pool,
         .own_type_of_table = pl::own_type_of_table,
         .convert_table = pl::convert_table,
+    };
+    session::hooks = {
+        .check_server = remote::check_server,
+        .connect_to_server = remote::connect_to_server,
     };
     types::hooks = {
         .argument_type = pl::argument_type,

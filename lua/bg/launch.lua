@@ -40,10 +40,6 @@ local function settings(value, what)
     return {names = names, values = values}
 end
 
-local function unsupported(_, what)
-    core.raise('0A000', what .. ' is not supported yet')
-end
-
 local known = {
     name = argcheck.text,
     settings = settings,
@@ -55,7 +51,7 @@ local known = {
     on_exit = function(value, what) return argcheck.one_of(value, {'finish', 'cancel'}, what) end,
     snapshot = argcheck.boolean,
     database = argcheck.text,
-    server = unsupported,
+    server = argcheck.text,
 }
 
 local launch = {
@@ -77,6 +73,7 @@ function launch.launch(options)
         cancel_on_exit = checked.on_exit == 'cancel',
         snapshot = checked.snapshot,
         database = checked.database,
+        server = checked.server,
         names = replayed.names,
         values = replayed.values,
         on_notice = checked.on_notice,

@@ -24,6 +24,7 @@ local known = {
     retry = function(value, what) return argcheck.count(value, what, 0) end,
     progress = progress_option,
     snapshot = argcheck.boolean,
+    server = argcheck.text,
     args = argcheck.callback,
     timeout = argcheck.timeout,
     name = launch.options.name,

@@ -24,6 +24,7 @@ function map_sessions.launch(options, is_only) -- internal
         name = options.name,
         settings = options.settings,
         database = options.database,
+        server = options.server,
         on_exit = 'cancel',
     }
     if is_only then return start(options, launch) end

@@ -42,8 +42,8 @@ void end_poll_in_vain() {
 }
 
 uint32 events[] = {
-    WAIT_EVENT_BGWORKER_STARTUP, kWaitReceive,      kWaitSend,        WAIT_EVENT_CLIENT_READ,
-    WAIT_EVENT_BGWORKER_STARTUP, PG_WAIT_EXTENSION, PG_WAIT_EXTENSION};
+    WAIT_EVENT_BGWORKER_STARTUP, kWaitReceive,      kWaitSend,         WAIT_EVENT_CLIENT_READ,
+    WAIT_EVENT_BGWORKER_STARTUP, PG_WAIT_EXTENSION, PG_WAIT_EXTENSION, PG_WAIT_EXTENSION};
 
 } // namespace
 
@@ -68,7 +68,8 @@ bool poll_again(Poll *poll) {
 
 void name_wait_events() {
     static const char *const names[] = {"PlluaBgStart",   "PlluaBgResult", "PlluaBgRoom",
-                                        "PlluaBgCommand", "PlluaBgCommit", "PlluaBgJobs"};
+                                        "PlluaBgCommand", "PlluaBgCommit", "PlluaBgJobs",
+                                        "PlluaBgRemote"};
     static bool named = false;
     if (named) return;
     for (Size i = 0; i < lengthof(names); i++) events[i] = named_wait_event(names[i], events[i]);
@@ -81,6 +82,17 @@ bool wait_latch_only(long timeout, WaitEvent event) {
     int reached = WaitLatch(MyLatch, wanted, timeout, events[static_cast<int>(event)]);
     ResetLatch(MyLatch);
     return (reached & WL_LATCH_SET) != 0;
+}
+
+SocketNews wait_socket_only(int socket, bool writing, long timeout, WaitEvent event) {
+    int wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_SOCKET_READABLE;
+    if (writing) wanted |= WL_SOCKET_WRITEABLE;
+    if (timeout >= 0) wanted |= WL_TIMEOUT;
+    const int reached =
+        WaitLatchOrSocket(MyLatch, wanted, socket, timeout, events[static_cast<int>(event)]);
+    if (reached & WL_LATCH_SET) ResetLatch(MyLatch);
+    return {(reached & WL_LATCH_SET) != 0,
+            (reached & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE)) != 0};
 }
 
 bool wait_latch(long timeout, WaitEvent event) {

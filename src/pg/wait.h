@@ -35,6 +35,7 @@ enum class WaitEvent : int {
     kCommand, // PlluaBgCommand: the worker of a session waits for a command
     kCommit,  // PlluaBgCommit: a job waits for the transaction that registered it
     kJobs,    // PlluaBgJobs: the launcher of jobs, for something to do; a scheduler is to go
+    kRemote,  // PlluaBgRemote: another server
     kFault    // a fault point of a test build
 };
 
@@ -47,6 +48,13 @@ bool wait_latch(long timeout, WaitEvent event);
 
 // The same without serving interrupts. Errors: none.
 bool wait_latch_only(long timeout, WaitEvent event);
+
+// The same, or until something can be read from the socket, or `writing` written to it.
+struct SocketNews {
+    bool latch;
+    bool socket;
+};
+SocketNews wait_socket_only(int socket, bool writing, long timeout, WaitEvent event);
 
 // Milliseconds until `deadline`, at least 0. Errors: none.
 long milliseconds_until(TimestampTz deadline);

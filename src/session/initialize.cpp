@@ -3,12 +3,15 @@
 #include "session/session.h"
 
 #include "pg/steps.h"
+#include "session/hooks.h"
 #include "session/launcher/launcher.h"
 #include "session/launcher/snapshot.h"
 #include "session/shared/shared_memory.h"
 #include "session/shared/statistics.h"
 
 namespace pllua_bg::session {
+
+Hooks hooks;
 
 void initialize() {
     static const pg::Step steps[] = {

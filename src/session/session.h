@@ -31,6 +31,8 @@ struct LaunchOptions {
     Oid user = InvalidOid;
     // Another database of the cluster that it is in (find_database()); InvalidOid: this one.
     Oid database = InvalidOid;
+    // The foreign server where its commands are run, instead of here; nullptr: here.
+    const char *server = nullptr;
     bool for_commit = false; // it works after the commit, for nobody who has it
     int nsettings = 0;       // settings for the worker, over those it inherits
     const char *const *setting_names = nullptr;

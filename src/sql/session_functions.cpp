@@ -107,7 +107,7 @@ using namespace pllua_bg;
 using namespace pllua_bg::sql;
 
 // launch(name, settings, queue_size in bytes, wait in seconds, idle_timeout in seconds, on_exit,
-// snapshot, database) -> pid
+// snapshot, database, server) -> pid
 Datum pllua_bg_sql_launch(PG_FUNCTION_ARGS) {
     session::LaunchOptions options;
     options.name = text_argument(fcinfo, 0);
@@ -124,6 +124,7 @@ Datum pllua_bg_sql_launch(PG_FUNCTION_ARGS) {
     options.on_exit = on_exit_argument(text_argument(fcinfo, 5));
     options.snapshot = !PG_ARGISNULL(6) && PG_GETARG_BOOL(6);
     if (!PG_ARGISNULL(7)) options.database = session::find_database(text_argument(fcinfo, 7));
+    options.server = text_argument(fcinfo, 8);
     PG_RETURN_INT32(session::launch_for_pid(options));
 }
 

@@ -218,7 +218,7 @@ function TestSession:test_launch_options()
     assert_error('22023', 'names of settings', bg.launch, {settings = {'a'}})
     assert_error('22023', 'option on_notice must be a function', bg.launch, {on_notice = 1})
     assert_error('22023', 'queue_size', bg.launch, {queue_size = 1.5})
-    assert_error('0A000', 'not supported', bg.launch, {server = 'x'})
+    assert_error('22023', 'server', bg.launch, {server = 1})
 end
 
 function TestSession:test_on_notice()

@@ -85,6 +85,7 @@ int launch(lua_State *L) {
     options.idle_timeout = static_cast<int>(number_field(L, "idle_timeout", 0));
     if (lua::is_true(L, 1, "cancel_on_exit")) options.on_exit = session::OnExit::kCancel;
     options.snapshot = lua::is_true(L, 1, "snapshot");
+    options.server = text_field(L, "server");
     options.user = static_cast<Oid>(number_field(L, "user", InvalidOid));
     int values;
     options.setting_names = text_list(L, "names", &options.nsettings);

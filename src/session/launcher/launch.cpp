@@ -7,6 +7,7 @@
 #include "pg/held.h"
 #include "pg/hooks.h"
 #include "pg/settings.h"
+#include "session/hooks.h"
 #include "session/launcher/snapshot.h"
 #include "session/shared/guc_transfer.h"
 #include "session/shared/statistics.h"
@@ -82,9 +83,22 @@ Session *launch_new(const LaunchOptions &options, Size queue_size, StringInfo se
     return session;
 }
 
+void check_server(const LaunchOptions &options) {
+    if (options.server == nullptr) return;
+    if (OidIsValid(options.database))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("a session is in another database or on another server, not both"),
+                        errhint("The foreign server has the option dbname.")));
+    if (options.snapshot)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("a session on another server cannot have a snapshot of this one")));
+    hooks.check_server(options.server);
+}
+
 Session *start(const LaunchOptions &options, bool *reused) {
     check_may_launch();
     check_database(options);
+    check_server(options);
     pg::check_held(sizeof(Session));
     initialize_at_first_use();
     collect_orphans();
@@ -103,7 +117,10 @@ Session *start(const LaunchOptions &options, bool *reused) {
     initStringInfo(&setup);
     const bool imposes =
         !OidIsValid(options.user) && write_session_settings(&setup, is_elsewhere(options));
-    write_asked_settings(&setup, options);
+    if (options.server == nullptr)
+        write_asked_settings(&setup, options);
+    else
+        write_server(&setup, options);
     if (options.snapshot) offer_snapshot(&setup);
     Session *session = take_from_pool(options, queue_size, &setup);
     *reused = session != nullptr;

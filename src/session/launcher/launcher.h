@@ -63,6 +63,7 @@ struct Session {
     Life life;
     bool ended_here; // terminate() was called
     bool unused;    // launched in this transaction; nothing was sent to it and nobody knows its pid
+    bool remote;    // its commands are run on another server
     bool told;      // somebody was told its pid
     bool forgotten; // its handle was collected, and nobody was told its pid
     bool receiving; // set while messages are taken; found set: an error tore it

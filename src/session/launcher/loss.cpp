@@ -20,10 +20,12 @@ const char *cause_of_death(Session *session, const Loss &loss) {
     return _("The worker process ended unexpectedly.");
 }
 
-// A session elsewhere that ended before it did anything says whether it may be there. That somebody
+// A session elsewhere that ended before it did anything says whether it may be there, or why the
+// other server has not let it in. That somebody
 // has ended it, or a timeout, is no refusal.
 bool is_refused(const Session *session, const Loss &loss) {
-    return is_elsewhere(session) && session->fatal != nullptr && loss.idle &&
+    return (is_elsewhere(session) || (session->remote && !has_run(session))) &&
+           session->fatal != nullptr && loss.idle &&
            ERRCODE_TO_CATEGORY(session->fatal->sqlerrcode) != ERRCODE_OPERATOR_INTERVENTION;
 }
 

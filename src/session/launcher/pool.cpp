@@ -206,7 +206,7 @@ void trim_pool(int most) {
 
 bool keep_for_reuse(Session *session) {
     if (proc_exit_inprogress || pg::setting_pool_size == 0 || is_gone(session)) return false;
-    if (session->local == nullptr) return false;
+    if (session->local == nullptr || session->remote) return false;
     bool sent = false;
     ErrorData *error =
         pg::attempt([session, &sent] { sent = !is_turn_over(session) && send_reset(session); });
@@ -239,7 +239,7 @@ int64 pool_lifetime(const Session *session) {
 }
 
 Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup) {
-    if (pool_count == 0) return nullptr;
+    if (pool_count == 0 || options.server != nullptr) return nullptr;
     // What the server checks when a worker connects may have changed.
     if (!pg::may_connect(database_of(options), GetUserId())) return nullptr;
     while (Session *session = wait_for_one(options, queue_size)) {

@@ -39,6 +39,7 @@ void begin_use(Session *session, const LaunchOptions &options) {
     session->on_exit = options.on_exit;
     session->told = session->forgotten = false;
     session->transaction = options.snapshot ? 'T' : 'I';
+    session->remote = options.server != nullptr;
     memset(&session->name, 0, sizeof session->name);
     if (options.name != nullptr)
         pg::copy_clipped(NameStr(session->name), options.name, NAMEDATALEN);

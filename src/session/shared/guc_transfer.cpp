@@ -72,6 +72,11 @@ bool check_encoding(char **value, void **extra, GucSource source) {
     return next_encoding_check == nullptr || next_encoding_check(value, extra, source);
 }
 
+void refuse_setting(const char *name) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("setting \"%s\" cannot be given to a background session", name)));
+}
+
 // Sets it, or only checks that it can be set.
 bool try_setting(const char *name, const char *value, Oid setter, bool change) {
     const bool own = !OidIsValid(setter);
@@ -112,12 +117,23 @@ void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
         const struct config_generic *setting = pg::find_setting(name);
         if (setting != nullptr && is_excluded(setting) &&
             strcmp(setting->name, "application_name") != 0)
-            ereport(ERROR,
-                    (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                     errmsg("setting \"%s\" cannot be given to a background session", name)));
+            refuse_setting(name);
         (void)set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
                                 GUC_ACTION_SET, false, ERROR, false);
         append_setting(frames, {InvalidOid, false, false, PGC_S_DEFAULT, name, value});
+    }
+}
+
+void write_server(StringInfo frames, const LaunchOptions &options) {
+    append_server(frames, {options.server});
+    if (DefaultXactReadOnly)
+        append_setting(frames, {InvalidOid, false, false, PGC_S_DEFAULT,
+                                "default_transaction_read_only", "on"});
+    for (int i = 0; i < options.nsettings; i++) {
+        const char *name = options.setting_names[i];
+        if (pg_strcasecmp(name, "client_encoding") == 0) refuse_setting(name);
+        append_setting(frames,
+                       {InvalidOid, false, false, PGC_S_DEFAULT, name, options.setting_values[i]});
     }
 }
 

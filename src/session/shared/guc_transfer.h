@@ -17,6 +17,9 @@ bool write_session_settings(StringInfo frames, bool elsewhere);
 void complete_settings(StringInfo frames);
 // Checks and appends settings the user asked for. Errors: pg 42704, 22023, 42501.
 void write_asked_settings(StringInfo frames, const LaunchOptions &options);
+// Writes the server the options name, and for what is run there the settings they ask for, and that
+// it is read-only when this session is. Errors: pg (memory).
+void write_server(StringInfo frames, const LaunchOptions &options);
 
 // Worker: makes client_encoding the server's, for good. Call in a transaction. Errors: pg.
 void fix_client_encoding();

@@ -20,6 +20,7 @@ enum class MessageType : uint32 {
     kGroup = 'G',     // GroupMessage
     kLibraries = 'L', // LibrariesMessage
     kSetting = 'S',   // SettingMessage
+    kServer = 'V',    // ServerMessage
     kSnapshot = 'X',  // SnapshotMessage
     // to the launcher
     kReady = 'Z',        // ReadyMessage
@@ -135,6 +136,15 @@ struct SettingMessage {
 void append_setting(StringInfo setup, const SettingMessage &setting);
 // Errors: none.
 SettingMessage read_setting(const Frame &frame);
+
+// The kSetting after it are for the session there, as its user could set them.
+struct ServerMessage {
+    const char *name;
+};
+// Errors: pg (memory).
+void append_server(StringInfo setup, const ServerMessage &server);
+// Errors: none.
+ServerMessage read_server(const Frame &frame);
 
 struct SnapshotMessage {
     LocalTransactionId transaction; // of the launcher

@@ -111,6 +111,13 @@ SettingMessage read_setting(const Frame &frame) {
             name,          value};
 }
 
+void append_server(StringInfo setup, const ServerMessage &server) {
+    const Size size = strlen(server.name) + 1;
+    memcpy(append_frame(setup, MessageType::kServer, size), server.name, size);
+}
+
+ServerMessage read_server(const Frame &frame) { return {frame.payload}; }
+
 void append_snapshot(StringInfo setup, const SnapshotMessage &snapshot) {
     const SnapshotHeader header = {snapshot.transaction, 0};
     char *at = append_frame(setup, MessageType::kSnapshot,

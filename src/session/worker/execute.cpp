@@ -273,6 +273,13 @@ void end_transaction_command() {
     worker.in_command = false;
 }
 
+void show_command(const CommandMessage *command, const char *sql) {
+    debug_query_string = sql;
+    SetCurrentStatementStartTimestamp();
+    pgstat_report_activity(STATE_RUNNING, sql);
+    show_running(command->id, sql);
+}
+
 void execute_command(const CommandMessage *command) {
     CommandRun run = {command, command->sql,       nullptr, NIL, name_in_log(command),
                       false,   log_statement_stats};
@@ -281,10 +288,7 @@ void execute_command(const CommandMessage *command) {
         run.prepared = prepared_statement(command->statement);
         run.sql = run.prepared->query_string;
     }
-    debug_query_string = run.sql;
-    SetCurrentStatementStartTimestamp();
-    pgstat_report_activity(STATE_RUNNING, run.sql);
-    show_running(command->id, run.sql);
+    show_command(command, run.sql);
     if (run.usage) ResetUsage();
     begin_transaction_command();
     MemoryContextSwitchTo(MessageContext);

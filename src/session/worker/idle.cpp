@@ -142,7 +142,7 @@ char transaction_state() {
 }
 
 void report_idle_activity() {
-    switch (transaction_state()) {
+    switch (executor->transaction_state()) {
     case 'E':
         set_ps_display("idle in transaction (aborted)");
         pgstat_report_activity(STATE_IDLEINTRANSACTION_ABORTED, nullptr);
@@ -183,7 +183,7 @@ void check_stalled() {
 bool sleep_idle(Idle *idle) {
     if (!idle->begun) begin_idle(idle);
     pg::fault("worker-idle");
-    bool timed_out = !pg::wait_latch_only(next_wait(idle), pg::WaitEvent::kCommand);
+    bool timed_out = !executor->sleep(next_wait(idle));
     serve_duties(timed_out, idle);
     if (!timed_out) return true;
     const bool is_over = idle->end != 0 && GetCurrentTimestamp() >= idle->end;

@@ -52,7 +52,7 @@ void report_ready() {
     report_idle_activity();
     ReadyMessage ready = {};
     ready.command = pg_atomic_read_u64(&worker.header->finished);
-    ready.transaction = transaction_state();
+    ready.transaction = executor->transaction_state();
     show_idle(ready.command, ready.transaction);
     ready.begun = worker.begun;
     ready.ended = GetCurrentTimestamp();
@@ -134,7 +134,7 @@ bool next_message(Frame *frame) {
 void run_command(const CommandMessage &command) {
     begin_command(&command);
     pg::fault("worker-command");
-    execute_command(&command);
+    executor->execute(&command);
     end_command();
 }
 
@@ -171,7 +171,9 @@ void obey(const Frame &frame) {
     switch (frame.type) {
     case MessageType::kCommand: run_command(read_command(frame)); break;
     case MessageType::kGroup: begin_group(read_group(frame)); break;
-    case MessageType::kForget: forget_statement(read_fixed<ForgetMessage>(frame).statement); break;
+    case MessageType::kForget:
+        executor->forget_statement(read_fixed<ForgetMessage>(frame).statement);
+        break;
     case MessageType::kReset: reset(read_fixed<ResetMessage>(frame)); break;
     case MessageType::kReuse:
         reuse(read_reuse(frame));
@@ -219,6 +221,7 @@ void recover() {
     FlushErrorState();
     worker.in_command = false;
     RESUME_INTERRUPTS();
+    executor->recover();
     if (worker.group.id != 0) count_group_error();
     end_command();
 }

@@ -166,7 +166,7 @@ void run(dsm_handle handle) {
     take_busy_lock();
     pg::fault("worker-connect");
     become_backend();
-    apply_setup();
+    if (!apply_setup()) return;
     run_loop();
     ereport(DEBUG1, (errmsg_internal("background session ends: %s", cause_of_end()),
                      errhidestmt(true), errhidecontext(true)));

@@ -13,7 +13,6 @@ extern "C" {
 #include "libpq/libpq.h"
 #include "mb/pg_wchar.h"
 }
-#include "session/worker/row_receiver.h"
 
 namespace pllua_bg::session {
 
@@ -111,7 +110,9 @@ void send_tag(const QueryCompletion *completion) {
     if (worker.silent) return;
     char tag[COMPLETION_TAG_BUFSIZE];
     pg::completion_text(tag, completion);
-    write_tag(&worker.channel, {completion->nprocessed, tag});
+    send_tag(tag, completion->nprocessed);
 }
+
+void send_tag(const char *tag, uint64 processed) { write_tag(&worker.channel, {processed, tag}); }
 
 } // namespace pllua_bg::session

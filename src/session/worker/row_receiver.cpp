@@ -1,7 +1,5 @@
 // Result rows as MinimalTuples: the receiver of statements, and the rows of COPY TO STDOUT.
 // Owns nothing that outlives a statement.
-#include "session/worker/row_receiver.h"
-
 #include "pg/open_type.h"
 #include "pg/settings.h"
 #include "session/worker/worker.h"
@@ -64,7 +62,8 @@ void announce_by_name(ColumnMessage *message, Oid type) {
     message->type_name = format_type_extended(type, -1, kFlags);
 }
 
-// Announces a result set.
+} // namespace
+
 void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const bool *changed) {
     StringInfoData columns;
     initStringInfo(&columns);
@@ -93,6 +92,8 @@ void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const b
     write_columns(&worker.channel, &columns);
     pfree(columns.data);
 }
+
+namespace {
 
 // The launcher takes a result when it is complete, and what it has not taken is kept here or there.
 void count_bytes(Size length) {
@@ -127,6 +128,11 @@ void put_tuple(TupleDesc descriptor, Datum *values, bool *nulls) {
                     has_nulls ? tuple->t_bits : nullptr);
 }
 
+void after_row() {
+    if (worker.channel.wait) flush_if_late(&worker.channel);
+    if (has_flag(worker.header, kEdge)) yield_busy_lock();
+}
+
 Datum as_sent(RowReceiver *receiver, int column, Datum value) {
     if (receiver->as_text[column])
         return PointerGetDatum(
@@ -153,8 +159,7 @@ bool receive_row(TupleTableSlot *slot, DestReceiver *self) {
         MemoryContextSwitchTo(old);
         MemoryContextReset(receiver->scratch);
     }
-    if (worker.channel.wait) flush_if_late(&worker.channel);
-    if (has_flag(worker.header, kEdge)) yield_busy_lock();
+    after_row();
     return true;
 }
 
@@ -219,6 +224,15 @@ void end_rows(DestReceiver *) {}
 TupleDesc copy_descriptor; // of the rows of a COPY TO STDOUT
 
 } // namespace
+
+void send_row(TupleDesc descriptor, Datum *values, bool *nulls) {
+    put_tuple(descriptor, values, nulls);
+    after_row();
+}
+
+void send_early() {
+    if (worker.channel.wait) flush(&worker.channel);
+}
 
 DestReceiver *make_row_receiver() {
     auto *receiver = static_cast<RowReceiver *>(palloc0(sizeof(RowReceiver)));

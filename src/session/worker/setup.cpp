@@ -2,6 +2,7 @@
 // snapshot. Owns nothing.
 #include "session/worker/worker.h"
 
+#include "session/hooks.h"
 #include "session/shared/guc_imposed.h"
 #include "session/shared/guc_transfer.h"
 
@@ -25,7 +26,23 @@ void take_over(FrameCursor *cursor) {
     }
 }
 
-void apply_setup() {
+namespace {
+
+// Connects to the server that is at the cursor, if one is. False when the session is over.
+bool connect_elsewhere(FrameCursor *cursor) {
+    Frame frame;
+    FrameCursor ahead = *cursor;
+    if (!next_frame(&ahead, &frame) || frame.type != MessageType::kServer) return true;
+    *cursor = ahead;
+    Executor *remote = hooks.connect_to_server(read_server(frame).name, cursor);
+    if (remote == nullptr) return false;
+    executor = remote;
+    return true;
+}
+
+} // namespace
+
+bool apply_setup() {
     SegmentHeader *header = worker.header;
     const char *setup = reinterpret_cast<char *>(header) + header->setup;
     worker.frames = {setup, setup + header->setup_length};
@@ -33,7 +50,9 @@ void apply_setup() {
     fix_client_encoding();
     take_over(&worker.frames);
     CommitTransactionCommand();
+    if (!connect_elsewhere(&worker.frames)) return false;
     take_snapshot(&worker.frames);
+    return true;
 }
 
 } // namespace pllua_bg::session

@@ -12,12 +12,16 @@ namespace pllua_bg::session {
 
 Worker worker;
 
+const char *session_name() { return worker.header->name; }
+
 const char *session_title() {
-    const char *name = worker.header->name;
+    const char *name = session_name();
     return name[0] == '\0' ? "pllua_bg session" : name;
 }
 
 int launcher_pid() { return worker.header == nullptr ? 0 : worker.header->launcher_pid; }
+
+bool is_wanted() { return worker.header != nullptr && !has_flag(worker.header, kClosing); }
 
 void set_title(const char *title) {
     pgstat_report_appname(title);

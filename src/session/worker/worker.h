@@ -5,6 +5,7 @@
 #include "session/shared/channel.h"
 #include "session/shared/message.h"
 #include "session/shared/segment.h"
+#include "session/worker/executor.h"
 
 extern "C" {
 #include "nodes/params.h"
@@ -104,9 +105,9 @@ void end_transaction_command();
 // Takes the application name of the segment, and the settings at the cursor; the cursor then stands
 // behind them. Call in a transaction. Errors: pg.
 void take_over(FrameCursor *cursor);
-// Takes over what the segment has for the start of the worker. Call outside a transaction.
-// Errors: pg.
-void apply_setup();
+// Takes over what the segment has for the start of the worker; connects to the server that is to
+// run the commands. Call outside a transaction. False when the session is over. Errors: pg.
+bool apply_setup();
 // Where the database is another one than the launcher's: ends the worker unless its user may have
 // sessions here. Call in a transaction. Errors: pg 3F000, 42501, as FATAL.
 void check_invited();

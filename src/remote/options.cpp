@@ -1,0 +1,179 @@
+// Rights and options of sessions on foreign servers. See options.h; the rules are those of
+// postgres_fdw (contrib/postgres_fdw/connection.c). Owns nothing.
+#include "remote/options.h"
+
+#include "pg/compat.h"
+#include "remote/remote.h"
+
+extern "C" {
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
+
+// Which options the server thinks safe; older minor versions do not say.
+__attribute__((weak)) bool libpqsrv_is_valid_proxy_option(const char *keyword);
+}
+
+namespace pllua_bg::remote {
+
+namespace {
+
+constexpr int kTimeout = 10;
+
+struct Target {
+    ForeignServer *server;
+    UserMapping *mapping;
+    bool asks_password; // of the wrapper postgres_fdw: the mapping may have password_required
+};
+
+// Which function checks the options of a wrapper says what they mean.
+bool is_of_libpq(const ForeignDataWrapper *wrapper, bool *asks_password) {
+    const char *validator =
+        OidIsValid(wrapper->fdwvalidator) ? get_func_name(wrapper->fdwvalidator) : nullptr;
+    if (validator == nullptr) return false;
+    *asks_password = strcmp(validator, "postgres_fdw_validator") == 0;
+    return *asks_password || strcmp(validator, "dblink_fdw_validator") == 0 ||
+           strcmp(validator, "postgresql_fdw_validator") == 0;
+}
+
+const char *option_value(List *options, const char *name) {
+    ListCell *cell;
+    foreach (cell, options) {
+        auto *option = static_cast<DefElem *>(lfirst(cell));
+        if (strcmp(option->defname, name) == 0) return defGetString(option);
+    }
+    return nullptr;
+}
+
+[[noreturn]] void refuse_without_password(const char *detail, const char *hint) {
+    ereport(ERROR, (errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
+                    errmsg("password is required"), errdetail("%s", detail),
+                    hint == nullptr ? 0 : errhint("%s", hint)));
+}
+
+// A superuser has said that this mapping needs none: nobody else can.
+bool is_exempt(const Target &target) {
+    if (!target.asks_password) return false;
+    ListCell *cell;
+    foreach (cell, target.mapping->options) {
+        auto *option = static_cast<DefElem *>(lfirst(cell));
+        if (strcmp(option->defname, "password_required") == 0) return !defGetBoolean(option);
+    }
+    return false;
+}
+
+bool needs_password(const Target &target) { return !superuser() && !is_exempt(target); }
+
+// Who is no superuser must not be let in for who this server is.
+void check_password(const Target &target) {
+    if (!needs_password(target)) return;
+    const char *password = option_value(target.mapping->options, "password");
+    if (password != nullptr && password[0] != '\0') return;
+    refuse_without_password(_("Non-superusers must provide a password in the user mapping."),
+                            nullptr);
+}
+
+Target find_target(const char *name) {
+    Target target = {};
+    target.server = GetForeignServerByName(name, false);
+    if (!pg::may_use_server(target.server->serverid, GetUserId()))
+        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, target.server->servername);
+    const ForeignDataWrapper *wrapper = GetForeignDataWrapper(target.server->fdwid);
+    if (!is_of_libpq(wrapper, &target.asks_password))
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("sessions are not possible on servers of foreign-data wrapper "
+                               "\"%s\"",
+                               wrapper->fdwname),
+                        errhint("Use a server of postgres_fdw or dblink_fdw.")));
+    target.mapping = GetUserMapping(GetUserId(), target.server->serverid);
+    check_password(target);
+    return target;
+}
+
+// What only a user mapping may say.
+bool is_of_user(const char *name, Keyword keyword) {
+    static const char *const names[] = {"user", "password", "sslcert", "sslkey", "sslpassword"};
+    for (const char *own : names)
+        if (strcmp(name, own) == 0) return true;
+    return keyword == Keyword::kSecret;
+}
+
+// What this end decides.
+bool is_ours(const char *name) {
+    return strcmp(name, "client_encoding") == 0 || strcmp(name, "fallback_application_name") == 0;
+}
+
+void add(Options *options, const char *keyword, const char *value) {
+    options->keywords[options->count] = keyword;
+    options->values[options->count++] = value;
+}
+
+void add_default(Options *options, const char *keyword, const char *value) {
+    for (int i = 0; i < options->count; i++)
+        if (strcmp(options->keywords[i], keyword) == 0) return;
+    add(options, keyword, value);
+}
+
+void check_safe(const char *keyword) {
+    if (libpqsrv_is_valid_proxy_option == nullptr || libpqsrv_is_valid_proxy_option(keyword))
+        return;
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied to set connection option \"%s\"", keyword)));
+}
+
+// Adds the options of the server, or those of the user.
+void add_all(Options *options, Client *client, List *from, bool of_user) {
+    ListCell *cell;
+    foreach (cell, from) {
+        auto *option = static_cast<DefElem *>(lfirst(cell));
+        const Keyword keyword = client->keyword(option->defname);
+        if (keyword == Keyword::kUnknown || keyword == Keyword::kDebug) continue;
+        if (is_ours(option->defname) || is_of_user(option->defname, keyword) != of_user) continue;
+        check_safe(option->defname);
+        add(options, option->defname, defGetString(option));
+    }
+}
+
+// The option connect_timeout is for each host.
+int timeout_of(const Options *options) {
+    int seconds = kTimeout;
+    int hosts = 1;
+    for (int i = 0; i < options->count; i++) {
+        const char *value = options->values[i];
+        if (strcmp(options->keywords[i], "connect_timeout") == 0 && atoi(value) > 0)
+            seconds = Max(atoi(value), 2);
+        if (strcmp(options->keywords[i], "host") == 0)
+            for (; *value != '\0'; value++) hosts += *value == ',' ? 1 : 0;
+    }
+    return Min(seconds, 3600) * Min(hosts, 100);
+}
+
+} // namespace
+
+void check_server(const char *name) { (void)find_target(name); }
+
+Options read_options(Client *client, const char *server, const char *title) {
+    const Target target = find_target(server);
+    Options options = {};
+    const Size most = static_cast<Size>(list_length(target.server->options)) +
+                      static_cast<Size>(list_length(target.mapping->options)) + 16;
+    options.keywords = static_cast<const char **>(palloc0(sizeof(char *) * most));
+    options.values = static_cast<const char **>(palloc0(sizeof(char *) * most));
+    add_all(&options, client, target.server->options, false);
+    add_all(&options, client, target.mapping->options, true);
+    options.timeout = timeout_of(&options);
+    options.needs_password = needs_password(target);
+    add(&options, "client_encoding", GetDatabaseEncodingName());
+    add_default(&options, "application_name",
+                title[0] == '\0' ? "pllua_bg" : psprintf("pllua_bg:%s", title));
+    // Neither a name server nor one of tickets is asked unless somebody wants that.
+    add_default(&options, "gssencmode", "disable");
+    // A peer that is no longer there is noticed within a minute.
+    add_default(&options, "keepalives_idle", "30");
+    add_default(&options, "keepalives_interval", "10");
+    add_default(&options, "keepalives_count", "3");
+    add_default(&options, "tcp_user_timeout", "60000");
+    return options;
+}
+
+} // namespace pllua_bg::remote

@@ -1,0 +1,17 @@
+// Sessions whose commands are run on another server: the doors of this floor.
+// Owns nothing.
+#pragma once
+
+#include "session/shared/channel.h"
+
+namespace pllua_bg::session {
+struct Executor;
+} // namespace pllua_bg::session
+
+namespace pllua_bg::remote {
+
+// See session/hooks.h.
+void check_server(const char *name);
+session::Executor *connect_to_server(const char *name, session::FrameCursor *settings);
+
+} // namespace pllua_bg::remote

@@ -1,0 +1,113 @@
+// Text that another server has sent as values of the same types here. See rows.h. Owns nothing.
+#include "remote/rows.h"
+
+#include "pg/encoding.h"
+#include "remote/state.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "mb/pg_wchar.h"
+#include "utils/fmgroids.h"
+}
+
+namespace pllua_bg::remote {
+
+namespace {
+
+// Numbers and names of what is in the catalogs of one server.
+bool names_objects(Oid type) {
+    switch (type) {
+    case REGPROCOID:
+    case REGPROCEDUREOID:
+    case REGOPEROID:
+    case REGOPERATOROID:
+    case REGCLASSOID:
+    case REGCOLLATIONOID:
+    case REGTYPEOID:
+    case REGROLEOID:
+    case REGNAMESPACEOID:
+    case REGCONFIGOID:
+    case REGDICTIONARYOID:
+    case REFCURSOROID:
+    case ACLITEMOID: return true;
+    default: return false;
+    }
+}
+
+void begin_rows(Rows *rows, Result *result) {
+    const int natts = result->columns();
+    if (natts > MaxTupleAttributeNumber)
+        ereport(ERROR, (errcode(ERRCODE_TOO_MANY_COLUMNS),
+                        errmsg("result of another server has too many columns: %d", natts)));
+    const Size n = static_cast<Size>(natts) + 1;
+    rows->begun = true;
+    rows->descriptor = CreateTemplateTupleDesc(natts);
+    rows->inputs = static_cast<FmgrInfo *>(palloc0(sizeof(FmgrInfo) * n));
+    rows->io_params = static_cast<Oid *>(palloc0(sizeof(Oid) * n));
+    rows->values = static_cast<Datum *>(palloc0(sizeof(Datum) * n));
+    rows->nulls = static_cast<bool *>(palloc0(sizeof(bool) * n));
+    auto *none = static_cast<bool *>(palloc0(sizeof(bool) * n));
+    for (int i = 0; i < natts; i++) {
+        const bool same = is_everywhere(result->type(i));
+        const Oid type = same ? result->type(i) : TEXTOID;
+        char name[NAMEDATALEN];
+        pg::copy_clipped(name, pg::valid_text(result->name(i)), sizeof name);
+        TupleDescInitEntry(rows->descriptor, static_cast<AttrNumber>(i + 1), name, type,
+                           same ? result->modifier(i) : -1, 0);
+        Oid input;
+        getTypeInputInfo(type, &input, &rows->io_params[i]);
+        fmgr_info(input, &rows->inputs[i]);
+    }
+    if (rows->scratch == nullptr)
+        rows->scratch =
+            AllocSetContextCreate(CurrentMemoryContext, "pllua_bg row", ALLOCSET_DEFAULT_SIZES);
+    session::send_columns(rows->descriptor, rows->descriptor, none, none);
+}
+
+Datum read_value(Rows *rows, int column, const char *value, int length) {
+    pg_verifymbstr(value, length, false);
+    if (TupleDescAttr(rows->descriptor, column)->atttypid == TEXTOID)
+        return PointerGetDatum(cstring_to_text_with_len(value, length));
+    // The value has the modifier of its column already.
+    return InputFunctionCall(&rows->inputs[column], const_cast<char *>(value),
+                             rows->io_params[column], -1);
+}
+
+void send_one(Rows *rows, Result *result, int row) {
+    MemoryContext old = MemoryContextSwitchTo(rows->scratch);
+    for (int i = 0; i < rows->descriptor->natts; i++) {
+        int length;
+        const char *value = result->value(row, i, &length);
+        rows->nulls[i] = value == nullptr;
+        rows->values[i] = value == nullptr ? 0 : read_value(rows, i, value, length);
+    }
+    session::send_row(rows->descriptor, rows->values, rows->nulls);
+    MemoryContextSwitchTo(old);
+    MemoryContextReset(rows->scratch);
+}
+
+} // namespace
+
+bool is_everywhere(Oid type) {
+    if (type >= FirstGenbkiObjectId || names_objects(type)) return false;
+    HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+    if (!HeapTupleIsValid(tuple)) return false;
+    auto *form = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple));
+    const bool is_value = form->typtype == TYPTYPE_BASE || form->typtype == TYPTYPE_RANGE ||
+                          form->typtype == TYPTYPE_MULTIRANGE || type == VOIDOID;
+    const Oid element = IsTrueArrayType(form) ? form->typelem : InvalidOid;
+    // Trees and statistics are only written.
+    const bool is_internal = type == PG_NODE_TREEOID || type == PG_NDISTINCTOID ||
+                             type == PG_DEPENDENCIESOID || type == PG_MCV_LISTOID;
+    ReleaseSysCache(tuple);
+    if (!is_value || is_internal) return false;
+    return !OidIsValid(element) || is_everywhere(element);
+}
+
+void send_rows(Rows *rows, Result *result) {
+    if (!rows->begun) begin_rows(rows, result);
+    const int count = result->rows();
+    for (int i = 0; i < count; i++) send_one(rows, result, i);
+}
+
+} // namespace pllua_bg::remote

@@ -1,0 +1,28 @@
+// Rows of another server as rows of a session.
+// Owns nothing: all memory is that of a command.
+#pragma once
+
+#include "pg/server.h"
+#include "remote/client.h"
+
+namespace pllua_bg::remote {
+
+// The rows of one statement, while they come.
+struct Rows {
+    bool begun; // the columns were announced
+    TupleDesc descriptor;
+    FmgrInfo *inputs;
+    Oid *io_params;
+    Datum *values;
+    bool *nulls;
+    MemoryContext scratch; // reset after each row
+};
+
+// True for a type that has the same name, the same values and the same text form on every server.
+// Errors: pg (catalog access).
+bool is_everywhere(Oid type);
+// Sends what a result has of a statement; the first announces the columns. Errors: pg (22021 and
+// what the input functions raise; as send_row()).
+void send_rows(Rows *rows, Result *result);
+
+} // namespace pllua_bg::remote

@@ -1,0 +1,29 @@
+// Statements prepared on another server, by the numbers they have in the session.
+// Owns them.
+#pragma once
+
+#include "pg/server.h"
+#include "remote/client.h"
+
+namespace pllua_bg::remote {
+
+struct Statement {
+    uint32 number; // the key
+    char name[16]; // it is prepared under
+    char *sql;
+    int nparams;
+    TypeId *types; // of the parameters
+    bool prepared; // the server has it
+};
+
+// Enters a new one. Errors: pg (memory).
+Statement *add_statement(uint32 number, const char *sql);
+// Errors: pg 26000: there is none.
+Statement *find_statement(uint32 number);
+// Errors: none; nothing happens where there is none.
+void drop_statement(uint32 number);
+// Statements for those that were dropped, to be run while no transaction is open; nullptr: there
+// are none. In CurrentMemoryContext. Errors: pg (memory).
+char *take_dropped();
+
+} // namespace pllua_bg::remote
