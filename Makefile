@@ -3,7 +3,7 @@
 #   make check | demo | lint | deps | compile-commands            these need no PGXS and install what is missing
 #   make sanitize-longjmp | check-guards | check-assert | check-versions | check-valgrind | soak | fuzz | chaos | exactly-once  long checks, outside of `make check`
 
-TOOL_GOALS := check demo lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions bench-on-commit bench-language bench-jobs bench-gate \
+TOOL_GOALS := check demo lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions bench-on-commit bench-language bench-jobs bench-remote bench-gate \
 	soak fuzz chaos exactly-once
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
@@ -26,6 +26,7 @@ bench-sessions:   ; +@bench/sessions
 bench-on-commit:  ; +@bench/on_commit
 bench-language:   ; +@bench/language
 bench-jobs:       ; +@bench/jobs
+bench-remote:     ; +@bench/remote
 bench-gate:       ; +@bench/gate
 soak:             ; +@bench/soak
 fuzz:             ; +@tools/stress fuzz

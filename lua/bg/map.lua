@@ -6,6 +6,7 @@ local task_engine = require 'bg.task_engine'
 local work_queue = require 'bg.work_queue'
 local pipeline = require 'bg.pipeline'
 local launch = require 'bg.launch'
+local map_servers = require 'bg.map_servers'
 local progress = require 'bg.progress'
 local wait = require 'bg.wait'
 
@@ -24,11 +25,11 @@ local known = {
     retry = function(value, what) return argcheck.count(value, what, 0) end,
     progress = progress_option,
     snapshot = argcheck.boolean,
-    server = argcheck.text,
     args = argcheck.callback,
     timeout = argcheck.timeout,
     name = launch.options.name,
     database = launch.options.database,
+    server = map_servers.option,
     settings = function(value, what)
         launch.options.settings(value, what)
         return value
@@ -62,7 +63,12 @@ local function open(source, work, options, caller)
             argcheck.fail('option args is for a statement only', 'A function gets the item itself.')
         end
     end
-    local opened = engine(work, queue, checked, caller)
+    local opened
+    if checked.server and type(checked.server) ~= 'string' then
+        opened = map_servers.new(engine, work, queue, checked, caller)
+    else
+        opened = engine(work, queue, checked, caller)
+    end
     local report, done = reporter(checked.progress, checked.shown), 0
     return opened, function()
         local slot, why = opened:next()
@@ -74,8 +80,8 @@ end
 
 -- The results in the order of the items; with errors = 'collect' also the errors, by item. nil,
 -- 'timeout' when there was no time for all.
-function map.map(source, work, options)
-    local opened, next_slot = open(source, work, options, 'bg.map')
+local function map_all(source, work, options, caller)
+    local opened, next_slot = open(source, work, options, caller)
     local engine <close> = opened
     local results, errors, n = {}, {n = 0}, 0
     while true do
@@ -93,6 +99,19 @@ function map.map(source, work, options)
     results.n = n
     engine:finish()
     return results, options and options.errors == 'collect' and errors or nil
+end
+
+function map.map(source, work, options)
+    return map_all(source, work, options, 'bg.map')
+end
+
+-- Runs the statement on each of the servers at once: the results in the order of their names in the list.
+function map.on_all(servers, sql, ...)
+    argcheck.text(sql, 'the statement')
+    local args = table.pack(...)
+    local function run(session) return session:exec(sql, table.unpack(args, 1, args.n)) end
+    local function itself(name) return name end
+    return map_all(map_servers.names(servers, 'the servers'), run, {server = itself, workers = 1}, 'bg.on_all')
 end
 
 -- Iterates over result, item, place, error as the items get done. The result is false where there is

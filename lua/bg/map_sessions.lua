@@ -19,6 +19,11 @@ end
 -- Starts a session. For another than the only one, nil when there is no room for one more now, or
 -- somebody waits for a slot: fewer sessions do the work, too.
 function map_sessions.launch(options, is_only) -- internal
+    if options.first then
+        local first = options.first
+        options.first = nil
+        return first
+    end
     local launch = {
         snapshot = options.snapshot,
         name = options.name,

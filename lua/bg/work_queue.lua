@@ -39,6 +39,26 @@ function WorkQueue:give_back(slot) -- internal
     self.returned[#self.returned + 1] = slot
 end
 
+-- The items in queues of their own, by what name_of(slot) says of each: a list of {name=, queue=}. All items are read.
+function WorkQueue:split(name_of) -- internal
+    local parts, by_name = {}, {}
+    for slot in self.take, self do
+        local name = name_of(slot)
+        local part = by_name[name]
+        if not part then
+            part = {name = name, slots = {}}
+            by_name[name], parts[#parts + 1] = part, part
+        end
+        table.insert(part.slots, slot)
+    end
+    for _, part in ipairs(parts) do
+        local queue = setmetatable({total = #part.slots, ended = true, returned = {}}, WorkQueue)
+        for i = #part.slots, 1, -1 do queue:give_back(part.slots[i]) end
+        part.queue, part.slots = queue, nil
+    end
+    return parts
+end
+
 return function(source, caller) -- internal
     if type(source) ~= 'table' and not argcheck.is_callable(source) then
         argcheck.mismatch(caller .. ' takes a list or an iterator', source)

@@ -1,0 +1,108 @@
+-- The work of bg.map and bg.each on several servers: for each server an engine of its own, driven by a task. Where any
+-- server may have any item they share one queue; where a function says which server an item belongs to, each has its
+-- own.
+
+local core = require 'bg.core'
+local argcheck = require 'bg.argcheck'
+local map_sessions = require 'bg.map_sessions'
+local scheduler = require 'bg.scheduler'
+local timer = require 'bg.timer'
+
+local MapServers = {}
+MapServers.__index = MapServers
+
+-- The options for one server; `first` is its first session until the engine has taken it.
+local place_metatable = {
+    __close = function(place)
+        if place.first then core.close(place.first) end
+    end,
+}
+
+-- The first session of a server, when there is room for it; nil when all items have been taken meanwhile. Whoever
+-- would be the only one waits for a slot, and fails when there is none.
+local function first_session(self, options, queue)
+    while true do
+        local slot = queue:take()
+        if not slot then return nil end
+        queue:give_back(slot)
+        local handle = map_sessions.launch(options, self.held == 0)
+        if handle then return handle end
+        timer.sleep(map_sessions.RETRY)
+    end
+end
+
+local function work_on(self, server, queue)
+    local place <close> = setmetatable({}, place_metatable)
+    for name, value in pairs(self.options) do place[name] = value end
+    place.server = server
+    place.first = first_session(self, place, queue)
+    if not place.first then return end
+    self.held = self.held + 1
+    local engine <close> = self.engine(self.work, queue, place, self.caller)
+    while true do
+        local slot, why = engine:next()
+        if why then
+            self.why = why
+            return
+        end
+        if not slot then break end
+        self.settled[#self.settled + 1] = slot
+        scheduler.pass() -- the next one is begun when a result is asked for
+    end
+    engine:finish()
+    self.held = self.held - 1
+end
+
+-- As of the engines: the next slot that has an outcome; nil when there is none left; nil, 'timeout'.
+function MapServers:next() -- internal
+    if not self.tasks:run(self.has_news, self.options.deadline) then return nil, 'timeout' end
+    if self.why then return nil, self.why end
+    return table.remove(self.settled, 1)
+end
+
+function MapServers:finish() end -- internal
+
+function MapServers:__close()
+    self.tasks:close()
+end
+
+local map_servers = {}
+
+-- A list of names of servers.
+function map_servers.names(value, what) -- internal
+    if type(value) ~= 'table' then argcheck.mismatch(what .. ' must be a list of names', value) end
+    for _, name in ipairs(value) do argcheck.text(name, 'each of ' .. what) end
+    return value
+end
+
+-- The option `server`: a name, a list of names, or a function that gives the name for an item.
+function map_servers.option(value, what) -- internal
+    if type(value) == 'string' or argcheck.is_callable(value) then return value end
+    if #map_servers.names(value, what) == 0 then argcheck.fail(what .. ' is an empty list') end
+    return value
+end
+
+-- {name=, queue=} of each.
+local function servers_of(option, queue)
+    if argcheck.is_callable(option) then
+        return queue:split(function(slot)
+            return argcheck.text(option(slot.item), string.format('the server of item %d', slot.index))
+        end)
+    end
+    local parts = {}
+    for i, name in ipairs(option) do parts[i] = {name = name, queue = queue} end
+    return parts
+end
+
+-- As the engines themselves are made; `engine` makes one.
+function map_servers.new(engine, work, queue, options, caller) -- internal
+    local parts = servers_of(options.server, queue)
+    local tasks = scheduler.new()
+    local self = setmetatable({engine = engine, work = work, options = options, caller = caller, tasks = tasks,
+        settled = {}, held = 0}, MapServers)
+    self.has_news = function() return #self.settled > 0 or self.why or tasks.live == 0 end
+    for _, part in ipairs(parts) do tasks:go({}, work_on, self, part.name, part.queue) end
+    return self
+end
+
+return map_servers
