@@ -1,0 +1,121 @@
+# A TCP proxy before a server, which does what networks do: it stalls, resets connections, loses what is on its way.
+package Proxy;
+use strict;
+use warnings;
+
+use IO::Handle;
+use IO::Select;
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use Socket;
+
+# A proxy for the server whose socket has this path.
+sub new
+{
+	my ($class, $path) = @_;
+	my $listener = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1', Proto => 'tcp') or die "listen: $!";
+	socketpair(my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die "socketpair: $!";
+	my $parent = $$;
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0)
+	{
+		close $ours;
+		serve($listener, $path, $theirs);
+		require POSIX;
+		POSIX::_exit(0);
+	}
+	close $theirs;
+	$ours->autoflush(1);
+	return bless { pid => $pid, port => $listener->sockport, control => $ours, parent => $parent }, $class;
+}
+
+sub port { return $_[0]{port} }
+
+# From now on: pass; stall (nothing is read any more, connections stay); reset (those there are end so, then pass); cut N (each ends
+# after N more bytes of the server's); garbage (the next bytes of the server's are others, then pass).
+sub set
+{
+	my ($self, $mode) = @_;
+	syswrite $self->{control}, "$mode\n";
+	my $answer = readline $self->{control};
+	die 'the proxy has gone' unless defined $answer;
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+	return unless $$ == $self->{parent};
+	close $self->{control};
+	waitpid $self->{pid}, 0;
+	return;
+}
+
+sub drop
+{
+	my ($pairs, $select, $socket, $reset) = @_;
+	my $other = $pairs->{$socket}{other} or return;
+	setsockopt($_, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)) for $reset ? ($socket, $other) : ();
+	$select->remove($socket, $other);
+	delete @$pairs{ $socket, $other };
+	close $socket;
+	close $other;
+	return;
+}
+
+sub serve
+{
+	my ($listener, $path, $control) = @_;
+	my ($mode, $left, %pairs) = ('pass', 0);
+	my $select = IO::Select->new($control, $listener);
+	while (1)
+	{
+		for my $ready ($mode eq 'stall' ? IO::Select->new($control)->can_read : $select->can_read)
+		{
+			if ($ready == $control)
+			{
+				my $line = readline $control;
+				return unless defined $line;
+				($mode, $left) = split ' ', $line;
+				if ($mode eq 'reset')
+				{
+					drop(\%pairs, $select, $pairs{$_}{self}, 1) for grep { $pairs{$_} } keys %pairs;
+					$mode = 'pass';
+				}
+				syswrite $control, "done\n";
+				last;
+			}
+			if ($ready == $listener)
+			{
+				my $client = $listener->accept or next;
+				my $server = IO::Socket::UNIX->new(Peer => $path);
+				if (!$server) { close $client; next; }
+				$pairs{$client} = { self => $client, other => $server };
+				$pairs{$server} = { self => $server, other => $client, is_server => 1 };
+				$select->add($client, $server);
+				next;
+			}
+			my $pair = $pairs{$ready} or next;
+			my $count = sysread $ready, my $bytes, 65536;
+			if (!$count) { drop(\%pairs, $select, $ready, 0); next; }
+			if ($pair->{is_server} && $mode eq 'garbage')
+			{
+				$bytes = 'Z' x 20 . "\x01\x02\x03" x 100;
+				$mode = 'pass';
+			}
+			my $ends = $pair->{is_server} && $mode eq 'cut' && length $bytes >= $left;
+			$bytes = substr $bytes, 0, $left if $ends;
+			$left -= length $bytes if $pair->{is_server} && $mode eq 'cut';
+			while (length $bytes)
+			{
+				my $written = syswrite $pair->{other}, $bytes or last;
+				substr $bytes, 0, $written, '';
+			}
+			drop(\%pairs, $select, $ready, 0) if $ends;
+			$mode = 'pass' if $ends;
+		}
+	}
+	return;
+}
+
+1;
