@@ -9,7 +9,6 @@ use PostgreSQL::Test::Utils;
 use Proxy;
 use SessionTest;
 use Test::More;
-use Time::HiRes 'time';
 
 local $SIG{PIPE} = 'IGNORE';
 
