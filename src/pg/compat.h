@@ -17,6 +17,7 @@ extern "C" {
 #include "postmaster/bgworker.h"
 #include "replication/slot.h"
 #include "storage/buffile.h"
+#include "storage/latch.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
@@ -328,6 +329,15 @@ inline constexpr uint32 kWaitSend = WAIT_EVENT_MESSAGE_QUEUE_SEND;
 inline constexpr uint32 kWaitReceive = WAIT_EVENT_MQ_RECEIVE;
 inline constexpr uint32 kWaitSend = WAIT_EVENT_MQ_SEND;
 #endif
+
+// A set of so many events, as long as the process. Errors: pg (too many files).
+inline WaitEventSet *new_wait_set(int events) {
+#if PG_VERSION_NUM >= 170000
+    return CreateWaitEventSet(nullptr, events);
+#else
+    return CreateWaitEventSet(TopMemoryContext, events);
+#endif
+}
 
 // A wait event of this name, where the server has such; else the one given.
 // Errors: pg (17 on: too many names).

@@ -45,6 +45,35 @@ uint32 events[] = {
     WAIT_EVENT_BGWORKER_STARTUP, kWaitReceive,      kWaitSend,         WAIT_EVENT_CLIENT_READ,
     WAIT_EVENT_BGWORKER_STARTUP, PG_WAIT_EXTENSION, PG_WAIT_EXTENSION, PG_WAIT_EXTENSION};
 
+constexpr int kWatched = 3;
+
+// The socket that was waited for last is watched until it is another one.
+struct Watched {
+    WaitEventSet *set;
+    int socket;
+    int place;
+    bool writing;
+};
+Watched watched;
+
+void watch(int socket, bool writing) {
+    const uint32 wanted = writing ? WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE : WL_SOCKET_READABLE;
+    if (watched.set != nullptr && watched.socket == socket) {
+        if (watched.writing != writing)
+            ModifyWaitEvent(watched.set, watched.place, wanted, nullptr);
+        watched.writing = writing;
+        return;
+    }
+    if (watched.set != nullptr) FreeWaitEventSet(watched.set);
+    watched = {nullptr, -1, 0, false};
+    watched.set = new_wait_set(kWatched);
+    (void)AddWaitEventToSet(watched.set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
+    (void)AddWaitEventToSet(watched.set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
+    watched.place = AddWaitEventToSet(watched.set, wanted, socket, nullptr, nullptr);
+    watched.socket = socket;
+    watched.writing = writing;
+}
+
 } // namespace
 
 bool poll_again(Poll *poll) {
@@ -85,14 +114,17 @@ bool wait_latch_only(long timeout, WaitEvent event) {
 }
 
 SocketNews wait_socket_only(int socket, bool writing, long timeout, WaitEvent event) {
-    int wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_SOCKET_READABLE;
-    if (writing) wanted |= WL_SOCKET_WRITEABLE;
-    if (timeout >= 0) wanted |= WL_TIMEOUT;
-    const int reached =
-        WaitLatchOrSocket(MyLatch, wanted, socket, timeout, events[static_cast<int>(event)]);
-    if (reached & WL_LATCH_SET) ResetLatch(MyLatch);
-    return {(reached & WL_LATCH_SET) != 0,
-            (reached & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE)) != 0};
+    watch(socket, writing);
+    ::WaitEvent news[kWatched];
+    const int n =
+        WaitEventSetWait(watched.set, timeout, news, kWatched, events[static_cast<int>(event)]);
+    SocketNews result = {false, false};
+    for (int i = 0; i < n; i++) {
+        result.latch = result.latch || (news[i].events & WL_LATCH_SET) != 0;
+        result.socket = result.socket || news[i].pos == watched.place;
+    }
+    if (result.latch) ResetLatch(MyLatch);
+    return result;
 }
 
 bool wait_latch(long timeout, WaitEvent event) {

@@ -49,7 +49,8 @@ bool wait_latch(long timeout, WaitEvent event);
 // The same without serving interrupts. Errors: none.
 bool wait_latch_only(long timeout, WaitEvent event);
 
-// The same, or until something can be read from the socket, or `writing` written to it.
+// The same, or until something can be read from the socket, or `writing` written to it. The socket
+// may not be closed and another opened between two calls. Errors: pg (the first time for a socket).
 struct SocketNews {
     bool latch;
     bool socket;

@@ -82,6 +82,8 @@ struct Connection {
     virtual const char *failure(char (&sqlstate)[6]) = 0;
     virtual int socket() = 0;
     virtual char transaction() = 0; // 'I', 'T' or 'E'
+    // A setting that the server reports, as it is there now; nullptr: it does not report that.
+    virtual const char *setting(const char *name) = 0;
 
     // Each sends one thing, whose results then come; false: failure().
     virtual bool send(const char *sql) = 0;

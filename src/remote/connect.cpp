@@ -108,6 +108,7 @@ void set_up(session::FrameCursor *cursor) {
         appendStringInfo(&asked, ", pg_catalog.set_config(%s, %s, false)",
                          quote_literal_cstr(setting.name), quote_literal_cstr(setting.value));
     }
+    SetConfigOption("xmloption", "content", PGC_USERSET, PGC_S_SESSION); // reads both
     if (!has_zone) append_setting(&sql, "TimeZone", pg_get_timezone_name(session_timezone));
     appendStringInfoString(&sql, asked.data);
     run_quietly(sql.data);

@@ -14,8 +14,8 @@ namespace pllua_bg::remote {
 
 namespace {
 
-// Numbers and names of what is in the catalogs of one server.
-bool names_objects(Oid type) {
+// Numbers and names of what is in the catalogs of one server, and what depends on it otherwise.
+bool is_of_one_server(Oid type) {
     switch (type) {
     case REGPROCOID:
     case REGPROCEDUREOID:
@@ -29,6 +29,7 @@ bool names_objects(Oid type) {
     case REGCONFIGOID:
     case REGDICTIONARYOID:
     case REFCURSOROID:
+    case MONEYOID: // its text goes by lc_monetary, which the server does not report
     case ACLITEMOID: return true;
     default: return false;
     }
@@ -86,10 +87,25 @@ void send_one(Rows *rows, Result *result, int row) {
     MemoryContextReset(rows->scratch);
 }
 
+// `known`: what it was when it was looked at last.
+void follow(const char *name, char *known, Size size) {
+    const char *there = state.connection->setting(name);
+    if (there == nullptr || strcmp(there, known) == 0) return;
+    SetConfigOption(name, there, PGC_USERSET, PGC_S_SESSION);
+    strlcpy(known, there, size);
+}
+
 } // namespace
 
+void follow_settings() {
+    static char date_style[64];
+    static char interval_style[64];
+    follow("DateStyle", date_style, sizeof date_style);
+    follow("IntervalStyle", interval_style, sizeof interval_style);
+}
+
 bool is_everywhere(Oid type) {
-    if (type >= FirstGenbkiObjectId || names_objects(type)) return false;
+    if (type >= FirstGenbkiObjectId || is_of_one_server(type)) return false;
     HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
     if (!HeapTupleIsValid(tuple)) return false;
     auto *form = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple));

@@ -21,6 +21,9 @@ struct Rows {
 // True for a type that has the same name, the same values and the same text form on every server.
 // Errors: pg (catalog access).
 bool is_everywhere(Oid type);
+// Values are read as the settings of the server write them, which its user may change. Call before
+// each command. Errors: pg (a setting that is none here).
+void follow_settings();
 // Sends what a result has of a statement; the first announces the columns. Errors: pg (22021 and
 // what the input functions raise; as send_row()).
 void send_rows(Rows *rows, Result *result);

@@ -143,19 +143,14 @@ void run_under_name(const session::CommandMessage *command, const char *name,
 
 // A statement that gets a number.
 void keep(const session::CommandMessage *command) {
-    drop_statement(command->statement);
-    Statement *statement = add_statement(command->statement, command->sql);
-    const Description description = prepare(command, statement->name);
-    const Size size = sizeof(TypeId) * static_cast<Size>(description.nparams);
-    statement->types = static_cast<TypeId *>(MemoryContextAlloc(TopMemoryContext, size + 1));
-    memcpy(statement->types, description.types, size);
-    statement->nparams = description.nparams;
-    statement->prepared = true;
+    const Description description = prepare(command, statement_name(command->statement).text);
+    add_statement(command->statement, command->sql, description.nparams, description.types);
 }
 
 void run_kept(const session::CommandMessage *command) {
     const Statement *statement = find_statement(command->statement);
-    run_under_name(command, statement->name, {statement->nparams, statement->types});
+    run_under_name(command, statement_name(statement->number).text,
+                   {statement->nparams, statement->types});
 }
 
 void run_text(const session::CommandMessage *command) {
@@ -197,6 +192,7 @@ const char *command_text(const session::CommandMessage *command) {
 
 void run_command(const session::CommandMessage *command) {
     forget_dropped();
+    follow_settings();
     if ((command->flags & session::kPrepare) != 0)
         keep(command);
     else if (command->statement != 0)

@@ -20,26 +20,33 @@ Statement *look_for(uint32 number) {
 
 } // namespace
 
-Statement *add_statement(uint32 number, const char *sql) {
+StatementName statement_name(uint32 number) {
+    StatementName name;
+    pg_snprintf(name.text, sizeof name.text, "bg_%u", number);
+    return name;
+}
+
+void add_statement(uint32 number, const char *sql, int nparams, const TypeId *types) {
     if (table == nullptr) {
         HASHCTL control = {};
         control.keysize = sizeof(uint32);
         control.entrysize = sizeof(Statement);
         table = hash_create("pllua_bg remote statements", 16, &control, HASH_ELEM | HASH_BLOBS);
     }
-    char *copy = MemoryContextStrdup(TopMemoryContext, sql);
+    const Size size = sizeof(TypeId) * static_cast<Size>(nparams);
+    // One allocation: the types, then the text.
+    auto *kept = static_cast<char *>(MemoryContextAlloc(TopMemoryContext, size + strlen(sql) + 1));
+    if (size > 0) memcpy(kept, types, size);
+    strcpy(kept + size, sql);
     auto *statement = static_cast<Statement *>(hash_search(table, &number, HASH_ENTER, nullptr));
-    pg_snprintf(statement->name, sizeof statement->name, "bg_%u", number);
-    statement->sql = copy;
-    statement->nparams = 0;
-    statement->types = nullptr;
-    statement->prepared = false;
-    return statement;
+    statement->types = reinterpret_cast<TypeId *>(kept);
+    statement->sql = kept + size;
+    statement->nparams = nparams;
 }
 
 Statement *find_statement(uint32 number) {
     Statement *statement = look_for(number);
-    if (statement == nullptr || !statement->prepared)
+    if (statement == nullptr)
         ereport(ERROR, (errcode(ERRCODE_INVALID_SQL_STATEMENT_NAME),
                         errmsg("prepared statement of the background session does not exist")));
     return statement;
@@ -48,16 +55,13 @@ Statement *find_statement(uint32 number) {
 void drop_statement(uint32 number) {
     Statement *statement = look_for(number);
     if (statement == nullptr) return;
-    if (statement->prepared) {
-        if (dropped.data == nullptr) {
-            MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-            initStringInfo(&dropped);
-            MemoryContextSwitchTo(old);
-        }
-        appendStringInfo(&dropped, "deallocate %s;", statement->name);
+    if (dropped.data == nullptr) {
+        MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+        initStringInfo(&dropped);
+        MemoryContextSwitchTo(old);
     }
-    pfree(statement->sql);
-    if (statement->types != nullptr) pfree(statement->types);
+    appendStringInfo(&dropped, "deallocate %s;", statement_name(number).text);
+    pfree(statement->types); // and its text
     (void)hash_search(table, &number, HASH_REMOVE, nullptr);
 }
 

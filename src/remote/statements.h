@@ -9,15 +9,19 @@ namespace pllua_bg::remote {
 
 struct Statement {
     uint32 number; // the key
-    char name[16]; // it is prepared under
     char *sql;
     int nparams;
     TypeId *types; // of the parameters
-    bool prepared; // the server has it
 };
 
-// Enters a new one. Errors: pg (memory).
-Statement *add_statement(uint32 number, const char *sql);
+// What it is called there.
+struct StatementName {
+    char text[16];
+};
+// Errors: none.
+StatementName statement_name(uint32 number);
+// Enters one that the server has prepared. Errors: pg (memory).
+void add_statement(uint32 number, const char *sql, int nparams, const TypeId *types);
 // Errors: pg 26000: there is none.
 Statement *find_statement(uint32 number);
 // Errors: none; nothing happens where there is none.

@@ -110,12 +110,16 @@ my $values = <<'LUA';
 	both[[select 'x'::text a, 'y'::varchar(3) b, 'z'::char(5) c, '"q"'::name d, '\x00ff'::bytea e, 'k'::"char" f]]
 	both[[select '2020-02-03'::date a, '12:30'::time b, '2020-02-03 04:05:06.789+02'::timestamptz c, '-1 day -02:03'::interval d, 'infinity'::timestamp e, '0044-03-15 BC'::date f]]
 	both[[select '{"a": [1]}'::jsonb a, '[1, 2]'::json b, '{1,null,3}'::int[] c, '{"a b","c\"d"}'::text[] d, '[1,5)'::int4range e, '{[1,2],[4,6]}'::int4multirange f]]
-	both[[select '00000000-0000-0000-0000-000000000001'::uuid a, '10.0.0.1/8'::inet b, '(1,2)'::point c, B'101'::bit(3) d, '<a/>'::xml e, 'a & b'::tsquery f, '1/2'::pg_lsn g]]
+	both[[select '00000000-0000-0000-0000-000000000001'::uuid a, '10.0.0.1/8'::inet b, '(1,2)'::point c, B'101'::bit(3) d, 'a & b'::tsquery e, '1/2'::pg_lsn f, 'a:1'::tsvector g]]
 	both('select $1::int a, $2::text b, $3::float8 c, $4::bool d, $5::numeric e', 7, 'hällo', 0.1, true, 2.5)
 	both('select $1::bytea a, $2::text b, $3::int[] c, $4::jsonb d', 'a\\b', 'a\\b', {1, 2, 3}, {x = 1})
 	both('select $1 + 1 a, $2 || $3 b', spi.execute('select 41::int2 as v')[1].v, 'a', 'b')
 	both('select $1::timestamptz a, $2::date b', spi.execute("select '2020-01-02 03:04:05.678901+01'::timestamptz as v")[1].v, '2020-02-03')
 	both('select $1::text is null a, $2::int is null b', nil, nil)
+	s:exec([[set datestyle = 'SQL, DMY'; set intervalstyle = 'sql_standard']])
+	print(s:exec([[select '2020-02-03'::date = $1 a, '2020-02-03'::date b, '-1 day -02:03'::interval c, $2::interval = '-1 day -02:03' d]], spi.execute([[select '2020-02-03'::date v]])[1].v, spi.execute([[select '-1 day -02:03'::interval v]])[1].v)[1])
+	s:exec([[set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres']])
+	print(pcall(s.prepare, s, 'select nothing'))
 	local st = s:prepare('select $1::int * 2 as a, $2::text as b')
 	print(st:exec(21, 'x')[1], st:exec('4', 5)[1], st:exec(nil, nil)[1])
 	print(pcall(st.exec, st, 1))
@@ -126,6 +130,8 @@ my $values = <<'LUA';
 LUA
 my $text = lua($values);
 is($text, <<'TEXT' =~ s/\n\z//r, 'values');
+(t,2020-02-03,"-1 days -02:03:00",t)
+false	ERROR: 42703 column "nothing" does not exist
 (42,x)	(8,5)	(,)
 false	ERROR: 42601 wrong number of parameters: expected 2, got 1
 0

@@ -70,6 +70,7 @@ struct LibpqConnection final : Connection {
     const char *failure(char (&sqlstate)[6]) override;
     int socket() override { return PQsocket(conn); }
     char transaction() override;
+    const char *setting(const char *name) override { return PQparameterStatus(conn, name); }
     bool send(const char *sql) override;
     bool send(const char *sql, const Values &values) override;
     bool send_prepare(const char *name, const char *sql, int count, const TypeId *types) override;
