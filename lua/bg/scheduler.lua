@@ -7,6 +7,8 @@
 -- the others.
 
 local core = require 'bg.core'
+local fifo = require 'bg.fifo'
+local requests = require 'bg.requests'
 local wait = require 'bg.wait'
 
 local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
@@ -25,7 +27,7 @@ local function wait_in_task(sessions, ids, n, timeout, tasks)
     if not suspendable then
         if tasks then
             core.raise('0A000', 'cannot wait here for a task of a scope',
-                'A pcall that has used the database and a coroutine of your own cannot let the tasks run.')
+                'A pcall that has used the database, a coroutine of your own and the loop of bg.each let no task run.')
         end
         return wait.block(sessions, ids, n, timeout)
     end
@@ -53,18 +55,31 @@ local scheduler = {}
 function scheduler.new(limit) -- internal
     count_open(1)
     return setmetatable({limit = limit or math.huge, started = 0, live = 0, number = 0,
-        tasks = {}, ready = {}, first_ready = 1, backlog = {}, first_in_backlog = 1, waiting = {}}, Scheduler)
+        tasks = {}, ready = fifo(), backlog = fifo(), requests = requests.new(), beyond = {}}, Scheduler)
+end
+
+local wake
+
+-- Something has changed. Whoever drives the tasks may wait himself, as a task of another scheduler.
+local function nudge(self)
+    local request = self.driver and self.driver.request
+    if request then wake(request) end
+end
+
+local function add_ready(self, task)
+    self.ready:push(task)
+    nudge(self)
 end
 
 local function make_ready(self, task, ...)
     task.arguments = table.pack(...)
-    self.ready[#self.ready + 1] = task
+    add_ready(self, task)
 end
 
 local function start(self, task)
     task.counted = true
     self.started = self.started + 1
-    self.ready[#self.ready + 1] = task
+    add_ready(self, task)
 end
 
 -- Adds fn(...) as a task; `task` is the table that becomes it. It begins when the others wait.
@@ -77,21 +92,71 @@ function Scheduler:go(task, fn, ...) -- internal
     self.tasks[task] = true
     self.live = self.live + 1
     if task.is_body then
-        self.ready[#self.ready + 1] = task
+        add_ready(self, task)
     elseif self.started < self.limit then
         start(self, task)
     else
-        self.backlog[#self.backlog + 1] = task
+        task.place = self.backlog:push(task)
     end
     return task
 end
 
+-- Notes how many requests wait for tasks of each other scheduler; for what has none, any may settle it.
+local ANY = {}
+
+local function count_beyond(self, request, change)
+    for _, awaited in ipairs(request.tasks) do
+        local other = awaited.scheduler or ANY
+        if other ~= self then
+            local count = (self.beyond[other] or 0) + change
+            self.beyond[other] = count > 0 and count or nil
+        end
+    end
+end
+
+-- The task does not wait any more.
+local function leave(self, request)
+    request.task.request = nil
+    self.requests:leave(request)
+    for i, awaited in ipairs(request.tasks) do awaited.watchers:remove(request.watching[i], request) end
+    count_beyond(self, request, -1)
+end
+
+-- Moves the task of a request among the ready ones; place: of what it waited for.
+function wake(request, place)
+    local task = request.task
+    leave(task.scheduler, request)
+    make_ready(task.scheduler, task, place)
+end
+
+local function wake_watchers(awaited)
+    local watchers = awaited.watchers
+    while watchers and watchers.n > 0 do wake(watchers:pop()) end
+end
+
+-- Ends the wait of all that wait for something as for a task, a table {state = 'pending'}.
+function scheduler.settle(awaited, state) -- internal
+    awaited.state = state
+    wake_watchers(awaited)
+end
+
+local function suspend(self, task, request)
+    request.task, request.tasks, request.watching = task, request.tasks or {}, {}
+    task.request = request
+    self.requests:enter(request)
+    count_beyond(self, request, 1)
+    local ended = false
+    for i, awaited in ipairs(request.tasks) do
+        awaited.watchers = awaited.watchers or fifo()
+        request.watching[i] = awaited.watchers:push(request)
+        ended = ended or awaited.state ~= 'pending'
+    end
+    if ended then wake(request) end
+end
+
 local function start_next(self)
-    local task = self.backlog[self.first_in_backlog]
-    if not task then return end
-    self.backlog[self.first_in_backlog] = false
-    self.first_in_backlog = self.first_in_backlog + 1
-    start(self, task)
+    local task = self.backlog:pop()
+    if task then start(self, task) end
 end
 
 local function finish(self, task, state)
@@ -99,10 +164,13 @@ local function finish(self, task, state)
     task_of[task.thread] = nil
     self.tasks[task] = nil
     self.live = self.live - 1
+    if task.request then leave(self, task.request) end
     if task.counted then
         self.started = self.started - 1
         start_next(self)
     end
+    wake_watchers(task)
+    nudge(self)
 end
 
 local function fail(self, task, err)
@@ -121,8 +189,7 @@ local function take_step(self, task, ok, first, ...)
         task.value, task.results = first, table.pack(first, ...)
         finish(self, task, 'ok')
     elseif first == REQUEST then
-        task.request = ...
-        self.waiting[#self.waiting + 1] = task
+        suspend(self, task, ...)
     elseif task.is_body then
         make_ready(self, task, yield(first, ...))
     else
@@ -132,129 +199,50 @@ local function take_step(self, task, ok, first, ...)
     end
 end
 
+-- So many steps are done before somebody looks whether there is anything new.
+local STEPS = 100
+
+-- False when there are more to do.
 local function run_ready(self, finished)
-    while self.first_ready <= #self.ready do
-        local task = self.ready[self.first_ready]
-        self.ready[self.first_ready] = false
-        self.first_ready = self.first_ready + 1
+    for _ = 1, STEPS do
+        local task = self.ready:pop()
+        if not task then return true end
         if task.state == 'pending' then
             local arguments = task.arguments
             task.arguments = nil
             take_step(self, task, resume(task.thread, table.unpack(arguments, 1, arguments.n)))
-            if self.failed or finished(self) then return end
+            if self.failed or finished(self) then return true end
         end
     end
-    self.ready, self.first_ready = {}, 1
+    return self.ready.n == 0
 end
 
--- Moves the waiting task among the ready ones; index: of what it waited for.
-local function wake(self, task, index)
-    task.request = nil
-    make_ready(self, task, index)
-end
-
-local function has_ended_task(request)
-    for _, task in ipairs(request.tasks or {}) do
-        if task.state ~= 'pending' then return true end
+-- What stands for the tasks of other schedulers that ours wait for: the driver is woken when one has ended.
+local function tasks_beyond(self)
+    local list
+    for other in pairs(self.beyond) do
+        list = list or {}
+        list[#list + 1] = {state = 'pending', scheduler = other ~= ANY and other or nil}
     end
-    return false
-end
-
--- True for a command's number, not for a stream and not for the wait for a notification.
-local function is_command(id)
-    return math.type(id) ~= nil and id ~= core.any_notification
-end
-
--- Adds the commands of the request to the plan. Commands of a session end in the order they were
--- sent, so that the oldest is all that has to be awaited.
-local function add_commands(plan, request)
-    for i = 1, request.n do
-        local session, id = request.sessions[i], request.ids[i]
-        local place = is_command(id) and plan.places[session]
-        if not place then
-            plan.n = plan.n + 1
-            plan.sessions[plan.n], plan.ids[plan.n] = session, id
-            if is_command(id) then plan.places[session] = plan.n end
-        elseif id < plan.ids[place] then
-            plan.ids[place] = id
-        end
-    end
-end
-
--- What all the waiting tasks wait for; those that have nothing to wait for any more become ready.
-local function survey(self)
-    local plan = {sessions = {}, ids = {}, n = 0, places = {}}
-    local left, now = {}, wait.now()
-    for _, task in ipairs(self.waiting) do
-        local request = task.request
-        if has_ended_task(request) or request.deadline and request.deadline <= now then
-            wake(self, task)
-        else
-            left[#left + 1] = task
-            add_commands(plan, request)
-            plan.deadline = math.min(plan.deadline or math.huge, request.deadline or math.huge)
-            for _, other in ipairs(request.tasks or {}) do
-                if other.scheduler ~= self then
-                    plan.tasks = plan.tasks or {}
-                    plan.tasks[#plan.tasks + 1] = other
-                end
-            end
-        end
-    end
-    self.waiting = left
-    return plan
-end
-
--- The place in the request of a command that has settled with the one given; nil when there is none.
-local function place_of(request, session, id)
-    for i = 1, request.n do
-        local own = request.ids[i]
-        if request.sessions[i] == session and
-            (own == id or is_command(own) and is_command(id) and own <= id) then
-            return i
-        end
-    end
-end
-
-local function wake_waiters(self, session, id)
-    local left = {}
-    for _, task in ipairs(self.waiting) do
-        local place = place_of(task.request, session, id)
-        if place then wake(self, task, place) else left[#left + 1] = task end
-    end
-    self.waiting = left
+    return list
 end
 
 local function wait_for(self, plan, deadline)
     local limit = math.min(plan.deadline or math.huge, deadline or math.huge)
     local timeout
     if limit < math.huge then timeout = math.max(0, limit - wait.now()) end
-    local tasks = plan.tasks
-    if not (tasks and task_of[running()] and core.may_yield()) then
+    local tasks = tasks_beyond(self)
+    local driver = task_of[running()]
+    if not (tasks and driver and core.may_yield()) then
         if plan.n == 0 and not timeout then
             core.raise('40P01', 'the tasks of a scope wait for each other')
         end
         tasks = nil -- whoever runs them is above us, and has to wait
     end
+    self.driver = driver
     local index = wait.any(plan.sessions, plan.ids, plan.n, timeout, tasks)
-    if index then wake_waiters(self, plan.sessions[index], plan.ids[index]) end
-end
-
--- Runs the tasks until finished(scheduler) is true: true, or nil at the deadline. Raises the first error
--- of a task.
-function Scheduler:run(finished, deadline) -- internal
-    while true do
-        run_ready(self, finished)
-        if self.failed then error(self.failed.error, 0) end
-        if finished(self) then return true end
-        if deadline and wait.now() >= deadline then return nil end
-        local plan = survey(self)
-        if #self.ready == 0 then
-            wait_for(self, plan, deadline)
-        elseif plan.n > 0 then
-            wait_for(self, plan, 0) -- tasks that are always ready do not keep the others waiting
-        end
-    end
+    self.driver = nil
+    if index then self.requests:wake_waiters(plan.sessions[index], plan.ids[index], wake) end
 end
 
 -- Lets the other tasks run, and whoever drives them see what there is; for tasks that may yield.
@@ -262,26 +250,35 @@ function scheduler.pass() -- internal
     yield(REQUEST, {sessions = {}, ids = {}, n = 0, deadline = 0})
 end
 
--- Ends tasks that are not running: what they wait for is cancelled, what they have open is closed.
-local function cancel(self, list)
-    local threads = {}
-    for i, task in ipairs(list) do
-        threads[i] = task.thread
-        finish(self, task, 'cancelled')
-    end
-    for _, task in ipairs(list) do
-        local request = task.request
-        for i = 1, request and request.n or 0 do
-            if is_command(request.ids[i]) then core.cancel_command(request.sessions[i], request.ids[i]) end
+-- Runs the tasks until finished(scheduler) is true: true, or nil at the deadline. Raises the first error
+-- of a task.
+function Scheduler:run(finished, deadline) -- internal
+    while true do
+        local idle = run_ready(self, finished)
+        if self.failed then error(self.failed.error, 0) end
+        if finished(self) then return true end
+        if deadline and wait.now() >= deadline then return nil end
+        if not idle and task_of[running()] and core.may_yield() then scheduler.pass() end
+        self.requests:wake_sleepers(wait.now(), wake)
+        local plan = self.requests:plan()
+        if self.ready.n == 0 then
+            wait_for(self, plan, deadline)
+        elseif plan.n > 0 then
+            wait_for(self, plan, 0) -- tasks that are always ready do not keep the others waiting
         end
     end
-    core.close_threads(threads)
 end
 
-local function remove(list, task, last)
-    for i = 1, last do
-        if list[i] == task then return table.remove(list, i) end
+-- Ends tasks that are not running: what they wait for is cancelled, what they have open is closed.
+local function cancel(self, list)
+    local threads, left = {}, {}
+    for i, task in ipairs(list) do
+        threads[i] = task.thread
+        left[#left + 1] = task.request
+        finish(self, task, 'cancelled')
     end
+    for _, request in ipairs(left) do requests.cancel(request) end
+    core.close_threads(threads)
 end
 
 -- Cancels one task; false when it has ended.
@@ -291,8 +288,7 @@ function scheduler.cancel(task) -- internal
         core.raise('55000', 'a task cannot cancel itself')
     end
     local self = task.scheduler
-    remove(self.waiting, task, #self.waiting)
-    remove(self.backlog, task, #self.backlog)
+    if task.place then self.backlog:remove(task.place, task) end
     cancel(self, {task})
     return true
 end
@@ -305,7 +301,7 @@ function Scheduler:close() -- internal
     local list = {}
     for task in pairs(self.tasks) do list[#list + 1] = task end
     table.sort(list, function(a, b) return a.number > b.number end)
-    self.backlog = {}
+    self.backlog = fifo()
     cancel(self, list)
 end
 

@@ -99,6 +99,17 @@ function TestScope:test_tasks_that_wait_for_each_other()
     lu.assertEquals(err.sqlstate, '40P01')
 end
 
+function TestScope:test_the_command_that_a_cancelled_task_waits_for_is_cancelled()
+    local s = bg.launch()
+    local slow = s:run('ok 1 after 100')
+    bg.scope(function(sc)
+        local t = sc:go(function() slow:get() end)
+        bg.sleep(1)
+        t:cancel()
+    end)
+    lu.assertEquals({slow:done(), select(2, slow:try()).sqlstate}, {true, '57014'})
+end
+
 TestMap = {setUp = TestScope.setUp}
 
 local function values(results)
