@@ -3,7 +3,7 @@
 --     nothing            when it has settled
 --     session, id        while a command of a session is awaited
 --     nil, nil, deadline while a time (of wait.now) is awaited
---     nil, nil, math.huge, task while a task of a scope is awaited
+--     nil, nil, math.huge, task while a task of a scope is awaited, or what tasks settle: see scheduler.settle
 -- While a scheduler is given (wait.set_scheduler), a task that waits lets the others run; else all waits block.
 
 local core = require 'bg.core'
@@ -48,6 +48,10 @@ end
 -- The same, but a task lets the others run. `tasks`: the tasks that are waited for, too.
 function wait.any(sessions, ids, n, timeout, tasks) -- internal
     if wait_in_task then return wait_in_task(sessions, ids, n, timeout, tasks) end
+    if tasks and n == 0 and timeout ~= 0 then
+        core.raise('55000', 'there is no task that could end this wait',
+            'Channels are for the tasks of a scope: see bg.scope.')
+    end
     return wait.block(sessions, ids, n, timeout)
 end
 

@@ -1,6 +1,7 @@
 -- What follows when a job has failed.
 
 local core = require 'bg.core'
+local backoff = require 'bg.backoff'
 
 local outcome = {
     ATTEMPTS = 25,
@@ -10,7 +11,6 @@ local outcome = {
 
 local FIRST_DELAY = 10
 local LONGEST_DELAY = 6 * 3600
-local JITTER = 0.13
 
 -- Conflicts with other transactions: likely to be gone at the next try.
 local CONFLICTS = {['40001'] = true, ['40P01'] = true}
@@ -26,11 +26,7 @@ end
 
 -- Seconds until the next try after `failed` tries; chance: of 0 to 1.
 function outcome.backoff(kind, failed, chance) -- internal
-    local fixed = tonumber(kind)
-    if fixed then return fixed end
-    if kind == 'linear' then return math.min(FIRST_DELAY * failed, LONGEST_DELAY) end
-    local delay = math.min(FIRST_DELAY * 2.0 ^ (failed - 1), LONGEST_DELAY)
-    return delay * (1 + JITTER * (2 * chance - 1))
+    return backoff(kind, failed, chance, FIRST_DELAY, LONGEST_DELAY)
 end
 
 -- What becomes of a job:
