@@ -91,6 +91,23 @@ do language pllua_bg $$
     for _, row in ipairs(kept) do print(pcall(row)) end
     _G.kept = nil
 $$;
+-- the collector runs finalizers while an error is copied for Lua; errors of theirs leave it as it is
+do language pllua_bg $$
+    local finalized = 0
+    local function bait()
+        setmetatable({}, {__gc = function()
+            finalized = finalized + 1
+            pcall(spi.execute, 'select 1')
+            if finalized < 1000 then bait() end
+        end})
+    end
+    for _ = 1, 10 do bait() end
+    for i = 1, 300 do
+        local ok, err = pcall(spi.execute, [[do 'begin raise exception ''%'', repeat(''x'', 100000); end']])
+        if err.message ~= string.rep('x', 100000) then error('the message of an error has changed') end
+    end
+    print(finalized > 0)
+$$;
 drop function finalized_make();
 drop type finalized_pair;
 do language pllua_bg $$ _G.attempt = nil $$;

@@ -101,7 +101,6 @@ void raise_fresh(ErrorData *error) {
 }
 
 void raise_in_lua(lua_State *L, ErrorData *error) {
-    park(error);
     hooks.raise_in_lua(L, error);
     pg_unreachable();
 }

@@ -79,11 +79,26 @@ const char *push_message(lua_State *L, int idx) {
     return "error value has no text";
 }
 
+int copy_error_data(lua_State *L) {
+    push_error_data(L, static_cast<const ErrorData *>(lua_touserdata(L, 1)));
+    return 1;
+}
+
 } // namespace
 
+// A finalizer that the collector runs meanwhile may raise errors of its own, so nobody else may
+// have the error; and it is freed also where there is no memory for the copy.
 void raise_error_data(lua_State *L, ErrorData *error) {
-    // Parked by pg::raise_in_lua: it outlives a memory error raised while it is copied.
-    push_error_data(L, error);
+    int status = LUA_ERRMEM;
+    if (lua_checkstack(L, 2) != 0) {
+        lua_pushcfunction(L, copy_error_data);
+        lua_pushlightuserdata(L, error);
+        status = lua::call(L, 1, 1, 0);
+    } else {
+        lua_settop(L, 0);
+    }
+    pg::free_error(error);
+    if (status == LUA_ERRMEM) lua::push_out_of_memory(L);
     lua_error(L);
 }
 
