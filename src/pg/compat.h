@@ -150,31 +150,33 @@ inline bool holds_lock(const LOCKTAG *tag, LOCKMODE mode) {
 #endif
 }
 
-// True when the role may use the schema. Errors: pg (catalog access).
+// True when the role has the right on the object of that catalog. Errors: pg (catalog access).
+inline bool has_right(Oid catalog, Oid object, Oid role, AclMode right) {
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(catalog, object, role, right) == ACLCHECK_OK;
+#else
+    switch (catalog) {
+    case NamespaceRelationId: return pg_namespace_aclcheck(object, role, right) == ACLCHECK_OK;
+    case DatabaseRelationId: return pg_database_aclcheck(object, role, right) == ACLCHECK_OK;
+    case ProcedureRelationId: return pg_proc_aclcheck(object, role, right) == ACLCHECK_OK;
+    default: return pg_foreign_server_aclcheck(object, role, right) == ACLCHECK_OK;
+    }
+#endif
+}
+
+// True when the role may use the schema, the foreign server, connect to the database, call the
+// function. Errors: pg (catalog access).
 inline bool may_use_schema(Oid schema, Oid role) {
-#if PG_VERSION_NUM >= 160000
-    return object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
-#else
-    return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
-#endif
+    return has_right(NamespaceRelationId, schema, role, ACL_USAGE);
 }
-
-// True when the role may use the foreign server. Errors: pg (catalog access).
 inline bool may_use_server(Oid server, Oid role) {
-#if PG_VERSION_NUM >= 160000
-    return object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE) == ACLCHECK_OK;
-#else
-    return pg_foreign_server_aclcheck(server, role, ACL_USAGE) == ACLCHECK_OK;
-#endif
+    return has_right(ForeignServerRelationId, server, role, ACL_USAGE);
 }
-
-// True when the role may connect to the database. Errors: pg (catalog access).
 inline bool may_connect(Oid database, Oid role) {
-#if PG_VERSION_NUM >= 160000
-    return object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK;
-#else
-    return pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK;
-#endif
+    return has_right(DatabaseRelationId, database, role, ACL_CONNECT);
+}
+inline bool may_execute(Oid function, Oid role) {
+    return has_right(ProcedureRelationId, function, role, ACL_EXECUTE);
 }
 
 // True when the role owns the database. Errors: pg (catalog access).
@@ -183,15 +185,6 @@ inline bool owns_database(Oid database, Oid role) {
     return object_ownercheck(DatabaseRelationId, database, role);
 #else
     return pg_database_ownercheck(database, role);
-#endif
-}
-
-// True when the role may call the function. Errors: pg (catalog access).
-inline bool may_execute(Oid function, Oid role) {
-#if PG_VERSION_NUM >= 160000
-    return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK;
-#else
-    return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
 #endif
 }
 
