@@ -177,20 +177,25 @@ end
 -- passes.
 local STEPS = {}
 
-function STEPS.S(self) -- starts a task that sends
+local function start_sender(self, timeout)
     self.senders[#self.senders + 1] = self.scope:go(function()
         local value = self:new_value()
-        self:note_send(value, self.channel:send(value))
+        self:note_send(value, self.channel:send(value, timeout))
     end)
 end
 
-function STEPS.R(self) -- starts one that receives
+local function start_receiver(self, timeout)
     local number = #self.receivers + 1
     self.receivers[number] = self.scope:go(function()
-        local has_to_wait = #self.channel == 0
-        self:note_value(self.channel:receive(), has_to_wait and number)
+        local in_order = #self.channel == 0 and not timeout
+        self:note_value(self.channel:receive(timeout), in_order and number)
     end)
 end
+
+function STEPS.S(self) start_sender(self) end
+function STEPS.T(self) start_sender(self, 1) end
+function STEPS.R(self) start_receiver(self) end
+function STEPS.Q(self) start_receiver(self, 1) end
 
 function STEPS.s(self) -- sends if it can be done at once
     local value = self:new_value()
@@ -211,6 +216,7 @@ end
 function STEPS.c(self) cancel_one(self.receivers) end
 function STEPS.d(self) cancel_one(self.senders) end
 function STEPS.p() scheduler.pass() end
+function STEPS.w() bg.sleep(1) end -- those that have waited so long give up
 function STEPS.x(self) self.channel:close() end
 
 local Play = {}
@@ -228,7 +234,7 @@ function Play:note_send(value, sent, why)
 end
 
 -- Values arrive in the order in which they were sent, and receivers that have to wait get theirs in the order in which
--- they came.
+-- they came; one that a timeout has woken at the same moment may be earlier.
 function Play:note_value(value, receiver)
     if value == nil then return end
     assert(value > (self.received[#self.received] or 0), 'order of values')
@@ -259,14 +265,15 @@ function Play:run(word)
     assert(not core.cooperative)
 end
 
--- Calls fn(word) for each word of n letters after a prefix. Without those in which nothing is there to be cancelled, or
--- a pass follows another one.
-local function words(prefix, n, fn)
+-- Calls fn(word) for each word of n of the letters after a prefix. Without those in which nothing is there to be
+-- cancelled, or a pass follows another one.
+local function words(prefix, n, letters, fn)
     if n == 0 then return fn(prefix) end
-    for letter in ('SRsrcdpx'):gmatch('.') do
+    for letter in letters:gmatch('.') do
         local idle = letter == 'p' and prefix:find('p?$') <= #prefix
-            or letter == 'c' and not prefix:find('R') or letter == 'd' and not prefix:find('S')
-        if not idle then words(prefix .. letter, n - 1, fn) end
+            or letter == 'c' and not prefix:find('[RQ]')
+            or letter == 'd' and not prefix:find('[ST]')
+        if not idle then words(prefix .. letter, n - 1, letters, fn) end
     end
 end
 
@@ -281,9 +288,10 @@ function TestInterleavings:test_everything_that_tasks_can_do_with_a_channel()
             cases = cases + 1
         end
     end
-    words('', 5, play)
-    for _, prefix in ipairs{'RRp', 'SSp', 'RRSp', 'SSSp'} do words(prefix, 4, play) end
-    lu.assertEquals(cases, 65046)
+    words('', 5, 'SRsrcdpx', play)
+    for _, prefix in ipairs{'RRp', 'SSp', 'RRSp', 'SSSp'} do words(prefix, 4, 'SRsrcdpx', play) end
+    for _, prefix in ipairs{'', 'QRp', 'TSTp'} do words(prefix, 4, 'QTRsrcdw', play) end
+    lu.assertEquals(cases, 87696)
 end
 
 local function sleep_until(moment) bg.sleep(moment - bg.now()) end
