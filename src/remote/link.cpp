@@ -176,7 +176,10 @@ void drain() {
 bool sleep(long timeout) {
     const pg::SocketNews news =
         pg::wait_socket_only(state.connection->socket(), false, timeout, pg::WaitEvent::kCommand);
-    if (news.socket) consume();
+    if (news.socket) {
+        consume();
+        session::send_now();
+    }
     char sqlstate[6];
     if (state.broken) lose(state.connection->failure(sqlstate));
     return news.latch || news.socket;

@@ -214,6 +214,17 @@ background session, pid N
 P0042	m	d	h
 TEXT
 
+# Another session there notifies one that does nothing here.
+is( lua(<<'LUA'), "ch\tfrom afar\nnil\ttimeout", 'a notification for an idle session');
+	local a <close> = bg.launch{server = 'far'}
+	local b <close> = bg.launch{server = 'far'}
+	a:exec('listen ch')
+	b:exec("notify ch, 'from afar'")
+	local n = a:notification(60)
+	print(n and n.channel, n and n.payload)
+	print(a:notification(0))
+LUA
+
 # A value that cannot be one here fails the command, not the session.
 is( lua(<<'LUA'), "22021\t1", 'a value that is no text here');
 	local s <close> = bg.launch{server = 'far'}

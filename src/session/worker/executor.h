@@ -45,7 +45,9 @@ void send_tag(const char *tag, uint64 processed);
 // binary. Errors: as begin_frame; pg 22021 for lines that are no text in the database encoding.
 void begin_copy_rows(bool binary);
 void put_copy_row(const char *data, Size length);
-// Sends what has been written so far, when rows are read while they come. Errors: pg.
+// Sends what has been written so far: always, or only when rows are read while they come. Errors:
+// pg.
+void send_now();
 void send_early();
 
 } // namespace pllua_bg::session

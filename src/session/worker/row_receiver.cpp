@@ -230,8 +230,10 @@ void send_row(TupleDesc descriptor, Datum *values, bool *nulls) {
     after_row();
 }
 
+void send_now() { flush(&worker.channel); }
+
 void send_early() {
-    if (worker.channel.wait) flush(&worker.channel);
+    if (worker.channel.wait) send_now();
 }
 
 DestReceiver *make_row_receiver() {
