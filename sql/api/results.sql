@@ -78,7 +78,7 @@ do language pllua_bg $$
   print(s:exec('select * from generate_series(1, 2) as one, (values (null, true)) as v(a, b)'))
   print(s:exec('create temp table printed (a int)'), s:exec('insert into printed values (1), (2)'), s:exec(''))
   s:exec('drop table if exists nowhere')
-  print(bg.launch{on_notice = function() end}:exec('drop table if exists nowhere'))
+  do local quiet <close> = bg.launch{on_notice = function() end} print(quiet:exec('drop table if exists nowhere')) end
   local cursor = spi.prepare('select 1 as one'):getcursor()
   print(cursor:fetch(5))
   local r = spi.execute('select 1 as one')
