@@ -134,18 +134,19 @@ void add_all(Options *options, Client *client, List *from, bool of_user) {
     }
 }
 
-// The option connect_timeout is for each host.
-int timeout_of(const Options *options) {
+// Seconds for each host, which is always an option afterwards. libpq waits for ever where it is 0.
+int take_timeout(Options *options) {
     int seconds = kTimeout;
-    int hosts = 1;
+    int place = options->count;
     for (int i = 0; i < options->count; i++) {
-        const char *value = options->values[i];
-        if (strcmp(options->keywords[i], "connect_timeout") == 0 && atoi(value) > 0)
-            seconds = Max(atoi(value), 2);
-        if (strcmp(options->keywords[i], "host") == 0)
-            for (; *value != '\0'; value++) hosts += *value == ',' ? 1 : 0;
+        if (strcmp(options->keywords[i], "connect_timeout") != 0) continue;
+        place = i;
+        const int wanted = atoi(options->values[i]);
+        if (wanted > 0) seconds = Min(Max(wanted, 2), 3600);
     }
-    return Min(seconds, 3600) * Min(hosts, 100);
+    if (place == options->count) add(options, "connect_timeout", nullptr);
+    options->values[place] = psprintf("%d", seconds);
+    return seconds;
 }
 
 } // namespace
@@ -161,7 +162,7 @@ Options read_options(Client *client, const char *server, const char *title) {
     options.values = static_cast<const char **>(palloc0(sizeof(char *) * most));
     add_all(&options, client, target.server->options, false);
     add_all(&options, client, target.mapping->options, true);
-    options.timeout = timeout_of(&options);
+    options.timeout = take_timeout(&options);
     options.needs_password = needs_password(target);
     add(&options, "client_encoding", GetDatabaseEncodingName());
     add_default(&options, "application_name",

@@ -57,7 +57,7 @@ ok(wait_until(sub {
 	if ($now >= $next && $now < $all)
 	{
 		terminate_one($turn++ % 6 == 3 ? 'pllua_bg jobs' : 'pllua_bg session');
-		$next = $now + 40;
+		$next = $now + 20;
 	}
 	return $now == $all;
 }), 'all of them run');
@@ -65,7 +65,7 @@ ok($node->poll_query_until('postgres', 'SELECT NOT EXISTS (SELECT FROM bg.job)')
 is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT n), max(place) FROM effect WHERE kind = 'three'}), "$jobs|$jobs|3", 'each once, and never more than three at a time');
 is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT n), max(place) FROM effect WHERE kind = 'free'}), '500|500|4', 'where there is no limit there are more');
 is($node->safe_psql('postgres', q{SELECT state, count(*) FROM bg.job_done GROUP BY 1}), "d|$all", 'the history has each, as done');
-cmp_ok($terminated{'pllua_bg session'} // 0, '>=', 20, 'workers were terminated');
+cmp_ok($terminated{'pllua_bg session'} // 0, '>=', 10, 'workers were terminated');
 cmp_ok($terminated{'pllua_bg jobs'} // 0, '>=', 2, 'the scheduler was, too');
 note("terminated: $terminated{'pllua_bg session'} workers, $terminated{'pllua_bg jobs'} schedulers");
 

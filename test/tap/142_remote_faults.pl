@@ -21,11 +21,15 @@ CREATE EXTENSION pllua_bg;
 CREATE EXTENSION postgres_fdw;
 CREATE SERVER direct FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$host', port '$port', dbname 'postgres', connect_timeout '2');
 CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '@{[$proxy->port]}', dbname 'postgres', connect_timeout '2');
+CREATE SERVER two FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1,$host', port '@{[$proxy->port]},$port', dbname 'postgres', connect_timeout '2');
+CREATE SERVER none FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1,127.0.0.1', port '@{[$proxy->port]}', dbname 'postgres', connect_timeout '2');
+CREATE USER MAPPING FOR PUBLIC SERVER two;
+CREATE USER MAPPING FOR PUBLIC SERVER none;
 CREATE USER MAPPING FOR PUBLIC SERVER direct;
 CREATE USER MAPPING FOR PUBLIC SERVER far;
 SQL
 my $user = $node->safe_psql('postgres', 'SELECT current_user');
-$node->safe_psql('postgres', "CREATE USER MAPPING FOR CURRENT_USER SERVER $_ OPTIONS (user '$user')") for 'direct', 'far';
+$node->safe_psql('postgres', "CREATE USER MAPPING FOR CURRENT_USER SERVER $_ OPTIONS (user '$user')") for 'direct', 'far', 'two', 'none';
 session_functions($node, q({server = option, name = 'faults'}));
 
 my $psql = new_psql($node);
@@ -136,6 +140,16 @@ sub ends_at_once
 	$begin = time;
 	like(ask(q{SELECT session_exec(session_open('far'), 'select 1')}), qr/^08001: timeout expired$/, 'a server that does not answer when we connect');
 	took($begin, 20, 'a server that does not answer when we connect');
+	$begin = time;
+	my $second = open_session('two');
+	is(exec_in($second, 'select 1'), '1', 'of two hosts the first does not answer: the second does');
+	ask("SELECT bg.close($second)");
+	took($begin, 20, 'of two hosts the first does not answer');
+	$begin = time;
+	like(ask(q{SELECT session_exec(session_open('none'), 'select 1')}), qr/^08001: .*timeout expired/s, 'neither of two hosts answers');
+	took($begin, 30, 'neither of two hosts answers');
+	my $waiting = open_session('none');
+	ends_at_once('terminated while connecting to the first of two', $waiting);
 	$proxy->set('reset');
 }
 

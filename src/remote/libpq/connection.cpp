@@ -144,13 +144,32 @@ long long now() {
     return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
 }
 
-// In a thread: nothing else uses the connection meanwhile.
-void connect_aside(void *argument) {
-    auto *self = static_cast<LibpqConnection *>(argument);
-    self->conn = PQconnectStartParams(self->keywords, self->values, 0);
-    if (self->conn == nullptr || PQstatus(self->conn) == CONNECTION_BAD) return;
+void set_up(LibpqConnection *self) {
     PQsetErrorVerbosity(self->conn, PQERRORS_VERBOSE); // with the SQLSTATE
     PQsetNoticeReceiver(self->conn, keep_notice, self);
+}
+
+bool has_several_hosts(const LibpqConnection *self) {
+    for (int i = 0; self->keywords[i] != nullptr; i++) {
+        const bool is_place =
+            strcmp(self->keywords[i], "host") == 0 || strcmp(self->keywords[i], "hostaddr") == 0;
+        if (is_place && strchr(self->values[i], ',') != nullptr) return true;
+    }
+    return false;
+}
+
+// One after the other, as libpq does: it goes on to the next only here when one does not answer.
+// Which SQLSTATE a server gives it does not say then.
+void connect_to_one_of(LibpqConnection *self) {
+    self->conn = PQconnectdbParams(self->keywords, self->values, 0);
+    if (self->conn != nullptr && PQstatus(self->conn) == CONNECTION_OK) set_up(self);
+}
+
+// Waits for each step.
+void connect_to_one(LibpqConnection *self) {
+    self->conn = PQconnectStartParams(self->keywords, self->values, 0);
+    if (self->conn == nullptr || PQstatus(self->conn) == CONNECTION_BAD) return;
+    set_up(self);
     const long long end = now() + self->timeout * 1000LL;
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
     while (step == PGRES_POLLING_READING || step == PGRES_POLLING_WRITING) {
@@ -165,7 +184,16 @@ void connect_aside(void *argument) {
         }
         step = PQconnectPoll(self->conn);
     }
-    if (step == PGRES_POLLING_OK) PQsetnonblocking(self->conn, 1);
+}
+
+// In a thread: nothing else uses the connection meanwhile.
+void connect_aside(void *argument) {
+    auto *self = static_cast<LibpqConnection *>(argument);
+    if (has_several_hosts(self))
+        connect_to_one_of(self);
+    else
+        connect_to_one(self);
+    if (self->is_connected()) PQsetnonblocking(self->conn, 1);
 }
 
 void cancel_aside(void *argument) {
