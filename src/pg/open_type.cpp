@@ -163,9 +163,7 @@ bool names_cursors(Oid type) {
     return get_typtype(type) == TYPTYPE_COMPOSITE && any_column(type, names_cursors);
 }
 
-bool is_known_everywhere(Oid type) {
-    check_stack_depth();
-    if (type >= FirstNormalObjectId) return false;
+bool names_objects(Oid type) {
     switch (type) {
     case REGPROCOID:
     case REGPROCEDUREOID:
@@ -176,9 +174,14 @@ bool is_known_everywhere(Oid type) {
     case REGTYPEOID:
     case REGCONFIGOID:
     case REGDICTIONARYOID:
-    case REGNAMESPACEOID: return false;
-    default: break;
+    case REGNAMESPACEOID: return true;
+    default: return false;
     }
+}
+
+bool is_known_everywhere(Oid type) {
+    check_stack_depth();
+    if (type >= FirstNormalObjectId || names_objects(type)) return false;
     const Oid part = part_type(type);
     if (OidIsValid(part)) return is_known_everywhere(part);
     return get_typtype(type) != TYPTYPE_COMPOSITE ||

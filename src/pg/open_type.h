@@ -20,6 +20,10 @@ OpenType open_type(Oid type);
 // another cursor in another process. Errors: pg (catalog access, stack depth).
 bool names_cursors(Oid type);
 
+// True for regclass and the like, whose values are OIDs of what a database has of its own; not for
+// regrole: roles are of the cluster. Errors: none.
+bool names_objects(Oid type);
+
 // Whether values of the type, in binary, mean the same in every database of the cluster: not those
 // of types of users, nor those that hold OIDs of what a database has of its own, as regclass does.
 // Errors: pg (catalog access, stack depth).

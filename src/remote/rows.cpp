@@ -2,6 +2,7 @@
 #include "remote/rows.h"
 
 #include "pg/encoding.h"
+#include "pg/open_type.h"
 #include "remote/state.h"
 
 extern "C" {
@@ -14,25 +15,11 @@ namespace pllua_bg::remote {
 
 namespace {
 
-// Numbers and names of what is in the catalogs of one server, and what depends on it otherwise.
+// Numbers and names of what is in the catalogs of one server, and what depends on it otherwise: the
+// text of money goes by lc_monetary, which the server does not report.
 bool is_of_one_server(Oid type) {
-    switch (type) {
-    case REGPROCOID:
-    case REGPROCEDUREOID:
-    case REGOPEROID:
-    case REGOPERATOROID:
-    case REGCLASSOID:
-    case REGCOLLATIONOID:
-    case REGTYPEOID:
-    case REGROLEOID:
-    case REGNAMESPACEOID:
-    case REGCONFIGOID:
-    case REGDICTIONARYOID:
-    case REFCURSOROID:
-    case MONEYOID: // its text goes by lc_monetary, which the server does not report
-    case ACLITEMOID: return true;
-    default: return false;
-    }
+    return pg::names_objects(type) || type == REGROLEOID || type == REFCURSOROID ||
+           type == MONEYOID || type == ACLITEMOID;
 }
 
 void begin_rows(Rows *rows, Result *result) {
