@@ -114,14 +114,14 @@ COMMENT ON FUNCTION bg.progress(float8, float8, text)
 
 CREATE FUNCTION bg.backend_sessions(
     OUT pid int, OUT name text, OUT role regrole, OUT state text, OUT transaction text, OUT queued int, OUT sql text,
-    OUT error text, OUT launcher int, OUT database text, OUT launched_at timestamptz, OUT progress_done float8,
-    OUT progress_total float8, OUT progress_message text) RETURNS SETOF record
+    OUT error text, OUT launcher int, OUT database text, OUT server text, OUT launched_at timestamptz,
+    OUT progress_done float8, OUT progress_total float8, OUT progress_message text) RETURNS SETOF record
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_sessions';
 
 CREATE FUNCTION bg.other_sessions(
     OUT pid int, OUT name text, OUT role regrole, OUT state text, OUT transaction text, OUT queued int, OUT sql text,
-    OUT error text, OUT launcher int, OUT database text, OUT launched_at timestamptz, OUT progress_done float8,
-    OUT progress_total float8, OUT progress_message text) RETURNS SETOF record
+    OUT error text, OUT launcher int, OUT database text, OUT server text, OUT launched_at timestamptz,
+    OUT progress_done float8, OUT progress_total float8, OUT progress_message text) RETURNS SETOF record
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_other_sessions';
 
 CREATE VIEW bg.sessions AS SELECT * FROM bg.backend_sessions() UNION ALL SELECT * FROM bg.other_sessions();

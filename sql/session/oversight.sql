@@ -20,7 +20,7 @@ SELECT bg.stat_reset();
 SELECT bg.launch(name => 'seen') AS pid \gset
 SELECT bg.run(:pid, 'BEGIN'), bg.run(:pid, 'SELECT bg.progress(1, 3, ''one'')'), bg.run(:pid, 'SELECT 1/0'), bg.wait(:pid);
 SELECT pid = :pid AS pid, name, role = current_user::regrole AS role, state, transaction, queued, sql, error,
-    launcher = pg_backend_pid() AS launcher, database = current_database() AS database,
+    launcher = pg_backend_pid() AS launcher, database = current_database() AS database, server,
     launched_at BETWEEN now() - interval '1 minute' AND clock_timestamp() AS launched_at,
     progress_done, progress_total, progress_message
 FROM bg.sessions;

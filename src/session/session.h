@@ -285,7 +285,8 @@ struct Status {
     const char *sql;   // of the oldest command that is not completed; nullptr
     const char *error; // message of the last failure; nullptr
     Oid user;
-    Oid database; // it is in
+    Oid database;       // it is in
+    const char *server; // the foreign server where its commands are run; empty: here
 };
 const char *state_name(State state);
 // Errors: none. Receives first.

@@ -36,8 +36,8 @@ constexpr int kOwn = -1;
 // A row of bg.sessions being made. Trivial, lives in the frame of its maker.
 struct Row {
     int encoding; // of its texts; kOwn: they are this backend's
-    Datum values[14];
-    bool nulls[14];
+    Datum values[15];
+    bool nulls[15];
     int n;
 };
 
@@ -103,6 +103,7 @@ void put_session(session::Session *session, void *argument) {
     put_text(&row, now.error);
     put(&row, Int32GetDatum(MyProcPid));
     put_database(&row, now.database);
+    put_text(&row, now.server);
     put(&row, TimestampTzGetDatum(session::identity(session).launched_at));
     put_progress(&row, reported ? &progress : nullptr);
     tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);
@@ -134,6 +135,7 @@ void put_other(const Target *target, const session::SlotEntry *entry) {
     put_text(&row, visible ? report->error : nullptr);
     put(&row, Int32GetDatum(entry->launcher_pid));
     put_database(&row, entry->database);
+    put_text(&row, visible ? NameStr(entry->server) : nullptr);
     put(&row, TimestampTzGetDatum(entry->launched_at), !visible);
     put_progress(&row, visible && report->has_progress ? &report->progress : nullptr);
     tuplestore_putvalues(target->store, target->descriptor, row.values, row.nulls);

@@ -63,6 +63,20 @@ CREATE OPERATOR trap.~~ (leftarg = text, rightarg = text, function = trap.like_t
 SQL
 is(lua('spi.execute("set local search_path = trap, pg_catalog") print(bg.nodes("shard_0")[1])'), 'shard_0', 'operators of others are not called');
 
+# Everybody who may know what a session does sees where it is.
+$node->safe_psql('postgres', 'CREATE DATABASE beside');
+$node->safe_psql('beside', 'CREATE EXTENSION pllua_bg');
+my $psql = new_psql($node);
+my $seen = q{SELECT name, database, server FROM bg.sessions ORDER BY name};
+my $where = "a|postgres|shard_1\nb|beside|\nc|postgres|";
+$psql->query_safe("SELECT FROM bg.launch(name => 'a', server => 'shard_1'); SELECT FROM bg.launch(name => 'b', database => 'beside'); SELECT FROM bg.launch(name => 'c')");
+is($psql->query_safe($seen), $where, 'where the own sessions are');
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 3 FROM bg.sessions WHERE pid IS NOT NULL'), 'three sessions');
+is($node->safe_psql('postgres', $seen), $where, 'where those of another backend are');
+is($node->safe_psql('postgres', 'SELECT count(*), count(server) FROM bg.sessions', extra_params => [ '-U', 'app' ]), '3|0', 'who may not know what they do does not see it');
+$psql->quit;
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM bg.sessions'), 'they have ended');
+
 # A statement on all of them.
 is(lua('local r = bg.on_all(bg.nodes(), "select current_database()::text, count(*)::int as n from t where id > $1", 500)
 	for i = 1, r.n do print(r[i][1].current_database, r[i][1].n) end'),

@@ -41,6 +41,7 @@ void make_segment(Session *session, const LaunchOptions &options, StringInfo set
     header->idle_timeout = options.idle_timeout;
     header->awaits_commit = options.for_commit;
     strlcpy(header->name, NameStr(session->name), NAMEDATALEN);
+    strlcpy(header->server, NameStr(session->server), NAMEDATALEN);
     MemoryContext old = MemoryContextSwitchTo(session->context);
     shm_mq_handle *out = shm_mq_attach(queue_to_worker(header), local->segment, nullptr);
     shm_mq_handle *in = shm_mq_attach(queue_to_launcher(header), local->segment, nullptr);

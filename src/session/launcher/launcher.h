@@ -56,6 +56,7 @@ struct Session {
     Link *link;            // what runs the commands
     LocalLink *local;      // the same, when it is a worker of this server; else nullptr
     NameData name;
+    NameData server; // the foreign server where its commands are run; empty: here
     OnExit on_exit;
     int64 cookie;
     TimestampTz launched_at;
@@ -63,7 +64,6 @@ struct Session {
     Life life;
     bool ended_here; // terminate() was called
     bool unused;    // launched in this transaction; nothing was sent to it and nobody knows its pid
-    bool remote;    // its commands are run on another server
     bool told;      // somebody was told its pid
     bool forgotten; // its handle was collected, and nobody was told its pid
     bool receiving; // set while messages are taken; found set: an error tore it
@@ -86,6 +86,7 @@ struct Session {
     Size held_unsent;                     // of that, for what the link has not sent
 };
 
+inline bool is_remote(const Session *session) { return NameStr(session->server)[0] != '\0'; }
 inline bool is_gone(const Session *session) { return session->life >= Life::kEnded; }
 // False when its worker never became ready and nobody here has ended it.
 inline bool has_run(const Session *session) {

@@ -206,7 +206,7 @@ void trim_pool(int most) {
 
 bool keep_for_reuse(Session *session) {
     if (proc_exit_inprogress || pg::setting_pool_size == 0 || is_gone(session)) return false;
-    if (session->local == nullptr || session->remote) return false;
+    if (session->local == nullptr || is_remote(session)) return false;
     bool sent = false;
     ErrorData *error =
         pg::attempt([session, &sent] { sent = !is_turn_over(session) && send_reset(session); });

@@ -14,6 +14,11 @@ namespace {
 
 uint64 last_number = 0;
 
+void set_name(NameData *name, const char *text) {
+    memset(name, 0, sizeof *name);
+    if (text != nullptr) pg::copy_clipped(NameStr(*name), text, NAMEDATALEN);
+}
+
 } // namespace
 
 pg::LinkedList<Session> sessions;
@@ -39,10 +44,8 @@ void begin_use(Session *session, const LaunchOptions &options) {
     session->on_exit = options.on_exit;
     session->told = session->forgotten = false;
     session->transaction = options.snapshot ? 'T' : 'I';
-    session->remote = options.server != nullptr;
-    memset(&session->name, 0, sizeof session->name);
-    if (options.name != nullptr)
-        pg::copy_clipped(NameStr(session->name), options.name, NAMEDATALEN);
+    set_name(&session->name, options.name);
+    set_name(&session->server, options.server);
 }
 
 void enter(Session *session) {

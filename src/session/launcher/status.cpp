@@ -73,6 +73,7 @@ Status status(Session *session) {
     result.name = NameStr(session->name);
     result.user = session->user;
     result.database = session->database;
+    result.server = NameStr(session->server);
     result.transaction = session->transaction;
     result.queued = static_cast<int>(session->last_sent - session->last_done);
     result.error = session->last_error;

@@ -65,6 +65,7 @@ struct SegmentHeader {
     int idle_timeout;      // milliseconds; 0: none
     bool awaits_commit; // the worker connects when the transaction of its first work has committed
     char name[NAMEDATALEN];
+    char server[NAMEDATALEN]; // the foreign server where the commands are run; empty: here
     Size queue_size;
     Size to_worker; // offsets from the header
     Size to_launcher;

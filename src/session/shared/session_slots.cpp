@@ -52,6 +52,7 @@ void fill_slot(Slot *slot, SegmentHeader *header) {
     entry->database = header->database;
     entry->user = header->user;
     entry->encoding = header->encoding;
+    pg::copy_clipped(NameStr(entry->server), header->server, NAMEDATALEN);
     entry->report.ready = false;
     reset_use(slot, header->name);
     pg_atomic_write_u32(&header->slot_entry, static_cast<uint32>(slot - shared_area->slots) + 1);

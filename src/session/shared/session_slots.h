@@ -44,8 +44,9 @@ struct SlotEntry {
     int worker_pid; // 0: no worker has adopted it
     Oid database;
     Oid user;
-    int encoding;  // of the texts: the name, and those in the report
-    NameData name; // read and written with the slot's mutex
+    int encoding;    // of the texts: the names, and those in the report
+    NameData server; // as SegmentHeader::server
+    NameData name;   // read and written with the slot's mutex
     TimestampTz launched_at;
     CommandId sent; // newest command; in a slot: see Slot::sent
     WorkerReport report;
