@@ -101,41 +101,57 @@ bool may_have(const Wish &wish, Oid database) {
     return is_template || pg::owns_database(database, GetUserId());
 }
 
-// The scheduler has a session, or, if `busy`, one that does something, which is not to be broken
-// off.
-bool has_session(Oid database, int scheduler_pid, bool busy) {
+// The sessions of the scheduler there are, or, if `busy`, only those that do something, which is
+// not to be broken off: their processes, each 0 where none has started yet.
+List *sessions_of(Oid database, int scheduler_pid, bool busy) {
+    List *pids = NIL;
     for (int i = 0; i < session::slot_count(); i++) {
         session::SlotEntry entry;
         if (session::read_entry(i, &entry) && entry.database == database &&
             entry.launcher_pid == scheduler_pid && (!busy || entry.report.running != 0))
-            return true;
+            pids = lappend_int(pids, entry.worker_pid);
     }
+    return pids;
+}
+
+bool is_one_left(const List *pids) {
+    ListCell *cell;
+    foreach (cell, pids)
+        if (BackendPidGetProc(lfirst_int(cell)) != nullptr) return true;
     return false;
 }
 
-// Whoever owns a database may not end processes of others in it, not even by force.
-void await_leave(Oid database, int scheduler_pid) {
+// Who is asked to leave a database.
+struct Leaving {
+    Ring *ring; // nullptr: nobody
+    int scheduler_pid;
+    List *pids; // the scheduler, and its sessions before it was asked
+};
+
+// Whoever owns a database may not end processes of others in it, not even by force. A session is
+// out of the table before the server has forgotten its process.
+void await_leave(Oid database, Leaving *leaving) {
     constexpr int kMostTries = 500;
     constexpr long kPause = 10; // milliseconds
     for (int i = 0; i < kMostTries; i++) {
-        if (BackendPidGetProc(scheduler_pid) == nullptr &&
-            !has_session(database, scheduler_pid, false))
-            return;
+        List *sessions = sessions_of(database, leaving->scheduler_pid, false);
+        leaving->pids = list_concat_unique_int(leaving->pids, sessions);
+        if (sessions == NIL && !is_one_left(leaving->pids)) return;
         (void)pg::wait_latch(kPause, pg::WaitEvent::kJobs);
     }
 }
 
-// Asks the scheduler of the database to leave, and nobody to take its place for a while; its ring,
-// or nullptr: nobody was asked. The server then waits for it to be gone, but where it is to use
-// force.
-Ring *ask_to_leave(const Wish &wish, int *scheduler_pid) {
+// Asks the scheduler of the database to leave, and nobody to take its place for a while. The server
+// then waits for it to be gone, but where it is to use force.
+Leaving ask_to_leave(const Wish &wish) {
     constexpr int64 kWhile = 10 * INT64CONST(1000000);
     const Oid database = get_database_oid(wish.database, true);
-    if (!OidIsValid(database) || !may_have(wish, database)) return nullptr;
+    if (!OidIsValid(database) || !may_have(wish, database)) return {};
     Ring *ring = ring_of(database, false);
-    if (ring == nullptr) return nullptr;
+    if (ring == nullptr) return {};
     const int pid = ring->scheduler_pid;
-    if (pid == 0 || (!wish.force && has_session(database, pid, true))) return nullptr;
+    if (pid == 0 || (!wish.force && sessions_of(database, pid, true) != NIL)) return {};
+    List *pids = lcons_int(pid, sessions_of(database, pid, false));
     const TimestampTz until = GetCurrentTimestamp() + kWhile;
     SpinLockAcquire(&ring->mutex);
     const bool ask = ring->database == database && ring->scheduler_pid == pid;
@@ -145,10 +161,9 @@ Ring *ask_to_leave(const Wish &wish, int *scheduler_pid) {
     }
     const int number = ring->scheduler_number;
     SpinLockRelease(&ring->mutex);
-    if (!ask) return nullptr;
-    *scheduler_pid = pid;
+    if (!ask) return {};
     wake(number);
-    return ring;
+    return {ring, pid, pids};
 }
 
 // The command is done, or has failed: where there is still a database it may be scheduled again.
@@ -161,18 +176,17 @@ void let_return(Ring *ring) {
 }
 
 void have_database(const Utility &utility, const Wish &wish) {
-    int scheduler_pid;
-    Ring *ring = ask_to_leave(wish, &scheduler_pid);
-    if (ring == nullptr) {
+    Leaving leaving = ask_to_leave(wish);
+    if (leaving.ring == nullptr) {
         go_on(utility);
         return;
     }
-    const Oid database = ring->database;
-    ErrorData *error = pg::attempt([&utility, &wish, database, scheduler_pid] {
-        if (wish.force) await_leave(database, scheduler_pid);
+    const Oid database = leaving.ring->database;
+    ErrorData *error = pg::attempt([&utility, &wish, &leaving, database] {
+        if (wish.force) await_leave(database, &leaving);
         go_on(utility);
     });
-    let_return(ring);
+    let_return(leaving.ring);
     if (error != nullptr) pg::rethrow(error);
 }
 
