@@ -6,6 +6,7 @@
 #include "remote/options.h"
 #include "remote/remote.h"
 #include "remote/state.h"
+#include "remote/types.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -111,7 +112,7 @@ void set_up(session::FrameCursor *cursor) {
     SetConfigOption("xmloption", "content", PGC_USERSET, PGC_S_SESSION); // reads both
     if (!has_zone) append_setting(&sql, "TimeZone", pg_get_timezone_name(session_timezone));
     appendStringInfoString(&sql, asked.data);
-    run_quietly(sql.data);
+    read_types(sql.data);
 }
 
 bool connect_and_set_up(session::FrameCursor *settings) {

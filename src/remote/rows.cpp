@@ -4,6 +4,7 @@
 #include "pg/encoding.h"
 #include "pg/open_type.h"
 #include "remote/state.h"
+#include "remote/types.h"
 
 extern "C" {
 #include "access/htup_details.h"
@@ -35,6 +36,8 @@ void begin_rows(Rows *rows, Result *result) {
     rows->values = static_cast<Datum *>(palloc0(sizeof(Datum) * n));
     rows->nulls = static_cast<bool *>(palloc0(sizeof(bool) * n));
     auto *none = static_cast<bool *>(palloc0(sizeof(bool) * n));
+    auto *as_text = static_cast<bool *>(palloc0(sizeof(bool) * n));
+    auto **names = static_cast<const char **>(palloc0(sizeof(char *) * n));
     for (int i = 0; i < natts; i++) {
         const bool same = is_everywhere(result->type(i));
         const Oid type = same ? result->type(i) : TEXTOID;
@@ -42,6 +45,8 @@ void begin_rows(Rows *rows, Result *result) {
         pg::copy_clipped(name, pg::valid_text(result->name(i)), sizeof name);
         TupleDescInitEntry(rows->descriptor, static_cast<AttrNumber>(i + 1), name, type,
                            same ? result->modifier(i) : -1, 0);
+        if (!same) names[i] = type_name(result->type(i));
+        as_text[i] = names[i] != nullptr;
         Oid input;
         getTypeInputInfo(type, &input, &rows->io_params[i]);
         fmgr_info(input, &rows->inputs[i]);
@@ -49,7 +54,7 @@ void begin_rows(Rows *rows, Result *result) {
     if (rows->scratch == nullptr)
         rows->scratch =
             AllocSetContextCreate(CurrentMemoryContext, "pllua_bg row", ALLOCSET_DEFAULT_SIZES);
-    session::send_columns(rows->descriptor, rows->descriptor, none, none);
+    session::send_columns(rows->descriptor, rows->descriptor, as_text, none, names);
 }
 
 Datum read_value(Rows *rows, int column, const char *value, int length) {

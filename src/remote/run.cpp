@@ -6,6 +6,7 @@
 #include "remote/rows.h"
 #include "remote/state.h"
 #include "remote/statements.h"
+#include "remote/types.h"
 
 namespace pllua_bg::remote {
 
@@ -29,6 +30,7 @@ uint64 processed(const char *tag) {
 
 void take_tag(Answer *answer, Result *result) {
     answer->rows.begun = false;
+    note_statement(result->tag());
     if (answer->with_tags) session::send_tag(result->tag(), processed(result->tag()));
 }
 
@@ -192,6 +194,7 @@ const char *command_text(const session::CommandMessage *command) {
 
 void run_command(const session::CommandMessage *command) {
     forget_dropped();
+    follow_types();
     follow_settings();
     if ((command->flags & session::kPrepare) != 0)
         keep(command);

@@ -145,6 +145,9 @@ struct Column {
 // is none that the current user may see, or reading it runs constraints of domains. Errors: pg
 // (catalog access).
 Oid type_here(const Column &column);
+// Reads a value of a column that came as text. Errors: pg, those of the input function, with a line
+// of context that names the column.
+Datum read_text(const Column &column, FmgrInfo *input, char *text, Oid io_param, int32 typmod);
 
 // What one statement of a command returned.
 struct StatementResult {

@@ -99,8 +99,8 @@ void convert_row(TupleTableSlot *slot, const session::Column *columns, const Fmg
             continue;
         }
         char *form = TextDatumGetCString(slot->tts_values[i]);
-        slot->tts_values[i] =
-            InputFunctionCall(const_cast<FmgrInfo *>(&inputs[i]), form, elements[i], -1);
+        slot->tts_values[i] = session::read_text(columns[i], const_cast<FmgrInfo *>(&inputs[i]),
+                                                 form, elements[i], -1);
     }
 }
 

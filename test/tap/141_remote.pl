@@ -135,7 +135,7 @@ false	ERROR: 42703 column "nothing" does not exist
 (42,x)	(8,5)	(,)
 false	ERROR: 42601 wrong number of parameters: expected 2, got 1
 0
-a	text
+a	public.mood
 b	text
 c	text
 d	integer

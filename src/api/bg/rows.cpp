@@ -171,8 +171,8 @@ Datum convert_value(const RowSource *source, int number, Datum value) {
         ereport(ERROR,
                 (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                  errmsg("the user has changed while rows of type %s were read", info->type_name)));
-    return InputFunctionCall(&column->input, TextDatumGetCString(value), column->io_param,
-                             column->typmod);
+    return session::read_text(*info, &column->input, TextDatumGetCString(value), column->io_param,
+                              column->typmod);
 }
 
 } // namespace

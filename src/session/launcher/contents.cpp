@@ -129,6 +129,11 @@ ErrorData *make_command_error(const Session *session, const OwnCommand *own,
     return error;
 }
 
+void name_column(void *argument) {
+    const auto *column = static_cast<const Column *>(argument);
+    errcontext("column \"%s\" of type %s", NameStr(column->name), column->type_name);
+}
+
 // The command was never run, and the session says why it cannot be.
 void tell_refusal(const ErrorData *refusal, ErrorData *error) {
     error->sqlerrcode = refusal->sqlerrcode;
@@ -138,6 +143,14 @@ void tell_refusal(const ErrorData *refusal, ErrorData *error) {
 }
 
 } // namespace
+
+Datum read_text(const Column &column, FmgrInfo *input, char *text, Oid io_param, int32 typmod) {
+    ErrorContextCallback named = {error_context_stack, name_column, const_cast<Column *>(&column)};
+    error_context_stack = &named;
+    const Datum value = InputFunctionCall(input, text, io_param, typmod);
+    error_context_stack = named.previous;
+    return value;
+}
 
 ErrorData *make_error(const Session *session, const ReportMessage &report) {
     ErrorData *error = read_report(report);

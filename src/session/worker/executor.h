@@ -34,8 +34,10 @@ void show_command(const CommandMessage *command, const char *sql);
 
 // Announces rows. The descriptors are of what the statement returns and of what is sent; as text
 // are columns whose type means nothing to the launcher, changed those whose type this transaction
-// has changed. Errors: as begin_frame.
-void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const bool *changed);
+// has changed. `names`, or nullptr: the qualified names of those of types that are known by name
+// only, nullptr for the others. Errors: as begin_frame.
+void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const bool *changed,
+                  const char *const *names = nullptr);
 // Sends a row; where the launcher reads it while it comes, waits for room. Errors: as begin_frame;
 // pg 53400 (pllua_bg.max_result_size).
 void send_row(TupleDesc descriptor, Datum *values, bool *nulls);

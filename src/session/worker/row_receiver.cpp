@@ -52,19 +52,25 @@ bool is_unknown_there(Oid type) {
     return worker.header->elsewhere && !pg::is_known_everywhere(type);
 }
 
+void announce_by_name(ColumnMessage *message, const char *name) {
+    message->typmod = -1;
+    message->type = InvalidOid;
+    message->type_name = name;
+}
+
 // A type of which the launcher knows the name at most.
-void announce_by_name(ColumnMessage *message, Oid type) {
+void announce_unknown(ColumnMessage *message, Oid type) {
     constexpr bits16 kFlags = FORMAT_TYPE_FORCE_QUALIFY | FORMAT_TYPE_ALLOW_INVALID;
+    if (type >= FirstNormalObjectId)
+        return announce_by_name(message, format_type_extended(type, -1, kFlags));
     message->typmod = -1;
     message->type = TEXTOID;
-    if (type < FirstNormalObjectId) return;
-    message->type = InvalidOid;
-    message->type_name = format_type_extended(type, -1, kFlags);
 }
 
 } // namespace
 
-void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const bool *changed) {
+void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const bool *changed,
+                  const char *const *names) {
     StringInfoData columns;
     initStringInfo(&columns);
     begin_columns(&columns, source->natts);
@@ -84,7 +90,10 @@ void send_columns(TupleDesc source, TupleDesc sent, const bool *as_text, const b
         message.changed = changed[i];
         message.name = NameStr(column->attname);
         message.type_name = type_name(column->atttypid, column->atttypmod);
-        if (is_unknown_there(column->atttypid)) announce_by_name(&message, column->atttypid);
+        if (names != nullptr && names[i] != nullptr)
+            announce_by_name(&message, names[i]);
+        else if (is_unknown_there(column->atttypid))
+            announce_unknown(&message, column->atttypid);
         if (worker.header->elsewhere && message.collation >= FirstNormalObjectId)
             message.collation = DEFAULT_COLLATION_OID;
         append_column(&columns, message);
