@@ -47,7 +47,7 @@ BUILD := build
 MODULE_big := pllua_bg
 # The only one that is linked to libpq; loaded by who needs it.
 MODULES := pllua_bg_remote
-EXTENSION := pllua_bg pllua_bgu pllua_bg_jobs pllua_pg_background hstore_pllua_bg hstore_pllua_bgu
+EXTENSION := pllua_bg pllua_bgu pllua_bg_jobs pllua_bg_dba pllua_pg_background hstore_pllua_bg hstore_pllua_bgu
 DATA := $(wildcard sql/*--*.sql)
 # The same for the untrusted language, made of the trusted one's.
 DATA_built := $(patsubst sql/hstore_pllua_bg--%,$(BUILD)/hstore_pllua_bgu--%,$(wildcard sql/hstore_pllua_bg--*))

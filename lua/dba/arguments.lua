@@ -1,0 +1,27 @@
+-- Checks of the arguments that the tools have in common, and the beginning and end of each.
+
+local core = require 'bg.core'
+local argcheck = require 'bg.argcheck'
+
+local arguments = {}
+
+-- Ends the transaction of the caller: nobody may have a snapshot, or a lock, while sessions work.
+function arguments.begin(caller) -- internal
+    local ok, err = lpcall(spi.commit)
+    if ok then return end
+    if err.sqlstate ~= '2D000' then error(err, 0) end
+    core.raise('25001', caller .. ' cannot run inside a transaction block',
+        'It commits, so that sessions can work: call it by itself, not between BEGIN and COMMIT or from a function.')
+end
+
+-- The options of run() for a tool: those that every tool has.
+function arguments.common(given, caller) -- internal
+    local options = {caller = caller}
+    options.workers = argcheck.positive(given.workers, 'workers')
+    options.dry_run = argcheck.boolean(given.dry_run, 'dry_run')
+    options.progress = argcheck.boolean(given.progress, 'progress')
+    options.on_error = argcheck.one_of(given.on_error, {'collect', 'stop'}, 'on_error')
+    return options
+end
+
+return arguments

@@ -1,0 +1,90 @@
+-- What the catalogs know. All of it is read with a search path of nothing but the server's own schema, so that
+-- nobody's operators are taken for these; names come out with their schema.
+
+local core = require 'bg.core'
+local pattern = require 'dba.pattern'
+
+local catalog = {}
+
+-- Calls fn with that search path, and ends the transaction: nobody has a snapshot or a lock afterwards.
+function catalog.read(fn, ...) -- internal
+    spi.execute("select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
+    local results = table.pack(fn(...))
+    spi.commit()
+    return table.unpack(results, 1, results.n)
+end
+
+-- The schemas of the caller's search path.
+local function search_path()
+    return spi.execute('select pg_catalog.current_schemas(false) as names')[1].names
+end
+
+-- By patterns of schema (null: $3, the search path) and name, and kinds of relations: those that match, and the parts
+-- of partitioned ones. Nobody's temporary tables: sessions do not see them; and those of the server only where its
+-- schema is named ($5).
+local RELATIONS = [[
+with recursive matched as (
+    select c.oid
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relname like $2 and c.relkind = any ($4::"char"[] || 'p'::"char")
+        and case when $1::text is not null then n.nspname like $1
+            else n.nspname = any ($3::name[]) and not exists (
+                select from pg_class e join pg_namespace s on s.oid = e.relnamespace
+                where e.relname = c.relname
+                    and array_position($3::name[], s.nspname) < array_position($3::name[], n.nspname))
+            end
+        and ($5 or n.nspname !~ '^pg_' and n.nspname <> 'information_schema') and n.nspname !~ '^pg_(toast|temp)'
+),
+tree as (
+    select oid from matched
+    union
+    select i.inhrelid
+    from tree join pg_class p on p.oid = tree.oid and p.relkind = 'p' join pg_inherits i on i.inhparent = p.oid
+)
+select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as name, c.relkind::text as kind,
+    case when c.relpages > 0 then c.relpages::bigint * current_setting('block_size')::bigint end as size,
+    pg_has_role(c.relowner, 'USAGE')
+        or not c.relisshared
+            and pg_has_role((select datdba from pg_database where datname = current_database()), 'USAGE')
+        or case when current_setting('server_version_num')::int >= 170000
+            then has_table_privilege(c.oid, 'MAINTAIN') end as may_maintain
+from tree join pg_class c on c.oid = tree.oid join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = any ($4::"char"[]) and c.relpersistence <> 't'
+order by 2]]
+
+-- The relations that match a pattern, of the kinds in a list (r: tables, m: materialized views), the parts of
+-- partitioned ones among them: oid, name with schema, kind, size in bytes (as the server last counted; nil: never),
+-- whether this role may vacuum it.
+function catalog.relations(text, kinds, what) -- internal
+    local schema, name = pattern(text)
+    local path = search_path()
+    local of_server = schema ~= nil and (schema:find('^pg\\_') or schema:find('^information\\_')) ~= nil
+    return catalog.read(function()
+        local found = spi.execute(RELATIONS, schema, name, path, kinds, of_server)
+        if found.n == 0 then
+            core.raise('42P01', string.format('no %s matches the pattern "%s"', what, text),
+                "Patterns are as in psql: 'public.*' is all of a schema, '*.*' of all schemas but those of the server.")
+        end
+        return found
+    end)
+end
+
+-- The indexes of tables, by a list of their OIDs: name with schema, OID of the table, whose TOAST table it is of,
+-- size in bytes.
+local INDEXES = [[
+select format('%I.%I', n.nspname, c.relname) as name, i.indrelid::bigint as table,
+    case when i.indrelid <> t.oid then format('TOAST of %I.%I', s.nspname, t.relname) end as toast,
+    case when c.relpages > 0 then c.relpages::bigint * current_setting('block_size')::bigint end as size
+from pg_class t
+    join pg_namespace s on s.oid = t.relnamespace
+    join pg_index i on i.indrelid in (t.oid, t.reltoastrelid)
+    join pg_class c on c.oid = i.indexrelid
+    join pg_namespace n on n.oid = c.relnamespace
+where t.oid::bigint = any ($1) and (i.indisvalid or i.indrelid = t.oid)
+order by 1]]
+
+function catalog.indexes(tables) -- internal
+    return catalog.read(spi.execute, INDEXES, tables)
+end
+
+return catalog
