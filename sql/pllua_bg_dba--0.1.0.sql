@@ -70,6 +70,32 @@ $lua$;
 COMMENT ON PROCEDURE bg.reindex_tables(text, int, boolean, boolean, text, boolean, bigint, bigint, interval)
     IS 'rebuilds the indexes of the tables that match a pattern, several at once';
 
+CREATE PROCEDURE bg.create_indexes(
+    statements text[], workers int DEFAULT 4,
+    dry_run boolean DEFAULT false, on_error text DEFAULT 'collect', progress boolean DEFAULT false,
+    INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL, INOUT elapsed interval DEFAULT NULL)
+    LANGUAGE pllua_bg AS $lua$
+    return require('bg_dba').run('create_indexes', {
+        statements = statements,
+        workers = workers, dry_run = dry_run, on_error = on_error, progress = progress})
+$lua$;
+
+COMMENT ON PROCEDURE bg.create_indexes(text[], int, boolean, text, boolean, bigint, bigint, interval)
+    IS 'runs statements CREATE INDEX, several at once; of a table one at a time that is concurrent';
+
+CREATE PROCEDURE bg.refresh_matviews(
+    pattern text, workers int DEFAULT 4, concurrently boolean DEFAULT false,
+    dry_run boolean DEFAULT false, on_error text DEFAULT 'collect', progress boolean DEFAULT false,
+    INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL, INOUT elapsed interval DEFAULT NULL)
+    LANGUAGE pllua_bg AS $lua$
+    return require('bg_dba').run('refresh_matviews', {
+        pattern = pattern, concurrently = concurrently,
+        workers = workers, dry_run = dry_run, on_error = on_error, progress = progress})
+$lua$;
+
+COMMENT ON PROCEDURE bg.refresh_matviews(text, int, boolean, boolean, text, boolean, bigint, bigint, interval)
+    IS 'refreshes the materialized views that match a pattern, each after those it is made of';
+
 -- For everybody who may use the schema, also where default privileges give nothing to everybody.
 
 GRANT SELECT ON bg.last_run TO PUBLIC;
@@ -78,5 +104,7 @@ GRANT EXECUTE ON PROCEDURE
     bg.run_all(text, int, boolean, text, boolean, bigint, bigint, interval),
     bg.vacuum_tables(text, int, text, boolean, text, boolean, bigint, bigint, interval),
     bg.analyze_tables(text, int, text, boolean, text, boolean, bigint, bigint, interval),
-    bg.reindex_tables(text, int, boolean, boolean, text, boolean, bigint, bigint, interval)
+    bg.reindex_tables(text, int, boolean, boolean, text, boolean, bigint, bigint, interval),
+    bg.create_indexes(text[], int, boolean, text, boolean, bigint, bigint, interval),
+    bg.refresh_matviews(text, int, boolean, boolean, text, boolean, bigint, bigint, interval)
 TO PUBLIC;

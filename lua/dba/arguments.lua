@@ -14,6 +14,16 @@ function arguments.begin(caller) -- internal
         'It commits, so that sessions can work: call it by itself, not between BEGIN and COMMIT or from a function.')
 end
 
+-- A list of texts, from an array.
+function arguments.list(array, what) -- internal
+    if array == nil then argcheck.mismatch(what .. ' must be an array', array) end
+    local list = {}
+    for i, row in ipairs(spi.execute('select pg_catalog.unnest($1::pg_catalog.text[]) as text', array)) do
+        list[i] = argcheck.text(row.text, 'each of ' .. what)
+    end
+    return list
+end
+
 -- The options of run() for a tool: those that every tool has.
 function arguments.common(given, caller) -- internal
     local options = {caller = caller}

@@ -87,4 +87,38 @@ function catalog.indexes(tables) -- internal
     return catalog.read(spi.execute, INDEXES, tables)
 end
 
+-- By names as they are written, found by the caller's search path: oid and size in bytes of each; no oid where there
+-- is no such table.
+local SIZES = [[
+select c.oid::bigint as oid,
+    case when c.relpages > 0 then c.relpages::bigint * current_setting('block_size')::bigint end as size
+from unnest($1::oid[]) with ordinality as t (oid, place) left join pg_class c on c.oid = t.oid
+order by t.place]]
+
+function catalog.tables(names) -- internal
+    local found = spi.execute([[
+        select pg_catalog.array_agg(pg_catalog.to_regclass(name)::pg_catalog.oid order by place) as oids
+        from pg_catalog.unnest($1::pg_catalog.text[]) with ordinality as t (name, place)]], names)[1].oids
+    return catalog.read(spi.execute, SIZES, found)
+end
+
+-- Of materialized views, by a list of their OIDs: which (matview) are made of which others of the list (used), also by
+-- other views.
+local MADE_OF = [[
+with recursive uses as (
+    select r.ev_class as view, d.refobjid as used
+    from pg_rewrite r join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+    where d.refclassid = 'pg_class'::regclass and d.refobjid <> r.ev_class
+),
+reached as (
+    select u.view as matview, u.used from uses u where u.view::bigint = any ($1)
+    union
+    select r.matview, u.used from reached r join uses u on u.view = r.used
+)
+select matview::bigint as matview, used::bigint as used from reached where used::bigint = any ($1) order by 1, 2]]
+
+function catalog.made_of(matviews) -- internal
+    return catalog.read(spi.execute, MADE_OF, matviews)
+end
+
 return catalog

@@ -132,8 +132,14 @@ local function count_failed(items)
     return failed
 end
 
+-- The plan shows them as one session would begin them.
 local function dry_run(items)
-    for _, line in ipairs(show.plan(items)) do print(line) end
+    local from, planned = order.new(items), {}
+    for item in from.take, from do
+        planned[#planned + 1] = item
+        from:give(item)
+    end
+    for _, line in ipairs(show.plan(planned)) do print(line) end
 end
 
 -- Runs the items: how many are done, how many have failed, and how long it took, as INTERVAL reads it. The first

@@ -24,7 +24,9 @@ function show.plan(items) -- internal
     for i, item in ipairs(items) do
         local notes = {}
         if item.size then notes[#notes + 1] = show.size(item.size) end
-        for _, other in ipairs(item.after or {}) do notes[#notes + 1] = 'after ' .. other.item end
+        local before = {}
+        for j, other in ipairs(item.after or {}) do before[j] = other.item end
+        if #before > 0 then notes[#notes + 1] = 'after ' .. table.concat(before, ' and ') end
         if item.refused then notes[#notes + 1] = 'not run: ' .. item.refused.message end
         local note = #notes > 0 and string.format('  -- %s', table.concat(notes, ', ')) or ''
         lines[i] = item.statement .. note

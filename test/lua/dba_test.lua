@@ -1,6 +1,7 @@
 -- What the tools for databases plan and say, without a server.
 local lu = require 'luaunit'
 require 'fake_core'
+local index_statement = require 'dba.index_statement'
 local order = require 'dba.order'
 local pattern = require 'dba.pattern'
 local show = require 'dba.show'
@@ -95,6 +96,30 @@ function TestDba:test_the_line_of_progress()
     lu.assertEquals(show.progress('x', 4, 4, 130, true, {}), 'x: [####################] 4 of 4, 33 s each, 2:10 min')
     lu.assertEquals(show.progress('x', 0, 9, 1, false, {'a', 'b', 'c', 'd', 'e'}),
         'x: [....................] 0 of 9; a, b, c, 2 more')
+end
+
+function TestDba:test_statements_that_create_indexes()
+    local function read(text)
+        local found = index_statement(text)
+        return table.concat({found.table, found.index or '-', found.concurrently and 'concurrently' or nil}, ' ')
+    end
+    for text, expected in pairs{
+        ['create index on t (a)'] = 't -',
+        ['CREATE UNIQUE INDEX CONCURRENTLY i ON s.t USING hash (a)'] = 's.t i concurrently',
+        ['create index concurrently if not exists i on only "S x" . "t""(" (a)'] = '"S x"."t""(" i concurrently',
+        ['create index if on t(a)'] = 't if',
+        ['create /* on x /* nested */ on y */ index -- on z\n "on" on\tt2$(a)'] = 't2$ "on"',
+        ['create index concurrently on on_t(a)'] = 'on_t - concurrently',
+        ['create index \u{e9} on \u{e9}t (a)'] = '\u{e9}t \u{e9}',
+    } do lu.assertEquals(read(text), expected) end
+    for _, text in ipairs{'', 'drop table t', 'create table index (on int)', 'create index', 'create index i',
+        'create index on', 'create index i (a)', 'create index if not i on t (a)',
+        'create index "i on t (a)', 'create index i on (a)',
+        'create index i on t.', 'create /* index i on t (a)', '-- create index i on t (a)'} do
+        local ok, err = pcall(index_statement, text)
+        lu.assertFalse(ok, text)
+        lu.assertEquals(err.sqlstate, '22023')
+    end
 end
 
 os.exit(lu.LuaUnit.run())

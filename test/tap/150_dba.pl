@@ -15,6 +15,9 @@ $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg_dba CASCADE;
 CREATE TABLE one (i int PRIMARY KEY);
 CREATE TABLE two (i int PRIMARY KEY);
+CREATE SCHEMA made;
+CREATE MATERIALIZED VIEW made.one AS TABLE one;
+CREATE MATERIALIZED VIEW made.two AS TABLE two;
 SQL
 my $holder = new_psql($node);
 
@@ -48,7 +51,9 @@ no_workers_left($node, 'a call that is done');
 # A cancel, the end of the backend, and the end of one session.
 $holder->query_safe('BEGIN; LOCK TABLE one, two');
 for my $call (q{CALL bg.vacuum_tables('public.*')}, q{CALL bg.analyze_tables('public.*')}, q{CALL bg.reindex_tables('public.*')},
-	q{CALL bg.reindex_tables('public.*', concurrently => true)}, q{CALL bg.run_all($$ VALUES ('TABLE one'), ('TABLE two') $$)})
+	q{CALL bg.reindex_tables('public.*', concurrently => true)}, q{CALL bg.refresh_matviews('made.*')},
+	q{CALL bg.create_indexes(ARRAY['CREATE INDEX ON one (i)', 'CREATE INDEX CONCURRENTLY ON two (i)'])},
+	q{CALL bg.run_all($$ VALUES ('TABLE one'), ('TABLE two') $$)})
 {
 	($handle, $printed, $pid) = start_call($call, 2);
 	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
