@@ -56,6 +56,12 @@ CREATE FUNCTION bg.launch(
 COMMENT ON FUNCTION bg.launch(text, text[], int, float8, float8, text, boolean, text, text)
     IS 'starts a background session as the current user and returns its pid';
 
+CREATE FUNCTION bg.connect_anywhere() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT true';
+
+COMMENT ON FUNCTION bg.connect_anywhere()
+    IS 'there to be granted: whoever may execute it may launch sessions on any server, by connection strings';
+
 CREATE FUNCTION bg.run(pid int, sql text) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pllua_bg_sql_run';
 
@@ -159,4 +165,4 @@ COMMENT ON FUNCTION bg.notifications(int) IS 'what the LISTENs of a background s
 -- For everybody who may use the schema, also where default privileges give nothing to everybody.
 
 GRANT EXECUTE ON ALL ROUTINES IN SCHEMA bg TO PUBLIC;
-REVOKE EXECUTE ON FUNCTION bg.stat_reset() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION bg.stat_reset(), bg.connect_anywhere() FROM PUBLIC;

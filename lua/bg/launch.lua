@@ -3,6 +3,7 @@
 local core = require 'bg.core'
 local argcheck = require 'bg.argcheck'
 local notify = require 'bg.notify'
+local server = require 'bg.server'
 
 local function duration(value, what)
     if not argcheck.is_duration(value) or value > 2147483 then
@@ -51,7 +52,7 @@ local known = {
     on_exit = function(value, what) return argcheck.one_of(value, {'finish', 'cancel'}, what) end,
     snapshot = argcheck.boolean,
     database = argcheck.text,
-    server = argcheck.text,
+    server = server.text,
 }
 
 local launch = {

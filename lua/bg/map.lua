@@ -7,6 +7,7 @@ local work_queue = require 'bg.work_queue'
 local pipeline = require 'bg.pipeline'
 local launch = require 'bg.launch'
 local map_servers = require 'bg.map_servers'
+local server = require 'bg.server'
 local progress = require 'bg.progress'
 local wait = require 'bg.wait'
 
@@ -105,13 +106,21 @@ function map.map(source, work, options)
     return map_all(source, work, options, 'bg.map')
 end
 
--- Runs the statement on each of the servers at once: the results in the order of their names in the list.
+-- An item of bg.on_all.
+local place_metatable = {
+    __tostring = function(place) return server.shown(place.server) end,
+}
+
+-- Runs the statement on each of the servers at once: the results in the order of the list.
 function map.on_all(servers, sql, ...)
     argcheck.text(sql, 'the statement')
-    local args = table.pack(...)
+    local args, places = table.pack(...), {}
+    for i, text in ipairs(server.list(servers, 'the servers')) do
+        places[i] = setmetatable({server = text}, place_metatable)
+    end
     local function run(session) return session:exec(sql, table.unpack(args, 1, args.n)) end
-    local function itself(name) return name end
-    return map_all(map_servers.names(servers, 'the servers'), run, {server = itself, workers = 1}, 'bg.on_all')
+    local function home(place) return place.server end
+    return map_all(places, run, {server = home, workers = 1}, 'bg.on_all')
 end
 
 -- Iterates over result, item, place, error as the items get done. The result is false where there is

@@ -6,6 +6,7 @@ local core = require 'bg.core'
 local argcheck = require 'bg.argcheck'
 local map_sessions = require 'bg.map_sessions'
 local scheduler = require 'bg.scheduler'
+local server = require 'bg.server'
 local timer = require 'bg.timer'
 
 local MapServers = {}
@@ -31,10 +32,10 @@ local function first_session(self, options, queue)
     end
 end
 
-local function work_on(self, server, queue)
+local function work_on(self, where, queue)
     local place <close> = setmetatable({}, place_metatable)
     for name, value in pairs(self.options) do place[name] = value end
-    place.server = server
+    place.server = where
     place.first = first_session(self, place, queue)
     if not place.first then return end
     self.held = self.held + 1
@@ -68,25 +69,20 @@ end
 
 local map_servers = {}
 
--- A list of names of servers.
-function map_servers.names(value, what) -- internal
-    if type(value) ~= 'table' then argcheck.mismatch(what .. ' must be a list of names', value) end
-    for _, name in ipairs(value) do argcheck.text(name, 'each of ' .. what) end
-    return value
-end
-
--- The option `server`: a name, a list of names, or a function that gives the name for an item.
+-- The option `server`: where all sessions are, a list, or a function that says it for an item.
 function map_servers.option(value, what) -- internal
-    if type(value) == 'string' or argcheck.is_callable(value) then return value end
-    if #map_servers.names(value, what) == 0 then argcheck.fail(what .. ' is an empty list') end
-    return value
+    if argcheck.is_callable(value) then return value end
+    if type(value) ~= 'table' or value[1] == nil and next(value) ~= nil then return server.text(value, what) end
+    local list = server.list(value, what)
+    if #list == 0 then argcheck.fail(what .. ' is an empty list') end
+    return list
 end
 
 -- {name=, queue=} of each.
 local function servers_of(option, queue)
     if argcheck.is_callable(option) then
         return queue:split(function(slot)
-            return argcheck.text(option(slot.item), string.format('the server of item %d', slot.index))
+            return server.text(option(slot.item), string.format('the server of item %d', slot.index))
         end)
     end
     local parts = {}

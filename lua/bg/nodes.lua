@@ -2,6 +2,7 @@
 
 local core = require 'bg.core'
 local argcheck = require 'bg.argcheck'
+local server_text = require 'bg.server'
 local map = require 'bg.map'
 local spi -- at the first call: tests without a server have none
 
@@ -36,7 +37,7 @@ function nodes.nodes(which)
         for _, name in ipairs(which) do
             local server = known[argcheck.text(name, 'each name of bg.nodes')]
             if not server then
-                core.raise('42704', string.format('server "%s" does not exist', name),
+                core.raise('42704', string.format('server "%s" does not exist', server_text.shown(name)),
                     'bg.nodes() has the names of those that there are for sessions.')
             end
             if not server.usable then

@@ -11,7 +11,7 @@ namespace pllua_bg::remote {
 using TypeId = unsigned int; // an Oid
 
 // Changes with this file: the module of another build is not used.
-inline constexpr int kClientVersion = 1;
+inline constexpr int kClientVersion = 2;
 inline constexpr char kClientLibrary[] = "$libdir/pllua_bg_remote";
 inline constexpr char kClientFunction[] = "pllua_bg_remote_client";
 
@@ -115,6 +115,13 @@ struct Connection {
 
 struct Client {
     virtual Keyword keyword(const char *name) = 0;
+    // Reads a connection string. False: it is malformed, has an option that there is not, or there
+    // is no memory; libpq would quote a part of it, which may be a password.
+    virtual bool parse(const char *text) = 0;
+    // The next option that it has; false: there are no more. Valid until forget_parsed().
+    virtual bool next_parsed(const char **keyword, const char **value) = 0;
+    // Overwrites and frees them.
+    virtual void forget_parsed() = 0;
     // Begins to connect, aside; both arrays end with nullptr and are copied. nullptr: no memory, or
     // too many open files.
     virtual Connection *connect(const char *const *keywords, const char *const *values,

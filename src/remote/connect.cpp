@@ -73,6 +73,7 @@ void check_used_password(const Options &options) {
 bool connect(const Options &options) {
     reserve_files();
     state.connection = state.client->connect(options.keywords, options.values, options.timeout);
+    state.client->forget_parsed(); // it has copies, until it is connected
     if (state.connection == nullptr) refuse("", _("out of memory"));
     close_at_exit();
     if (!await_aside()) return false;
@@ -115,11 +116,18 @@ void set_up(session::FrameCursor *cursor) {
     read_types(sql.data);
 }
 
-bool connect_and_set_up(session::FrameCursor *settings) {
+// What may be secret is not kept longer than it is needed. False as connect().
+bool connect_to(char *server) {
+    const Options options = read_options(state.client, server, session::session_name());
+    pg::copy_clipped(state.name, options.name, NAMEDATALEN);
+    explicit_bzero(server, strlen(server));
+    return connect(options);
+}
+
+bool connect_and_set_up(char *server, session::FrameCursor *settings) {
     StartTransactionCommand();
     state.client = load_client();
-    const Options options = read_options(state.client, state.name, session::session_name());
-    const bool connected = connect(options);
+    const bool connected = connect_to(server);
     if (connected) set_up(settings);
     CommitTransactionCommand();
     return connected;
@@ -127,11 +135,10 @@ bool connect_and_set_up(session::FrameCursor *settings) {
 
 } // namespace
 
-session::Executor *connect_to_server(const char *name, session::FrameCursor *settings) {
-    pg::copy_clipped(state.name, name, NAMEDATALEN);
+session::Executor *connect_to_server(char *server, session::FrameCursor *settings) {
     bool connected = false;
-    ErrorData *error =
-        pg::attempt([&connected, settings] { connected = connect_and_set_up(settings); });
+    ErrorData *error = pg::attempt(
+        [&connected, server, settings] { connected = connect_and_set_up(server, settings); });
     if (error != nullptr) {
         error->elevel = FATAL; // there is nothing to go on with
         pg::raise_fresh(error);

@@ -1,14 +1,17 @@
-// Rights and options of sessions on foreign servers. See options.h; the rules are those of
-// postgres_fdw (contrib/postgres_fdw/connection.c). Owns nothing.
+// Rights and options of sessions on other servers. See options.h; the rules of foreign servers are
+// those of postgres_fdw (contrib/postgres_fdw/connection.c), those of connection strings are
+// dblink_connect_u()'s. Owns nothing.
 #include "remote/options.h"
 
 #include "pg/compat.h"
 #include "remote/remote.h"
+#include "session/session.h"
 
 extern "C" {
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
+#include "parser/parse_func.h"
 
 // Which options the server thinks safe; older minor versions do not say.
 __attribute__((weak)) bool libpqsrv_is_valid_proxy_option(const char *keyword);
@@ -19,6 +22,7 @@ namespace pllua_bg::remote {
 namespace {
 
 constexpr int kTimeout = 10;
+constexpr int kMostParsed = 100; // options of libpq; it has some fifty
 
 struct Target {
     ForeignServer *server;
@@ -149,21 +153,101 @@ int take_timeout(Options *options) {
     return seconds;
 }
 
+Options make_options(int most) {
+    Options options = {};
+    const Size size = sizeof(char *) * (static_cast<Size>(most) + 16);
+    options.keywords = static_cast<const char **>(palloc0(size));
+    options.values = static_cast<const char **>(palloc0(size));
+    return options;
+}
+
+Options options_of_server(Client *client, const char *name) {
+    const Target target = find_target(name);
+    List *of_server = target.server->options;
+    List *of_user = target.mapping->options;
+    Options options = make_options(list_length(of_server) + list_length(of_user));
+    options.name = target.server->servername;
+    add_all(&options, client, of_server, false);
+    add_all(&options, client, of_user, true);
+    options.needs_password = needs_password(target);
+    return options;
+}
+
+// A right of its own: a connection string takes who has it to any server, as whoever the server
+// process is there, and has it read files of this one.
+void check_anywhere() {
+    List *name = list_make2(makeString(pstrdup("bg")), makeString(pstrdup("connect_anywhere")));
+    const Oid function = LookupFuncName(name, 0, nullptr, true);
+    if (OidIsValid(function) && pg::may_execute(function, GetUserId())) return;
+    const char *role = GetUserNameFromId(GetUserId(), true);
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("permission denied for connection strings of background sessions"),
+             errdetail("The role needs EXECUTE on function bg.connect_anywhere()."),
+             role == nullptr ? 0
+                             : errhint("Use a foreign server and a user mapping; or, for a role "
+                                       "that may go to any server, as anybody: GRANT EXECUTE ON "
+                                       "FUNCTION bg.connect_anywhere() TO %s",
+                                       quote_identifier(role))));
+}
+
+// Where a URI has '@' or '/' in a password as they are, libpq takes a part of it for a host or a
+// port, which its errors then tell.
+bool is_ambiguous(const char *text) {
+    const char *scheme = strstr(text, "://");
+    if (scheme == nullptr || strncmp(text, "postgres", 8) != 0) return false;
+    const char *begin = scheme + 3;
+    const Size length = strcspn(begin, "?");
+    const auto *at = static_cast<const char *>(memchr(begin, '@', length));
+    if (at == nullptr) return false;
+    const Size rest = length - static_cast<Size>(at + 1 - begin);
+    return memchr(begin, '/', static_cast<Size>(at - begin)) != nullptr ||
+           memchr(at + 1, '@', rest) != nullptr;
+}
+
+void check_possible(Client *client, const char *keyword) {
+    if (is_ours(keyword) || client->keyword(keyword) == Keyword::kDebug)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("connection option \"%s\" is not possible for a background session",
+                               keyword)));
+    check_safe(keyword);
+}
+
+Options options_of_string(Client *client, const char *text) {
+    check_anywhere();
+    if (is_ambiguous(text) || !client->parse(text))
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid connection string"),
+             errdetail("It is malformed, or has an option that libpq does not know."),
+             errhint("It has the form \"host=... dbname=...\", or \"postgresql://...\" with %%40 "
+                     "for @ and %%2F for / in names and passwords.")));
+    Options options = make_options(kMostParsed);
+    options.name = "<connection string>";
+    const char *keyword;
+    const char *value;
+    while (options.count < kMostParsed && client->next_parsed(&keyword, &value)) {
+        check_possible(client, keyword);
+        add(&options, keyword, value);
+        if (strcmp(keyword, "host") == 0 || strcmp(keyword, "hostaddr") == 0)
+            options.name = pstrdup(value);
+    }
+    return options;
+}
+
 } // namespace
 
-void check_server(const char *name) { (void)find_target(name); }
+void check_server(const char *server) {
+    if (session::is_connection_string(server))
+        check_anywhere();
+    else
+        (void)find_target(server);
+}
 
 Options read_options(Client *client, const char *server, const char *title) {
-    const Target target = find_target(server);
-    Options options = {};
-    const Size most = static_cast<Size>(list_length(target.server->options)) +
-                      static_cast<Size>(list_length(target.mapping->options)) + 16;
-    options.keywords = static_cast<const char **>(palloc0(sizeof(char *) * most));
-    options.values = static_cast<const char **>(palloc0(sizeof(char *) * most));
-    add_all(&options, client, target.server->options, false);
-    add_all(&options, client, target.mapping->options, true);
+    Options options = session::is_connection_string(server) ? options_of_string(client, server)
+                                                            : options_of_server(client, server);
     options.timeout = take_timeout(&options);
-    options.needs_password = needs_password(target);
     add(&options, "client_encoding", GetDatabaseEncodingName());
     add_default(&options, "application_name",
                 title[0] == '\0' ? "pllua_bg" : psprintf("pllua_bg:%s", title));

@@ -1,5 +1,5 @@
-// How to reach a foreign server: what its options and the user mapping of the current user say, and
-// what they may say.
+// How to reach another server: what the options of a foreign server and the user mapping of the
+// current user say, or a connection string, and what they may say.
 // Owns nothing: all memory is the caller's.
 #pragma once
 
@@ -9,6 +9,7 @@
 namespace pllua_bg::remote {
 
 struct Options {
+    const char *name; // of the server, for messages
     int count;
     const char **keywords; // end with nullptr
     const char **values;
@@ -16,9 +17,10 @@ struct Options {
     bool needs_password; // the server must have asked for it
 };
 
-// What libpq is to be told. `title`: the name of the session, or an empty one. Call in a
-// transaction. Errors: pg 42704 (no such server, no user mapping), 42501, 2F003 (a password is
-// required), 0A000 (the options of its wrapper are not those of libpq).
+// What libpq is to be told; of a connection string valid until Client::forget_parsed(). `title`:
+// the name of the session, or an empty one. Call in a transaction. Errors: pg 42704 (no such
+// server, no user mapping), 42501, 2F003 (a password is required), 0A000 (the options of its
+// wrapper are not those of libpq), 22023 (of a connection string).
 Options read_options(Client *client, const char *server, const char *title);
 
 } // namespace pllua_bg::remote

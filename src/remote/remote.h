@@ -11,7 +11,7 @@ struct Executor;
 namespace pllua_bg::remote {
 
 // See session/hooks.h.
-void check_server(const char *name);
-session::Executor *connect_to_server(const char *name, session::FrameCursor *settings);
+void check_server(const char *server);
+session::Executor *connect_to_server(char *server, session::FrameCursor *settings);
 
 } // namespace pllua_bg::remote

@@ -31,7 +31,8 @@ struct LaunchOptions {
     Oid user = InvalidOid;
     // Another database of the cluster that it is in (find_database()); InvalidOid: this one.
     Oid database = InvalidOid;
-    // The foreign server where its commands are run, instead of here; nullptr: here.
+    // The foreign server where its commands are run, instead of here, or a connection string of
+    // libpq; nullptr: here.
     const char *server = nullptr;
     bool for_commit = false; // it works after the commit, for nobody who has it
     int nsettings = 0;       // settings for the worker, over those it inherits
@@ -48,6 +49,10 @@ void check_may_use();
 
 // The database of this name. Errors: pg 3D000 (there is none), 42622 (too long for a name).
 Oid find_database(const char *name);
+
+// True when this is a connection string: no name of a foreign server that has '=' or "://" can be
+// given. Errors: none.
+bool is_connection_string(const char *server);
 
 // Starts a session as the current effective user and returns at once,
 // without waiting for the worker to start. Errors: pg 42501 (no USAGE on schema bg;
@@ -289,7 +294,7 @@ struct Status {
     const char *error; // message of the last failure; nullptr
     Oid user;
     Oid database;       // it is in
-    const char *server; // the foreign server where its commands are run; empty: here
+    const char *server; // where its commands are run, as bg.sessions shows it; empty: here
 };
 const char *state_name(State state);
 // Errors: none. Receives first.

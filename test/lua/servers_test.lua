@@ -182,13 +182,26 @@ function TestServers:test_misuse()
         lu.assertStrContains(err.message, message)
         nothing_is_left()
     end
-    fails('must be a list of names', bg.map, {1}, 'ok', {server = 1})
+    fails('must be a string or a table of options', bg.map, {1}, 'ok', {server = 1})
     fails('is an empty list', bg.map, {1}, 'ok', {server = {}})
     fails('each of option server must be a string', bg.map, {1}, 'ok', {server = {'a', 2}})
     local function known(item) return item == 'x' and 'a' or nil end
     fails('the server of item 2', bg.map, {'x', 'y'}, 'ok', {server = known})
-    fails('must be a list of names', bg.on_all, 'a', 'ok')
+    fails('the servers must be a list', bg.on_all, 'a', 'ok')
     fails('the statement must be a string', bg.on_all, {'a'})
+    fails('must be words, not "a b"', bg.launch, {server = {['a b'] = 1}})
+    fails('connection option host must be', bg.launch, {server = {host = print}})
+end
+
+function TestServers:test_connection_options()
+    local launched = {}
+    function core.launch(options)
+        launched[#launched + 1] = options.server
+        return launch(options)
+    end
+    bg.launch{server = {port = 5432.0, host = [[a'b\c d]], keepalives = true}}:close()
+    bg.launch{server = 'host=x'}:close()
+    lu.assertEquals(launched, {[[host='a\'b\\c d' keepalives='1' port='5432']], 'host=x'})
 end
 
 os.exit(lu.LuaUnit.run())

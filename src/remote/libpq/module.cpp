@@ -19,7 +19,12 @@ namespace {
 
 struct LibpqClient final : Client {
     PQconninfoOption *options; // all there are; as long as the process
+    PQconninfoOption *parsed;
+    PQconninfoOption *next; // of them
     Keyword keyword(const char *name) override;
+    bool parse(const char *text) override;
+    bool next_parsed(const char **keyword, const char **value) override;
+    void forget_parsed() override;
     Connection *connect(const char *const *keywords, const char *const *values,
                         int timeout) override {
         return new_connection(keywords, values, timeout);
@@ -37,6 +42,33 @@ Keyword LibpqClient::keyword(const char *name) {
         return strchr(option->dispchar, '*') != nullptr ? Keyword::kSecret : Keyword::kPlain;
     }
     return Keyword::kUnknown;
+}
+
+bool LibpqClient::parse(const char *text) {
+    char *error = nullptr;
+    parsed = next = PQconninfoParse(text, &error);
+    if (error != nullptr) explicit_bzero(error, strlen(error));
+    PQfreemem(error);
+    return parsed != nullptr;
+}
+
+bool LibpqClient::next_parsed(const char **keyword, const char **value) {
+    while (next != nullptr && next->keyword != nullptr) {
+        const PQconninfoOption *option = next++;
+        if (option->val == nullptr) continue;
+        *keyword = option->keyword;
+        *value = option->val;
+        return true;
+    }
+    return false;
+}
+
+void LibpqClient::forget_parsed() {
+    for (PQconninfoOption *option = parsed; option != nullptr && option->keyword != nullptr;
+         option++)
+        if (option->val != nullptr) explicit_bzero(option->val, strlen(option->val));
+    PQconninfoFree(parsed);
+    parsed = next = nullptr;
 }
 
 } // namespace

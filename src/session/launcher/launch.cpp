@@ -129,6 +129,7 @@ Session *start(const LaunchOptions &options, bool *reused) {
     session->local->imposed = session->local->imposed || imposes;
     // What the other database has instead of what was imposed is not known here.
     if (imposes && is_elsewhere(options)) session->local->not_reusable = true;
+    if (options.server != nullptr) explicit_bzero(setup.data, static_cast<Size>(setup.len));
     pfree(setup.data);
     return session;
 }

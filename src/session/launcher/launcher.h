@@ -56,7 +56,7 @@ struct Session {
     Link *link;            // what runs the commands
     LocalLink *local;      // the same, when it is a worker of this server; else nullptr
     NameData name;
-    NameData server; // the foreign server where its commands are run; empty: here
+    NameData server; // where its commands are run, as others may see it; empty: here
     OnExit on_exit;
     int64 cookie;
     TimestampTz launched_at;

@@ -76,6 +76,11 @@ LocalLink *make_local_link(Session *session, Size queue_size) {
     return link;
 }
 
+// The worker does it when it has attached.
+void LocalLink::forget_unread_setup() {
+    if (!has_flag(header, kAttached | kPinned)) forget_setup(header);
+}
+
 void signal_worker(const LocalLink *link, int signal) {
     pid_t pid;
     if (link->worker != nullptr && GetBackgroundWorkerPid(link->worker, &pid) == BGWH_STARTED)
@@ -190,6 +195,7 @@ Size LocalLink::drop() {
     release_snapshot(this);
     has_progress = copy_progress(header, &last_progress);
     retire_entry(header);
+    forget_unread_setup();
     dsm_segment *dropped = segment;
     segment = nullptr;
     header = nullptr;
@@ -210,6 +216,7 @@ void LocalLink::release() {
     if (segment != nullptr) {
         // One that was let go with work to do stays a session until it has done it.
         if (!has_flag(header, kPinned)) retire_entry(header);
+        forget_unread_setup();
         dsm_detach(segment);
     }
     if (worker != nullptr) pfree(worker);

@@ -54,6 +54,7 @@ struct LocalLink final : Link {
     Size drop() override;
     bool progress(Progress *progress) override;
     void release() override;
+    void forget_unread_setup();
 };
 
 // A link without segment and worker yet, in the session's memory. Errors: pg (memory).

@@ -35,6 +35,7 @@ constexpr int kMostWait = 3000;
 void give_back(const OrphanSegment *entry, SegmentHeader *header) {
     if (has_flag(header, kOverflow)) dsm_unpin_segment(pg_atomic_read_u32(&header->overflow));
     retire_entry(header);
+    forget_setup(header);
     dsm_unpin_segment(entry->segment);
 }
 

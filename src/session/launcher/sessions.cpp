@@ -19,7 +19,16 @@ void set_name(NameData *name, const char *text) {
     if (text != nullptr) pg::copy_clipped(NameStr(*name), text, NAMEDATALEN);
 }
 
+// A connection string may have a password in it.
+const char *shown_server(const char *server) {
+    return server != nullptr && is_connection_string(server) ? "<connection string>" : server;
+}
+
 } // namespace
+
+bool is_connection_string(const char *server) {
+    return strchr(server, '=') != nullptr || strstr(server, "://") != nullptr;
+}
 
 pg::LinkedList<Session> sessions;
 int session_count = 0;
@@ -45,7 +54,7 @@ void begin_use(Session *session, const LaunchOptions &options) {
     session->told = session->forgotten = false;
     session->transaction = options.snapshot ? 'T' : 'I';
     set_name(&session->name, options.name);
-    set_name(&session->server, options.server);
+    set_name(&session->server, shown_server(options.server));
 }
 
 void enter(Session *session) {

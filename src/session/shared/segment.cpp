@@ -73,6 +73,10 @@ void segment_init(SegmentHeader *header, Size queue_size, const void *setup, Siz
     shm_mq_set_receiver(queue_to_launcher(header), MyProc);
 }
 
+void forget_setup(SegmentHeader *header) {
+    explicit_bzero(reinterpret_cast<char *>(header) + header->setup, header->setup_length);
+}
+
 void forget_commands(SegmentHeader *header) {
     pg_atomic_write_u64(&header->started, 0);
     pg_atomic_write_u64(&header->finished, 0);

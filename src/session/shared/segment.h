@@ -65,7 +65,7 @@ struct SegmentHeader {
     int idle_timeout;      // milliseconds; 0: none
     bool awaits_commit; // the worker connects when the transaction of its first work has committed
     char name[NAMEDATALEN];
-    char server[NAMEDATALEN]; // the foreign server where the commands are run; empty: here
+    char server[NAMEDATALEN]; // where the commands are run, as others may see it; empty: here
     Size queue_size;
     Size to_worker; // offsets from the header
     Size to_launcher;
@@ -134,6 +134,9 @@ inline shm_mq *queue_to_worker(SegmentHeader *header) {
 inline shm_mq *queue_to_launcher(SegmentHeader *header) {
     return reinterpret_cast<shm_mq *>(reinterpret_cast<char *>(header) + header->to_launcher);
 }
+
+// Overwrites the setup, in which there may be secrets. Errors: none.
+void forget_setup(SegmentHeader *header);
 
 // Marks a command to be cancelled. Of two pending ones that have the same place the one that runs
 // first stays marked; the other has to be marked again when its turn comes. Errors: none.

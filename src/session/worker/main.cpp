@@ -72,6 +72,7 @@ void worker_exits(int, Datum) {
     if (header == nullptr) return;
     // The server does not release locks of who has not connected yet.
     release_busy_lock();
+    forget_setup(header);
     flush(&worker.channel);
     uint32 before = pg_atomic_fetch_or_u32(&header->flags, kWorkerDone);
     leave_groups();

@@ -34,7 +34,11 @@ bool connect_elsewhere(FrameCursor *cursor) {
     FrameCursor ahead = *cursor;
     if (!next_frame(&ahead, &frame) || frame.type != MessageType::kServer) return true;
     *cursor = ahead;
-    Executor *remote = hooks.connect_to_server(read_server(frame).name, cursor);
+    // What may be a password is not left where other processes see it.
+    char *server = pstrdup(read_server(frame).name);
+    explicit_bzero(const_cast<char *>(frame.payload), frame.length);
+    Executor *remote = hooks.connect_to_server(server, cursor);
+    pfree(server);
     if (remote == nullptr) return false;
     executor = remote;
     return true;
