@@ -51,6 +51,8 @@ struct Result {
     virtual int rows() = 0;
     // nullptr: NULL. Ends with a zero byte.
     virtual const char *value(int row, int column, int *length) = 0;
+    // All values of a row.
+    virtual void take_row(int row, const char **values, int *lengths) = 0;
     virtual const char *tag() = 0;
     virtual Report report() = 0;
     // Of a copy: its lines are binary.

@@ -141,6 +141,8 @@ Result *await_result() {
         pump(left);
     }
     Result *result = state.connection->next();
+    // Of what comes between rows consume() takes care.
+    if (result->outcome() == Outcome::kSomeRows) return result;
     take_news();
     if (result->outcome() != Outcome::kNothing) return result;
     end_cancel();

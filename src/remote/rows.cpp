@@ -31,6 +31,9 @@ void begin_rows(Rows *rows, Result *result) {
     const Size n = static_cast<Size>(natts) + 1;
     rows->begun = true;
     rows->descriptor = CreateTemplateTupleDesc(natts);
+    rows->readers = static_cast<Reader *>(palloc0(sizeof(Reader) * n));
+    rows->texts = static_cast<const char **>(palloc0(sizeof(char *) * n));
+    rows->lengths = static_cast<int *>(palloc0(sizeof(int) * n));
     rows->inputs = static_cast<FmgrInfo *>(palloc0(sizeof(FmgrInfo) * n));
     rows->io_params = static_cast<Oid *>(palloc0(sizeof(Oid) * n));
     rows->values = static_cast<Datum *>(palloc0(sizeof(Datum) * n));
@@ -50,6 +53,7 @@ void begin_rows(Rows *rows, Result *result) {
         Oid input;
         getTypeInputInfo(type, &input, &rows->io_params[i]);
         fmgr_info(input, &rows->inputs[i]);
+        rows->readers[i] = reader_of(type);
     }
     if (rows->scratch == nullptr)
         rows->scratch =
@@ -57,9 +61,15 @@ void begin_rows(Rows *rows, Result *result) {
     session::send_columns(rows->descriptor, rows->descriptor, as_text, none, names);
 }
 
+// Those that any text is a value of, where there is no modifier.
+bool is_text(Oid type) { return type == TEXTOID || type == VARCHAROID || type == BPCHAROID; }
+
 Datum read_value(Rows *rows, int column, const char *value, int length) {
+    Datum read;
+    if (rows->readers[column] != nullptr && rows->readers[column](value, length, &read))
+        return read;
     pg_verifymbstr(value, length, false);
-    if (TupleDescAttr(rows->descriptor, column)->atttypid == TEXTOID)
+    if (is_text(TupleDescAttr(rows->descriptor, column)->atttypid))
         return PointerGetDatum(cstring_to_text_with_len(value, length));
     // The value has the modifier of its column already.
     return InputFunctionCall(&rows->inputs[column], const_cast<char *>(value),
@@ -68,11 +78,11 @@ Datum read_value(Rows *rows, int column, const char *value, int length) {
 
 void send_one(Rows *rows, Result *result, int row) {
     MemoryContext old = MemoryContextSwitchTo(rows->scratch);
+    result->take_row(row, rows->texts, rows->lengths);
     for (int i = 0; i < rows->descriptor->natts; i++) {
-        int length;
-        const char *value = result->value(row, i, &length);
-        rows->nulls[i] = value == nullptr;
-        rows->values[i] = value == nullptr ? 0 : read_value(rows, i, value, length);
+        const char *text = rows->texts[i];
+        rows->nulls[i] = text == nullptr;
+        rows->values[i] = text == nullptr ? 0 : read_value(rows, i, text, rows->lengths[i]);
     }
     session::send_row(rows->descriptor, rows->values, rows->nulls);
     MemoryContextSwitchTo(old);

@@ -4,6 +4,7 @@
 
 #include "pg/server.h"
 #include "remote/client.h"
+#include "remote/quick.h"
 
 namespace pllua_bg::remote {
 
@@ -11,8 +12,11 @@ namespace pllua_bg::remote {
 struct Rows {
     bool begun; // the columns were announced
     TupleDesc descriptor;
+    Reader *readers; // nullptr: there is none for the column
     FmgrInfo *inputs;
     Oid *io_params;
+    const char **texts; // of a row
+    int *lengths;
     Datum *values;
     bool *nulls;
     MemoryContext scratch; // reset after each row

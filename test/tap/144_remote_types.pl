@@ -116,6 +116,36 @@ SELECT bg.run(:pid, $$ select 'happy'::mood $$) IS NULL AS no \gset
 SELECT * FROM bg.result(:pid) AS (m text);
 SQL
 
+# Values that are read without their input functions are what these make of them, near every edge and anywhere.
+my %values = (
+	int2 => [ q{'-32768', '32767', '0', '-1'}, '(random() * 65535 - 32768)' ],
+	int4 => [ q{'-2147483648', '2147483647', '0', '-1'}, '(random() * 4294967295 - 2147483648)' ],
+	int8 => [ q{'-9223372036854775808', '9223372036854775807', '999999999999999999', '-999999999999999999', '1000000000000000000', '0'}, '((random() - 0.5) * 1e18)' ],
+	float8 => [ q{'0', '-0', '1', '-1.5', '0.1', '1e300', '1e-300', 'NaN', 'Infinity', '-Infinity', '123456789012345', '1234567890123456', '99999999999999.9', '0.00001', '1e15', '0.1234567890123'},
+		'round(((random() - 0.5) * 10 ^ (i % 12))::numeric, i % 7)' ],
+	bool => [ q{'t', 'f'}, '(random() < 0.5)' ],
+	varchar => [ q{'', 'ä', ' '}, 'chr(97 + i % 26)' ],
+	bpchar => [ q{'', 'ä', 'x  '}, 'chr(97 + i % 26)' ],
+	'char(3)' => [ q{'', 'ä', 'x  '}, 'chr(97 + i % 26)' ],
+	date => [ q{'2000-01-01', '2000-02-29', '1900-02-28', '0001-01-01', '0001-12-31 BC', '9999-12-31', '10000-01-01', '4714-11-24 BC', 'infinity', '-infinity'}, q{('0001-01-01'::date + (random() * 3650000)::int)} ],
+	timestamp => [ q{'2000-01-01', '2000-02-29 23:59:59.999999', '1999-12-31 23:59:59.000001', '2020-02-03 04:05:06.7', '0001-01-01', '0044-03-15 01:02:03 BC', '9999-12-31 23:59:59.5', '10000-01-01', 'infinity', '-infinity'},
+		q{('0001-01-01'::timestamp + random() * interval '9990 years')} ],
+	timestamptz => [ q{'2000-01-01', '2000-02-29 23:59:59.999999', '1999-12-31 23:59:59.000001', '2020-02-03 04:05:06.7', '0002-01-01', '0044-03-15 01:02:03 BC', '1880-01-01', '9999-12-31 23:59:59.5', '10000-01-01', 'infinity', '-infinity'},
+		q{('0002-01-01'::timestamptz + random() * interval '9990 years')} ]);
+for my $type (sort keys %values)
+{
+	my ($edges, $any) = @{ $values{$type} };
+	for my $zone ($type eq 'timestamptz' ? ('UTC', 'Asia/Kolkata', 'America/St_Johns', 'Africa/Monrovia') : ('UTC'))
+	{
+		is($node->safe_psql('postgres', <<"SQL"), "t|1|0", "values of $type, $zone");
+SET timezone = '$zone';
+SELECT bg.launch(server => 'far') AS pid \\gset
+SELECT bg.run(:pid, \$\$ select v, v::text from (select unnest(array[$edges, null])::$type v union all select $any\::$type from generate_series(1, 2000) i) x \$\$) IS NULL AS no \\gset
+SELECT count(*) > 2000, sum((v IS NULL)::int), sum((v IS DISTINCT FROM t::$type OR v::text <> t)::int) FROM bg.result(:pid) AS (v $type, t text);
+SQL
+	}
+}
+
 # Whoever owns the search_path there has no say in it.
 $far->safe_psql('postgres', <<'SQL');
 CREATE SCHEMA evil;

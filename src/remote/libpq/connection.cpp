@@ -30,6 +30,7 @@ struct LibpqResult final : Result {
     int modifier(int column) override { return PQfmod(result, column); }
     int rows() override { return PQntuples(result); }
     const char *value(int row, int column, int *length) override;
+    void take_row(int row, const char **values, int *lengths) override;
     const char *tag() override { return PQcmdStatus(result); }
     Report report() override;
     bool is_binary() override { return PQbinaryTuples(result) != 0; }
@@ -107,9 +108,14 @@ Outcome LibpqResult::outcome() {
 }
 
 const char *LibpqResult::value(int row, int column, int *length) {
-    if (PQgetisnull(result, row, column)) return nullptr;
     *length = PQgetlength(result, row, column);
+    if (*length == 0 && PQgetisnull(result, row, column)) return nullptr;
     return PQgetvalue(result, row, column);
+}
+
+void LibpqResult::take_row(int row, const char **values, int *lengths) {
+    const int n = PQnfields(result);
+    for (int i = 0; i < n; i++) values[i] = LibpqResult::value(row, i, &lengths[i]);
 }
 
 Report LibpqResult::report() {
