@@ -31,6 +31,7 @@ struct Notification {
 };
 
 enum class Outcome {
+    kPause,    // of a pipeline: ask again
     kNothing,  // the command is done
     kSomeRows, // of a statement; more come
     kLastRows, // of a statement, with its tag; there may be none left
@@ -94,6 +95,11 @@ struct Connection {
                               const TypeId *types) = 0;
     virtual bool send_describe(const char *name) = 0;
     virtual bool send_run(const char *name, const Values &values) = 0;
+    // In a pipeline more may be sent before the results of what was sent have come, one statement
+    // at a time, without its preparation or description; each has an end of its own. transaction()
+    // is not known in it. Begins and ends only while nothing is to come; false: failure().
+    virtual bool begin_pipeline() = 0;
+    virtual bool end_pipeline() = 0;
     // 1: there is more to write; 0: all is written; -1: failure().
     virtual int flush() = 0;
     // Reads what is there; false: failure().

@@ -1,5 +1,6 @@
 // Another server as what runs the commands of a session. See session/worker/executor.h.
 // Owns nothing.
+#include "remote/pipeline.h"
 #include "remote/run.h"
 #include "remote/state.h"
 #include "remote/statements.h"
@@ -16,9 +17,9 @@ namespace {
 struct RemoteExecutor final : session::Executor {
     void execute(const session::CommandMessage *command) override;
     void forget_statement(uint32 statement) override { drop_statement(statement); }
-    char transaction_state() override { return state.connection->transaction(); }
+    char transaction_state() override { return remote::transaction_state(); }
     bool sleep(long timeout) override { return remote::sleep(timeout); }
-    void recover() override { drain(); }
+    void recover() override;
 };
 
 // The transaction here is for reading catalogs; that of the session is on the server.
@@ -28,11 +29,15 @@ void RemoteExecutor::execute(const session::CommandMessage *command) {
     error_context_stack = &named;
     StartTransactionCommand();
     MemoryContextSwitchTo(MessageContext);
-    CHECK_FOR_INTERRUPTS();
     run_command(command);
     CommitTransactionCommand();
     error_context_stack = named.previous;
     debug_query_string = nullptr;
+}
+
+void RemoteExecutor::recover() {
+    drain();
+    fail_transaction();
 }
 
 RemoteExecutor executor;

@@ -8,8 +8,10 @@
 
 #include "pg/compat.h"
 #include "pg/wait.h"
+#include "remote/pipeline.h"
 
 extern "C" {
+#include "access/xact.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -30,12 +32,14 @@ constexpr int kMostAgain = 1000;
 // How long the end of the process waits for a cancel, in milliseconds.
 constexpr int kLastCancel = 2000;
 
-void begin_cancel() {
+// The first one is sent after so many milliseconds, if what runs has not ended before.
+void begin_cancel(int pause) {
     if (state.cancelling) return;
+    const TimestampTz now = GetCurrentTimestamp();
     state.cancelling = true;
     state.cancel_again = kCancelAgain;
-    state.cancel_next = GetCurrentTimestamp();
-    state.cancel_end = state.cancel_next + kCancelSeconds * USECS_PER_SEC;
+    state.cancel_next = now + pause * INT64CONST(1000);
+    state.cancel_end = now + kCancelSeconds * USECS_PER_SEC;
 }
 
 // Sends a cancel when it is time for one. Milliseconds until there is something to do about it; -1:
@@ -55,7 +59,7 @@ long serve_cancel() {
 void serve_interrupts() {
     if (QueryCancelPending) {
         QueryCancelPending = false;
-        begin_cancel();
+        begin_cancel(0);
     }
     HOLD_CANCEL_INTERRUPTS();
     CHECK_FOR_INTERRUPTS();
@@ -72,6 +76,7 @@ void consume() {
 void pump(int left) {
     serve_interrupts();
     session::send_early();
+    if (IsTransactionState()) send_ahead();
     InvalidateCatalogSnapshotConditionally();
     const pg::SocketNews news = pg::wait_socket_only(state.connection->socket(), left == 1,
                                                      serve_cancel(), pg::WaitEvent::kRemote);
@@ -91,7 +96,7 @@ void end_cancel() {
 
 // What runs there would go on, and nobody would read what comes of it.
 void cancel_at_exit() {
-    if (!state.busy || state.broken) return;
+    if ((!state.busy && !is_in_pipeline()) || state.broken) return;
     if (!state.connection->is_busy_aside() && !state.connection->cancel()) return;
     pollfd wanted = {state.connection->aside(), POLLIN, 0};
     (void)poll(&wanted, 1, kLastCancel);
@@ -126,10 +131,7 @@ bool await_aside() {
 }
 
 void begin(bool sent) {
-    if (!sent) {
-        char sqlstate[6];
-        lose(state.connection->failure(sqlstate));
-    }
+    if (!sent) lose_connection();
     state.busy = true;
 }
 
@@ -145,10 +147,12 @@ Result *await_result() {
     if (result->outcome() == Outcome::kSomeRows) return result;
     take_news();
     if (result->outcome() != Outcome::kNothing) return result;
+    const bool cancelled = state.cancelling;
     end_cancel();
     state.busy = false;
-    char sqlstate[6];
-    if (!state.connection->is_connected()) lose(state.connection->failure(sqlstate));
+    if (!state.connection->is_connected()) lose_connection();
+    end_turn();
+    if (cancelled && is_in_pipeline()) state.met_cancel = true;
     return result;
 }
 
@@ -162,7 +166,13 @@ bool await_copy_line(const char **line, int *length) {
 
 void drain() {
     if (!state.busy) return;
-    begin_cancel();
+    // Of a pipeline it could meet the next, where this one is about to end.
+    begin_cancel(is_in_pipeline() ? kCancelAgain : 0);
+    skip_answer();
+}
+
+void skip_answer() {
+    state.busy = true;
     const char *line;
     int length;
     for (;;) {
@@ -182,8 +192,7 @@ bool sleep(long timeout) {
         consume();
         session::send_now();
     }
-    char sqlstate[6];
-    if (state.broken) lose(state.connection->failure(sqlstate));
+    if (state.broken) lose_connection();
     return news.latch || news.socket;
 }
 
@@ -192,6 +201,11 @@ void lose(const char *cause) {
     ereport(FATAL, (errcode(ERRCODE_CONNECTION_FAILURE),
                     errmsg("connection to server \"%s\" was lost: %s", state.name, cause)));
     pg_unreachable();
+}
+
+void lose_connection() {
+    char sqlstate[6];
+    lose(state.connection->failure(sqlstate));
 }
 
 void close_at_exit() {

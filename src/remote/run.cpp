@@ -3,6 +3,7 @@
 
 #include "pg/guard.h"
 #include "remote/params.h"
+#include "remote/pipeline.h"
 #include "remote/rows.h"
 #include "remote/state.h"
 #include "remote/statements.h"
@@ -44,9 +45,13 @@ void take_rows(Answer *answer, Result *result) {
 
 void take_error(Answer *answer, Result *result) {
     if (answer->error != nullptr) return;
-    answer->error = read_error(result);
+    ErrorData *error = answer->error = read_error(result);
+    if (is_in_pipeline() && state.transaction == 'T') state.transaction = 'E';
+    const bool is_wanted = state.cancelling || QueryCancelPending;
+    if (state.met_cancel && !is_wanted && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+        error->detail = pstrdup("A command before it was cancelled, and had ended when the server "
+                                "learned of that.");
     if (!answer->copy_refused) return;
-    ErrorData *error = answer->error;
     error->sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED;
     error->message = pstrdup("COPY FROM STDIN is not possible in a background session");
     error->hint = pstrdup("Use INSERT with parameters, or COPY from a file or program.");
@@ -67,8 +72,9 @@ void take_copy(Answer *answer, Result *result) {
 void raise_if_failed(const Answer *answer) {
     if (answer->error != nullptr) ThrowErrorData(answer->error);
     if (answer->left_out)
-        ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
-                        errmsg("canceling statement due to user request")));
+        ereport(ERROR,
+                (errcode(ERRCODE_QUERY_CANCELED), errmsg("canceling statement due to user request"),
+                 errdetail("The server has come to its end; its rows were not taken.")));
 }
 
 // Takes all that comes of what was sent, to its end.
@@ -83,7 +89,8 @@ void take_answer(Answer *answer) {
             take_tag(answer, result);
             break;
         case Outcome::kTag: take_tag(answer, result); break;
-        case Outcome::kEmpty: break;
+        case Outcome::kEmpty:
+        case Outcome::kPause: break;
         case Outcome::kError: take_error(answer, result); break;
         case Outcome::kCopyOut: take_copy(answer, result); break;
         case Outcome::kCopyIn:
@@ -171,6 +178,19 @@ void run_text(const session::CommandMessage *command) {
     take_answer(&answer);
 }
 
+void take_what_was_sent(const session::CommandMessage *command) {
+    begin(true);
+    Answer answer = answer_to(command);
+    take_answer(&answer);
+}
+
+void check_not_failed() {
+    if (transaction_state() == 'E')
+        ereport(ERROR, (errcode(ERRCODE_IN_FAILED_SQL_TRANSACTION),
+                        errmsg("current transaction is aborted, commands ignored until end of "
+                               "transaction block")));
+}
+
 // Lets the server forget what is not used any more, where that cannot fail a transaction.
 void forget_dropped() {
     if (state.connection->transaction() != 'I') return;
@@ -179,6 +199,19 @@ void forget_dropped() {
 }
 
 } // namespace
+
+char transaction_state() {
+    if (state.to_fail) return 'E';
+    return is_in_pipeline() ? state.transaction : state.connection->transaction();
+}
+
+void fail_transaction() {
+    state.to_fail = transaction_state() != 'I' && is_in_pipeline();
+    if (is_in_pipeline() || state.connection->transaction() != 'T') return;
+    begin(
+        state.connection->send("rollback to savepoint \"pllua_bg: a command has failed before\""));
+    skip_answer();
+}
 
 void run_quietly(const char *sql) {
     begin(state.connection->send(sql));
@@ -193,10 +226,19 @@ const char *command_text(const session::CommandMessage *command) {
 }
 
 void run_command(const session::CommandMessage *command) {
-    forget_dropped();
-    follow_types();
+    // One that was sent ahead may have failed here before its turn came.
+    while (is_in_pipeline() && !was_sent(command->id)) skip_answer();
+    if (!is_in_pipeline()) {
+        CHECK_FOR_INTERRUPTS();
+        if (state.to_fail) fail_transaction();
+        forget_dropped();
+        follow_types();
+        if (command->nparams > 0) check_not_failed(); // the values do not matter then
+    }
     follow_settings();
-    if ((command->flags & session::kPrepare) != 0)
+    if (is_in_pipeline() || begin_pipeline(command))
+        take_what_was_sent(command);
+    else if ((command->flags & session::kPrepare) != 0)
         keep(command);
     else if (command->statement != 0)
         run_kept(command);

@@ -95,8 +95,10 @@ void read_types(const char *next) {
     take_types();
 }
 
+bool are_types_to_follow() { return is_stale && transaction_state() == 'I'; }
+
 void follow_types() {
-    if (is_stale && state.connection->transaction() == 'I') read_types("");
+    if (are_types_to_follow()) read_types("");
 }
 
 void note_statement(const char *tag) {

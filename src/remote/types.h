@@ -9,8 +9,10 @@ namespace pllua_bg::remote {
 // Reads the names, and then runs `next`, of which nobody wants the rows. Not those of the row types
 // of tables, of which there may be any number. Errors: pg, those of the server too.
 void read_types(const char *next);
-// Reads them again where there may be others since, and that cannot fail a transaction. Call before
-// each command. Errors: the same.
+// There may be others since, and that cannot fail a transaction: they are to be read again. Errors:
+// none.
+bool are_types_to_follow();
+// Does so. Call before each command, with nothing in the pipeline. Errors: as read_types().
 void follow_types();
 // A statement was done that may have made or named types. Errors: none.
 void note_statement(const char *tag);

@@ -21,6 +21,7 @@ constexpr int kMostOptions = 128;
 
 struct LibpqResult final : Result {
     PGresult *result;
+    bool is_pause; // there is none, but the command is not done
     Report made;
 
     Outcome outcome() override;
@@ -77,6 +78,8 @@ struct LibpqConnection final : Connection {
     bool send_prepare(const char *name, const char *sql, int count, const TypeId *types) override;
     bool send_describe(const char *name) override;
     bool send_run(const char *name, const Values &values) override;
+    bool begin_pipeline() override { return PQenterPipelineMode(conn) != 0; }
+    bool end_pipeline() override { return PQexitPipelineMode(conn) != 0; }
     int flush() override { return PQflush(conn); }
     bool consume() override { return PQconsumeInput(conn) != 0; }
     bool is_waiting() override { return PQisBusy(conn) != 0; }
@@ -91,8 +94,9 @@ struct LibpqConnection final : Connection {
 };
 
 Outcome LibpqResult::outcome() {
-    if (result == nullptr) return Outcome::kNothing;
+    if (result == nullptr) return is_pause ? Outcome::kPause : Outcome::kNothing;
     switch (PQresultStatus(result)) {
+    case PGRES_PIPELINE_SYNC: return Outcome::kNothing;
 #ifdef LIBPQ_HAS_CHUNK_MODE
     case PGRES_TUPLES_CHUNK:
 #endif
@@ -257,14 +261,24 @@ char LibpqConnection::transaction() {
     }
 }
 
-// What was sent returns rows a few at a time.
-bool begin_rows(PGconn *conn, bool sent) {
-    if (!sent) return false;
+bool is_in_pipeline(PGconn *conn) { return PQpipelineStatus(conn) != PQ_PIPELINE_OFF; }
+
+// The results that come next have rows a few at a time.
+bool divide_rows(PGconn *conn) {
 #ifdef LIBPQ_HAS_CHUNK_MODE
     return PQsetChunkedRowsMode(conn, 1000) != 0;
 #else
     return PQsetSingleRowMode(conn) != 0;
 #endif
+}
+
+// What was sent returns rows so. In a pipeline that can be said of it only when its turn has come:
+// here where it is the first, else by next().
+bool begin_rows(PGconn *conn, bool sent) {
+    if (!sent) return false;
+    if (!is_in_pipeline(conn)) return divide_rows(conn);
+    (void)divide_rows(conn);
+    return PQpipelineSync(conn) != 0;
 }
 
 bool LibpqConnection::send(const char *sql) {
@@ -293,6 +307,8 @@ bool LibpqConnection::send_run(const char *name, const Values &params) {
 Result *LibpqConnection::next() {
     current.clear();
     current.result = PQgetResult(conn);
+    current.is_pause = current.result == nullptr && is_connected() && is_in_pipeline(conn);
+    if (current.outcome() == Outcome::kNothing && is_in_pipeline(conn)) (void)divide_rows(conn);
     return &current;
 }
 

@@ -25,6 +25,13 @@ struct Executor {
 
 extern Executor *executor; // at first this server
 
+// The command that comes first after the present one and those that were passed: false where none
+// has come, it is cancelled, or something else is first. It stays in line; it is in
+// CurrentMemoryContext. Errors: pg (memory).
+bool look_ahead(CommandMessage *command);
+// The one that was found is begun already: the next look is for what comes after it. Errors: none.
+void pass_ahead();
+
 // The name of the session; an empty one where it has none. Errors: none.
 const char *session_name();
 // True while the launcher has not asked the worker to end. Errors: none.

@@ -72,35 +72,6 @@ void end_command() {
     report_ready();
 }
 
-bool open_overflow() {
-    SegmentHeader *header = worker.header;
-    if (worker.overflow_read || !has_flag(header, kOverflow)) return false;
-    worker.overflow_read = true;
-    dsm_handle handle = pg_atomic_read_u32(&header->overflow);
-    dsm_segment *segment = dsm_attach(handle);
-    if (segment == nullptr) return false;
-    dsm_unpin_segment(handle);
-    const auto *overflow = static_cast<OverflowSegment *>(dsm_segment_address(segment));
-    worker.frames = {frames_of(overflow), frames_of(overflow) + overflow->length};
-    return true;
-}
-
-// Looks for a batch; false when there will be none any more.
-bool look_for_batch(bool *found) {
-    const char *batch;
-    Size length;
-    *found = false;
-    switch (receive_batch(&worker.channel, &batch, &length)) {
-    case Received::kBatch:
-        worker.frames = {batch, batch + length};
-        *found = true;
-        return true;
-    case Received::kGone: *found = open_overflow(); return *found;
-    case Received::kNothing: break;
-    }
-    return true;
-}
-
 // The last command is done, and all it has brought is on its way.
 bool is_at_end() {
     return worker.last != 0 && pg_atomic_read_u64(&worker.header->finished) >= worker.last &&
@@ -116,12 +87,12 @@ bool next_message(Frame *frame) {
     for (;;) {
         serve_interrupts();
         if (has_flag(worker.header, kClosing)) return false;
-        if (next_frame(&worker.frames, frame)) {
+        if (take_message(frame)) {
             end_idle(&idle);
             return true;
         }
         bool found;
-        if (!look_for_batch(&found)) return false;
+        if (!receive_messages(&found)) return false;
         if (found) continue;
         if (has_backlog(&worker.channel)) (void)send_backlog(&worker.channel);
         if (is_at_end()) return false;

@@ -39,7 +39,8 @@ struct Worker {
     SegmentHeader *header;
     dsm_segment *segment; // nullptr after it was detached
     Channel channel;
-    FrameCursor frames; // what is left of the message received last
+    FrameCursor frames; // what is left of what was received
+    Size passed;        // bytes of its commands that are begun already
     bool overflow_read;
     bool in_command;            // a transaction command is open (StartTransactionCommand)
     volatile CommandId running; // 0: none; read by signal handlers
@@ -151,6 +152,13 @@ void take_busy_lock();
 void release_busy_lock();
 // Lets a launcher that waits for the lock have it for a moment. Errors: pg.
 void yield_busy_lock();
+
+// Messages as the launcher has sent them (inbox.cpp).
+// The next one, of those that were received. Errors: pg XX000 (damaged message).
+bool take_message(Frame *frame);
+// Receives more; only when there is nothing left. False when there will be none any more. Errors:
+// pg (memory).
+bool receive_messages(bool *found);
 
 // The loop: receives commands, runs them, survives their errors; returns when the session is over.
 void run_loop();

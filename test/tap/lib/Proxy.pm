@@ -31,15 +31,25 @@ sub new
 
 sub port { return $_[0]{port} }
 
-# From now on: pass; stall (nothing is read any more, connections stay); reset (those there are end so, then pass); cut N (each ends
+# From now on: pass; stall (nothing is read any more, connections stay); hold (nothing that comes from the server); reset (those there are end so, then pass); cut N (each ends
 # after N more bytes of the server's); garbage (the next bytes of the server's are others, then pass).
 sub set
 {
 	my ($self, $mode) = @_;
-	syswrite $self->{control}, "$mode\n";
+	$self->tell($mode);
+	return;
+}
+
+# How many bytes have come from clients so far.
+sub from_clients { return $_[0]->tell('count') }
+
+sub tell
+{
+	my ($self, $command) = @_;
+	syswrite $self->{control}, "$command\n";
 	my $answer = readline $self->{control};
 	die 'the proxy has gone' unless defined $answer;
-	return;
+	return $answer + 0;
 }
 
 sub DESTROY
@@ -66,23 +76,25 @@ sub drop
 sub serve
 {
 	my ($listener, $path, $control) = @_;
-	my ($mode, $left, %pairs) = ('pass', 0);
+	my ($mode, $left, $from_clients, %pairs) = ('pass', 0, 0);
 	my $select = IO::Select->new($control, $listener);
 	while (1)
 	{
-		for my $ready ($mode eq 'stall' ? IO::Select->new($control)->can_read : $select->can_read)
+		my @read = $mode eq 'stall' ? $control : grep { $mode ne 'hold' || !$pairs{$_}{is_server} } $select->handles;
+		for my $ready (IO::Select->new(@read)->can_read)
 		{
 			if ($ready == $control)
 			{
 				my $line = readline $control;
 				return unless defined $line;
-				($mode, $left) = split ' ', $line;
+				my ($command, $number) = split ' ', $line;
+				($mode, $left) = ($command, $number) if $command ne 'count';
 				if ($mode eq 'reset')
 				{
 					drop(\%pairs, $select, $pairs{$_}{self}, 1) for grep { $pairs{$_} } keys %pairs;
 					$mode = 'pass';
 				}
-				syswrite $control, "done\n";
+				syswrite $control, "$from_clients\n";
 				last;
 			}
 			if ($ready == $listener)
@@ -98,6 +110,7 @@ sub serve
 			my $pair = $pairs{$ready} or next;
 			my $count = sysread $ready, my $bytes, 65536;
 			if (!$count) { drop(\%pairs, $select, $ready, 0); next; }
+			$from_clients += $count unless $pair->{is_server};
 			if ($pair->{is_server} && $mode eq 'garbage')
 			{
 				$bytes = 'Z' x 20 . "\x01\x02\x03" x 100;
