@@ -78,7 +78,8 @@ CREATE FUNCTION compare(seed int, n int) RETURNS text LANGUAGE pllua_bg AS $lua$
 		local a, b = outcome(one[2]), outcome(one[3])
 		if a ~= b then table.insert(differ, i .. ' ' .. one[1] .. ': ' .. a .. ' / ' .. b) end
 	end
-	if here.transaction ~= there.transaction then table.insert(differ, 'transaction ' .. here.transaction .. ' / ' .. there.transaction) end
+	local in_here, in_there = here:status().transaction, there:status().transaction
+	if in_here ~= in_there then table.insert(differ, 'transaction ' .. in_here .. ' / ' .. in_there) end
 	return table.concat(differ, '\n')
 $lua$;
 SELECT seed || ': ' || compare(seed, 60) FROM generate_series(1, 60) seed WHERE compare(seed, 60) <> '';
