@@ -119,6 +119,7 @@ template <class F> void with_scratch(F &&fn) {
     MemoryContext old = MemoryContextSwitchTo(scratch);
     fn();
     MemoryContextSwitchTo(old);
+    MemoryContextReset(scratch);
 }
 
 } // namespace
