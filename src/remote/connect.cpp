@@ -74,6 +74,7 @@ bool connect(const Options &options) {
     reserve_files();
     state.connection = state.client->connect(options.keywords, options.values, options.timeout);
     state.client->forget_parsed(); // it has copies, until it is connected
+    forget_keys(options);
     if (state.connection == nullptr) refuse("", _("out of memory"));
     close_at_exit();
     if (!await_aside()) return false;
@@ -117,17 +118,19 @@ void set_up(session::FrameCursor *cursor) {
 }
 
 // What may be secret is not kept longer than it is needed. False as connect().
-bool connect_to(char *server) {
-    const Options options = read_options(state.client, server, session::session_name());
+bool connect_to(char *server, session::ServerSecret *secret) {
+    const Options options = read_options(state.client, server, session::session_name(), *secret);
     pg::copy_clipped(state.name, options.name, NAMEDATALEN);
     explicit_bzero(server, strlen(server));
+    explicit_bzero(secret, sizeof *secret);
     return connect(options);
 }
 
-bool connect_and_set_up(char *server, session::FrameCursor *settings) {
+bool connect_and_set_up(char *server, session::ServerSecret *secret,
+                        session::FrameCursor *settings) {
     StartTransactionCommand();
     state.client = load_client();
-    const bool connected = connect_to(server);
+    const bool connected = connect_to(server, secret);
     if (connected) set_up(settings);
     CommitTransactionCommand();
     return connected;
@@ -135,10 +138,12 @@ bool connect_and_set_up(char *server, session::FrameCursor *settings) {
 
 } // namespace
 
-session::Executor *connect_to_server(char *server, session::FrameCursor *settings) {
+session::Executor *connect_to_server(char *server, session::ServerSecret *secret,
+                                     session::FrameCursor *settings) {
     bool connected = false;
-    ErrorData *error = pg::attempt(
-        [&connected, server, settings] { connected = connect_and_set_up(server, settings); });
+    ErrorData *error = pg::attempt([&connected, server, secret, settings] {
+        connected = connect_and_set_up(server, secret, settings);
+    });
     if (error != nullptr) {
         error->elevel = FATAL; // there is nothing to go on with
         pg::raise_fresh(error);

@@ -5,6 +5,7 @@
 
 #include "pg/compat.h"
 #include "remote/remote.h"
+#include "remote/scram.h"
 #include "session/session.h"
 
 extern "C" {
@@ -28,7 +29,12 @@ struct Target {
     ForeignServer *server;
     UserMapping *mapping;
     bool asks_password; // of the wrapper postgres_fdw: the mapping may have password_required
+    bool passes_keys;   // the client's keys of SCRAM are to be passed on
+    bool has_keys;      // and there are some
 };
+
+constexpr char kClientKey[] = "scram_client_key";
+constexpr char kServerKey[] = "scram_server_key";
 
 // Which function checks the options of a wrapper says what they mean.
 bool is_of_libpq(const ForeignDataWrapper *wrapper, bool *asks_password) {
@@ -55,29 +61,40 @@ const char *option_value(List *options, const char *name) {
                     hint == nullptr ? 0 : errhint("%s", hint)));
 }
 
-// A superuser has said that this mapping needs none: nobody else can.
-bool is_exempt(const Target &target) {
-    if (!target.asks_password) return false;
+// What a list of options says of one that is true or false; `absent`: nothing.
+bool is_set(List *options, const char *name, bool absent) {
     ListCell *cell;
-    foreach (cell, target.mapping->options) {
+    foreach (cell, options) {
         auto *option = static_cast<DefElem *>(lfirst(cell));
-        if (strcmp(option->defname, "password_required") == 0) return !defGetBoolean(option);
+        if (strcmp(option->defname, name) == 0) return defGetBoolean(option);
     }
-    return false;
+    return absent;
 }
 
-bool needs_password(const Target &target) { return !superuser() && !is_exempt(target); }
+// A superuser has said that this mapping needs none: nobody else can.
+bool is_exempt(const Target &target) {
+    return target.asks_password && !is_set(target.mapping->options, "password_required", true);
+}
+
+// With keys no server lets anybody in who has not proved that he has them.
+bool needs_password(const Target &target) {
+    return !superuser() && !is_exempt(target) && !target.has_keys;
+}
 
 // Who is no superuser must not be let in for who this server is.
 void check_password(const Target &target) {
     if (!needs_password(target)) return;
     const char *password = option_value(target.mapping->options, "password");
     if (password != nullptr && password[0] != '\0') return;
-    refuse_without_password(_("Non-superusers must provide a password in the user mapping."),
-                            nullptr);
+    refuse_without_password(
+        _("Non-superusers must provide a password in the user mapping."),
+        target.passes_keys ? _("SCRAM pass-through is for sessions of the role as which a client "
+                               "has just been authenticated by SCRAM.")
+                           : nullptr);
 }
 
-Target find_target(const char *name) {
+// has_keys: as the caller knows.
+Target find_target(const char *name, bool has_keys) {
     Target target = {};
     target.server = GetForeignServerByName(name, false);
     if (!pg::may_use_server(target.server->serverid, GetUserId()))
@@ -90,6 +107,9 @@ Target find_target(const char *name) {
                                wrapper->fdwname),
                         errhint("Use a server of postgres_fdw or dblink_fdw.")));
     target.mapping = GetUserMapping(GetUserId(), target.server->serverid);
+    const bool on_server = is_set(target.server->options, "use_scram_passthrough", false);
+    target.passes_keys = is_set(target.mapping->options, "use_scram_passthrough", on_server);
+    target.has_keys = has_keys && target.passes_keys;
     check_password(target);
     return target;
 }
@@ -161,14 +181,23 @@ Options make_options(int most) {
     return options;
 }
 
-Options options_of_server(Client *client, const char *name) {
-    const Target target = find_target(name);
+// Nobody but who knows the same keys is believed to be the server.
+void add_keys(Options *options, const session::ServerSecret &secret) {
+    const ScramKeys keys = keys_in(secret);
+    add(options, kClientKey, key_text(keys.client));
+    add(options, kServerKey, key_text(keys.server));
+    add(options, "require_auth", "scram-sha-256"); // over what the server's options say
+}
+
+Options options_of_server(Client *client, const char *name, const session::ServerSecret &secret) {
+    const Target target = find_target(name, secret.length > 0);
     List *of_server = target.server->options;
     List *of_user = target.mapping->options;
     Options options = make_options(list_length(of_server) + list_length(of_user));
     options.name = target.server->servername;
     add_all(&options, client, of_server, false);
     add_all(&options, client, of_user, true);
+    if (target.has_keys) add_keys(&options, secret);
     options.needs_password = needs_password(target);
     return options;
 }
@@ -237,16 +266,18 @@ Options options_of_string(Client *client, const char *text) {
 
 } // namespace
 
-void check_server(const char *server) {
-    if (session::is_connection_string(server))
-        check_anywhere();
-    else
-        (void)find_target(server);
+void check_server(const char *server, session::ServerSecret *secret) {
+    if (session::is_connection_string(server)) return check_anywhere();
+    ScramKeys keys;
+    const Target target = find_target(server, own_keys(&keys));
+    if (target.has_keys) put_keys(secret, keys);
 }
 
-Options read_options(Client *client, const char *server, const char *title) {
-    Options options = session::is_connection_string(server) ? options_of_string(client, server)
-                                                            : options_of_server(client, server);
+Options read_options(Client *client, const char *server, const char *title,
+                     const session::ServerSecret &secret) {
+    Options options = session::is_connection_string(server)
+                          ? options_of_string(client, server)
+                          : options_of_server(client, server, secret);
     options.timeout = take_timeout(&options);
     add(&options, "client_encoding", GetDatabaseEncodingName());
     add_default(&options, "application_name",
@@ -259,6 +290,15 @@ Options read_options(Client *client, const char *server, const char *title) {
     add_default(&options, "keepalives_count", "3");
     add_default(&options, "tcp_user_timeout", "60000");
     return options;
+}
+
+void forget_keys(const Options &options) {
+    for (int i = 0; i < options.count; i++) {
+        const char *keyword = options.keywords[i];
+        if (strcmp(keyword, kClientKey) != 0 && strcmp(keyword, kServerKey) != 0) continue;
+        auto *key = const_cast<char *>(options.values[i]);
+        explicit_bzero(key, strlen(key));
+    }
 }
 
 } // namespace pllua_bg::remote

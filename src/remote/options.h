@@ -5,6 +5,7 @@
 
 #include "pg/server.h"
 #include "remote/client.h"
+#include "session/shared/message.h"
 
 namespace pllua_bg::remote {
 
@@ -21,6 +22,9 @@ struct Options {
 // the name of the session, or an empty one. Call in a transaction. Errors: pg 42704 (no such
 // server, no user mapping), 42501, 2F003 (a password is required), 0A000 (the options of its
 // wrapper are not those of libpq), 22023 (of a connection string).
-Options read_options(Client *client, const char *server, const char *title);
+Options read_options(Client *client, const char *server, const char *title,
+                     const session::ServerSecret &secret);
+// Overwrites the keys among them. Errors: none.
+void forget_keys(const Options &options);
 
 } // namespace pllua_bg::remote

@@ -6,12 +6,14 @@
 
 namespace pllua_bg::session {
 struct Executor;
+struct ServerSecret;
 } // namespace pllua_bg::session
 
 namespace pllua_bg::remote {
 
 // See session/hooks.h.
-void check_server(const char *server);
-session::Executor *connect_to_server(char *server, session::FrameCursor *settings);
+void check_server(const char *server, session::ServerSecret *secret);
+session::Executor *connect_to_server(char *server, session::ServerSecret *secret,
+                                     session::FrameCursor *settings);
 
 } // namespace pllua_bg::remote

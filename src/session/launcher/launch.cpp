@@ -84,7 +84,7 @@ Session *launch_new(const LaunchOptions &options, Size queue_size, StringInfo se
     return session;
 }
 
-void check_server(const LaunchOptions &options) {
+void check_server(const LaunchOptions &options, ServerSecret *secret) {
     if (options.server == nullptr) return;
     if (OidIsValid(options.database))
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -93,13 +93,14 @@ void check_server(const LaunchOptions &options) {
     if (options.snapshot)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("a session on another server cannot have a snapshot of this one")));
-    hooks.check_server(options.server);
+    hooks.check_server(options.server, secret);
 }
 
 Session *start(const LaunchOptions &options, bool *reused) {
     check_may_launch();
     check_database(options);
-    check_server(options);
+    ServerSecret secret = {};
+    check_server(options, &secret);
     pg::check_held(sizeof(Session));
     initialize_at_first_use();
     collect_orphans();
@@ -121,7 +122,7 @@ Session *start(const LaunchOptions &options, bool *reused) {
     if (options.server == nullptr)
         write_asked_settings(&setup, options);
     else
-        write_server(&setup, options);
+        write_server(&setup, options, secret);
     if (options.snapshot) offer_snapshot(&setup);
     Session *session = take_from_pool(options, queue_size, &setup);
     *reused = session != nullptr;

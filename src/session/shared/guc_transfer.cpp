@@ -124,8 +124,8 @@ void write_asked_settings(StringInfo frames, const LaunchOptions &options) {
     }
 }
 
-void write_server(StringInfo frames, const LaunchOptions &options) {
-    append_server(frames, {options.server});
+void write_server(StringInfo frames, const LaunchOptions &options, const ServerSecret &secret) {
+    append_server(frames, {secret, options.server});
     if (DefaultXactReadOnly)
         append_setting(frames, {InvalidOid, false, false, PGC_S_DEFAULT,
                                 "default_transaction_read_only", "on"});

@@ -19,7 +19,7 @@ void complete_settings(StringInfo frames);
 void write_asked_settings(StringInfo frames, const LaunchOptions &options);
 // Writes the server the options name, and for what is run there the settings they ask for, and that
 // it is read-only when this session is. Errors: pg (memory).
-void write_server(StringInfo frames, const LaunchOptions &options);
+void write_server(StringInfo frames, const LaunchOptions &options, const ServerSecret &secret);
 
 // Worker: makes client_encoding the server's, for good. Call in a transaction. Errors: pg.
 void fix_client_encoding();

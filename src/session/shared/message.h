@@ -137,8 +137,16 @@ void append_setting(StringInfo setup, const SettingMessage &setting);
 // Errors: none.
 SettingMessage read_setting(const Frame &frame);
 
+// By which the worker is let in there, beside what the catalogs say; length 0: nothing.
+struct ServerSecret {
+    uint32 length;
+    char bytes[64];
+};
+static_assert(sizeof(ServerSecret) == 68);
+
 // The kSetting after it are for the session there, as its user could set them.
 struct ServerMessage {
+    ServerSecret secret;
     const char *name;
 };
 // Errors: pg (memory).

@@ -113,10 +113,17 @@ SettingMessage read_setting(const Frame &frame) {
 
 void append_server(StringInfo setup, const ServerMessage &server) {
     const Size size = strlen(server.name) + 1;
-    memcpy(append_frame(setup, MessageType::kServer, size), server.name, size);
+    char *at = append_frame(setup, MessageType::kServer, sizeof server.secret + size);
+    memcpy(at, &server.secret, sizeof server.secret);
+    memcpy(at + sizeof server.secret, server.name, size);
 }
 
-ServerMessage read_server(const Frame &frame) { return {frame.payload}; }
+ServerMessage read_server(const Frame &frame) {
+    ServerMessage server;
+    memcpy(&server.secret, frame.payload, sizeof server.secret);
+    server.name = frame.payload + sizeof server.secret;
+    return server;
+}
 
 void append_snapshot(StringInfo setup, const SnapshotMessage &snapshot) {
     const SnapshotHeader header = {snapshot.transaction, 0};

@@ -35,10 +35,11 @@ bool connect_elsewhere(FrameCursor *cursor) {
     if (!next_frame(&ahead, &frame) || frame.type != MessageType::kServer) return true;
     *cursor = ahead;
     // What may be a password is not left where other processes see it.
-    char *server = pstrdup(read_server(frame).name);
+    ServerMessage server = read_server(frame);
+    char *name = pstrdup(server.name);
     explicit_bzero(const_cast<char *>(frame.payload), frame.length);
-    Executor *remote = hooks.connect_to_server(server, cursor);
-    pfree(server);
+    Executor *remote = hooks.connect_to_server(name, &server.secret, cursor);
+    pfree(name);
     if (remote == nullptr) return false;
     executor = remote;
     return true;
