@@ -82,6 +82,24 @@ BEGIN
     WHILE EXISTS (SELECT FROM pg_ls_tmpdir()) LOOP END LOOP;
 END $$;
 RESET statement_timeout;
+-- rows of all sizes there, near that of the pieces it is written in too, read one after the other, again, and while they come
+DO LANGUAGE pllua_bg $$
+    local s <close> = bg.launch()
+    local kQuery = [[SELECT i, repeat(chr(97 + i % 26), CASE i % 5 WHEN 0 THEN 131072 - i / 5 WHEN 1 THEN 400000 WHEN 2 THEN 65536 - i ELSE i END) AS t FROM generate_series(1, 200) i]]
+    local function check(i, row)
+        local n = ({[0] = 131072 - i // 5, 400000, 65536 - i, i, i})[i % 5]
+        if row.i ~= i or row.t ~= string.char(97 + i % 26):rep(n) then error('row ' .. i) end
+    end
+    local r = s:exec(kQuery)
+    for i = 1, r.n do check(i, r[i]) end
+    for i = r.n, 1, -1 do check(i, r[i]) end
+    local i = 0
+    for row in s:rows(kQuery) do
+        i = i + 1
+        check(i, row)
+    end
+    print(r.n, i)
+$$;
 RESET work_mem;
 -- unread results hinder nobody
 SELECT bg.run(:pid, 'SELECT i, repeat(''d'', 100) FROM generate_series(1, 50000) i') FROM generate_series(1, 3);

@@ -16,7 +16,6 @@ extern "C" {
 #include "parser/parse_type.h"
 #include "postmaster/bgworker.h"
 #include "replication/slot.h"
-#include "storage/buffile.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -222,20 +221,6 @@ inline void completion_text(char *buffer, const QueryCompletion *completion) {
         pg_snprintf(buffer, COMPLETION_TAG_BUFSIZE, "%s " UINT64_FORMAT, name,
                     completion->nprocessed);
 #endif
-}
-
-// Reads exactly `size` bytes. Errors: pg.
-inline void read_file(BufFile *file, void *into, Size size) {
-#if PG_VERSION_NUM >= 160000
-    BufFileReadExact(file, into, size);
-#else
-    if (BufFileRead(file, into, size) != size)
-        ereport(ERROR, (errcode_for_file_access(), errmsg("could not read from temporary file")));
-#endif
-}
-
-inline void write_file(BufFile *file, const void *from, Size size) {
-    BufFileWrite(file, const_cast<void *>(from), size);
 }
 
 // Releases all cached plans that a resource owner still holds. Errors: none.

@@ -6,7 +6,7 @@
 #include "pg/server.h"
 
 extern "C" {
-#include "storage/buffile.h"
+#include "storage/fd.h"
 }
 
 namespace pllua_bg::session {
@@ -22,11 +22,11 @@ struct Spill {
     MemoryContext context;
     pg::LinkedList<SpillItem> early; // before the file
     Size memory;                     // bytes of the items in memory
-    BufFile *file;
+    File file;                       // 0: none
     uint64 file_items;
-    int end_number; // where the next item is written: file number and offset
-    off_t end_offset;
-    bool at_end;      // the file is positioned there
+    off_t end;  // where the next item is to be in the file
+    char *tail; // of the file, not written yet
+    Size tail_length;
     bool file_failed; // writing raised; what follows stays in memory, after the file
     pg::LinkedList<SpillItem> late;
     MemoryContextCallback callback;
@@ -39,9 +39,10 @@ struct SpillCursor {
     bool in_file;
     bool in_late;
     uint64 file_items; // read from the file so far
-    int number;
-    off_t offset;
-    char *buffer; // holds an item of the file; belongs to `context`
+    off_t offset;      // of the next
+    char *buffer;      // a piece of the file; belongs to `context`
+    off_t start;       // where in the file it is
+    Size filled;       // bytes of it
     Size capacity;
     MemoryContext context;
 };
