@@ -24,10 +24,27 @@ function arguments.list(array, what) -- internal
     return list
 end
 
--- The options of run() for a tool: those that every tool has.
-function arguments.common(given, caller) -- internal
+-- An interval in seconds; nil for none.
+function arguments.seconds(interval, what) -- internal
+    if interval == nil then return nil end
+    local row = spi.execute('select extract(epoch from $1::interval)::pg_catalog.float8 as seconds', interval)[1]
+    if row.seconds < 0 then argcheck.fail(what .. ' may not be negative') end
+    return row.seconds
+end
+
+-- Fails for a role that does not see what is to be looked at.
+function arguments.reads_statistics(what) -- internal
+    local row = spi.execute("select pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') as may")[1]
+    if row.may then return end
+    core.raise('42501', what .. ' is for roles that may read all statistics', 'Have pg_read_all_stats granted.')
+end
+
+-- The options of run() for a tool: those that every tool has. Without workers where that may be.
+function arguments.common(given, caller, workers_elsewhere) -- internal
     local options = {caller = caller}
-    options.workers = argcheck.positive(given.workers, 'workers')
+    if not (workers_elsewhere and given.workers == nil) then
+        options.workers = argcheck.positive(given.workers, 'workers')
+    end
     options.dry_run = argcheck.boolean(given.dry_run, 'dry_run')
     options.progress = argcheck.boolean(given.progress, 'progress')
     options.on_error = argcheck.one_of(given.on_error, {'collect', 'stop'}, 'on_error')

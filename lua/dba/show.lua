@@ -29,7 +29,7 @@ function show.plan(items) -- internal
         if #before > 0 then notes[#notes + 1] = 'after ' .. table.concat(before, ' and ') end
         if item.refused then notes[#notes + 1] = 'not run: ' .. item.refused.message end
         local note = #notes > 0 and string.format('  -- %s', table.concat(notes, ', ')) or ''
-        lines[i] = item.statement .. note
+        lines[i] = (item.plan or item.statement) .. note
     end
     return lines
 end

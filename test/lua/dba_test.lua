@@ -2,6 +2,7 @@
 local lu = require 'luaunit'
 require 'fake_core'
 local index_statement = require 'dba.index_statement'
+local lag = require 'dba.lag'
 local order = require 'dba.order'
 local pattern = require 'dba.pattern'
 local show = require 'dba.show'
@@ -120,6 +121,21 @@ function TestDba:test_statements_that_create_indexes()
         lu.assertFalse(ok, text)
         lu.assertEquals(err.sqlstate, '22023')
     end
+end
+
+function TestDba:test_how_far_standbys_are_behind()
+    local tracker = lag.new()
+    lu.assertEquals(tracker:after(100, nil, 1), 0)
+    lu.assertEquals(tracker:after(100, 90, 2), 0)
+    lu.assertEquals(tracker:after(200, 90, 5), 3)
+    lu.assertEquals(tracker:after(300, 150, 6), 1)
+    lu.assertEquals(tracker:after(300, 199, 9), 4)
+    lu.assertEquals(tracker:after(300, 300, 10), 0)
+    lu.assertEquals(tracker:after(300, 300, 20), 0)
+    lu.assertEquals(tracker:after(301, 300, 30), 0)
+    lu.assertEquals(tracker:after(301, 300, 31), 1)
+    lu.assertEquals(tracker:after(400, nil, 40), 0)
+    lu.assertEquals(tracker:after(400, 300, 50), 0)
 end
 
 os.exit(lu.LuaUnit.run())
