@@ -69,8 +69,8 @@ function catalog.relations(text, kinds, what) -- internal
     end)
 end
 
--- The indexes of tables, by a list of their OIDs: name with schema, OID of the table, whose TOAST table it is of,
--- size in bytes.
+-- The indexes of tables, by a list of their OIDs, those of their TOAST tables where this role may name them: name
+-- with schema, OID of the table, whose TOAST table it is of, size in bytes.
 local INDEXES = [[
 select format('%I.%I', n.nspname, c.relname) as name, i.indrelid::bigint as table,
     case when i.indrelid <> t.oid then format('TOAST of %I.%I', s.nspname, t.relname) end as toast,
@@ -80,7 +80,8 @@ from pg_class t
     join pg_index i on i.indrelid in (t.oid, t.reltoastrelid)
     join pg_class c on c.oid = i.indexrelid
     join pg_namespace n on n.oid = c.relnamespace
-where t.oid::bigint = any ($1) and (i.indisvalid or i.indrelid = t.oid)
+where t.oid::bigint = any ($1)
+    and (i.indrelid = t.oid or i.indisvalid and has_schema_privilege('pg_toast', 'USAGE'))
 order by 1]]
 
 function catalog.indexes(tables) -- internal

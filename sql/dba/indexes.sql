@@ -31,7 +31,7 @@ from (select *, lag(started_at + elapsed) over (order by started_at) as before f
 call bg.create_indexes(null);
 call bg.create_indexes(array['create index on small (a)', null]);
 call bg.create_indexes(array['drop table small']);
-call bg.create_indexes('{}');
+call bg.create_indexes('{}') \g /dev/null
 call bg.create_indexes(array['create index on small (nothing)'], on_error => 'stop');
 begin;
 call bg.create_indexes(array['create index on small (a)']);
