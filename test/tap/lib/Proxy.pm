@@ -31,8 +31,8 @@ sub new
 
 sub port { return $_[0]{port} }
 
-# From now on: pass; stall (nothing is read any more, connections stay); hold (nothing that comes from the server); reset (those there are end so, then pass); cut N (each ends
-# after N more bytes of the server's); garbage (the next bytes of the server's are others, then pass).
+# From now on: pass; stall (nothing is read any more, connections stay); hold (nothing that comes from the server); reset (those there are end so, then pass); cut N (one ends
+# after N more bytes of the server's, then pass); freeze N (after so many, stall); garbage (the next bytes of the server's are others, then pass).
 sub set
 {
 	my ($self, $mode) = @_;
@@ -40,8 +40,9 @@ sub set
 	return;
 }
 
-# How many bytes have come from clients so far.
-sub from_clients { return $_[0]->tell('count') }
+# How many bytes have come from clients, and from servers, so far.
+sub from_clients { return $_[0]->tell('clients') }
+sub from_servers { return $_[0]->tell('servers') }
 
 sub tell
 {
@@ -76,7 +77,8 @@ sub drop
 sub serve
 {
 	my ($listener, $path, $control) = @_;
-	my ($mode, $left, $from_clients, %pairs) = ('pass', 0, 0);
+	my ($mode, $left, %pairs) = ('pass', 0);
+	my %count = (clients => 0, servers => 0);
 	my $select = IO::Select->new($control, $listener);
 	while (1)
 	{
@@ -88,13 +90,13 @@ sub serve
 				my $line = readline $control;
 				return unless defined $line;
 				my ($command, $number) = split ' ', $line;
-				($mode, $left) = ($command, $number) if $command ne 'count';
+				($mode, $left) = ($command, $number) unless defined $count{$command};
 				if ($mode eq 'reset')
 				{
 					drop(\%pairs, $select, $pairs{$_}{self}, 1) for grep { $pairs{$_} } keys %pairs;
 					$mode = 'pass';
 				}
-				syswrite $control, "$from_clients\n";
+				syswrite $control, ($count{$command} // 0) . "\n";
 				last;
 			}
 			if ($ready == $listener)
@@ -110,22 +112,25 @@ sub serve
 			my $pair = $pairs{$ready} or next;
 			my $count = sysread $ready, my $bytes, 65536;
 			if (!$count) { drop(\%pairs, $select, $ready, 0); next; }
-			$from_clients += $count unless $pair->{is_server};
+			$count{ $pair->{is_server} ? 'servers' : 'clients' } += $count;
 			if ($pair->{is_server} && $mode eq 'garbage')
 			{
 				$bytes = 'Z' x 20 . "\x01\x02\x03" x 100;
 				$mode = 'pass';
 			}
-			my $ends = $pair->{is_server} && $mode eq 'cut' && length $bytes >= $left;
+			my $is_counted = $pair->{is_server} && $mode =~ /^(cut|freeze)$/;
+			my $ends = $is_counted && length $bytes >= $left;
 			$bytes = substr $bytes, 0, $left if $ends;
-			$left -= length $bytes if $pair->{is_server} && $mode eq 'cut';
+			$left -= length $bytes if $is_counted;
 			while (length $bytes)
 			{
 				my $written = syswrite $pair->{other}, $bytes or last;
 				substr $bytes, 0, $written, '';
 			}
-			drop(\%pairs, $select, $ready, 0) if $ends;
-			$mode = 'pass' if $ends;
+			next unless $ends;
+			drop(\%pairs, $select, $ready, 0) if $mode eq 'cut';
+			$mode = $mode eq 'cut' ? 'pass' : 'stall';
+			last;
 		}
 	}
 	return;
