@@ -50,7 +50,10 @@ local known = {
     on_notice = argcheck.callback,
     on_notify = argcheck.callback,
     on_exit = function(value, what) return argcheck.one_of(value, {'finish', 'cancel'}, what) end,
-    snapshot = argcheck.boolean,
+    snapshot = function(value, what)
+        if type(value) == 'boolean' or core.is_session(value) then return value end
+        argcheck.mismatch(what .. ' must be true, false or a session', value)
+    end,
     database = argcheck.text,
     server = server.text,
 }
@@ -59,7 +62,7 @@ local launch = {
     options = known, -- what checks each, by its name
 }
 
--- Starts a session; its handle.
+-- Starts a session; its handle. That it is to have another session's snapshot is the caller's to see to.
 function launch.launch(options)
     local checked = argcheck.options(options, known, 'bg.launch')
     local replayed = checked.settings or {}
@@ -72,7 +75,7 @@ function launch.launch(options)
         wait = checked.wait,
         idle_timeout = checked.idle_timeout,
         cancel_on_exit = checked.on_exit == 'cancel',
-        snapshot = checked.snapshot,
+        snapshot = checked.snapshot == true,
         database = checked.database,
         server = checked.server,
         names = replayed.names,

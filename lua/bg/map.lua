@@ -7,6 +7,7 @@ local work_queue = require 'bg.work_queue'
 local pipeline = require 'bg.pipeline'
 local launch = require 'bg.launch'
 local map_servers = require 'bg.map_servers'
+local map_sessions = require 'bg.map_sessions'
 local server = require 'bg.server'
 local progress = require 'bg.progress'
 local wait = require 'bg.wait'
@@ -68,6 +69,7 @@ local function open(source, work, options, caller)
     if checked.server and type(checked.server) ~= 'string' then
         opened = map_servers.new(engine, work, queue, checked, caller)
     else
+        map_sessions.keep(checked)
         opened = engine(work, queue, checked, caller)
     end
     local report, done = reporter(checked.progress, checked.shown), 0

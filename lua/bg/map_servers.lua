@@ -12,23 +12,35 @@ local timer = require 'bg.timer'
 local MapServers = {}
 MapServers.__index = MapServers
 
+-- How long it is until it is looked again whether another server has its first session, in seconds.
+local OPENING = 0.005
+
 -- The options for one server; `first` is its first session until the engine has taken it.
 local place_metatable = {
     __close = function(place)
         if place.first then core.close(place.first) end
+        map_sessions.end_keeping(place)
     end,
 }
 
 -- The first session of a server, when there is room for it; nil when all items have been taken meanwhile. Whoever
--- would be the only one waits for a slot, and fails when there is none.
+-- would be the only one waits for a slot, and fails when there is none. One after the other: what keeps a snapshot for
+-- sessions that find no room would take the room of those that could work.
 local function first_session(self, options, queue)
     while true do
         local slot = queue:take()
         if not slot then return nil end
         queue:give_back(slot)
-        local handle = map_sessions.launch(options, self.held == 0)
-        if handle then return handle end
-        timer.sleep(map_sessions.RETRY)
+        if self.opening then
+            timer.sleep(OPENING)
+        else
+            self.opening = true
+            local handle = map_sessions.launch(options, self.held == 0)
+            self.opening = false
+            if handle then return handle end
+            map_sessions.end_keeping(options)
+            timer.sleep(map_sessions.RETRY)
+        end
     end
 end
 

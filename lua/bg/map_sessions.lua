@@ -10,7 +10,36 @@ local map_sessions = {
     RETRY = 0.1,
 }
 
+local keeper_metatable = {
+    __close = function(guard)
+        if guard.session then core.close(guard.session) end
+    end,
+}
+
+-- On another server one session more keeps the snapshot that all those of a map there begin with, as this
+-- statement does for those here. It is opened before the first of them.
+function map_sessions.keep(options, slot_wait) -- internal
+    if options.keeper or not options.snapshot or not options.server then return end
+    local guard <close> = setmetatable({}, keeper_metatable)
+    guard.session = session.launch{
+        name = options.name,
+        settings = options.settings,
+        server = options.server,
+        on_exit = 'cancel',
+        wait = slot_wait,
+    }
+    guard.session:begin{isolation = 'repeatable read'}
+    options.keeper, guard.session = guard.session, nil
+end
+
+function map_sessions.end_keeping(options) -- internal
+    if options.keeper then core.close(options.keeper) end
+    options.keeper = nil
+end
+
 local function start(options, launch)
+    map_sessions.keep(options, launch.wait)
+    launch.snapshot = options.keeper or options.snapshot
     local handle = session.launch(launch)
     if options.shown then options.shown:add(handle) end
     return handle
@@ -25,7 +54,6 @@ function map_sessions.launch(options, is_only) -- internal
         return first
     end
     local launch = {
-        snapshot = options.snapshot,
         name = options.name,
         settings = options.settings,
         database = options.database,

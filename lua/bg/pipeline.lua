@@ -227,6 +227,7 @@ function Pipeline:__close()
     for _, lane in ipairs(self.lanes) do
         if lane.session then core.close(lane.session) end
     end
+    map_sessions.end_keeping(self.options)
 end
 
 return function(sql, queue, options, caller) -- internal

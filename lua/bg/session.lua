@@ -47,10 +47,36 @@ local function handle_of(number)
     return handle
 end
 
+-- Exports the snapshot of a session's transaction: its name, valid as long as that.
+local function export(from)
+    core.exec(from, '') -- what was sent before is done now, and the status is true
+    if core.status(from).transaction ~= 'T' then
+        core.raise('25P01', 'the session whose snapshot is to be shared is in no transaction',
+            "session:begin{isolation = 'repeatable read'}")
+    end
+    return core.exec(from, 'select pg_catalog.pg_export_snapshot()').value
+end
+
+local import_metatable = {
+    __close = function(import)
+        if not import.done then core.close(import.session) end
+    end,
+}
+
+-- Begins the transaction of a new session that sees what another one's does.
+local function import(handle, snapshot)
+    local guard <close> = setmetatable({session = handle}, import_metatable)
+    core.exec(handle, string.format("begin isolation level repeatable read; set transaction snapshot '%s'", snapshot))
+    guard.done = true
+end
+
 function session.launch(options) -- internal
+    local from = type(options) == 'table' and options.snapshot
+    local snapshot = core.is_session(from) and export(from)
     local handle = launch.launch(options)
     sweep()
     handles[core.number(handle)] = handle
+    if snapshot then import(handle, snapshot) end
     return handle
 end
 

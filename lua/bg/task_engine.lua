@@ -101,6 +101,7 @@ function TaskEngine:finish() end -- internal
 
 function TaskEngine:__close()
     self.tasks:close()
+    map_sessions.end_keeping(self.options)
 end
 
 return function(work, queue, options, caller) -- internal

@@ -109,6 +109,50 @@ is(lua('local r, e = bg.map({0, 1, 2, 3}, function(s, i) return s:exec("select c
 	print(r[1], r[2], r[3], r[4], e.n, e[3].sqlstate, e[4].sqlstate)'), "shard_0\tshard_1\tnil\tnil\t2\t08001\t08001", 'one that does not answer is an error of its items');
 $far[1]->start;
 
+# One state of a server for all sessions there, however much is written meanwhile: each item writes a row, none sees another's.
+my $one_state = q{
+	local items = {1, 2, 3, 4, 5, 6}
+	local writer = {shard_0 = bg.launch{server = 'shard_0'}, shard_1 = bg.launch{server = 'shard_1'}}
+	for _, s in pairs(writer) do s:exec('create table seen (item int)') end
+	local function look(s, i)
+		local n = s:exec('select count(*)::int from seen').value
+		for _, w in pairs(writer) do w:exec('insert into seen values ($1)', i) end
+		return n
+	end
+	local function total(r) local sum = 0 for i = 1, r.n do sum = sum + (type(r[i]) == 'number' and r[i] or r[i].value) end return sum end
+	local before = writer.shard_0:exec('select count(*)::int from seen').value
+	print(total(bg.map(items, look, {server = 'shard_0', workers = 2, snapshot = true})), writer.shard_0:exec('select count(*)::int from seen').value)
+	print(total(bg.map(items, 'select count(*)::int from seen where $1::int > 0', {server = 'shard_0', workers = 2, snapshot = true})))
+	local first = {}
+	local r = bg.map(items, function(s, i) return {look(s, i), s:exec('select current_database()::text').value} end, {server = {'shard_0', 'shard_1'}, workers = 1, snapshot = true})
+	for i = 1, r.n do first[r[i][2]] = first[r[i][2]] or r[i][1] if first[r[i][2]] ~= r[i][1] then print('not one state', r[i][2]) end end
+	local r, e = bg.map(items, function(s, i) if i == 2 then s:exec('select 1/0') end return look(s, i) end, {server = 'shard_0', workers = 1, snapshot = true, errors = 'collect'})
+	print(r[1] == r[6], r[2], e.n)
+	for _, s in pairs(writer) do s:exec('drop table seen') s:close() end};
+is(lua($one_state), "0\t6\n36\ntrue\tnil\t1", 'bg.map with one state of each server');
+is(lua(q{
+	local a <close> = bg.launch{server = 'shard_0'}
+	local function try(options) local ok, e = pcall(bg.launch, options) print(ok or e.sqlstate, ok or e.message) end
+	try{server = 'shard_0', snapshot = a}
+	a:begin{isolation = 'repeatable read'}
+	a:exec('select 1')
+	local w <close> = bg.launch{server = 'shard_0'}
+	w:exec('insert into t values (5000)')
+	local b <close> = bg.launch{server = 'shard_0', snapshot = a}
+	print(b:status().transaction, b:exec('select count(*)::int from t').value, w:exec('delete from t where id = 5000').tag)
+	try{server = 'shard_1', snapshot = a}
+	try{server = 'shard_0', snapshot = 1}
+	pcall(a.exec, a, 'select 1/0')
+	try{server = 'shard_0', snapshot = a}
+	print(#bg.sessions())}), <<'TEXT' =~ s/\n\z//r, 'a session with the snapshot of another one');
+25P01	the session whose snapshot is to be shared is in no transaction
+T	250	DELETE 1
+0A000	cannot import a snapshot from a different database
+22023	option snapshot must be true, false or a session, not 1
+25P01	the session whose snapshot is to be shared is in no transaction
+3
+TEXT
+
 # The shards of Citus.
 like(lua('bg.citus.nodes()'), qr/^ERROR:  55000: this database has no nodes of Citus/, 'no Citus');
 like(lua('bg.citus.shards("local_t")'), qr/^ERROR:  55000: /, 'no shards');

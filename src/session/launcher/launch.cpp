@@ -92,7 +92,9 @@ void check_server(const LaunchOptions &options, ServerSecret *secret) {
                         errhint("The foreign server has the option dbname.")));
     if (options.snapshot)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("a session on another server cannot have a snapshot of this one")));
+                        errmsg("a session on another server cannot have a snapshot of this one"),
+                        errhint("The option snapshot can be a session on that server, whose "
+                                "transaction sees what this one is to see.")));
     hooks.check_server(options.server, secret);
 }
 

@@ -69,12 +69,13 @@ void check_encoding(Form_pg_database database) {
 
 void check_snapshot(const LaunchOptions &options) {
     if (!options.snapshot) return;
-    ereport(ERROR,
-            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-             errmsg("a background session in another database cannot have this snapshot"),
-             errdetail("A snapshot says what is visible in its own database only."),
-             errhint("Launch it without the option snapshot. Sessions in that database share a "
-                     "snapshot by pg_export_snapshot() and SET TRANSACTION SNAPSHOT.")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+         errmsg("a background session in another database cannot have this snapshot"),
+         errdetail("A snapshot says what is visible in its own database only."),
+         errhint("The option snapshot can be a session in that database, whose transaction sees "
+                 "what this one is to see.")));
 }
 
 // The type that a qualified name stands for; InvalidOid: none that the current user may see.
