@@ -170,6 +170,19 @@ $lua$;
 COMMENT ON PROCEDURE bg.backfill_resume(text, int, boolean, text, boolean, bigint, bigint, interval)
     IS 'does what a backfill has not done yet';
 
+CREATE PROCEDURE bg.copy_table(
+    source text, target text, workers int DEFAULT 4, rows int DEFAULT 100000, by text DEFAULT NULL,
+    dry_run boolean DEFAULT false, progress boolean DEFAULT false,
+    INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL, INOUT elapsed interval DEFAULT NULL)
+    LANGUAGE pllua_bg AS $lua$
+    return require('bg_dba').run('copy_table', {
+        source = source, target = target, rows = rows, by = by,
+        workers = workers, dry_run = dry_run, progress = progress})
+$lua$;
+
+COMMENT ON PROCEDURE bg.copy_table(text, text, int, int, text, boolean, boolean, bigint, bigint, interval)
+    IS 'copies the rows of a table into another one, ranges of a key at once, all as of one moment';
+
 -- For everybody who may use the schema, also where default privileges give nothing to everybody.
 
 GRANT SELECT ON bg.last_run, bg.backfills TO PUBLIC;
@@ -184,5 +197,6 @@ GRANT EXECUTE ON PROCEDURE
     bg.create_indexes(text[], int, boolean, text, boolean, bigint, bigint, interval),
     bg.refresh_matviews(text, int, boolean, boolean, text, boolean, bigint, bigint, interval),
     bg.backfill(text, text, int, int, interval, interval, interval, text, text, boolean, text, boolean, bigint, bigint, interval),
-    bg.backfill_resume(text, int, boolean, text, boolean, bigint, bigint, interval)
+    bg.backfill_resume(text, int, boolean, text, boolean, bigint, bigint, interval),
+    bg.copy_table(text, text, int, int, text, boolean, boolean, bigint, bigint, interval)
 TO PUBLIC;

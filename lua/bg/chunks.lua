@@ -207,5 +207,8 @@ return function(name, options)
     end
     if by == 'ctid' then return by_place(root, blocks, rows or DEFAULT_ROWS) end
     if size then return by_width(root, by, size) end
-    return by_rows(root, by or unique_key(root), rows or DEFAULT_ROWS)
+    by = by or unique_key(root)
+    local found = by_rows(root, by, rows or DEFAULT_ROWS)
+    found.by = by -- for whoever compares it himself
+    return found
 end

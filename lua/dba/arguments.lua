@@ -32,6 +32,19 @@ function arguments.seconds(interval, what) -- internal
     return row.seconds
 end
 
+-- Keys become texts that are read the same whatever the settings of a session are, to the end of this transaction.
+function arguments.set_formats() -- internal
+    spi.execute([[
+        select pg_catalog.set_config('datestyle', 'ISO', true),
+            pg_catalog.set_config('intervalstyle', 'postgres', true),
+            pg_catalog.set_config('extra_float_digits', '3', true)]])
+end
+
+function arguments.as_text(key) -- internal
+    if math.type(key) == 'float' then return string.format('%.17g', key) end
+    return tostring(key)
+end
+
 -- Fails for a role that does not see what is to be looked at.
 function arguments.reads_statistics(what) -- internal
     local row = spi.execute("select pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') as may")[1]

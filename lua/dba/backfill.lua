@@ -7,22 +7,12 @@ local arguments = require 'dba.arguments'
 local resume = require 'dba.backfill_resume'
 local run = require 'dba.run'
 
--- Keys as texts that are read the same by whoever resumes it, whatever his settings are.
-local FORMATS = [[
-select pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('intervalstyle', 'postgres', true),
-    pg_catalog.set_config('extra_float_digits', '3', true)]]
-
-local function as_text(key)
-    if math.type(key) == 'float' then return string.format('%.17g', key) end
-    return tostring(key)
-end
-
 -- The ends of all ranges: two lists of texts.
 local function ranges(given)
-    spi.execute(FORMATS)
+    arguments.set_formats()
     local los, his = {}, {}
     for range in chunks(given.relation, {rows = given.rows, by = given.by}) do
-        los[range.i], his[range.i] = as_text(range.lo), as_text(range.hi)
+        los[range.i], his[range.i] = arguments.as_text(range.lo), arguments.as_text(range.hi)
     end
     return los, his
 end

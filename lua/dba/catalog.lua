@@ -122,4 +122,47 @@ function catalog.made_of(matviews) -- internal
     return catalog.read(spi.execute, MADE_OF, matviews)
 end
 
+-- A relation by its name as it is written, found by the caller's search path: oid, name with schema, temporary; nil.
+function catalog.find(name) -- internal
+    return spi.execute([[
+        select c.oid::pg_catalog.int8 as oid, pg_catalog.format('%I.%I', n.nspname, c.relname) as name,
+            c.relpersistence operator(pg_catalog.=) 't'::pg_catalog."char" as temporary
+        from pg_catalog.pg_class c, pg_catalog.pg_namespace n
+        where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
+            and n.oid operator(pg_catalog.=) c.relnamespace]], name)[1]
+end
+
+-- A name that is written as SQL has it, quoted where it has to be.
+function catalog.quoted(name) -- internal
+    return spi.execute([[
+        select pg_catalog.string_agg(pg_catalog.quote_ident(part), '.' order by place) as name
+        from pg_catalog.unnest(pg_catalog.parse_ident($1::pg_catalog.text)) with ordinality as p (part, place)]],
+        name)[1].name
+end
+
+-- The columns of a relation that are not generated, there and in another one (nil: none), as a list of SQL.
+function catalog.columns(oid, other) -- internal
+    return spi.execute([[
+        select pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by a.attnum) as list
+        from pg_catalog.pg_attribute a
+        where a.attrelid operator(pg_catalog.=) $1::pg_catalog.oid and a.attnum operator(pg_catalog.>) 0
+            and not a.attisdropped and a.attgenerated operator(pg_catalog.=) ''::pg_catalog."char"
+            and not exists (
+                select from pg_catalog.pg_attribute b
+                where b.attrelid operator(pg_catalog.=) $2::pg_catalog.oid
+                    and b.attname operator(pg_catalog.=) a.attname
+                    and b.attgenerated operator(pg_catalog.<>) ''::pg_catalog."char")]], oid, other)[1].list
+end
+
+-- A column: its quoted name, whether it may be NULL, and the schema of its operators where that is the server's own.
+function catalog.key_of(oid, column) -- internal
+    return spi.execute([[
+        select pg_catalog.quote_ident(a.attname) as name, not a.attnotnull as nullable,
+            case when t.typnamespace operator(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace
+                then 'pg_catalog' end as operators
+        from pg_catalog.pg_attribute a, pg_catalog.pg_type t
+        where a.attrelid operator(pg_catalog.=) $1::pg_catalog.oid and t.oid operator(pg_catalog.=) a.atttypid
+            and a.attname operator(pg_catalog.=) $2::pg_catalog.name]], oid, column)[1]
+end
+
 return catalog

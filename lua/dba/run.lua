@@ -69,7 +69,7 @@ local function work_in(self, item, session)
     if item.refused then core.raise(item.refused.sqlstate, item.refused.message) end
     if item.work then return item.work(session, await) end
     local result = await(session:run(item.statement))
-    if core.status(session).transaction ~= 'I' then
+    if not self.options.snapshot and core.status(session).transaction ~= 'I' then
         core.raise('25001', 'the statement has left its transaction open, which was rolled back')
     end
     return result
@@ -160,7 +160,7 @@ return function(items, options) -- internal
         errors = options.on_error == 'stop' and 'raise' or 'collect',
         retry = options.retry,
         name = options.caller,
-        server = options.server,
+        snapshot = options.snapshot,
     }
     local function with(session, item) work(self, session, item) end
     for _, item in map.each(source, with, map_options) do
