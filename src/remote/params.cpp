@@ -1,4 +1,5 @@
-// Values as text that means the same on every server. See params.h. Owns nothing.
+// Values in a form that means the same on every server: text, but for bytea. See params.h. Owns
+// nothing.
 #include "remote/params.h"
 
 #include "pg/compat.h"
@@ -57,7 +58,6 @@ const char *output(Oid type, Datum value) {
 
 const char *text_of(const session::Param &param, Oid wanted) {
     if (param.isnull) return nullptr;
-    if (is_string(param) && wanted == BYTEAOID) return output(BYTEAOID, param.value);
     if (is_everywhere(wanted) && (wanted != param.type || param.table)) {
         ParamExternData bound = {};
         bound.ptype = wanted;
@@ -74,6 +74,12 @@ const char *text_of(const session::Param &param, Oid wanted) {
     const int length = static_cast<int>(VARSIZE_ANY_EXHDR(bytes));
     pg_verifymbstr(VARDATA_ANY(bytes), length, false);
     return text_to_cstring(reinterpret_cast<text *>(bytes));
+}
+
+// What the server takes for a bytea goes as it is: its text form is twice as long.
+bool is_binary(const session::Param &param, Oid wanted) {
+    if (param.isnull || param.table || param.type != BYTEAOID) return false;
+    return wanted == BYTEAOID || (wanted == InvalidOid && !param.weak);
 }
 
 } // namespace
@@ -102,14 +108,29 @@ Values make_values(const session::CommandMessage *command, const TypeId *describ
                  errmsg("wrong number of parameters: expected %d, got %d", ndescribed, count)));
     Values values = {count, nullptr, nullptr, nullptr, nullptr};
     if (count == 0) return values;
-    auto **texts = static_cast<const char **>(palloc0(sizeof(char *) * static_cast<Size>(count)));
+    const auto n = static_cast<Size>(count);
+    auto **sent = static_cast<const char **>(palloc0(sizeof(char *) * n));
+    auto *lengths = static_cast<int *>(palloc0(sizeof(int) * n));
+    auto *formats = static_cast<int *>(palloc0(sizeof(int) * n));
     PushActiveSnapshot(GetTransactionSnapshot());
     const int level = begin_output();
-    for (int i = 0; i < count; i++)
-        texts[i] = text_of(command->params[i], described == nullptr ? InvalidOid : described[i]);
+    for (int i = 0; i < count; i++) {
+        const session::Param &param = command->params[i];
+        const Oid wanted = described == nullptr ? InvalidOid : described[i];
+        if (is_binary(param, wanted)) {
+            struct varlena *bytes = PG_DETOAST_DATUM_PACKED(param.value);
+            sent[i] = VARDATA_ANY(bytes);
+            lengths[i] = static_cast<int>(VARSIZE_ANY_EXHDR(bytes));
+            formats[i] = 1;
+        } else {
+            sent[i] = text_of(param, wanted);
+        }
+    }
     AtEOXact_GUC(true, level);
     PopActiveSnapshot();
-    values.values = texts;
+    values.values = sent;
+    values.lengths = lengths;
+    values.formats = formats;
     return values;
 }
 

@@ -1,4 +1,4 @@
-// The parameters of a command, as text for another server.
+// The parameters of a command, as another server reads them.
 // Owns nothing: all memory is in CurrentMemoryContext.
 #pragma once
 

@@ -85,7 +85,9 @@ like(outcome('no_database', 'select 1', 'app'), qr/^3D000\t.*\t.*database "missi
 is(outcome('far', 'select 1', undef, ', snapshot = true'), "0A000\ta session on another server cannot have a snapshot of this one\t-", 'no snapshot');
 is( $node->safe_psql('postgres', q{SELECT bg.launch(server => 'far') AS pid \gset
 SELECT FROM bg.run(:pid, 'select $1 + 1 as a', 41);
-SELECT a FROM bg.result(:pid) AS (a int);}), "42", 'in SQL');
+SELECT a FROM bg.result(:pid) AS (a int);
+SELECT FROM bg.run(:pid, 'select $1 as a, $2 as b, $3 as c', '\x005c27'::bytea, ''::bytea, null::bytea);
+SELECT * FROM bg.result(:pid) AS (a bytea, b bytea, c bytea);}), "42\n\\x005c27|\\x|", 'in SQL');
 
 # What is set there.
 is(outcome('far', "select concat_ws(' ', current_setting('datestyle'), current_setting('intervalstyle'), current_setting('extra_float_digits'), current_setting('lock_timeout'), current_setting('application_name'))",
@@ -116,12 +118,16 @@ my $values = <<'LUA';
 	both('select $1 + 1 a, $2 || $3 b', spi.execute('select 41::int2 as v')[1].v, 'a', 'b')
 	both('select $1::timestamptz a, $2::date b', spi.execute("select '2020-01-02 03:04:05.678901+01'::timestamptz as v")[1].v, '2020-02-03')
 	both('select $1::text is null a, $2::int is null b', nil, nil)
+	both('select $1::bytea a, $2::bytea b, $3::bytea c', '\0\\x', '', nil)
 	s:exec([[set datestyle = 'SQL, DMY'; set intervalstyle = 'sql_standard']])
 	print(s:exec([[select '2020-02-03'::date = $1 a, '2020-02-03'::date b, '-1 day -02:03'::interval c, $2::interval = '-1 day -02:03' d]], spi.execute([[select '2020-02-03'::date v]])[1].v, spi.execute([[select '-1 day -02:03'::interval v]])[1].v)[1])
 	s:exec([[set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres']])
 	print(pcall(s.prepare, s, 'select nothing'))
 	local st = s:prepare('select $1::int * 2 as a, $2::text as b')
 	print(st:exec(21, 'x')[1], st:exec('4', 5)[1], st:exec(nil, nil)[1])
+	local bytes = s:prepare([[select $1 = '\x005c27'::bytea as a, length($2::bytea) as b]])
+	print(bytes:exec('\0\\\'', ('\\'):rep(100000))[1], bytes:exec('', nil)[1])
+	bytes:close()
 	print(pcall(st.exec, st, 1))
 	st:close()
 	print(s:exec('select count(*) from pg_prepared_statements').value)
@@ -133,6 +139,7 @@ is($text, <<'TEXT' =~ s/\n\z//r, 'values');
 (t,2020-02-03,"-1 days -02:03:00",t)
 false	ERROR: 42703 column "nothing" does not exist
 (42,x)	(8,5)	(,)
+(t,100000)	(f,)
 false	ERROR: 42601 wrong number of parameters: expected 2, got 1
 0
 a	public.mood
