@@ -77,7 +77,9 @@ bool connect(const Options &options) {
     forget_keys(options);
     if (state.connection == nullptr) refuse("", _("out of memory"));
     close_at_exit();
-    if (!await_aside()) return false;
+    const TimestampTz end = GetCurrentTimestamp() + options.most * USECS_PER_SEC;
+    if (!await_aside(end)) return false;
+    if (state.connection->is_busy_aside()) refuse("", _("timeout expired")); // in a name server
     take_news();
     if (!state.connection->is_connected()) {
         char sqlstate[6];

@@ -118,13 +118,15 @@ void leave_thread(int code, Datum) {
 
 } // namespace
 
-bool await_aside() {
+bool await_aside(TimestampTz end) {
     while (state.connection->is_busy_aside()) {
         if (!session::is_wanted()) return false;
+        const long rest = pg::milliseconds_until(end);
+        if (rest == 0) break;
         HOLD_CANCEL_INTERRUPTS(); // there is no command yet that could be cancelled
         CHECK_FOR_INTERRUPTS();
         RESUME_CANCEL_INTERRUPTS();
-        (void)pg::wait_socket_only(state.connection->aside(), false, -1, pg::WaitEvent::kRemote);
+        (void)pg::wait_socket_only(state.connection->aside(), false, rest, pg::WaitEvent::kRemote);
     }
     QueryCancelPending = false;
     return true;

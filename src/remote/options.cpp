@@ -264,6 +264,19 @@ Options options_of_string(Client *client, const char *text) {
     return options;
 }
 
+// How many are tried, one after the other.
+int count_hosts(const Options &options) {
+    int most = 1;
+    for (int i = 0; i < options.count; i++) {
+        const char *keyword = options.keywords[i];
+        if (strcmp(keyword, "host") != 0 && strcmp(keyword, "hostaddr") != 0) continue;
+        int hosts = 1;
+        for (const char *at = options.values[i]; *at != '\0'; at++) hosts += *at == ',' ? 1 : 0;
+        most = Max(most, hosts);
+    }
+    return most;
+}
+
 } // namespace
 
 void check_server(const char *server, session::ServerSecret *secret) {
@@ -279,6 +292,7 @@ Options read_options(Client *client, const char *server, const char *title,
                           ? options_of_string(client, server)
                           : options_of_server(client, server, secret);
     options.timeout = take_timeout(&options);
+    options.most = options.timeout * count_hosts(options) + 1; // libpq says it first
     add(&options, "client_encoding", GetDatabaseEncodingName());
     add_default(&options, "application_name",
                 title[0] == '\0' ? "pllua_bg" : psprintf("pllua_bg:%s", title));

@@ -14,7 +14,8 @@ struct Options {
     int count;
     const char **keywords; // end with nullptr
     const char **values;
-    int timeout;         // of connecting, in seconds
+    int timeout;         // of connecting, in seconds; libpq has it for each host
+    int most;            // for all of it, the search for addresses too
     bool needs_password; // the server must have asked for it
 };
 

@@ -27,9 +27,9 @@ extern State state;
 
 // link.cpp: waiting for the server, without being in anybody's way.
 
-// Waits until what is done aside has ended; false: nobody wants the session any more. Errors: pg
-// (termination).
-bool await_aside();
+// Waits until what is done aside has ended, or it is `end`; false: nobody wants the session any
+// more. Errors: pg (termination).
+bool await_aside(TimestampTz end);
 // What was sent is on its way: its results come, those of what was sent before are taken. Errors:
 // pg FATAL 08006 unless `sent`.
 void begin(bool sent);
