@@ -183,6 +183,19 @@ $lua$;
 COMMENT ON PROCEDURE bg.copy_table(text, text, int, int, text, boolean, boolean, bigint, bigint, interval)
     IS 'copies the rows of a table into another one, ranges of a key at once, all as of one moment';
 
+CREATE PROCEDURE bg.run_on(
+    statement text, databases text[] DEFAULT NULL, schemas text[] DEFAULT NULL, servers text[] DEFAULT NULL, workers int DEFAULT 4,
+    dry_run boolean DEFAULT false, on_error text DEFAULT 'collect', progress boolean DEFAULT false,
+    INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL, INOUT elapsed interval DEFAULT NULL)
+    LANGUAGE pllua_bg AS $lua$
+    return require('bg_dba').run('run_on', {
+        statement = statement, databases = databases, schemas = schemas, servers = servers,
+        workers = workers, dry_run = dry_run, on_error = on_error, progress = progress})
+$lua$;
+
+COMMENT ON PROCEDURE bg.run_on(text, text[], text[], text[], int, boolean, text, boolean, bigint, bigint, interval)
+    IS 'runs a statement in several databases, in several schemas, or on several servers';
+
 -- For everybody who may use the schema, also where default privileges give nothing to everybody.
 
 GRANT SELECT ON bg.last_run, bg.backfills TO PUBLIC;
@@ -198,5 +211,6 @@ GRANT EXECUTE ON PROCEDURE
     bg.refresh_matviews(text, int, boolean, boolean, text, boolean, bigint, bigint, interval),
     bg.backfill(text, text, int, int, interval, interval, interval, text, text, boolean, text, boolean, bigint, bigint, interval),
     bg.backfill_resume(text, int, boolean, text, boolean, bigint, bigint, interval),
-    bg.copy_table(text, text, int, int, text, boolean, boolean, bigint, bigint, interval)
+    bg.copy_table(text, text, int, int, text, boolean, boolean, bigint, bigint, interval),
+    bg.run_on(text, text[], text[], text[], int, boolean, text, boolean, bigint, bigint, interval)
 TO PUBLIC;

@@ -1,12 +1,13 @@
 -- Items by several sessions at once. An item has a name (`item`), a `statement`, and perhaps `size`, `key` and
--- `after` (see order), `refused` (an error: it cannot run), `work` (a function of the session and a function that
--- waits for a future, instead of the statement). What becomes of it is kept in it: ok, tag, sqlstate, error, started,
--- seconds, pid.
+-- `after` (see order), `refused` (an error: it cannot run), `place` (see elsewhere; all items have it, or none),
+-- `work` (a function of the session and a function that waits for a future, instead of the statement). What becomes
+-- of it is kept in it: ok, tag, sqlstate, error, started, seconds, pid.
 
 local core = require 'bg.core'
 local channel = require 'bg.channel'
 local map = require 'bg.map'
 local wait = require 'bg.wait'
+local elsewhere = require 'dba.elsewhere'
 local last_run = require 'dba.last_run'
 local order = require 'dba.order'
 local show = require 'dba.show'
@@ -40,11 +41,10 @@ local function tell(self, ended)
     print(show.progress(self.options.caller, self.ended, #self.items, now - self.begun, ended, names_of_running(self)))
 end
 
-local function begin(self, item, session)
+local function begin(self, item)
     if item.ok == false then self.ended = self.ended - 1 end -- it is tried again
     item.ok, item.sqlstate, item.error, item.tag = nil, nil, nil, nil
-    item.running, item.pid = true, session.pid
-    item.since = wait.now()
+    item.running, item.since = true, wait.now()
     item.started = self.clock + item.since
     self.has_news = true
 end
@@ -66,7 +66,7 @@ local function work_in(self, item, session)
         while not future:wait(INTERVAL) do tell(self) end
         return (future:get())
     end
-    if item.refused then core.raise(item.refused.sqlstate, item.refused.message) end
+    item.pid = session.pid
     if item.work then return item.work(session, await) end
     local result = await(session:run(item.statement))
     if not self.options.snapshot and core.status(session).transaction ~= 'I' then
@@ -75,10 +75,20 @@ local function work_in(self, item, session)
     return result
 end
 
-local function work(self, session, item)
-    begin(self, item, session)
-    tell(self)
-    local ok, result = lpcall(work_in, self, item, session)
+local function raise_refusal(item)
+    core.raise(item.refused.sqlstate, item.refused.message)
+end
+
+-- True and what the item returns, or false and the error; open() gives its session.
+local function try(self, item, open)
+    if item.refused then return lpcall(raise_refusal, item) end
+    local session, err = open() -- an error of the server itself would go through lpcall
+    if not session then return false, err end
+    return lpcall(work_in, self, item, session)
+end
+
+-- Keeps what has become of the item.
+local function record(self, item, ok, result)
     if ok then
         item.ok, item.tag = true, result and result.tag
     else
@@ -87,7 +97,15 @@ local function work(self, session, item)
         item.error = is_error and result.message or tostring(result)
     end
     finish(self, item)
-    if not ok then error(result, 0) end
+end
+
+-- Does the item: true, or false and the error.
+local function attempt(self, item, open)
+    begin(self, item)
+    tell(self)
+    local ok, result = try(self, item, open)
+    record(self, item, ok, result)
+    return ok, result
 end
 
 -- An item waits for others that have failed for nothing.
@@ -142,6 +160,42 @@ local function dry_run(items)
     for _, line in ipairs(show.plan(planned)) do print(line) end
 end
 
+-- A session does item after item.
+local function with_sessions(self)
+    local options = self.options
+    local source = setmetatable({n = #self.items}, {__call = function() return next_item(self) end})
+    local map_options = {
+        workers = options.workers,
+        errors = options.on_error == 'stop' and 'raise' or 'collect',
+        retry = options.retry,
+        name = options.caller,
+        snapshot = options.snapshot,
+    }
+    local function work(session, item)
+        local ok, err = attempt(self, item, function() return session end)
+        if not ok then error(err, 0) end
+    end
+    for _, item, _, err in map.each(source, work, map_options) do
+        if item.ok == nil then record(self, item, false, err) end -- an error of the server here goes through lpcall
+        settle(self, item)
+        tell(self)
+    end
+end
+
+-- Each item has a session of its own, elsewhere.
+local function with_a_session_each(self)
+    local options = self.options
+    local workers = math.min(options.workers, #self.items)
+    elsewhere(workers, options.caller, function() return next_item(self) end, function(item, open)
+        local ok, err = attempt(self, item, open)
+        if not ok and options.on_error == 'stop' then
+            error(core.add_context(err, string.format('%s of %s', item.item, options.caller)), 0)
+        end
+        settle(self, item)
+        tell(self)
+    end)
+end
+
 -- Runs the items: how many are done, how many have failed, and how long it took, as INTERVAL reads it. The first
 -- error is raised with on_error = 'stop', which cancels the others.
 return function(items, options) -- internal
@@ -154,18 +208,10 @@ return function(items, options) -- internal
     local begun = wait.now()
     local self = setmetatable({items = items, options = options, order = order.new(items), news = channel(),
         waiting = 0, ended = 0, begun = begun, told = begun, clock = clock() - begun}, Run)
-    local source = setmetatable({n = #items}, {__call = function() return next_item(self) end})
-    local map_options = {
-        workers = options.workers,
-        errors = options.on_error == 'stop' and 'raise' or 'collect',
-        retry = options.retry,
-        name = options.caller,
-        snapshot = options.snapshot,
-    }
-    local function with(session, item) work(self, session, item) end
-    for _, item in map.each(source, with, map_options) do
-        settle(self, item)
-        tell(self)
+    if items[1] and items[1].place then
+        with_a_session_each(self)
+    else
+        with_sessions(self)
     end
     tell(self, true)
     local failed = count_failed(items)

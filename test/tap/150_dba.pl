@@ -15,6 +15,8 @@ $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pllua_bg_dba CASCADE;
 CREATE TABLE one (i int PRIMARY KEY);
 CREATE TABLE two (i int PRIMARY KEY);
+INSERT INTO two VALUES (1), (2);
+CREATE FUNCTION wait_for_one() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM FROM one; END';
 CREATE SCHEMA made;
 CREATE MATERIALIZED VIEW made.one AS TABLE one;
 CREATE MATERIALIZED VIEW made.two AS TABLE two;
@@ -31,6 +33,8 @@ sub start_call
 	ok(wait_until(sub { $handle->pump_nb; $printed =~ /backend (\d+)/ }), 'a call has begun');
 	my ($pid) = $printed =~ /backend (\d+)/;
 	ok($node->poll_query_until('postgres', "SELECT count(*) = $waiting FROM pg_locks WHERE NOT granted"), "$waiting sessions wait");
+	is($node->safe_psql('postgres', "SELECT backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity WHERE pid = $pid"), 't', 'the call holds no snapshot');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE pid = $pid AND locktype <> 'virtualxid'"), '0', 'and no lock');
 	return ($handle, \$printed, $pid);
 }
 
@@ -40,8 +44,6 @@ my ($handle, $printed, $pid) =
   start_call(q{CALL bg.run_all($$ SELECT 'SELECT pg_advisory_xact_lock_shared(1), ' || i FROM generate_series(1, 4) i $$, workers => 2, progress => true)}, 2);
 ok(wait_until(sub { $handle->pump_nb; $$printed =~ /INFO:/ }), 'it tells how far it is');
 like($$printed, qr/^INFO:  bg[.]run_all: \[[.]{20}\] 0 of 4; 1, 2$/m, 'and what runs');
-is($node->safe_psql('postgres', "SELECT backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity WHERE pid = $pid"), 't', 'it holds no snapshot');
-is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE pid = $pid AND locktype <> 'virtualxid'"), '0', 'and no lock');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM bg.sessions WHERE name = 'bg.run_all' AND sql LIKE '%advisory%'}), '2', 'its sessions have its name');
 $holder->query_safe('SELECT pg_advisory_unlock(1)');
 $handle->finish;
@@ -52,6 +54,8 @@ no_workers_left($node, 'a call that is done');
 $holder->query_safe('BEGIN; LOCK TABLE one, two');
 for my $call (q{CALL bg.vacuum_tables('public.*')}, q{CALL bg.analyze_tables('public.*')}, q{CALL bg.reindex_tables('public.*')},
 	q{CALL bg.reindex_tables('public.*', concurrently => true)}, q{CALL bg.refresh_matviews('made.*')},
+	q{CALL bg.run_on('SELECT FROM public.one', schemas => ARRAY['public', 'made'])}, q{CALL bg.run_on('SELECT FROM public.one', databases => ARRAY['postgres', 'postgres'])},
+	q{CALL bg.backfill('made.two', 'SELECT wait_for_one() WHERE $1::int = $1 AND $2::int = $2', rows => 1, by => 'i')},
 	q{CALL bg.create_indexes(ARRAY['CREATE INDEX ON one (i)', 'CREATE INDEX CONCURRENTLY ON two (i)'])},
 	q{CALL bg.run_all($$ VALUES ('TABLE one'), ('TABLE two') $$)})
 {
