@@ -108,15 +108,23 @@ local function attempt(self, item, open)
     return ok, result
 end
 
--- An item waits for others that have failed for nothing.
-local function refuse_dependents(self, item)
-    for _, other in ipairs(self.items) do
-        for _, needed in ipairs(other.after or {}) do
-            if needed == item and not other.refused then
-                local message = string.format('%s, which it is made of, has failed', item.item)
-                other.refused = {sqlstate = '55000', message = message}
-            end
+-- Which items wait for each: lists by item.
+local function dependents_of(items)
+    local lists = {}
+    for _, item in ipairs(items) do
+        for _, needed in ipairs(item.after or {}) do
+            lists[needed] = lists[needed] or {}
+            table.insert(lists[needed], item)
         end
+    end
+    return lists
+end
+
+-- Those that wait for one that has failed are not run.
+local function refuse_dependents(self, item)
+    for _, other in ipairs(self.dependents[item] or {}) do
+        local message = string.format('%s, which it is made of, has failed', item.item)
+        other.refused = other.refused or {sqlstate = '55000', message = message}
     end
 end
 
@@ -207,6 +215,7 @@ return function(items, options) -- internal
     last_run.keep(items)
     local begun = wait.now()
     local self = setmetatable({items = items, options = options, order = order.new(items), news = channel(),
+        dependents = dependents_of(items),
         waiting = 0, ended = 0, begun = begun, told = begun, clock = clock() - begun}, Run)
     if items[1] and items[1].place then
         with_a_session_each(self)
