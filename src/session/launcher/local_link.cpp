@@ -213,12 +213,12 @@ bool LocalLink::progress(Progress *progress) {
 
 void LocalLink::release() {
     release_snapshot(this);
-    if (segment != nullptr) {
+    if (header != nullptr) {
         // One that was let go with work to do stays a session until it has done it.
         if (!has_flag(header, kPinned)) retire_entry(header);
         forget_unread_setup();
-        dsm_detach(segment);
     }
+    if (segment != nullptr) dsm_detach(segment);
     if (worker != nullptr) pfree(worker);
 }
 
