@@ -57,8 +57,10 @@ call bg.refresh_matviews('alone');
 rollback;
 create role dba_user login;
 grant usage on schema bg, dba_m to dba_user;
+\set VERBOSITY sqlstate
 set role dba_user;
 call bg.refresh_matviews('alone', on_error => 'stop');
+\set VERBOSITY default
 reset role;
 
 set client_min_messages = warning;

@@ -114,7 +114,9 @@ begin
     raise info '% done, % failed', done, failed;
 end $$;
 select item, ok, tag, sqlstate, error from bg.last_run order by item;
+\set VERBOSITY sqlstate
 call bg.reindex_tables('dba_a.large', on_error => 'stop');
+\set VERBOSITY default
 reset role;
 -- Whoever has no right on the schema of TOAST tables rebuilds what is his own.
 alter table dba_a.large owner to dba_user;
