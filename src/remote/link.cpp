@@ -138,6 +138,7 @@ void begin(bool sent) {
 }
 
 Result *await_result() {
+    serve_interrupts(); // also where there is always something to take
     for (;;) {
         const int left = state.broken ? 0 : state.connection->flush();
         if (left < 0) state.broken = true;
@@ -155,6 +156,13 @@ Result *await_result() {
     if (!state.connection->is_connected()) lose_connection();
     end_turn();
     if (cancelled && is_in_pipeline()) state.met_cancel = true;
+    return result;
+}
+
+Result *await_plain_result() {
+    Result *result = await_result();
+    if (result->outcome() == Outcome::kCopyIn || result->outcome() == Outcome::kCopyOut)
+        lose(_("it has begun a copy that nobody asked for"));
     return result;
 }
 

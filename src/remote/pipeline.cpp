@@ -47,6 +47,15 @@ bool is_one_statement(const char *sql) {
     }
 }
 
+// Of what has a name, once. Raises for what this server does not understand, the first time.
+bool can_be_ahead(Statement *statement) {
+    if (!statement->looked_at) {
+        statement->looked_at = true;
+        statement->can_be_ahead = is_one_statement(statement->sql);
+    }
+    return statement->can_be_ahead;
+}
+
 // Text means the same to both.
 bool reads_alike() {
     const char *there = state.connection->setting("standard_conforming_strings");
@@ -63,7 +72,8 @@ bool are_plain(const session::CommandMessage *command) {
 bool pack(const session::CommandMessage *command, Parcel *parcel) {
     if ((command->flags & session::kPrepare) != 0 || !are_plain(command)) return false;
     if (command->statement != 0) {
-        const Statement *statement = find_statement(command->statement);
+        Statement *statement = find_statement(command->statement);
+        if (!can_be_ahead(statement)) return false;
         parcel->name = statement_name(statement->number);
         parcel->values = make_values(command, statement->types, statement->nparams);
         return true;

@@ -12,8 +12,18 @@ namespace pllua_bg::remote {
 
 namespace {
 
+// One that is malformed ends the session: what it belongs to may be half taken.
+ErrorData *read(const Report &report) {
+    ErrorData *found = nullptr;
+    ErrorData *error = pg::attempt([&found, &report] {
+        found = session::read_report({report.fields, report.length});
+    });
+    if (error != nullptr) lose(error->message);
+    return found;
+}
+
 void raise_notice(const Report &report) {
-    ErrorData *notice = session::read_report({report.fields, report.length});
+    ErrorData *notice = read(report);
     // The last word of a server that closes the connection; it is the cause of the end.
     if (notice->elevel >= FATAL) lose(notice->message);
     if (notice->elevel > WARNING) notice->elevel = WARNING;
@@ -26,7 +36,7 @@ void raise_notice(const Report &report) {
 ErrorData *read_error(Result *result) {
     const Report report = result->report();
     if (report.length > 0) {
-        ErrorData *error = session::read_report({report.fields, report.length});
+        ErrorData *error = read(report);
         if (error->elevel >= FATAL) lose(error->message);
         error->elevel = ERROR;
         return error;

@@ -123,7 +123,8 @@ bool is_everywhere(Oid type) {
 }
 
 void send_rows(Rows *rows, Result *result) {
-    if (!rows->begun) begin_rows(rows, result);
+    // Also a server that is broken has as many values in a row as it has said.
+    if (!rows->begun || result->columns() != rows->descriptor->natts) begin_rows(rows, result);
     const int count = result->rows();
     for (int i = 0; i < count; i++) send_one(rows, result, i);
 }

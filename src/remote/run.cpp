@@ -1,6 +1,7 @@
 // Sending a command to another server and passing on what comes of it. Owns nothing.
 #include "remote/run.h"
 
+#include "pg/encoding.h"
 #include "pg/guard.h"
 #include "remote/params.h"
 #include "remote/pipeline.h"
@@ -30,9 +31,9 @@ uint64 processed(const char *tag) {
 }
 
 void take_tag(Answer *answer, Result *result) {
-    answer->rows.begun = false;
-    note_statement(result->tag());
-    if (answer->with_tags) session::send_tag(result->tag(), processed(result->tag()));
+    const char *tag = pg::valid_text(result->tag());
+    note_statement(tag);
+    if (answer->with_tags) session::send_tag(tag, processed(tag));
 }
 
 void take_rows(Answer *answer, Result *result) {
@@ -80,13 +81,17 @@ void raise_if_failed(const Answer *answer) {
 // Takes all that comes of what was sent, to its end.
 void take_answer(Answer *answer) {
     for (;;) {
-        Result *result = await_result();
-        switch (result->outcome()) {
+        Result *result = is_in_pipeline() ? await_plain_result() : await_result();
+        const Outcome outcome = result->outcome();
+        if (outcome != Outcome::kSomeRows && outcome != Outcome::kLastRows)
+            answer->rows.begun = false; // what follows has columns of its own
+        switch (outcome) {
         case Outcome::kNothing: raise_if_failed(answer); return;
         case Outcome::kSomeRows: take_rows(answer, result); break;
         case Outcome::kLastRows:
             take_rows(answer, result);
             take_tag(answer, result);
+            answer->rows.begun = false;
             break;
         case Outcome::kTag: take_tag(answer, result); break;
         case Outcome::kEmpty:
@@ -119,7 +124,7 @@ Description describe(const char *name) {
     Description description = {};
     ErrorData *error = nullptr;
     for (;;) {
-        Result *result = await_result();
+        Result *result = await_plain_result();
         const Outcome outcome = result->outcome();
         if (outcome == Outcome::kNothing) break;
         if (outcome == Outcome::kError && error == nullptr) error = read_error(result);

@@ -36,6 +36,8 @@ void begin(bool sent);
 // The next result, which may be the end. A cancel is passed on to the server, whose answer is then
 // a result, too. Errors: pg (termination; FATAL 08006; what a notice raises).
 Result *await_result();
+// The same, where no copy can begin: the connection is lost where one does.
+Result *await_plain_result();
 // The next line of a copy; false: there are no more. Errors: the same.
 bool await_copy_line(const char **line, int *length);
 // Rolls what runs to its end, be it by a cancel: nothing of it is wanted any more. Errors: pg

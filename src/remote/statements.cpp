@@ -42,6 +42,7 @@ void add_statement(uint32 number, const char *sql, int nparams, const TypeId *ty
     statement->types = reinterpret_cast<TypeId *>(kept);
     statement->sql = kept + size;
     statement->nparams = nparams;
+    statement->looked_at = statement->can_be_ahead = false;
 }
 
 Statement *find_statement(uint32 number) {

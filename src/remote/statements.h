@@ -12,6 +12,8 @@ struct Statement {
     char *sql;
     int nparams;
     TypeId *types; // of the parameters
+    bool looked_at;
+    bool can_be_ahead; // where somebody has looked
 };
 
 // What it is called there.

@@ -35,6 +35,11 @@ struct Type {
     char *name;  // nullptr: a column had it, and it was not among those that were read
 };
 
+// Of those that are read: the type, its schema and its own name, whether it is an array.
+constexpr int kParts = 4;
+// As long as the two names of a type can be, with quotes and what is between them.
+constexpr Size kMostName = 4 * NAMEDATALEN + 16;
+
 HTAB *table;
 bool is_stale;
 
@@ -50,15 +55,19 @@ Type *enter(TypeId type, bool *found) {
     return entry;
 }
 
+// Nobody knows what is at the other end: what is no type is left out.
 void take_type(Result *result, int row) {
-    const auto value = [result, row](int column) {
+    const char *parts[kParts];
+    for (int i = 0; i < kParts; i++) {
         int length;
-        return result->value(row, column, &length);
-    };
-    char *name = psprintf("%s.%s%s", pg::valid_text(value(1)), pg::valid_text(value(2)),
-                          *value(3) == 't' ? "[]" : "");
+        parts[i] = i < result->columns() ? result->value(row, i, &length) : nullptr;
+        if (parts[i] == nullptr) return;
+    }
+    char *name = psprintf("%s.%s%s", pg::valid_text(parts[1]), pg::valid_text(parts[2]),
+                          *parts[3] == 't' ? "[]" : "");
+    if (strlen(name) > kMostName) return;
     bool found;
-    Type *entry = enter(static_cast<TypeId>(strtoul(value(0), nullptr, 10)), &found);
+    Type *entry = enter(static_cast<TypeId>(strtoul(parts[0], nullptr, 10)), &found);
     if (entry->name == nullptr || strcmp(entry->name, name) != 0) {
         char *old = entry->name;
         entry->name = MemoryContextStrdup(TopMemoryContext, name);
@@ -72,7 +81,7 @@ void take_types() {
     ErrorData *error = nullptr;
     bool is_first = true;
     for (;;) {
-        Result *result = await_result();
+        Result *result = await_plain_result();
         const Outcome outcome = result->outcome();
         if (outcome == Outcome::kNothing) break;
         if (outcome == Outcome::kError && error == nullptr) error = read_error(result);

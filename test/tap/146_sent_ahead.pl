@@ -100,6 +100,10 @@ CREATE FUNCTION step(what text, VARIADIC arguments text[] DEFAULT '{}') RETURNS 
 	elseif what == 'fail here' then
 		open:exec('begin')
 		sent = {open:run('insert into t values ($1)', 200), open:run('insert into t values ($1::int4)', 'two'), open:run('insert into t values (201)'), open:run('commit')}
+	elseif what == 'commit' then
+		open:exec('begin')
+		local copy, commit = open:prepare('copy (select 1) to stdout'), open:prepare('commit')
+		sent = {open:run('insert into t values (300)'), open:run("select repeat('x', 1000000) from generate_series(1, 3)"), commit:run(), copy:run(), copy:run(), open:run('select 1')}
 	elseif what == 'rows' then
 		for i = 1, 6 do sent[i] = open:run('select generate_series(1, 1000000) as i') end
 	elseif what == 'parameters' then
@@ -191,6 +195,13 @@ is(rows_there(), '1', 'an error in a transaction');
 step('fail here');
 is(step('take'), 'INSERT 0 1, 22P02, 25P02, ROLLBACK', 'an error that the server knows nothing of');
 is(rows_there(), '1', 'nothing of it stays either');
+step('close');
+ask("SET pllua_bg.max_result_size = '1MB'");
+step('open', 'select 1');
+ask('RESET pllua_bg.max_result_size');
+step('commit');
+is(step('take'), 'INSERT 0 1, 53400, ROLLBACK, COPY 1, COPY 1, SELECT 1', 'statements with names that are no SELECT, INSERT or the like wait for their turn');
+is(rows_there(), '1', 'nothing is committed before it is known to be right');
 step('close');
 
 # The session is closed, or its worker ends: what was sent ahead may be done, what is in a transaction is not.
