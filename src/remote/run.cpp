@@ -200,7 +200,11 @@ void check_not_failed() {
 void forget_dropped() {
     if (state.connection->transaction() != 'I') return;
     char *sql = take_dropped();
-    if (sql != nullptr) pg::free_error(pg::attempt([sql] { run_quietly(sql); }));
+    ErrorData *error = sql == nullptr ? nullptr : pg::attempt([sql] { run_quietly(sql); });
+    if (error == nullptr) return;
+    // A cancel is for the command that comes next.
+    if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) pg::rethrow(error);
+    pg::free_error(error);
 }
 
 } // namespace
