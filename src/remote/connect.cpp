@@ -6,6 +6,7 @@
 #include "remote/options.h"
 #include "remote/remote.h"
 #include "remote/state.h"
+#include "remote/statements.h"
 #include "remote/types.h"
 
 extern "C" {
@@ -95,10 +96,18 @@ void append_setting(StringInfo sql, const char *name, const char *value) {
                      quote_literal_cstr(name), quote_literal_cstr(value));
 }
 
+// The name, unless the foreign server has another for all its connections.
+void append_title(StringInfo sql, const char *title) {
+    const char *present = state.connection->setting("application_name");
+    if (present != nullptr && strncmp(present, kTitle, strlen(kTitle)) == 0)
+        append_setting(sql, "application_name", title);
+}
+
 // What this end needs to read values, then what sessions have by default, then what was asked for.
 void set_up(session::FrameCursor *cursor) {
     StringInfoData sql;
     initStringInfo(&sql);
+    append_title(&sql, title_of(session::session_name()));
     append_setting(&sql, "DateStyle", "ISO");
     append_setting(&sql, "IntervalStyle", "postgres");
     append_setting(&sql, "extra_float_digits", "3");
@@ -138,19 +147,46 @@ bool connect_and_set_up(char *server, session::ServerSecret *secret,
     return connected;
 }
 
+// Runs fn, after whose errors there is nothing to go on with.
+template <class F> void raise_fatal(F &&fn) {
+    ErrorData *error = pg::attempt(static_cast<F &&>(fn));
+    if (error == nullptr) return;
+    error->elevel = FATAL;
+    pg::raise_fresh(error);
+}
+
 } // namespace
 
 session::Executor *connect_to_server(char *server, session::ServerSecret *secret,
                                      session::FrameCursor *settings) {
     bool connected = false;
-    ErrorData *error = pg::attempt([&connected, server, secret, settings] {
+    raise_fatal([&connected, server, secret, settings] {
         connected = connect_and_set_up(server, secret, settings);
     });
-    if (error != nullptr) {
-        error->elevel = FATAL; // there is nothing to go on with
-        pg::raise_fresh(error);
-    }
     return connected ? remote_executor() : nullptr;
+}
+
+void forget_use() {
+    state.to_fail = false;
+    forget_statements();
+    StartTransactionCommand();
+    run_quietly("discard all");
+    StringInfoData sql;
+    initStringInfo(&sql);
+    append_title(&sql, "pllua_bg pool");
+    if (sql.len > 0) run_quietly(sql.data);
+    CommitTransactionCommand();
+}
+
+void begin_use(session::FrameCursor *cursor) {
+    session::Frame server;
+    if (!session::next_frame(cursor, &server) || server.type != session::MessageType::kServer)
+        elog(ERROR, "a session on another server is to be used as one here");
+    raise_fatal([cursor] {
+        StartTransactionCommand();
+        set_up(cursor);
+        CommitTransactionCommand();
+    });
 }
 
 } // namespace pllua_bg::remote

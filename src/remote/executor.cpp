@@ -20,6 +20,9 @@ struct RemoteExecutor final : session::Executor {
     char transaction_state() override { return remote::transaction_state(); }
     bool sleep(long timeout) override { return remote::sleep(timeout); }
     void recover() override;
+    void forget_use() override { remote::forget_use(); }
+    void begin_use(session::FrameCursor *cursor) override { remote::begin_use(cursor); }
+    bool is_gone() override { return state.broken; }
 };
 
 // The transaction here is for reading catalogs; that of the session is on the server.

@@ -202,7 +202,7 @@ bool sleep(long timeout) {
         consume();
         session::send_now();
     }
-    if (state.broken) lose_connection();
+    if (state.broken && !session::is_resting()) lose_connection();
     return news.latch || news.socket;
 }
 

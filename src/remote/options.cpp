@@ -286,7 +286,11 @@ void check_server(const char *server, session::ServerSecret *secret) {
     if (target.has_keys) put_keys(secret, keys);
 }
 
-Options read_options(Client *client, const char *server, const char *title,
+const char *title_of(const char *session) {
+    return session[0] == '\0' ? kTitle : psprintf("%s:%s", kTitle, session);
+}
+
+Options read_options(Client *client, const char *server, const char *session,
                      const session::ServerSecret &secret) {
     Options options = session::is_connection_string(server)
                           ? options_of_string(client, server)
@@ -294,8 +298,7 @@ Options read_options(Client *client, const char *server, const char *title,
     options.timeout = take_timeout(&options);
     options.most = options.timeout * count_hosts(options) + 1; // libpq says it first
     add(&options, "client_encoding", GetDatabaseEncodingName());
-    add_default(&options, "application_name",
-                title[0] == '\0' ? "pllua_bg" : psprintf("pllua_bg:%s", title));
+    add_default(&options, "application_name", title_of(session));
     // Neither a name server nor one of tickets is asked unless somebody wants that.
     add_default(&options, "gssencmode", "disable");
     // A peer that is no longer there is noticed within a minute.

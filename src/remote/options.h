@@ -19,11 +19,15 @@ struct Options {
     bool needs_password; // the server must have asked for it
 };
 
-// What libpq is to be told; of a connection string valid until Client::forget_parsed(). `title`:
-// the name of the session, or an empty one. Call in a transaction. Errors: pg 42704 (no such
-// server, no user mapping), 42501, 2F003 (a password is required), 0A000 (the options of its
-// wrapper are not those of libpq), 22023 (of a connection string).
-Options read_options(Client *client, const char *server, const char *title,
+// What connections are called on the other server: for a session of this name, or of none ("");
+// they all begin so. Errors: pg (memory).
+inline constexpr char kTitle[] = "pllua_bg";
+const char *title_of(const char *session);
+// What libpq is to be told; of a connection string valid until Client::forget_parsed(). Call in a
+// transaction. Errors: pg 42704 (no such server, no user mapping), 42501, 2F003 (a password is
+// required), 0A000 (the options of its wrapper are not those of libpq), 22023 (of a connection
+// string).
+Options read_options(Client *client, const char *server, const char *session,
                      const session::ServerSecret &secret);
 // Overwrites the keys among them. Errors: none.
 void forget_keys(const Options &options);

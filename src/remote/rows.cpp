@@ -89,21 +89,17 @@ void send_one(Rows *rows, Result *result, int row) {
     MemoryContextReset(rows->scratch);
 }
 
-// `known`: what it was when it was looked at last.
-void follow(const char *name, char *known, Size size) {
+void follow(const char *name) {
     const char *there = state.connection->setting(name);
-    if (there == nullptr || strcmp(there, known) == 0) return;
+    if (there == nullptr || strcmp(there, GetConfigOption(name, false, false)) == 0) return;
     SetConfigOption(name, there, PGC_USERSET, PGC_S_SESSION);
-    strlcpy(known, there, size);
 }
 
 } // namespace
 
 void follow_settings() {
-    static char date_style[64];
-    static char interval_style[64];
-    follow("DateStyle", date_style, sizeof date_style);
-    follow("IntervalStyle", interval_style, sizeof interval_style);
+    follow("DateStyle");
+    follow("IntervalStyle");
 }
 
 bool is_everywhere(Oid type) {

@@ -73,6 +73,12 @@ char transaction_state();
 // the error; of one in a pipeline as soon as that is empty. Errors: pg FATAL.
 void fail_transaction();
 
+// connect.cpp: what an Executor does between two uses of a session. Errors: pg, those of the
+// server.
+
+void forget_use();
+void begin_use(session::FrameCursor *cursor);
+
 // executor.cpp
 session::Executor *remote_executor();
 

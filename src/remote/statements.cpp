@@ -66,6 +66,17 @@ void drop_statement(uint32 number) {
     (void)hash_search(table, &number, HASH_REMOVE, nullptr);
 }
 
+void forget_statements() {
+    if (table == nullptr) return;
+    HASH_SEQ_STATUS all;
+    hash_seq_init(&all, table);
+    while (auto *statement = static_cast<Statement *>(hash_seq_search(&all)))
+        pfree(statement->types);
+    hash_destroy(table);
+    table = nullptr;
+    if (dropped.data != nullptr) resetStringInfo(&dropped);
+}
+
 char *take_dropped() {
     if (dropped.data == nullptr || dropped.len == 0) return nullptr;
     char *sql = pstrdup(dropped.data);

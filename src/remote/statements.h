@@ -28,6 +28,8 @@ void add_statement(uint32 number, const char *sql, int nparams, const TypeId *ty
 Statement *find_statement(uint32 number);
 // Errors: none; nothing happens where there is none.
 void drop_statement(uint32 number);
+// The server has forgotten all of them. Errors: none.
+void forget_statements();
 // Statements for those that were dropped, to be run while no transaction is open; nullptr: there
 // are none. In CurrentMemoryContext. Errors: pg (memory).
 char *take_dropped();

@@ -14,7 +14,7 @@ local $SIG{PIPE} = 'IGNORE';
 
 my $far = new_node('far');
 my $proxy = Proxy->new($far->host . '/.s.PGSQL.' . $far->port);
-my $node = new_node('near', "max_worker_processes = 16\n");
+my $node = new_node('near', "max_worker_processes = 16\npllua_bg.pool_size = 0\n");
 my $user = $node->safe_psql('postgres', 'SELECT current_user');
 $far->safe_psql('postgres', "SET password_encryption = 'scram-sha-256'; CREATE ROLE alice LOGIN PASSWORD 'secret'; CREATE TYPE mood AS ENUM ('sad', 'glad')");
 unlink $far->data_dir . '/pg_hba.conf';

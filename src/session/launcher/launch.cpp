@@ -98,6 +98,11 @@ void check_server(const LaunchOptions &options, ServerSecret *secret) {
     hooks.check_server(options.server, secret);
 }
 
+// By what it was let in elsewhere is known to the caller only, not by the catalogs.
+bool is_secret(const LaunchOptions &options, const ServerSecret &secret) {
+    return secret.length > 0 || (options.server != nullptr && is_connection_string(options.server));
+}
+
 Session *start(const LaunchOptions &options, bool *reused) {
     check_may_launch();
     check_database(options);
@@ -132,6 +137,7 @@ Session *start(const LaunchOptions &options, bool *reused) {
     session->local->imposed = session->local->imposed || imposes;
     // What the other database has instead of what was imposed is not known here.
     if (imposes && is_elsewhere(options)) session->local->not_reusable = true;
+    if (is_secret(options, secret)) session->local->not_reusable = true;
     if (options.server != nullptr) explicit_bzero(setup.data, static_cast<Size>(setup.len));
     pfree(setup.data);
     return session;

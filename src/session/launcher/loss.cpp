@@ -24,7 +24,7 @@ const char *cause_of_death(Session *session, const Loss &loss) {
 // other server has not let it in. That somebody
 // has ended it, or a timeout, is no refusal.
 bool is_refused(const Session *session, const Loss &loss) {
-    return (is_elsewhere(session) || (is_remote(session) && !has_run(session))) &&
+    return (is_elsewhere(session) || (is_remote(session) && session->last_done == 0)) &&
            session->fatal != nullptr && loss.idle &&
            ERRCODE_TO_CATEGORY(session->fatal->sqlerrcode) != ERRCODE_OPERATOR_INTERVENTION;
 }

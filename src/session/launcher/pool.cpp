@@ -116,6 +116,7 @@ bool send_reset(Session *session) {
 
 bool fits(const Session *session, const LaunchOptions &options, Size queue_size) {
     return session->user == GetUserId() && session->database == database_of(options) &&
+           strcmp(NameStr(session->server), options.server == nullptr ? "" : options.server) == 0 &&
            session->local->queue_size == queue_size &&
            session->local->header->idle_timeout == options.idle_timeout &&
            remaining_lifetime(session) > 0;
@@ -189,6 +190,18 @@ void role_changes(Datum, int, uint32 hash) {
     never_reuse(pool.first, hash);
 }
 
+void never_reuse_remote(Session *session) {
+    for (; session != nullptr; session = session->after)
+        if (session->local != nullptr && is_remote(session)) session->local->not_reusable = true;
+}
+
+// A foreign server, a user mapping or a wrapper was changed or dropped: who connects now may be let
+// in elsewhere, as somebody else, or not at all.
+void server_changes(Datum, int, uint32) {
+    never_reuse_remote(sessions.first);
+    never_reuse_remote(pool.first);
+}
+
 void at_transaction_end(XactEvent event, void *) {
     if (pool_count == 0) return;
     if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
@@ -206,7 +219,7 @@ void trim_pool(int most) {
 
 bool keep_for_reuse(Session *session) {
     if (proc_exit_inprogress || pg::setting_pool_size == 0 || is_gone(session)) return false;
-    if (session->local == nullptr || is_remote(session)) return false;
+    if (session->local == nullptr) return false;
     bool sent = false;
     ErrorData *error =
         pg::attempt([session, &sent] { sent = !is_turn_over(session) && send_reset(session); });
@@ -239,7 +252,7 @@ int64 pool_lifetime(const Session *session) {
 }
 
 Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInfo setup) {
-    if (pool_count == 0 || options.server != nullptr) return nullptr;
+    if (pool_count == 0) return nullptr;
     // What the server checks when a worker connects may have changed.
     if (!pg::may_connect(database_of(options), GetUserId())) return nullptr;
     while (Session *session = wait_for_one(options, queue_size)) {
@@ -259,6 +272,9 @@ Session *take_from_pool(const LaunchOptions &options, Size queue_size, StringInf
 
 void initialize_pool() {
     CacheRegisterSyscacheCallback(AUTHOID, role_changes, 0);
+    CacheRegisterSyscacheCallback(FOREIGNDATAWRAPPEROID, server_changes, 0);
+    CacheRegisterSyscacheCallback(FOREIGNSERVEROID, server_changes, 0);
+    CacheRegisterSyscacheCallback(USERMAPPINGOID, server_changes, 0);
     RegisterXactCallback(at_transaction_end, nullptr);
 }
 

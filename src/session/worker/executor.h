@@ -21,6 +21,13 @@ struct Executor {
     // An error has ended a command, the transaction of this process is rolled back: makes all ready
     // for the next. Errors: pg FATAL.
     virtual void recover() = 0;
+    // Between two uses of the session: forgets what the one has left elsewhere; takes over what is
+    // at the cursor for the other. Outside a transaction. Errors: pg; the worker then ends.
+    virtual void forget_use() = 0;
+    virtual void begin_use(FrameCursor *cursor) = 0;
+    // What does the work has gone while the session rests; nothing can be run any more. Errors:
+    // none.
+    virtual bool is_gone() = 0;
 };
 
 extern Executor *executor; // at first this server
@@ -36,6 +43,8 @@ void pass_ahead();
 const char *session_name();
 // True while the launcher has not asked the worker to end. Errors: none.
 bool is_wanted();
+// The session is in the pool. Errors: none.
+bool is_resting();
 // What is shown of the session from now on: that it runs a command. Errors: pg.
 void show_command(const CommandMessage *command, const char *sql);
 

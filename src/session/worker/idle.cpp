@@ -185,8 +185,9 @@ bool sleep_idle(Idle *idle) {
     pg::fault("worker-idle");
     bool timed_out = !executor->sleep(next_wait(idle));
     serve_duties(timed_out, idle);
-    if (!timed_out) return true;
-    const bool is_over = idle->end != 0 && GetCurrentTimestamp() >= idle->end;
+    const bool is_gone = is_resting() && executor->is_gone();
+    if (!timed_out && !is_gone) return true;
+    const bool is_over = is_gone || (idle->end != 0 && GetCurrentTimestamp() >= idle->end);
     if (worker.phase == Phase::kPooled && (is_over || is_slot_awaited() || is_database_wanted())) {
         idle->end = 0;
         return !retire();

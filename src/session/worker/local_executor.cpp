@@ -15,6 +15,9 @@ struct LocalExecutor final : Executor {
         return pg::wait_latch_only(timeout, pg::WaitEvent::kCommand);
     }
     void recover() override {}
+    void forget_use() override {}
+    void begin_use(FrameCursor *) override {}
+    bool is_gone() override { return false; }
 };
 
 LocalExecutor local_executor;

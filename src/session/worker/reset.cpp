@@ -52,6 +52,7 @@ void forget_use() {
     worker.deadlock = nullptr;
     forget_all_statements();
     discard_all();
+    executor->forget_use();
 }
 
 // One that takes a slot others may wait for does not wait itself.
@@ -95,6 +96,7 @@ void reuse(const ReuseMessage &message) {
     check_invited();
     take_over(&cursor);
     CommitTransactionCommand();
+    executor->begin_use(&cursor);
     take_snapshot(&cursor);
     release_busy_lock();
     worker.phase = Phase::kUsed;

@@ -23,6 +23,8 @@ int launcher_pid() { return worker.header == nullptr ? 0 : worker.header->launch
 
 bool is_wanted() { return worker.header != nullptr && !has_flag(worker.header, kClosing); }
 
+bool is_resting() { return worker.phase == Phase::kPooled; }
+
 void set_title(const char *title) {
     pgstat_report_appname(title);
     show_title(title);
