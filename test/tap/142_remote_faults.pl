@@ -185,6 +185,21 @@ sub ends_at_once
 	ok($far->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'pllua_bg%'}), 'what ran there was cancelled');
 }
 
+# Of several hosts the one that can write, or the one that cannot.
+for my $wanted ('read-write', 'read-only')
+{
+	my $name = $wanted =~ tr/-/_/r;
+	$node->safe_psql('postgres', "CREATE SERVER $name FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$host,@{[$node->host]}', port '$port,@{[$node->port]}', dbname 'postgres', target_session_attrs '$wanted');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (user '$user')");
+}
+is(exec_in(open_session('read_write'), 'show port'), $port, 'the first host can write');
+$far->safe_psql('postgres', 'ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()');
+ok($far->poll_query_until('postgres', 'SHOW default_transaction_read_only', 'on'), 'it cannot any more');
+ask('DISCARD ALL'); # the pool
+is(exec_in(open_session('read_write'), 'show port'), $node->port, 'so the second one is taken');
+is(exec_in(open_session('read_only'), 'show port'), $port, 'the first one where that is wanted');
+$far->safe_psql('postgres', 'SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf()');
+
 # Many cancels, at any moment: each command has its own outcome.
 is(ask(<<'SQL'), 'ok', 'a storm of cancels');
 CREATE FUNCTION storm() RETURNS text LANGUAGE pllua_bg AS $$

@@ -1,4 +1,4 @@
-# A session on another server whose connection ends, or stalls, after any number of the bytes that the server sends in its life, from the
+# A session on another server whose connection ends, stalls, or is slow, after any number of the bytes that the server sends in its life, from the
 # first of the handshake to the last of the last command: an error of the connection, in bounded time, and nobody is left.
 use strict;
 use warnings;
@@ -93,6 +93,8 @@ for my $place (@places[ grep { $_ % ($places[$_] < 440 ? 12 : 4) == 0 } 0 .. $#p
 }
 is(join("\n", @wrong), '', 'one that stalls');
 is($psql->query_safe('SELECT life(0)'), "done", 'all is well afterwards');
+$proxy->set('drip');
+is($psql->query_safe('SELECT life(0)'), "done", 'also where each byte comes by itself');
 $psql->quit;
 server_log_is_clean($_) for $node, $far;
 done_testing();

@@ -7,7 +7,7 @@ use IO::Handle;
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
-use Socket;
+use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY);
 
 # A proxy for the server whose socket has this path.
 sub new
@@ -31,7 +31,7 @@ sub new
 
 sub port { return $_[0]{port} }
 
-# From now on: pass; stall (nothing is read any more, connections stay); hold (nothing that comes from the server); reset (those there are end so, then pass); cut N (one ends
+# From now on: pass; drip (the bytes of the server one by one); stall (nothing is read any more, connections stay); hold (nothing that comes from the server); reset (those there are end so, then pass); cut N (one ends
 # after N more bytes of the server's, then pass); freeze N (after so many, stall); garbage (the next bytes of the server's are others, then pass).
 sub set
 {
@@ -106,11 +106,12 @@ sub serve
 				if (!$server) { close $client; next; }
 				$pairs{$client} = { self => $client, other => $server };
 				$pairs{$server} = { self => $server, other => $client, is_server => 1 };
+				setsockopt $client, IPPROTO_TCP, TCP_NODELAY, 1;
 				$select->add($client, $server);
 				next;
 			}
 			my $pair = $pairs{$ready} or next;
-			my $count = sysread $ready, my $bytes, 65536;
+			my $count = sysread $ready, my $bytes, $mode eq 'drip' && $pair->{is_server} ? 1 : 65536;
 			if (!$count) { drop(\%pairs, $select, $ready, 0); next; }
 			$count{ $pair->{is_server} ? 'servers' : 'clients' } += $count;
 			if ($pair->{is_server} && $mode eq 'garbage')
