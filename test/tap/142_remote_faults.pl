@@ -119,7 +119,7 @@ sub ends_at_once
 {
 	my ($name, $session) = @_;
 	my $begin = time;
-	ask("SELECT pg_terminate_backend($session)");
+	terminate_worker($node, $session);
 	process_is_gone($session, $name);
 	took($begin, 10, $name);
 	return;

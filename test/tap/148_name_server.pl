@@ -69,7 +69,7 @@ is(ask("SELECT bg.run($session, 'select 1') > 0 AND NOT bg.wait($session, 0.1)")
 ask("SELECT bg.close($session)");
 process_is_gone($session, 'closed');
 $session = ask(q{SELECT session_open('patient')});
-$node->safe_psql('postgres', "SELECT pg_terminate_backend($session)");
+terminate_worker($node, $session);
 process_is_gone($session, 'terminated');
 like(ask("SELECT session_exec($session, 'select 1')"), qr/^08006: |^57P01: |^08003: /, 'what is sent then fails');
 $session = ask(q{SELECT session_open('patient')});

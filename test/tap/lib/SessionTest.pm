@@ -8,7 +8,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_node session_functions new_psql ask_later wait_until $workers no_workers_left process_is_gone server_log_is_clean
+our @EXPORT = qw(new_node session_functions new_psql ask_later wait_until $workers no_workers_left terminate_worker process_is_gone server_log_is_clean
   has_fault_points set_fault);
 
 # A server that runs, with what is given for its configuration and to init.
@@ -88,6 +88,14 @@ sub no_workers_left
 {
 	my ($node, $name) = @_;
 	return ok($node->poll_query_until('postgres', "SELECT ($workers) = 0"), "$name: no worker is left");
+}
+
+# Terminates a worker. One that has not started yet the server does not know.
+sub terminate_worker
+{
+	my ($node, $pid) = @_;
+	$node->poll_query_until('postgres', "SELECT pg_terminate_backend($pid)") or die 'it does not start';
+	return;
 }
 
 # A test: a process ends.
