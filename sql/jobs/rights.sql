@@ -153,9 +153,18 @@ create role job_trapped login;
 grant usage on schema bg, job_trap to job_trapped;
 alter role job_trapped set search_path = job_trap, pg_catalog, bg;
 set role job_trapped;
-select bg.submit('select bg.self() is not null') as j1, bg.submit('select 1', null, '{"transaction": false}') as j2, bg.submit('select 1', null, '{"every": "1 day"}') as j3 \gset
+select bg.submit('select bg.self() is not null') as j1, bg.submit('select 1', null, '{"transaction": false}') as j2,
+    bg.submit('select pg_catalog.pg_advisory_xact_lock(4711)', null, '{"every": "1 day"}') as j3 \gset
+select bg.wait_job(:j1, 60), bg.wait_job(:j2, 60);
+-- One that recurs ends with its next run: that does not end before somebody waits for it.
+select pg_catalog.pg_advisory_lock(4711), pg_catalog.set_config('my.j3', :'j3', false) is not null as kept;
 select bg.run_job_now(:j3);
-select bg.wait_job(:j1, 60), bg.wait_job(:j2, 60), bg.wait_job(:j3, 60);
+do language pllua_bg $$
+    local j = bg.job(math.tointeger(tonumber(spi.execute("select pg_catalog.current_setting('my.j3') as id")[1].id)))
+    assert(j:pending())
+    spi.execute('select pg_catalog.pg_advisory_unlock(4711)')
+    print(j:wait(60))
+$$;
 select bg.job_result(:j1);
 select bg.cancel_job(:j3);
 select bg.wait_job(:j3, 60);
