@@ -26,6 +26,9 @@ do language pllua_bg $$
     print(n)
     for row in s:rows('select generate_series(1, 100000) as i') do if row.i == 3 then break end end
     print(s:exec('select count(*) from there').value)
+    local tags = {}
+    for i, rows in ipairs{0, 1, 999, 1000, 1001, 2000} do tags[i] = s:exec('select generate_series(1, $1::int4)', rows).tag end
+    print(table.unpack(tags))
     s:exec([[do $x$ begin raise notice 'from there'; end $x$]])
 $$;
 

@@ -3,6 +3,7 @@
 #include "remote/libpq/connection.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -23,6 +24,7 @@ struct LibpqResult final : Result {
     PGresult *result;
     bool is_pause; // there is none, but the command is not done
     Report made;
+    char tag_of_rows[64]; // of the rows before, which came with it; as long as any of libpq's
 
     Outcome outcome() override;
     int columns() override { return PQnfields(result); }
@@ -32,7 +34,7 @@ struct LibpqResult final : Result {
     int rows() override { return PQntuples(result); }
     const char *value(int row, int column, int *length) override;
     void take_row(int row, const char **values, int *lengths) override;
-    const char *tag() override { return PQcmdStatus(result); }
+    const char *tag() override;
     Report report() override;
     bool is_binary() override { return PQbinaryTuples(result) != 0; }
     int params() override { return PQnparams(result); }
@@ -122,12 +124,21 @@ void LibpqResult::take_row(int row, const char **values, int *lengths) {
     for (int i = 0; i < n; i++) values[i] = LibpqResult::value(row, i, &lengths[i]);
 }
 
+// From 17 libpq gives it with the last rows, unless they fill their chunk, and not with the end.
+const char *LibpqResult::tag() {
+    const char *own = PQcmdStatus(result);
+    return *own == '\0' ? tag_of_rows : own;
+}
+
 Report LibpqResult::report() {
     if (made.fields == nullptr) made = copy_report(result);
     return made;
 }
 
 void LibpqResult::clear() {
+    tag_of_rows[0] = '\0';
+    if (result != nullptr && outcome() == Outcome::kSomeRows)
+        (void)snprintf(tag_of_rows, sizeof tag_of_rows, "%s", PQcmdStatus(result));
     PQclear(result);
     free(const_cast<char *>(made.fields));
     result = nullptr;
