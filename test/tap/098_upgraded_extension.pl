@@ -42,6 +42,10 @@ sub database_after
 	die $errors if $errors ne '';
 	$dump =~ s/^SELECT pg_catalog\.binary_upgrade_set_next_.*\n//mg;
 	$dump =~ s/^\\(un)?restrict .*\n//mg;
+	$dump =~ s/^UPDATE pg_catalog\.pg_class\nSET relfrozenxid = .*\nWHERE .*\n//mg;
+	# Tables whose rows are dumped, by name.
+	my %tables = map { split /=/ } split /\n/, $node->safe_psql('one', q{SELECT oid || '=' || oid::regclass FROM pg_class});
+	$dump =~ s/(binary_upgrade_create_empty_extension\(.*, '\{)([\d,]+)(?=\}')/$1 . join(',', map { $tables{$_} } split m{,}, $2)/eg;
 	my %items;
 	for my $item (split /^--\n-- Name: /m, $dump)
 	{
@@ -63,13 +67,14 @@ sub ways
 {
 	my ($extension) = @_;
 	my $newest = version_of($extension);
-	my @ways;
+	my %ways;
 	for my $file (sort map { s,.*/,,r } glob "'$extensions'/$extension--*.sql")
 	{
 		my (undef, $from, $to) = split /--/, $file =~ s/\.sql$//r;
-		push @ways, [ $from, defined $to && $to ne $newest ? $to : (), $newest ] if defined $to || $from ne $newest;
+		my @way = ($from, defined $to && $to ne $newest ? $to : (), $newest);
+		$ways{"@way"} = \@way if defined $to || $from ne $newest;
 	}
-	return @ways;
+	return map { $ways{$_} } sort keys %ways;
 }
 
 # What is not as it should be, a line each.
@@ -126,14 +131,15 @@ sub found
 
 # Of our own extension: an older version that is today's.
 my $newest = version_of('pllua_bg');
-my $today = slurp_file("$extensions/pllua_bg--$newest.sql");
+my ($oldest) = map { m,/pllua_bg--([^-]+)\.sql$, } glob "'$extensions'/pllua_bg--*.sql";
+my $today = slurp_file("$extensions/pllua_bg--$oldest.sql");
 my $more = "CREATE FUNCTION bg.planted() RETURNS int LANGUAGE sql AS 'SELECT 1';\n";
-plant('pllua_bg--0.0.1.sql' => $today, "pllua_bg--0.0.1--$newest.sql" => '');
+plant('pllua_bg--0.0.1.sql' => $today, "pllua_bg--0.0.1--$oldest.sql" => '');
 found('pllua_bg', undef, 'an update that has nothing to do');
-plant('pllua_bg--0.0.1.sql' => $today, "pllua_bg--0.0.1--$newest.sql" => $more);
-found('pllua_bg', qr/^pllua_bg -> 0\.0\.1 -> \Q$newest\E: planted\(\); Type: FUNCTION; .*\nfresh: \(none\)\n/, 'an update that does too much');
-plant('pllua_bg--0.0.1.sql' => $today . $more, "pllua_bg--0.0.1--$newest.sql" => '');
-found('pllua_bg', qr/^pllua_bg -> 0\.0\.1 -> \Q$newest\E: planted\(\); Type: FUNCTION; .*\nfresh: \(none\)\n/, 'an update that leaves something');
+plant('pllua_bg--0.0.1.sql' => $today, "pllua_bg--0.0.1--$oldest.sql" => $more);
+found('pllua_bg', qr/^pllua_bg -> 0\.0\.1 -> .*\Q$newest\E: planted\(\); Type: FUNCTION; .*\nfresh: \(none\)\n/, 'an update that does too much');
+plant('pllua_bg--0.0.1.sql' => $today . $more, "pllua_bg--0.0.1--$oldest.sql" => '');
+found('pllua_bg', qr/^pllua_bg -> 0\.0\.1 -> .*\Q$newest\E: planted\(\); Type: FUNCTION; .*\nfresh: \(none\)\n/, 'an update that leaves something');
 
 # Of one that is made up: what an update can forget.
 my $control = "default_version = '2'\nrelocatable = false\nschema = public\n";
@@ -167,7 +173,7 @@ for my $case (
 	found('planted', $expected, ($expected ? 'forgotten: ' : '') . $name);
 }
 plant_update('planted--1--1.1.sql' => $right{gone}, 'planted--1.1--2.sql' => update(gone => ''));
-is_deeply([ ways('planted') ], [ [ '1', '1.1', '2' ], [ '1.1', '2' ], [ '1', '2' ] ], 'every script is on a way');
+is_deeply([ ways('planted') ], [ [ '1', '1.1', '2' ], [ '1', '2' ], [ '1.1', '2' ] ], 'every script is on a way');
 found('planted', undef, 'two steps');
 plant_update('planted--1--2.sql' => update(), 'planted--1--1.1.sql' => $right{gone}, 'planted--1.1--2.sql' => '');
 found('planted', qr/^planted -> 1 -> 1\.1 -> 2: /m, 'a way that the server would not take by itself');

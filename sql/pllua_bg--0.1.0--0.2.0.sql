@@ -1,0 +1,3 @@
+-- pllua_bg from 0.1.0 to 0.2.0.
+
+\echo Use "ALTER EXTENSION pllua_bg UPDATE" to load this file. \quit

@@ -1,0 +1,3 @@
+-- pllua_bg_dba from 0.1.0 to 0.2.0.
+
+\echo Use "ALTER EXTENSION pllua_bg_dba UPDATE" to load this file. \quit
