@@ -235,10 +235,12 @@ Datum pllua_bg_sql_stat(PG_FUNCTION_ARGS) {
     const session::Counts counts = session::read_counts();
     Datum values[session::kCounters + 2];
     bool nulls[session::kCounters + 2] = {};
-    values[0] = CStringGetTextDatum(counts.shared ? "cluster" : "backend");
-    for (int i = 0; i < session::kCounters; i++)
-        values[i + 1] = Int64GetDatum(static_cast<int64>(counts.values[i]));
-    values[session::kCounters + 1] = TimestampTzGetDatum(counts.reset);
+    int n = 0;
+    values[n++] = CStringGetTextDatum(counts.shared ? "cluster" : "backend");
+    for (int i = 0; i < session::kCounters; i++) {
+        if (i == session::kCountersBeforeReset) values[n++] = TimestampTzGetDatum(counts.reset);
+        values[n++] = Int64GetDatum(static_cast<int64>(counts.values[i]));
+    }
     tuplestore_putvalues(target.store, target.descriptor, values, nulls);
     return 0;
 }

@@ -72,6 +72,7 @@ for my $slots (0, 1, 8)
 	like($backend->{stderr}, qr/ERROR:  could not launch the background sessions of this transaction: no free worker slot\s+HINT:  You may need to increase max_worker_processes/,
 		"$slots slots taken: the commit fails with the reason");
 	$backend->{stderr} = '';
+	is($backend->query_safe('SELECT launched, jobs, launch_failures, no_slot FROM bg.stat'), "$slots|0|" . (51 - $slots) . '|' . (51 - $slots), "$slots slots taken: all of that is counted");
 	is($backend->query('SELECT count(*) FROM done'), '0', "$slots slots taken: nothing was committed");
 	is($backend->query_safe('SELECT ask_all()'), $slots * ($slots + 1) / 2, "$slots slots: the sessions live on");
 

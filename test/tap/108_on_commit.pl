@@ -45,7 +45,7 @@ my $offset = -s $node->logfile;
 $launcher->query_safe(q{BEGIN; SELECT bg.on_commit('select 1/0'); SELECT bg.on_commit('insert into done(what) select format(''%s %s'', name, state) from bg.sessions'); COMMIT});
 ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM done'), 'an error stops nothing');
 is($node->safe_psql('postgres', 'SELECT what FROM done'), 'on_commit busy', 'the session has a name');
-is($node->safe_psql('postgres', 'SELECT errors FROM bg.stat'), '1', 'the error is counted for the cluster');
+is($node->safe_psql('postgres', 'SELECT commands, errors, commit_errors FROM bg.stat'), '2|1|1', 'the error is counted for the cluster');
 like(slurp_file($node->logfile, $offset), qr/ERROR:  division by zero\n.*CONTEXT:  on_commit of process \d+\n.*STATEMENT:  select 1\/0/, 'and logged with its statement');
 $node->safe_psql('postgres', 'TRUNCATE done');
 
@@ -66,8 +66,10 @@ $launcher->query_safe(q{SELECT bg.on_commit('select pg_advisory_xact_lock(1)')})
 $launcher->query_safe("INSERT INTO h SELECT generate_series(1, 1000)") for 1 .. 3;
 $node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'on_commit'});
 ok($node->poll_query_until('postgres', "SELECT ($busy) = 0"), 'a worker is terminated');
+my $lost = $watcher->query_safe('SELECT lost FROM bg.stat');
 $launcher->query_safe(q{TRUNCATE done; SELECT bg.on_commit('insert into done(what) values (''another'')')});
 ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM done'), 'the next transaction gets another one');
+is($watcher->query_safe("SELECT lost - $lost FROM bg.stat"), '1', 'the lost one is counted');
 $launcher->quit;
 nothing_left('a terminated worker');
 
@@ -97,8 +99,10 @@ $node->safe_psql('postgres', 'TRUNCATE done');
 $launcher = new_psql($node);
 $launcher->query_safe(q{BEGIN; SELECT bg.on_commit('select pg_advisory_xact_lock(1)'); SELECT bg.on_commit('insert into done(what) values (''after the cancel'')'); COMMIT});
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'on_commit' AND wait_event_type = 'Lock'}), 'a command waits');
+my $cancelled = $watcher->query_safe('SELECT cancelled FROM bg.stat');
 $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'on_commit'});
 ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM done'), 'cancelled, the next one is done');
+is($watcher->query_safe("SELECT cancelled - $cancelled FROM bg.stat"), '1', 'the cancel is counted');
 $owner->quit;
 $launcher->quit;
 

@@ -51,8 +51,10 @@ void end_session(Session *session) {
 
 void take_errors(const Committer *committer) {
     SegmentHeader *header = committer->session->local->header;
-    if (pg_atomic_read_u32(&header->job_errors) > 0)
-        count(Counter::kErrors, pg_atomic_exchange_u32(&header->job_errors, 0));
+    if (pg_atomic_read_u32(&header->job_errors) == 0) return;
+    const uint32 errors = pg_atomic_exchange_u32(&header->job_errors, 0);
+    count(Counter::kErrors, errors);
+    count(Counter::kCommitErrors, errors);
 }
 
 // Takes all that the worker has said.

@@ -199,6 +199,19 @@ ErrorData *start_as_user(const LaunchOptions &options, Session *volatile *sessio
     return error;
 }
 
+void count_failure(const ErrorData *error) {
+    count(Counter::kLaunchFailures);
+    if (error->sqlerrcode == ERRCODE_INSUFFICIENT_RESOURCES) count(Counter::kNoSlot);
+}
+
+void count_launch(const Session *session, bool reused) {
+    count(reused ? Counter::kReused : Counter::kLaunched);
+    if (is_remote(session))
+        count(Counter::kOtherServer);
+    else if (is_elsewhere(session))
+        count(Counter::kOtherDatabase);
+}
+
 } // namespace
 
 Session *launch(const LaunchOptions &options) {
@@ -207,11 +220,11 @@ Session *launch(const LaunchOptions &options) {
     ErrorData *error = start_as_user(options, &session, &reused);
     withdraw_snapshot();
     if (error != nullptr) {
-        count(Counter::kLaunchFailures);
+        count_failure(error);
         pg::rethrow(error);
     }
     enter(session);
-    count(reused ? Counter::kReused : Counter::kLaunched);
+    count_launch(session, reused);
     finish_launch(session, [session, reused] {
         pg::fault("launch-end");
         log_life(session, reused ? "is taken from the pool" : "is launched");
@@ -228,7 +241,10 @@ Session *launch_for_commit() {
     ErrorData *error = make_room(options, [&session, &reused](const LaunchOptions &now) {
         session = start_for_commit(now, &reused);
     });
-    if (error != nullptr) pg::rethrow(error);
+    if (error != nullptr) {
+        count_failure(error);
+        pg::rethrow(error);
+    }
     count(reused ? Counter::kReused : Counter::kJobs);
     log_life(session, reused ? "is taken from the pool for work after the commit"
                              : "is launched for work after the commit");

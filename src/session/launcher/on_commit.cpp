@@ -131,7 +131,8 @@ void write_frames(char *frames, const void *user) {
 // As that user.
 void send_work_of(Oid user) {
     Work work = {nullptr, 0, 0, write_frames, &user, false};
-    visit_frames(user, [&work](const Job *job, const Setup *setup) {
+    int commands = 0;
+    visit_frames(user, [&work, &commands](const Job *job, const Setup *setup) {
         if (work.setup == nullptr) {
             work.setup = bytes_of(setup);
             work.setup_length = setup->length;
@@ -139,6 +140,7 @@ void send_work_of(Oid user) {
             work.length += frame_size(setup->length);
         }
         work.length += job->length;
+        commands++;
         work.imposes = work.imposes || job->setup->imposes;
     });
     Oid present;
@@ -146,6 +148,7 @@ void send_work_of(Oid user) {
     GetUserIdAndSecContext(&present, &context);
     SetUserIdAndSecContext(user, context | SECURITY_LOCAL_USERID_CHANGE);
     send_work(work);
+    count(Counter::kCommands, commands);
     SetUserIdAndSecContext(present, context);
     for (Job *job = jobs.first; job != nullptr; job = job->after)
         job->sent = job->sent || job->user == user;

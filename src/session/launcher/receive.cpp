@@ -32,10 +32,7 @@ void note_error(Session *session, OwnCommand *own, const ReportMessage &report) 
     ErrorData *error = make_error(session, report);
     MemoryContextSwitchTo(old);
     remember_error(session, error->message);
-    if (own != nullptr) {
-        count(Counter::kErrors);
-        if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED) count(Counter::kDeadlocks);
-    }
+    if (own != nullptr) count_error(error->sqlerrcode);
     if (error->elevel > ERROR)
         session->fatal = error;
     else

@@ -28,6 +28,12 @@ void count(Counter counter, uint64 n) {
     unpublished = true;
 }
 
+void count_error(int sqlstate) {
+    count(Counter::kErrors);
+    if (sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED) count(Counter::kDeadlocks);
+    if (sqlstate == ERRCODE_QUERY_CANCELED) count(Counter::kCancelled);
+}
+
 void publish_counts() {
     if (!unpublished || shared_area == nullptr) return;
     for (int i = 0; i < kCounters; i++) {

@@ -102,12 +102,13 @@ void end_group_command() {
     report_idle_activity();
 }
 
-void count_group_error() {
+void count_group_error(int sqlstate) {
     if (shared_area == nullptr) {
         pg_atomic_fetch_add_u32(&worker.header->job_errors, 1);
         return;
     }
-    count(Counter::kErrors);
+    count_error(sqlstate);
+    count(Counter::kCommitErrors);
     publish_counts();
 }
 

@@ -181,6 +181,7 @@ void recover() {
     QueryCancelPending = false;
     worker.channel.wait = false;
     EmitErrorReport();
+    const int sqlstate = geterrcode();
     debug_query_string = nullptr;
     AbortCurrentTransaction();
     PortalErrorCleanup();
@@ -193,7 +194,7 @@ void recover() {
     worker.in_command = false;
     RESUME_INTERRUPTS();
     executor->recover();
-    if (worker.group.id != 0) count_group_error();
+    if (worker.group.id != 0) count_group_error(sqlstate);
     end_command();
 }
 

@@ -126,7 +126,7 @@ void begin_group(const GroupMessage &message);
 void take_group_setup();
 // Rolls back what a command has left open. Errors: none.
 void end_group_command();
-void count_group_error();
+void count_group_error(int sqlstate);
 // All of it is done: forgets it and waits for other work, or another use. False when that is
 // impossible. Errors: pg; then it is called again.
 bool end_group();
