@@ -1,10 +1,10 @@
 # Builds, installs and tests pllua_bg with PGXS.
 #   make [PG_CONFIG=...] [CXX=clang++] [WERROR=1] [FAULTS=1] [LTO=]      make install      make installcheck
-#   make check | demo | lint | deps | compile-commands            these need no PGXS and install what is missing
-#   make sanitize-longjmp | check-guards | check-assert | check-versions | check-valgrind | soak | fuzz | chaos | exactly-once  long checks, outside of `make check`
+#   make check | demo | lint | deps | compile-commands | dist | deb  these need no PGXS and install what is missing
+#   make sanitize-longjmp | check-guards | check-assert | check-versions | check-valgrind | check-deb | soak | fuzz | chaos | exactly-once  long checks, outside of `make check`
 
 TOOL_GOALS := check demo lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions bench-on-commit bench-language bench-jobs bench-remote bench-gate \
-	soak fuzz chaos exactly-once
+	soak fuzz chaos exactly-once dist deb check-deb
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
 # The tools find out themselves what they need, so they run before PGXS or a compiler is there.
@@ -22,6 +22,9 @@ check-guards:     ; +@tools/check-guards
 check-assert:     ; +@tools/check-assert
 check-versions:   ; +@tools/check-versions
 check-valgrind:   ; +@tools/check-valgrind
+dist:             ; +@tools/dist
+deb:              ; +@tools/deb
+check-deb:        ; +@tools/check-deb
 bench-sessions:   ; +@bench/sessions
 bench-on-commit:  ; +@bench/on_commit
 bench-language:   ; +@bench/language

@@ -103,3 +103,10 @@ copy_tree() {
     tar -C "$top" -cf - --exclude=./.git --exclude=./build --exclude='./*.so' --exclude=./results --exclude=./tmp_check . |
         tar -xf - -C "$1" --no-same-owner
 }
+
+# apt_archive: the first archive in apt's configuration, in either of its formats.
+apt_archive() {
+    awk '$1 == "URIs:" { print $2; exit }' /etc/apt/sources.list.d/*.sources 2>/dev/null | grep . ||
+        awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /^[a-z+]+:\//) { print $i; exit } }' \
+            /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null
+}
