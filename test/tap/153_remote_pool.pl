@@ -30,7 +30,12 @@ CREATE USER MAPPING FOR other SERVER far OPTIONS (user 'bob', password_required 
 SQL
 
 my $psql = new_psql($node);
-sub ask { return $psql->query($_[0]) =~ s/\n\z//r }
+# A session that has just been let go is not waited for long when one is launched.
+sub ask
+{
+	$far->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name ~ '^pllua_bg(:|\$)'") or die 'sessions do not come to rest';
+	return $psql->query($_[0]) =~ s/\n\z//r;
+}
 $psql->query_safe(<<'SQL');
 CREATE FUNCTION look(sql text, server text DEFAULT 'far', name text DEFAULT NULL, setting text DEFAULT NULL) RETURNS text LANGUAGE pllua_bg AS $lua$
 	local s <close> = bg.launch{server = server, name = name, settings = setting and {work_mem = setting} or nil}
