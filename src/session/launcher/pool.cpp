@@ -30,8 +30,8 @@ namespace {
 // A session whose memory here has grown beyond this is not kept.
 constexpr Size kMostMemory = 512 * 1024;
 // How long a launch waits for a worker that is just forgetting its last use, in milliseconds: no
-// more than a new worker takes to start.
-constexpr int kMostWait = 5;
+// more than a new worker takes to start where processors are busy, or to connect elsewhere.
+constexpr int kMostWait = 20;
 
 // How long a backend keeps using a worker for whose slot others wait, in milliseconds: long beside
 // the time it takes to start another, short beside pllua_bg.launch_wait.
