@@ -143,8 +143,7 @@ COMMENT ON VIEW bg.sessions
 CREATE FUNCTION bg.stat_get(
     OUT scope text, OUT launched bigint, OUT reused bigint, OUT jobs bigint, OUT launch_failures bigint, OUT lost bigint,
     OUT commands bigint, OUT errors bigint, OUT deadlocks bigint, OUT cancels bigint, OUT rows bigint, OUT bytes bigint,
-    OUT stats_reset timestamptz, OUT no_slot bigint, OUT cancelled bigint, OUT commit_errors bigint, OUT other_database bigint,
-    OUT other_server bigint) RETURNS SETOF record
+    OUT stats_reset timestamptz) RETURNS SETOF record
     LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME', 'pllua_bg_sql_stat';
 
 CREATE VIEW bg.stat AS SELECT * FROM bg.stat_get();
