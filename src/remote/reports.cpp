@@ -15,9 +15,10 @@ namespace {
 // One that is malformed ends the session: what it belongs to may be half taken.
 ErrorData *read(const Report &report) {
     ErrorData *found = nullptr;
-    ErrorData *error = pg::attempt([&found, &report] {
+    const auto take = [&found, &report] {
         found = session::read_report({report.fields, report.length});
-    });
+    };
+    ErrorData *error = pg::attempt(take);
     if (error != nullptr) lose(error->message);
     return found;
 }
