@@ -5,10 +5,11 @@ local core = require 'bg.core'
 
 local argcheck = {}
 
--- The first bytes of a text, whole characters.
-function argcheck.clip(text) -- internal
-    if #text <= 40 then return text end
-    return text:sub(1, 37):gsub('[\xc0-\xff][\x80-\xbf]*$', '') .. '...'
+-- The first bytes of a text, whole characters; 40 of them unless it is told.
+function argcheck.clip(text, most) -- internal
+    most = most or 40
+    if #text <= most then return text end
+    return text:sub(1, most - 3):gsub('[\xc0-\xff][\x80-\xbf]*$', '') .. '...'
 end
 
 -- How a value is named in a message.

@@ -10,6 +10,7 @@ local nodes = require 'bg.nodes'
 local return_rows = require 'bg.return_rows'
 local session = require 'bg.session'
 local timer = require 'bg.timer'
+local trace = require 'bg.trace'
 local wait = require 'bg.wait'
 
 local _, target = ...
@@ -42,6 +43,8 @@ bg.now = wait.now
 bg.progress = core.report_progress
 bg.sleep = timer.sleep
 bg.timer = timer.new
+bg.trace = trace.trace
+bg.last_trace = trace.last
 
 -- Methods as functions of a session or its pid.
 for _, name in ipairs {'run', 'result', 'results', 'exec', 'rows', 'notification', 'notifications', 'detach',

@@ -46,10 +46,23 @@ local function count_open(change)
     wait.set_scheduler(open_schedulers > 0 and wait_in_task or nil)
 end
 
+-- Who is told of tasks: added(task, fn), entered(task) and then of the one that goes on (nil: none is running),
+-- ended(task, state, error). nil: nobody.
+local observer
+
 local Scheduler = {}
 Scheduler.__index = Scheduler
 
 local scheduler = {}
+
+function scheduler.observe(with) -- internal
+    observer = with
+end
+
+-- The task that runs; nil: none does.
+function scheduler.current() -- internal
+    return task_of[running()]
+end
 
 -- One of which no more than `limit` tasks run at a time. To be closed.
 function scheduler.new(limit) -- internal
@@ -98,6 +111,7 @@ function Scheduler:go(task, fn, ...) -- internal
     else
         task.place = self.backlog:push(task)
     end
+    if observer then observer.added(task, fn) end
     return task
 end
 
@@ -159,8 +173,9 @@ local function start_next(self)
     if task then start(self, task) end
 end
 
-local function finish(self, task, state)
+local function finish(self, task, state, err)
     task.state = state
+    if observer then observer.ended(task, state, err) end
     task_of[task.thread] = nil
     self.tasks[task] = nil
     self.live = self.live - 1
@@ -174,7 +189,7 @@ local function finish(self, task, state)
 end
 
 local function fail(self, task, err)
-    finish(self, task, 'failed')
+    finish(self, task, 'failed', err)
     task.error = err
     self.failed = self.failed or task
     core.close_threads({task.thread}, err)
@@ -210,7 +225,9 @@ local function run_ready(self, finished)
         if task.state == 'pending' then
             local arguments = task.arguments
             task.arguments = nil
+            if observer then observer.entered(task) end
             take_step(self, task, resume(task.thread, table.unpack(arguments, 1, arguments.n)))
+            if observer then observer.entered(task_of[running()]) end
             if self.failed or finished(self) then return true end
         end
     end

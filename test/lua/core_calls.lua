@@ -152,6 +152,28 @@ local function tasks(call)
     call('add_context', {'sqlstate', 'message', 'context'}, 'text', 'a line')
 end
 
+local function traces(call, note, s, sql)
+    local trace = call('trace_begin', nil, 2)
+    local task = call('trace_task')
+    call('trace_task', nil, task)
+    call('exec', RESULT, s, sql.ok)
+    call('trace_task', nil, 0)
+    call('exec', RESULT, s, sql.failing)
+    call('exec', RESULT, s, sql.ok)
+    call('trace_receive')
+    call('trace_end', nil, trace)
+    local list = call('trace_commands', nil, trace)
+    for i, command in ipairs(list) do
+        for _, name in ipairs{'session', 'pid', 'name', 'server', 'sql', 'sqlstate', 'error', 'task', 'sent', 'begun',
+            'ended'} do
+            note(name .. ' of traced command ' .. i, command[name])
+        end
+        for _, name in ipairs{'state', 'kind'} do note(name .. ' ' .. command[name] .. ' of ' .. i, command[name]) end
+    end
+    note('its task', list[1].task == task)
+    call('trace_time', nil, trace, 1)
+end
+
 -- Here is no scheduler, and no job runs.
 local function jobs(call)
     call('check_jobs')
@@ -207,6 +229,7 @@ return function(core, sql)
     statements(call, note, s, sql)
     notifications(call, s)
     tasks(call)
+    traces(call, note, s, sql)
     jobs(call)
     others(call, sql)
     ends(call, s, sql)

@@ -5,6 +5,8 @@
 
 local core = {session_metatable = {}, told_handles = {}, time = 0, sessions = {}, log = {}}
 
+local traces = require 'fake_traces' (core)
+
 local next_number = 0
 local committed = {}
 local news, more, lowest = {}, false, nil -- announced
@@ -99,6 +101,8 @@ function core.send(handle, sql, ...)
     record.free_at = math.max(record.free_at, core.time) + length
     local command = {id = record.sent, sql = sql, params = table.pack(...), at = record.free_at}
     record.commands[record.sent] = command
+    command.begun = record.free_at - length
+    traces.sent(record, command)
     log(sql)
     play(command, record)
     return record.sent
@@ -251,6 +255,7 @@ end
 
 function core.close(handle)
     local found = record_of(handle) ~= nil
+    traces.left(record_of(handle))
     core.sessions[handle.number] = nil
     if found then log('close') end
     return found
@@ -260,6 +265,7 @@ function core.close_scope(handle) core.close(handle) end
 
 function core.detach(handle)
     local found = record_of(handle) ~= nil
+    traces.left(record_of(handle))
     core.sessions[handle.number] = nil
     if found then log('detach') end
     return found

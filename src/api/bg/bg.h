@@ -114,6 +114,9 @@ extern const luaL_Reg kNotifyFunctions[];
 void deliver_notifications(lua_State *L);
 extern const luaL_Reg kSchedulingFunctions[];
 extern const luaL_Reg kJobFunctions[];
+extern const luaL_Reg kTraceFunctions[];
+// Makes the metatable of traces. Errors: lua (memory).
+void open_traces(lua_State *L);
 
 // Makes what can be waited for besides commands, and sets `announcement` in the table on top.
 // Errors: lua (memory).

@@ -96,7 +96,7 @@ const luaL_Reg kCommandFunctions[] = {
 };
 
 void push_core(lua_State *L) {
-    lua_createtable(L, 0, 80);
+    lua_createtable(L, 0, 96);
     luaL_setfuncs(L, kCommandFunctions, 0);
     luaL_setfuncs(L, kSessionFunctions, 0);
     luaL_setfuncs(L, kOversightFunctions, 0);
@@ -104,6 +104,8 @@ void push_core(lua_State *L) {
     lua::set_integer(L, "any_notification", static_cast<lua_Integer>(session::kAnyNotification));
     luaL_setfuncs(L, kSchedulingFunctions, 0);
     luaL_setfuncs(L, kJobFunctions, 0);
+    luaL_setfuncs(L, kTraceFunctions, 0);
+    open_traces(L);
     open_conditions(L);
     open_handles(L);
     push_prepared_metatable(L);

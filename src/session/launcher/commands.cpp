@@ -98,6 +98,7 @@ OwnCommand *current_command(Session *session) { return session->current; }
 
 void current_is_done(Session *session) {
     OwnCommand *own = session->current;
+    trace_done(session, own);
     session->last_done = own->id;
     session->current = own->after;
     if (own->discarded) drop_command(session, own);
@@ -196,6 +197,7 @@ void forget_error(Session *session, OwnCommand *own) {
     unpack(session, own);
     own->failure = Failure::kNone;
     own->error = nullptr;
+    trace_error(own, 0, nullptr);
 }
 
 Command *take_out(Session *session, CommandId id) {

@@ -29,7 +29,8 @@ struct OwnCommand : Command {
     char *packed;          // the frames of the messages that have come, while `context` is nullptr
     uint32 packed_length;
     uint32 packed_capacity;
-    Size held; // bytes counted for it
+    Size held;     // bytes counted for it
+    uint64 traced; // its number in the traces that were active when it was sent; 0: there was none
 };
 
 enum class Life : uint8 {
@@ -150,6 +151,17 @@ void forget_error(Session *session, OwnCommand *own);
 void current_is_done(Session *session);
 // Forgets one.
 void drop_command(Session *session, OwnCommand *command);
+
+// trace.cpp
+
+// A command was sent, one that has a statement prepared: the traces there are note it. Errors:
+// none.
+void trace_sent(const Session *session, OwnCommand *own, bool prepares);
+// An error has come for it, or was none of it (0, nullptr); it is done; those of the session that
+// are pending will never be known to be: it is let go. Errors: none.
+void trace_error(const OwnCommand *own, int sqlstate, const char *message);
+void trace_done(const Session *session, const OwnCommand *own);
+void trace_left(const Session *session);
 
 // contents.cpp
 

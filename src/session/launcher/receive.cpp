@@ -32,7 +32,10 @@ void note_error(Session *session, OwnCommand *own, const ReportMessage &report) 
     ErrorData *error = make_error(session, report);
     MemoryContextSwitchTo(old);
     remember_error(session, error->message);
-    if (own != nullptr) count_error(error->sqlerrcode);
+    if (own != nullptr) {
+        count_error(error->sqlerrcode);
+        trace_error(own, error->sqlerrcode, error->message);
+    }
     if (error->elevel > ERROR)
         session->fatal = error;
     else

@@ -71,6 +71,7 @@ CommandId send_request(Session *session, const Request &request) {
     }
     take_early_notices(session, own);
     count(Counter::kCommands);
+    trace_sent(session, own, (request.flags & kPrepare) != 0);
     flush(session);
     return own->id;
 }

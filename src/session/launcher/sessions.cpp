@@ -136,6 +136,7 @@ void log_life(Session *session, const char *event, const char *cause) {
 }
 
 void free_session(Session *session) {
+    trace_left(session);
     if (session->link != nullptr) session->link->release();
     drop_notifications(session);
     count_held(session, -static_cast<ptrdiff_t>(session->held));
