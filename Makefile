@@ -1,9 +1,9 @@
 # Builds, installs and tests pllua_bg with PGXS.
 #   make [PG_CONFIG=...] [CXX=clang++] [WERROR=1] [FAULTS=1] [LTO=]      make install      make installcheck
-#   make check | demo | lint | deps | compile-commands | dist | deb  these need no PGXS and install what is missing
+#   make check | demo | docs | lint | deps | compile-commands | dist | deb  these need no PGXS and install what is missing
 #   make sanitize-longjmp | check-guards | check-assert | check-versions | check-valgrind | check-deb | soak | fuzz | chaos | exactly-once  long checks, outside of `make check`
 
-TOOL_GOALS := check demo lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions bench-on-commit bench-language bench-jobs bench-remote bench-gate \
+TOOL_GOALS := check demo docs lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions bench-on-commit bench-language bench-jobs bench-remote bench-gate \
 	soak fuzz chaos exactly-once dist deb check-deb
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
@@ -11,6 +11,7 @@ ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
 .PHONY: $(TOOL_GOALS)
 check:            ; +@tools/check
 demo:             ; +@tools/demo
+docs:             ; @tools/docs
 lint:             ; +@tools/check lint
 deps:             ; @tools/deps
 unit:             ; +@tools/check unit
