@@ -3,7 +3,7 @@
 #   make check | demo | docs | lint | deps | compile-commands | dist | deb  these need no PGXS and install what is missing
 #   make sanitize-longjmp | check-guards | check-assert | check-versions | check-valgrind | check-deb | soak | fuzz | chaos | exactly-once  long checks, outside of `make check`
 
-TOOL_GOALS := check demo docs lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions bench-on-commit bench-language bench-jobs bench-remote bench-gate \
+TOOL_GOALS := check demo docs lint deps unit lua-test format compile-commands sanitize-longjmp check-guards check-assert check-versions check-valgrind bench-sessions bench-on-commit bench-language bench-jobs bench-remote bench-dba bench-gate \
 	soak fuzz chaos exactly-once dist deb check-deb
 
 ifneq ($(filter $(TOOL_GOALS),$(MAKECMDGOALS)),)
@@ -31,6 +31,7 @@ bench-on-commit:  ; +@bench/on_commit
 bench-language:   ; +@bench/language
 bench-jobs:       ; +@bench/jobs
 bench-remote:     ; +@bench/remote
+bench-dba:        ; +@bench/dba
 bench-gate:       ; +@bench/gate
 soak:             ; +@bench/soak
 fuzz:             ; +@tools/stress fuzz
