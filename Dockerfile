@@ -11,7 +11,7 @@ RUN --mount=type=bind,from=build,source=/usr/src/pllua_bg/build/deb,target=/mnt 
     apt-get install -y --no-install-recommends postgresql-common && \
     sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf && \
     apt-get install -y --no-install-recommends /mnt/postgresql-*-pllua-bg_*.deb && \
-    rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/*
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 COPY tools/container tools/cluster tools/demo tools/lib.sh /opt/pllua_bg/tools/
 COPY examples/demo /opt/pllua_bg/examples/demo
 ENV PGDATA=/var/lib/postgresql/data
