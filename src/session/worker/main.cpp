@@ -81,10 +81,19 @@ void worker_exits(int, Datum) {
 }
 
 // Attaches to the segment; false when the launcher is gone and took it along.
+// The file of the library was replaced since the launcher has loaded it.
+void check_version(const SegmentHeader *header) {
+    if (header->magic != kSegmentMagic || header->version == kSegmentVersion) return;
+    ereport(FATAL, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("background session was launched by another version of the library"),
+                    errhint("A connection keeps the library that it has loaded: reconnect.")));
+}
+
 bool attach(dsm_handle handle) {
     worker.segment = dsm_attach(handle);
     if (worker.segment == nullptr) return false;
     auto *header = static_cast<SegmentHeader *>(dsm_segment_address(worker.segment));
+    check_version(header);
     uint64 cookie;
     memcpy(&cookie, MyBgworkerEntry->bgw_extra, sizeof cookie);
     if (header->magic != kSegmentMagic || header->version != kSegmentVersion ||
