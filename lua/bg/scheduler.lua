@@ -195,9 +195,10 @@ local function fail(self, task, err)
     core.close_threads({task.thread}, err)
 end
 
--- What a step of a task has led to: it waits, has ended, or has failed. The body of a scope yields to
--- whoever called the scope.
+-- What a step of a task has led to: it waits, has ended, or has failed. What else it yields, as the rows of a
+-- set-returning function, goes to whoever runs the coroutine that called the scope.
 local function take_step(self, task, ok, first, ...)
+    if observer then observer.entered(task_of[running()]) end
     if not ok then
         fail(self, task, first)
     elseif status(task.thread) == 'dead' then
@@ -205,12 +206,8 @@ local function take_step(self, task, ok, first, ...)
         finish(self, task, 'ok')
     elseif first == REQUEST then
         suspend(self, task, ...)
-    elseif task.is_body then
-        make_ready(self, task, yield(first, ...))
     else
-        local _, err = (lpcall or pcall)(core.raise, '0A000', 'a task of a scope cannot yield',
-            'Only the function given to bg.scope itself may.')
-        fail(self, task, err)
+        make_ready(self, task, yield(first, ...))
     end
 end
 
@@ -227,7 +224,6 @@ local function run_ready(self, finished)
             task.arguments = nil
             if observer then observer.entered(task) end
             take_step(self, task, resume(task.thread, table.unpack(arguments, 1, arguments.n)))
-            if observer then observer.entered(task_of[running()]) end
             if self.failed or finished(self) then return true end
         end
     end

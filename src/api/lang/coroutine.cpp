@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "api/lang/errors.h"
 #include "api/lang/protect.h"
+#include "lua/error.h"
 #include "lua/interrupt.h"
 #include "lua/sandbox.h"
 #include "lua/stack.h"
@@ -111,6 +112,11 @@ int coroutine_yield(lua_State *L) {
     RowSink *sink = row_sink;
     if (sink == nullptr || sink->thread != L) {
         check_yieldable(L);
+        if (!lua_isyieldable(L))
+            lua::raise_hint(
+                L, "0A000",
+                "Rows are yielded by functions that return a set, other values by coroutines.",
+                "nothing takes what is yielded here");
         return lua_yield(L, lua_gettop(L));
     }
     if (!sink->stores) check_yieldable(L);
