@@ -110,3 +110,13 @@ apt_archive() {
         awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /^[a-z+]+:\//) { print $i; exit } }' \
             /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null
 }
+
+# missing_packages PACKAGE...: those of these Debian packages that are not installed, also where dpkg has heard of them.
+missing_packages() {
+    local package state
+    for package in "$@"; do
+        # shellcheck disable=SC2016
+        state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$state" = installed ] || echo "$package"
+    done
+}

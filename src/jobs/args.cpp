@@ -1,6 +1,8 @@
 // Values of JSON as values of SQL. See args.h for the contracts.
 #include "jobs/args.h"
 
+#include "pg/compat_json.h"
+
 extern "C" {
 #include "catalog/pg_type.h"
 #include "utils/fmgrprotos.h"
@@ -142,16 +144,16 @@ Jsonb *jsonb_of(const JsonbValue *value) {
 }
 
 Jsonb *in_array(Jsonb *json) {
-    JsonbParseState *state = nullptr;
-    (void)pushJsonbValue(&state, WJB_BEGIN_ARRAY, nullptr);
+    pg::JsonbDraft draft = {};
+    (void)pg::push_jsonb(&draft, WJB_BEGIN_ARRAY);
     JsonbValue value;
     value.type = jbvNull;
     if (json != nullptr && JB_ROOT_IS_SCALAR(json))
         (void)JsonbExtractScalar(&json->root, &value);
     else if (json != nullptr)
         JsonbToJsonbValue(json, &value);
-    (void)pushJsonbValue(&state, WJB_ELEM, &value);
-    return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, nullptr));
+    (void)pg::push_jsonb(&draft, WJB_ELEM, &value);
+    return JsonbValueToJsonb(pg::push_jsonb(&draft, WJB_END_ARRAY));
 }
 
 void read_args(Jsonb *array, Args *args) {

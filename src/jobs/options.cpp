@@ -3,6 +3,7 @@
 
 #include "jobs/args.h"
 #include "jobs/option_values.h"
+#include "pg/compat_json.h"
 
 #include <cmath>
 
@@ -28,19 +29,19 @@ constexpr Size kMostBytes = 64 * 1024;
 // The options on their way.
 struct Reader {
     Options *options;
-    JsonbParseState *kept;
+    pg::JsonbDraft kept;
     int nkept;
     bool has_mode, has_limit, has_at, has_delay, has_after_failed;
 };
 
 void keep(Reader *reader, const char *name, const JsonbValue *value) {
-    if (reader->nkept++ == 0) (void)pushJsonbValue(&reader->kept, WJB_BEGIN_OBJECT, nullptr);
+    if (reader->nkept++ == 0) (void)pg::push_jsonb(&reader->kept, WJB_BEGIN_OBJECT);
     JsonbValue key;
     key.type = jbvString;
     key.val.string.val = const_cast<char *>(name);
     key.val.string.len = static_cast<int>(strlen(name));
-    (void)pushJsonbValue(&reader->kept, WJB_KEY, &key);
-    (void)pushJsonbValue(&reader->kept, WJB_VALUE, const_cast<JsonbValue *>(value));
+    (void)pg::push_jsonb(&reader->kept, WJB_KEY, &key);
+    (void)pg::push_jsonb(&reader->kept, WJB_VALUE, const_cast<JsonbValue *>(value));
 }
 
 void keep_number(Reader *reader, const char *name, double number) {
@@ -262,7 +263,7 @@ void read_options(Jsonb *object, Options *options) {
     }
     check_together(&reader);
     if (reader.nkept == 0) return;
-    options->kept = JsonbValueToJsonb(pushJsonbValue(&reader.kept, WJB_END_OBJECT, nullptr));
+    options->kept = JsonbValueToJsonb(pg::push_jsonb(&reader.kept, WJB_END_OBJECT));
     if (VARSIZE(options->kept) > kMostBytes)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                         errmsg("the options of the job are too long"),

@@ -6,6 +6,7 @@
 #include "jobs/tables.h"
 #include "pg/actor.h"
 #include "pg/compat.h"
+#include "pg/compat_rows.h"
 
 extern "C" {
 #include "access/table.h"
@@ -30,10 +31,8 @@ ResultRelInfo *open_target(EState *state, Relation table) {
 }
 
 bool delete_row(EState *state, const Row *row) {
-    TM_FailureData failure;
     ItemPointer place = &row->tuple->t_self;
-    if (table_tuple_delete(row->table, place, state->es_output_cid, state->es_snapshot,
-                           InvalidSnapshot, true, &failure, false) != TM_Ok)
+    if (!pg::delete_tuple(row->table, place, state->es_output_cid, state->es_snapshot))
         return false;
     if (row->table->trigdesc != nullptr)
         ExecARDeleteTriggers(state, open_target(state, row->table), place, nullptr, nullptr, false);

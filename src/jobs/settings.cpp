@@ -2,7 +2,7 @@
 // Owns a copy of them while the process connects.
 #include "jobs/area.h"
 
-#include "pg/compat.h"
+#include "pg/compat_settings.h"
 #include "pg/list.h"
 
 extern "C" {

@@ -4,6 +4,7 @@
 #include "jobs/args.h"
 #include "jobs/known_statements.h"
 #include "pg/compat.h"
+#include "pg/compat_json.h"
 #include "pg/guard.h"
 #include "pg/params.h"
 #include "pg/subxact.h"
@@ -55,8 +56,8 @@ void refuse_args(const char *hint) {
 
 // The values of an object in the order of its keys; these are appended as names of arguments.
 Jsonb *number_args(Jsonb *object, StringInfo call) {
-    JsonbParseState *state = nullptr;
-    (void)pushJsonbValue(&state, WJB_BEGIN_ARRAY, nullptr);
+    pg::JsonbDraft draft = {};
+    (void)pg::push_jsonb(&draft, WJB_BEGIN_ARRAY);
     JsonbIterator *iterator = JsonbIteratorInit(&object->root);
     JsonbValue item;
     JsonbIteratorToken token;
@@ -67,10 +68,10 @@ Jsonb *number_args(Jsonb *object, StringInfo call) {
             appendStringInfo(call, "%s%s => $%d", count == 0 ? "" : ", ", name, count + 1);
             count++;
         } else if (token == WJB_VALUE) {
-            (void)pushJsonbValue(&state, WJB_ELEM, &item);
+            (void)pg::push_jsonb(&draft, WJB_ELEM, &item);
         }
     }
-    return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, nullptr));
+    return JsonbValueToJsonb(pg::push_jsonb(&draft, WJB_END_ARRAY));
 }
 
 bool is_concurrent(const ReindexStmt *statement) {
@@ -86,14 +87,12 @@ bool refuses_transaction(const Node *statement) {
     case T_IndexStmt: return reinterpret_cast<const IndexStmt *>(statement)->concurrent;
     case T_DropStmt: return reinterpret_cast<const DropStmt *>(statement)->concurrent;
     case T_ReindexStmt: return is_concurrent(reinterpret_cast<const ReindexStmt *>(statement));
-    case T_ClusterStmt:
-        return reinterpret_cast<const ClusterStmt *>(statement)->relation == nullptr;
     case T_CreatedbStmt:
     case T_DropdbStmt:
     case T_CreateTableSpaceStmt:
     case T_DropTableSpaceStmt:
     case T_AlterSystemStmt: return true;
-    default: return false;
+    default: return pg::clusters_without_transaction(statement);
     }
 }
 

@@ -1,5 +1,6 @@
-// Differences between the server versions the project supports (15 to 18): the only place that asks
-// PG_VERSION_NUM. Owns nothing; small inline functions with one meaning on every version.
+// Differences between the server versions the project supports (15 to 19): the only place that asks
+// PG_VERSION_NUM, with compat_json.h, compat_rows.h and compat_settings.h. Owns nothing; small
+// inline functions with one meaning on every version.
 #pragma once
 
 #include "pg/server.h"
@@ -10,10 +11,12 @@ extern "C" {
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
+#include "commands/defrem.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_type.h"
+#include "parser/parser.h"
 #include "postmaster/bgworker.h"
 #include "replication/slot.h"
 #include "storage/latch.h"
@@ -25,7 +28,6 @@ extern "C" {
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
-#include "utils/guc_tables.h"
 #include "utils/rangetypes.h"
 #include "utils/wait_event.h"
 }
@@ -52,53 +54,6 @@ namespace pllua_bg::pg {
 
 // The version of the server that this is compiled for, as server_version_num.
 inline constexpr int kServerVersion = PG_VERSION_NUM;
-
-// Calls visit(setting) for each of the server's settings.
-// Errors: pg (out of memory), those of visit.
-template <typename Visit> void for_each_setting(Visit visit) {
-#if PG_VERSION_NUM >= 160000
-    int count = 0;
-    struct config_generic **settings = get_guc_variables(&count);
-    for (int i = 0; i < count; i++) visit(settings[i]);
-    pfree(settings);
-#else
-    struct config_generic **settings = get_guc_variables();
-    for (int i = 0; i < GetNumConfigOptions(); i++) visit(settings[i]);
-#endif
-}
-
-#if PG_VERSION_NUM < 160000
-inline char lower_ascii(char letter) {
-    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-}
-
-inline int compare_setting_names(const char *one, const char *other) {
-    while (*one != '\0' && lower_ascii(*one) == lower_ascii(*other)) one++, other++;
-    if (*one == '\0' || *other == '\0') return (*one != '\0') - (*other != '\0');
-    return lower_ascii(*one) - lower_ascii(*other);
-}
-#endif
-
-// The setting of that name; nullptr when there is none. Errors: none.
-inline struct config_generic *find_setting(const char *name) {
-#if PG_VERSION_NUM >= 160000
-    return find_option(name, false, true, 0);
-#else
-    struct config_generic **settings = get_guc_variables();
-    int from = 0;
-    int to = GetNumConfigOptions();
-    while (from < to) { // they are in the order of their names, ASCII letters of either case alike
-        int middle = (from + to) / 2;
-        int order = compare_setting_names(settings[middle]->name, name);
-        if (order == 0) return settings[middle];
-        if (order < 0)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return nullptr;
-#endif
-}
 
 // The present process's number in the array of PGPROCs, and the PGPROC that has a number.
 // Errors: none.
@@ -244,33 +199,6 @@ inline void define_portal(Portal portal, const char *sql, CommandTag tag, List *
     PortalDefineQuery(portal, nullptr, sql, tag, plans, plan);
 }
 
-// Fills in what a column's description in a tuple descriptor has besides what the caller has set:
-// whole description zeroed, then name, type, modifier, collation, length, alignment, storage and
-// number. Errors: none.
-inline void complete_attribute(TupleDesc descriptor, int column) {
-    Form_pg_attribute attribute = TupleDescAttr(descriptor, column);
-    attribute->attislocal = true;
-#if PG_VERSION_NUM < 180000
-    attribute->attcacheoff = -1;
-#endif
-#if PG_VERSION_NUM < 170000
-    attribute->attstattarget = -1;
-#endif
-#if PG_VERSION_NUM >= 180000
-    populate_compact_attribute(descriptor, column);
-#endif
-}
-
-inline MinimalTuple form_minimal_tuple(TupleDesc descriptor, const Datum *values,
-                                       const bool *nulls) {
-#if PG_VERSION_NUM >= 180000
-    return heap_form_minimal_tuple(descriptor, values, nulls, 0);
-#else
-    return heap_form_minimal_tuple(descriptor, const_cast<Datum *>(values),
-                                   const_cast<bool *>(nulls));
-#endif
-}
-
 // The type of a name as SQL has it. Errors: pg (42704, 42601).
 inline void parse_type_name(const char *name, Oid *type, int32 *modifier) {
 #if PG_VERSION_NUM >= 160000
@@ -364,6 +292,49 @@ inline Oid primary_key_of(Relation table) {
     return RelationGetPrimaryKeyIndex(table, false);
 #else
     return RelationGetPrimaryKeyIndex(table);
+#endif
+}
+
+// True for CLUSTER, and its successors, where it commits by itself. Errors: pg (options).
+inline bool clusters_without_transaction(const Node *statement) {
+#if PG_VERSION_NUM >= 190000
+    if (!IsA(statement, RepackStmt)) return false;
+    const auto *repack = reinterpret_cast<const RepackStmt *>(statement);
+    if (repack->relation == nullptr) return true;
+    ListCell *cell;
+    foreach (cell, repack->params) {
+        auto *option = static_cast<DefElem *>(lfirst(cell));
+        if (strcmp(option->defname, "concurrently") == 0) return defGetBoolean(option);
+    }
+    return false;
+#else
+    return IsA(statement, ClusterStmt) &&
+           reinterpret_cast<const ClusterStmt *>(statement)->relation == nullptr;
+#endif
+}
+
+// What a callback for changes of a catalog cache gets first after its argument.
+#if PG_VERSION_NUM >= 190000
+using CacheId = SysCacheIdentifier;
+#else
+using CacheId = int;
+#endif
+
+// The least level of what this process writes to the server's log. Errors: none.
+inline int &log_level() {
+#if PG_VERSION_NUM >= 190000
+    return log_min_messages[MyBackendType];
+#else
+    return log_min_messages;
+#endif
+}
+
+// False where a backslash in a plain string of SQL is an escape. Errors: none.
+inline bool has_standard_strings() {
+#if PG_VERSION_NUM >= 190000
+    return true;
+#else
+    return standard_conforming_strings;
 #endif
 }
 

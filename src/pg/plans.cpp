@@ -2,6 +2,8 @@
 // that have changed since.
 #include "pg/plans.h"
 
+#include "pg/compat.h"
+
 extern "C" {
 #include "access/xact.h"
 #include "catalog/pg_class.h"
@@ -20,7 +22,7 @@ bool columns_changed;          // of some relation
 Oid relations[kMostRelations]; // which have changed in some way
 int relation_count;            // more than kMostRelations: not all are in the list
 
-void note_columns(Datum, int, uint32) { columns_changed = true; }
+void note_columns(Datum, CacheId, uint32) { columns_changed = true; }
 
 void note_relation(Datum, Oid relation) {
     if (relation_count > 0 && relation_count <= kMostRelations &&

@@ -4,8 +4,12 @@
 
 #include "pg/hooks.h"
 
-#include "pg/compat.h"
+#include "pg/compat_settings.h"
 #include "pg/fault.h"
+
+extern "C" {
+#include "postmaster/bgworker.h"
+}
 
 namespace pllua_bg::pg {
 
@@ -183,7 +187,7 @@ int read_setting(const char *name) {
     const struct config_generic *setting = find_setting(name);
     if (setting == nullptr || setting->vartype != PGC_INT)
         elog(ERROR, "setting %s is not a number", name);
-    int value = *reinterpret_cast<const struct config_int *>(setting)->variable;
+    int value = *as_integer(setting)->variable;
     return (setting->flags & GUC_UNIT) == GUC_UNIT_KB ? value * 1024 : value;
 }
 

@@ -3,10 +3,12 @@
 
 extern "C" {
 #include "catalog/pg_proc.h"
+#include "utils/hsearch.h"
 #include "utils/inval.h"
 }
 
 #include "lua/error.h"
+#include "pg/compat.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pl/compile.h"
@@ -78,7 +80,7 @@ void detach_dropped(Interpreter *interpreter) {
     }
 }
 
-void on_proc_change(Datum, int, uint32 hash) {
+void on_proc_change(Datum, pg::CacheId, uint32 hash) {
     function_generation++;
     for (Interpreter *i = interpreters.first; i != nullptr; i = i->after) {
         HASH_SEQ_STATUS scan;

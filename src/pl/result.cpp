@@ -8,6 +8,7 @@ extern "C" {
 
 #include "lua/error.h"
 #include "lua/stack.h"
+#include "pg/compat_rows.h"
 #include "pg/fault.h"
 #include "pg/guard.h"
 #include "pl/aggregate.h"
@@ -121,6 +122,7 @@ Datum take_record(lua_State *L, int first, int count, const Result *result, bool
             pg_snprintf(name, sizeof(name), "f%d", i + 1);
             TupleDescInitEntry(descriptor, static_cast<AttrNumber>(i + 1), name, oids[i], -1, 0);
         }
+        pg::finish_descriptor(descriptor);
         BlessTupleDesc(descriptor);
         value = HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
     });

@@ -6,6 +6,7 @@ extern "C" {
 #include "utils/tuplestore.h"
 }
 
+#include "pg/compat_rows.h"
 #include "pg/guard.h"
 
 namespace pllua_bg::pl {
@@ -21,6 +22,7 @@ TupleDesc describe_store(const Result *result, const char *name) {
                         "record")));
     TupleDesc descriptor = CreateTemplateTupleDesc(1);
     TupleDescInitEntry(descriptor, 1, name, result->type_oid, -1, 0);
+    pg::finish_descriptor(descriptor);
     return descriptor;
 }
 

@@ -59,7 +59,7 @@ bool can_be_ahead(Statement *statement) {
 // Text means the same to both.
 bool reads_alike() {
     const char *there = state.connection->setting("standard_conforming_strings");
-    return standard_conforming_strings && there != nullptr && strcmp(there, "on") == 0;
+    return pg::has_standard_strings() && there != nullptr && strcmp(there, "on") == 0;
 }
 
 bool are_plain(const session::CommandMessage *command) {

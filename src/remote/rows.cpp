@@ -1,6 +1,7 @@
 // Text that another server has sent as values of the same types here. See rows.h. Owns nothing.
 #include "remote/rows.h"
 
+#include "pg/compat_rows.h"
 #include "pg/encoding.h"
 #include "pg/open_type.h"
 #include "remote/state.h"
@@ -55,6 +56,7 @@ void begin_rows(Rows *rows, Result *result) {
         fmgr_info(input, &rows->inputs[i]);
         rows->readers[i] = reader_of(type);
     }
+    pg::finish_descriptor(rows->descriptor);
     if (rows->scratch == nullptr)
         rows->scratch =
             AllocSetContextCreate(CurrentMemoryContext, "pllua_bg row", ALLOCSET_DEFAULT_SIZES);

@@ -30,7 +30,7 @@ void fill_plain(lua_State *L, const Type *element, const char *address, int64 co
 
 void fill(lua_State *L, const Type *element, const ArrayType *bytes, int64 count) {
     const char *address = ARR_DATA_PTR(bytes);
-    const bits8 *nulls = ARR_NULLBITMAP(bytes);
+    const uint8 *nulls = ARR_NULLBITMAP(bytes);
     for (int64 i = 0; i < count; i++) {
         lua::check_interrupt(L);
         if (nulls != nullptr && (nulls[i / 8] & (1 << i % 8)) == 0) continue;

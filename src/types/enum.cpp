@@ -3,6 +3,7 @@
 #include "types/cast.h"
 #include "types/helpers.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -52,7 +53,7 @@ void enum_to_lua(lua_State *L, const Type *type, Datum value) {
     lua_pushstring(L, label);
 }
 
-void forget_labels(Datum, int, uint32) { generation++; }
+void forget_labels(Datum, pg::CacheId, uint32) { generation++; }
 
 } // namespace
 

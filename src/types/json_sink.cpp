@@ -1,6 +1,7 @@
 // Text and tokens of JSON; json_sink.h has the contracts. Owns nothing.
 #include "types/json_sink.h"
 
+#include "pg/compat_json.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -148,26 +149,27 @@ void take_value(Tokens *tokens, char token, JsonbValue *value) {
 
 // The whole is a scalar, or a container that its last mark has finished.
 JsonbValue *take_all(Tokens *tokens, JsonbValue *scalar) {
-    JsonbParseState *state = nullptr;
+    pg::JsonbDraft draft = {};
     JsonbValue *whole = scalar;
     while (tokens->at < tokens->end) {
         CHECK_FOR_INTERRUPTS();
         const char token = tokens->take<char>();
         switch (token) {
-        case '{': pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr); continue;
-        case '[': pushJsonbValue(&state, WJB_BEGIN_ARRAY, nullptr); continue;
-        case '}': whole = pushJsonbValue(&state, WJB_END_OBJECT, nullptr); continue;
-        case ']': whole = pushJsonbValue(&state, WJB_END_ARRAY, nullptr); continue;
+        case '{': pg::push_jsonb(&draft, WJB_BEGIN_OBJECT); continue;
+        case '[': pg::push_jsonb(&draft, WJB_BEGIN_ARRAY); continue;
+        case '}': whole = pg::push_jsonb(&draft, WJB_END_OBJECT); continue;
+        case ']': whole = pg::push_jsonb(&draft, WJB_END_ARRAY); continue;
         default: break;
         }
         JsonbValue value;
         take_value(tokens, token, &value);
-        if (state == nullptr)
+        if (draft.parseState == nullptr)
             *scalar = value;
         else if (token == kKey)
-            pushJsonbValue(&state, WJB_KEY, &value);
+            pg::push_jsonb(&draft, WJB_KEY, &value);
         else
-            pushJsonbValue(&state, state->contVal.type == jbvArray ? WJB_ELEM : WJB_VALUE, &value);
+            pg::push_jsonb(
+                &draft, draft.parseState->contVal.type == jbvArray ? WJB_ELEM : WJB_VALUE, &value);
     }
     return whole;
 }

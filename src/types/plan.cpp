@@ -5,6 +5,7 @@
 #include "types/transform.h"
 
 #include "lua/state.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/held.h"
 
@@ -190,7 +191,7 @@ const Type *cached(Oid oid, int32 typmod) {
                                                                              : nullptr;
 }
 
-void mark_stale(Datum, int, uint32 hash) {
+void mark_stale(Datum, pg::CacheId, uint32 hash) {
     generation++;
     if (plans == nullptr) return;
     HASH_SEQ_STATUS scan;
@@ -200,9 +201,9 @@ void mark_stale(Datum, int, uint32 hash) {
             entry->type->stale = true;
 }
 
-void schema_changed(Datum, int, uint32) { generation++; }
+void schema_changed(Datum, pg::CacheId, uint32) { generation++; }
 
-void transforms_changed(Datum, int, uint32) { mark_stale(0, TYPEOID, 0); }
+void transforms_changed(Datum, pg::CacheId, uint32) { mark_stale(0, TYPEOID, 0); }
 
 } // namespace
 

@@ -6,6 +6,7 @@
 #include "types/shape.h"
 
 #include "lua/interrupt.h"
+#include "pg/compat_rows.h"
 #include "pg/guard.h"
 
 namespace pllua_bg::types {
@@ -176,6 +177,7 @@ void push_row_shape(lua_State *L, Oid type, const Column *columns, int count) {
             TupleDescInitEntry(descriptor, static_cast<AttrNumber>(i + 1), NameStr(columns[i].name),
                                columns[i].type, columns[i].typmod, 0);
         }
+        pg::finish_descriptor(descriptor);
         known = has_columns(type, descriptor);
     });
     if (known)

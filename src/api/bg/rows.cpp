@@ -4,6 +4,7 @@
 #include "api/bg/bg.h"
 #include "api/lang/result.h"
 #include "lua/fields.h"
+#include "pg/compat_rows.h"
 #include "pg/guard.h"
 #include "pg/open_type.h"
 
@@ -86,6 +87,7 @@ void push_kept_shape(lua_State *L, int handle_idx, const RowSource *source) {
     lua_pop(L, 1);
 }
 
+// The caller calls finish_descriptor.
 void set_type(RowSource *source, int column, Oid type, int32 typmod) {
     TupleDescInitEntry(source->descriptor, static_cast<AttrNumber>(column + 1),
                        NameStr(source->info[column].name), type, typmod, 0);
@@ -132,6 +134,7 @@ void resolve_types(RowSource *source) {
     AcceptInvalidationMessages();
     source->descriptor = CreateTupleDescCopy(source->descriptor);
     for (int i = 0; i < source->ncolumns; i++) resolve_type(source, i);
+    pg::finish_descriptor(source->descriptor);
 }
 
 bool has_text_columns(const RowSource *source) {

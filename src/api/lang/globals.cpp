@@ -12,6 +12,8 @@ extern "C" {
 #include "port.h"
 }
 
+#include <ctime>
+
 namespace pllua_bg::api {
 
 namespace {

@@ -120,7 +120,7 @@ void leave_segments(Committer *committer) {
     }
 }
 
-void role_changes(Datum, int, uint32 hash) {
+void role_changes(Datum, pg::CacheId, uint32 hash) {
     for (Committer *committer = committers.first; committer != nullptr;
          committer = committer->after)
         if (hash == 0 || committer->session->local->user_hash == hash)

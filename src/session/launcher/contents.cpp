@@ -2,7 +2,7 @@
 // the messages of its link. Owns nothing: everything made here belongs to the command.
 #include "session/launcher/launcher.h"
 
-#include "pg/compat.h"
+#include "pg/compat_rows.h"
 #include "pg/fault.h"
 
 extern "C" {
@@ -16,7 +16,7 @@ namespace pllua_bg::session {
 namespace {
 
 // A tuple descriptor made of what the worker says, without asking the catalogs:
-// the type may be unknown here.
+// the type may be unknown here. The caller calls finish_descriptor.
 TupleDesc make_descriptor(int ncolumns) {
     TupleDesc descriptor = CreateTemplateTupleDesc(ncolumns);
     descriptor->tdtypeid = RECORDOID;
@@ -68,6 +68,7 @@ void take_columns(const Session *session, OwnCommand *own, ColumnsMessage messag
         attribute->attnum = static_cast<int16>(i + 1);
         pg::complete_attribute(statement->descriptor, i);
     }
+    pg::finish_descriptor(statement->descriptor);
     statement->rows = spill_create(own->context);
     statement->has_rows = true;
     statement->tag = "";

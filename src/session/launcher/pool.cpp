@@ -185,7 +185,7 @@ void never_reuse(Session *session, uint32 hash) {
 }
 
 // A role was changed or dropped: what its workers believe of it may be wrong.
-void role_changes(Datum, int, uint32 hash) {
+void role_changes(Datum, pg::CacheId, uint32 hash) {
     never_reuse(sessions.first, hash);
     never_reuse(pool.first, hash);
 }
@@ -197,7 +197,7 @@ void never_reuse_remote(Session *session) {
 
 // A foreign server, a user mapping or a wrapper was changed or dropped: who connects now may be let
 // in elsewhere, as somebody else, or not at all.
-void server_changes(Datum, int, uint32) {
+void server_changes(Datum, pg::CacheId, uint32) {
     never_reuse_remote(sessions.first);
     never_reuse_remote(pool.first);
 }

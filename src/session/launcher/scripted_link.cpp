@@ -6,6 +6,7 @@
 #include <new>
 
 #include "pg/compat.h"
+#include "pg/compat_rows.h"
 #include "pg/guard.h"
 #include "session/launcher/launcher.h"
 
@@ -92,6 +93,7 @@ void tell_columns(ScriptedLink *link, const char *text) {
         column.type_name = type_name;
         append_column(&columns, column);
     }
+    pg::finish_descriptor(link->columns);
     write_columns(&link->channel, &columns);
 }
 

@@ -2,6 +2,7 @@
 // Owns its readers, each in the memory context its caller gave.
 #include "session/launcher/tuple_reader.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "session/launcher/launcher.h"
 #include "session/shared/message.h"
@@ -12,10 +13,10 @@ namespace {
 
 // Only for the client: the worker has written it to the server's log.
 void raise_again(ErrorData *notice) {
-    const int level = log_min_messages;
-    log_min_messages = FATAL;
+    const int level = pg::log_level();
+    pg::log_level() = FATAL;
     ErrorData *error = pg::attempt([notice] { ThrowErrorData(notice); });
-    log_min_messages = level;
+    pg::log_level() = level;
     if (error != nullptr) pg::rethrow(error);
 }
 

@@ -4,7 +4,7 @@
 // what has been set for him is for his own connections. Owns the list of those that stay behind.
 #include "session/shared/guc_imposed.h"
 
-#include "pg/compat.h"
+#include "pg/compat_settings.h"
 #include "session/shared/message.h"
 
 extern "C" {
@@ -45,11 +45,11 @@ bool is_protection(const struct config_generic *setting) {
 // what RESET goes back to.
 bool is_switched_off(const struct config_generic *setting, bool in_reset) {
     if (setting->vartype == PGC_BOOL) {
-        const auto *boolean = reinterpret_cast<const struct config_bool *>(setting);
+        const auto *boolean = pg::as_boolean(setting);
         return (in_reset ? boolean->reset_val : *boolean->variable) != boolean->boot_val;
     }
     if (setting->vartype != PGC_ENUM) return false;
-    const auto *choice = reinterpret_cast<const struct config_enum *>(setting);
+    const auto *choice = pg::as_enum(setting);
     return (in_reset ? choice->reset_val : *choice->variable) != choice->boot_val;
 }
 
@@ -117,8 +117,7 @@ bool write_imposed(StringInfo frames, bool elsewhere) {
         if (is_placeholder(setting) && !is_privileged(setting->scontext) &&
             is_privileged(setting->reset_scontext) && !is_of_server(setting->reset_source) &&
             travels(setting->reset_source, elsewhere))
-            write(frames, setting, setting->reset_source,
-                  reinterpret_cast<const struct config_string *>(setting)->reset_val);
+            write(frames, setting, setting->reset_source, pg::as_string(setting)->reset_val);
         if (!is_of_server(setting->source) && is_imposed(setting) &&
             travels(setting->source, elsewhere))
             write_value(frames, setting);

@@ -3,7 +3,7 @@
 // Owns nothing.
 #include "session/shared/guc_transfer.h"
 
-#include "pg/compat.h"
+#include "pg/compat_settings.h"
 #include "pg/settings.h"
 #include "session/shared/guc_imposed.h"
 #include "session/shared/message.h"
@@ -142,10 +142,10 @@ void fix_client_encoding() {
                             PGC_S_OVERRIDE, GUC_ACTION_SET, true, ERROR, false);
     struct config_generic *setting = pg::find_setting("client_encoding");
     if (setting == nullptr || setting->vartype != PGC_STRING) return;
-    auto *encoding = reinterpret_cast<struct config_string *>(setting);
-    if (encoding->check_hook == check_encoding) return;
-    next_encoding_check = encoding->check_hook;
-    encoding->check_hook = check_encoding;
+    GucStringCheckHook *check = pg::check_hook_of(setting);
+    if (*check == check_encoding) return;
+    next_encoding_check = *check;
+    *check = check_encoding;
 }
 
 void switch_client_settings_off() {

@@ -6,6 +6,7 @@
 #include "session/shared/row_definition.h"
 
 #include "pg/compat.h"
+#include "pg/compat_rows.h"
 #include "pg/open_type.h"
 
 extern "C" {
@@ -82,6 +83,7 @@ void write_row_types(StringInfo message, Oid type, List **seen) {
     if (OidIsValid(part)) write_row_types(message, part, seen);
 }
 
+// The caller calls finish_descriptor.
 void read_column(const char **at, RowDefinition *definition, int number) {
     TupleDesc columns = definition->columns;
     RowColumnHeader header;
@@ -183,6 +185,7 @@ Datum row_as_record(Datum value, const RowDefinition *definition,
         }
         check_column(column);
     }
+    pg::finish_descriptor(columns);
     (void)BlessTupleDesc(columns);
     return heap_copy_tuple_as_datum(heap_form_tuple(columns, values, nulls), columns);
 }
@@ -245,6 +248,7 @@ RowDefinition *read_definitions(const char *bytes, Size length) {
         one->columns->tdtypmod = -1;
         one->parts = static_cast<RowPart *>(palloc(sizeof(RowPart) * header.natts + 1));
         for (int i = 0; i < header.natts; i++) read_column(&at, one, i);
+        pg::finish_descriptor(one->columns);
         *last = one;
         last = &one->next;
     }

@@ -25,7 +25,7 @@ namespace pllua_bg::session {
 namespace {
 
 // SIGUSR2 is the launcher's way to say: look at the segment. Async-signal-safe.
-void notice_launcher(int) {
+void notice_launcher() {
     int saved_errno = errno;
     SegmentHeader *header = worker.header;
     if (header != nullptr) {
@@ -55,7 +55,7 @@ void watch_subtransactions(SubXactEvent event, SubTransactionId, SubTransactionI
 void set_signal_handlers() {
     pqsignal(SIGTERM, die);
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
-    pqsignal(SIGUSR2, notice_launcher);
+    pqsignal(SIGUSR2, [](auto...) { notice_launcher(); });
 }
 
 // The segment goes: nothing can be sent any more.

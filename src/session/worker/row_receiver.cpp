@@ -1,5 +1,6 @@
 // Result rows as MinimalTuples: the receiver of statements, and the rows of COPY TO STDOUT.
 // Owns nothing that outlives a statement.
+#include "pg/compat_rows.h"
 #include "pg/open_type.h"
 #include "pg/settings.h"
 #include "session/worker/worker.h"
@@ -35,7 +36,7 @@ const char *type_name(Oid type, int32 typmod) {
         char name[32];
     };
     static Known cache[64];
-    constexpr bits16 kFlags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID;
+    constexpr uint16 kFlags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID;
     if (type >= FirstGenbkiObjectId) return format_type_extended(type, typmod, kFlags);
     Known *known = &cache[(type + static_cast<uint32>(typmod) * 7) % lengthof(cache)];
     if (known->type == type && known->typmod == typmod) return known->name;
@@ -60,7 +61,7 @@ void announce_by_name(ColumnMessage *message, const char *name) {
 
 // A type of which the launcher knows the name at most.
 void announce_unknown(ColumnMessage *message, Oid type) {
-    constexpr bits16 kFlags = FORMAT_TYPE_FORCE_QUALIFY | FORMAT_TYPE_ALLOW_INVALID;
+    constexpr uint16 kFlags = FORMAT_TYPE_FORCE_QUALIFY | FORMAT_TYPE_ALLOW_INVALID;
     if (type >= FirstNormalObjectId)
         return announce_by_name(message, format_type_extended(type, -1, kFlags));
     message->typmod = -1;
@@ -172,6 +173,7 @@ bool receive_row(TupleTableSlot *slot, DestReceiver *self) {
     return true;
 }
 
+// The caller calls finish_descriptor.
 void send_as_text(RowReceiver *receiver, int column, Oid type) {
     Oid output;
     bool is_varlena;
@@ -195,6 +197,7 @@ TupleDesc without_domains(TupleDesc descriptor) {
         TupleDescInitEntry(plain, number, NameStr(column.attname), base, typmod, 0);
         TupleDescInitEntryCollation(plain, number, column.attcollation);
     }
+    pg::finish_descriptor(plain);
     return plain;
 }
 
@@ -221,6 +224,7 @@ void start_rows(DestReceiver *self, int, TupleDesc descriptor) {
         else if (column->attlen == -1)
             receiver->plain = false;
     }
+    pg::finish_descriptor(receiver->sent);
     send_columns(descriptor, receiver->sent, receiver->as_text, receiver->changed);
     if (!receiver->plain && receiver->scratch == nullptr)
         receiver->scratch =
@@ -259,6 +263,7 @@ void begin_copy_rows(bool binary) {
     MemoryContext old = MemoryContextSwitchTo(MessageContext);
     copy_descriptor = CreateTemplateTupleDesc(1);
     TupleDescInitEntry(copy_descriptor, 1, "copy", binary ? BYTEAOID : TEXTOID, -1, 0);
+    pg::finish_descriptor(copy_descriptor);
     bool no = false;
     send_columns(copy_descriptor, copy_descriptor, &no, &no);
     MemoryContextSwitchTo(old);
