@@ -150,6 +150,7 @@ $$;
 reset statement_timeout;
 \set SHOW_CONTEXT errors
 -- ten thousand tasks, within the limit of memory
+set pllua_bg.memory_limit = '100MB';
 do language pllua_bg $$
     local first = bg.channel()
     collectgarbage()
@@ -165,4 +166,5 @@ do language pllua_bg $$
         print(last:receive())
     end)
 $$;
+reset pllua_bg.memory_limit;
 drop table stock, retry_log, made;
