@@ -5,7 +5,7 @@ local argcheck = require 'bg.argcheck'
 local trace_chart = {}
 
 local WIDTH, LINES = 100, 100
-local NARROWEST = 60
+local NARROWEST, WIDEST = 60, 1000
 
 -- One line of text without breaks.
 local function flat(text)
@@ -78,7 +78,12 @@ local function in_groups(trace)
 end
 
 local known = {
-    width = function(value, what) return argcheck.count(value, what, NARROWEST) end,
+    width = function(value, what)
+        if argcheck.count(value, what, NARROWEST) > WIDEST then
+            argcheck.mismatch(string.format('%s must be at most %d', what, WIDEST), value)
+        end
+        return math.tointeger(value)
+    end,
     lines = argcheck.positive,
 }
 
