@@ -217,7 +217,8 @@ function TestTrace:test_wrong_arguments()
     for _, call in ipairs{
         function() bg.trace() end, function() bg.trace('x') end, function() bg.trace(print, 1) end,
         function() bg.trace(print, {depth = 1}) end, function() trace.gantt() end, function() trace.json({}) end,
-        function() trace:gantt{width = 10} end, function() trace:gantt{width = 1e9} end, function() trace:gantt{lines = 0} end,
+        function() trace:gantt{width = 10} end,
+        function() trace:gantt{width = 1e9} end, function() trace:gantt{lines = 0} end,
         function() trace:gantt(80) end,
     } do
         local ok, err = pcall(call)
