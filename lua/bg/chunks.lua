@@ -79,9 +79,25 @@ edges as (
     from neighbours)
 select * from edges where first or last order by key]]
 
--- The first column of the primary key, else of a unique key without NULLs.
+-- The same, lo and hi of each range, for a column that is a key by itself: its index is walked along, which takes a
+-- quarter of the time. By column, table and rows of a range but one.
+local WALK = [[
+with recursive "starts of ranges" as (
+    (select @key as lo from @table order by @key limit 1)
+    union all
+    select (
+        select @key from @table where @key operator(pg_catalog.>) "starts of ranges".lo
+        order by @key offset @skipped limit 1)
+    from "starts of ranges" where "starts of ranges".lo is not null),
+"ranges" as (
+    select lo, pg_catalog.lead(lo) over (order by lo) as next from "starts of ranges" where lo is not null)
+select lo, case when next is null then (select @key from @table order by @key desc limit 1)
+    else (select @key from @table where @key operator(pg_catalog.<) "ranges".next order by @key desc limit 1) end as hi
+from "ranges" order by lo]]
+
+-- The first column of the primary key, else of a unique key without NULLs; whether it is a key alone.
 local UNIQUE_KEY = [[
-select a.attname::pg_catalog.text as column
+select a.attname::pg_catalog.text as column, i.indnkeyatts operator(pg_catalog.=) 1 as alone
 from pg_catalog.pg_index i, pg_catalog.pg_attribute a
 where i.indrelid operator(pg_catalog.=) $1::pg_catalog.regclass
     and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
@@ -93,7 +109,8 @@ where i.indrelid operator(pg_catalog.=) $1::pg_catalog.regclass
                 (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts operator(pg_catalog.-) 1]))
 order by i.indisprimary desc, i.indnkeyatts, i.indexrelid limit 1]]
 
--- The row of the relation itself, and the number of blocks of the largest it consists of.
+-- The row of the relation itself (is_plain: a table without others below it), and the number of blocks of the largest
+-- it consists of.
 local function examine(name)
     local root, blocks = {}, 0
     local parts = spi.execute(RELATIONS, name)
@@ -103,6 +120,7 @@ local function examine(name)
         if part.kind == 'f' then root.foreign = true end
         blocks = math.max(blocks, part.blocks or 0)
     end
+    root.is_plain = root.kind == 'r' and parts.n == 1
     return root, blocks
 end
 
@@ -148,9 +166,14 @@ local function key_of(root, column)
     return found.name, found.type
 end
 
--- Ranges of a key with about as many rows each.
-local function by_rows(root, column, rows)
-    local words = {key = (key_of(root, column)), table = root.name}
+-- Ranges of a key with about as many rows each; is_unique: no two rows have the same.
+local function by_rows(root, column, rows, is_unique)
+    local key, key_type = key_of(root, column)
+    local words = {key = key, table = root.name, skipped = string.format('%d', rows - 1)}
+    if is_unique and root.is_plain and KINDS[key_type] then
+        local walked = spi.execute((WALK:gsub('@(%a+)', words)))
+        return ranges(walked.n, function(i) return {lo = walked[i].lo, hi = walked[i].hi} end)
+    end
     local edges = spi.execute((EDGES:gsub('@(%a+)', words)), rows)
     local found, lo = {}, nil
     for i = 1, edges.n do
@@ -182,7 +205,7 @@ end
 
 local function unique_key(root)
     local found = spi.execute(UNIQUE_KEY, root.name)[1]
-    if found then return found.column end
+    if found then return found.column, found.alone end
     core.raise('55000', string.format('%s has no unique key that bg.chunks could divide it by', root.name),
         "Name a column with option by, or 'ctid' for work that does not write to it.")
 end
@@ -207,8 +230,9 @@ return function(name, options)
     end
     if by == 'ctid' then return by_place(root, blocks, rows or DEFAULT_ROWS) end
     if size then return by_width(root, by, size) end
-    by = by or unique_key(root)
-    local found = by_rows(root, by, rows or DEFAULT_ROWS)
+    local is_unique = false
+    if not by then by, is_unique = unique_key(root) end
+    local found = by_rows(root, by, rows or DEFAULT_ROWS, is_unique)
     found.by = by -- for whoever compares it himself
     return found
 end

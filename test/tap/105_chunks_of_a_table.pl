@@ -1,5 +1,5 @@
 # bg.chunks over random tables, with work that writes to them and others who do so at the same time: each row that was there when
-# the ranges were made is visited exactly once. CHUNKS_SEED repeats a run.
+# the ranges were made is visited exactly once; who is in a deadlock with the others tries again. CHUNKS_SEED repeats a run.
 use strict;
 use warnings;
 
@@ -23,7 +23,7 @@ CREATE FUNCTION go_through(options text, key text, work text) RETURNS int LANGUA
 		ranges = c.n
 		return c.lo, c.hi
 	end
-	bg.map(bg.chunks('thing', load('return ' .. options)()), work:gsub('@', key), {args = of_range, workers = 3})
+	bg.map(bg.chunks('thing', load('return ' .. options)()), work:gsub('@', key), {args = of_range, workers = 3, retry = 9})
 	return ranges
 $$;
 -- What others write meanwhile: rows that were there stay there, with their keys, in other places; new ones come, into the ranges and beyond.
