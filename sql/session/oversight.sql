@@ -1,6 +1,6 @@
 -- What can be seen of sessions, counted about them, and done to those of other backends. The output is the same with the library
 -- preloaded: what differs is compared with what should be.
-SELECT current_setting('shared_preload_libraries') ~ '\mpllua_bg\M' AS preloaded \gset
+SELECT current_setting('shared_preload_libraries') ~ '\mpllua_bg\M' OR current_setting('server_version_num')::int >= 170000 AS preloaded \gset
 -- what earlier backends have counted is among the counts of the cluster when they are gone
 DO LANGUAGE pllua_bg $$
     repeat

@@ -1,5 +1,5 @@
 // Differences between the server versions the project supports (15 to 19): the only place that asks
-// PG_VERSION_NUM, with compat_json.h, compat_rows.h and compat_settings.h. Owns nothing; small
+// PG_VERSION_NUM, with the compat_*.h beside it. Owns nothing; small
 // inline functions with one meaning on every version.
 #pragma once
 

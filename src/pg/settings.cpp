@@ -5,6 +5,7 @@
 #include "pg/hooks.h"
 
 #include "pg/compat_settings.h"
+#include "pg/compat_shared.h"
 #include "pg/fault.h"
 
 extern "C" {
@@ -18,9 +19,11 @@ namespace {
 // The library was loaded at the start of the server.
 bool is_preloaded = false;
 
-// Without preloading nobody counts the sessions of other backends: who sets the limit is told.
+// Where no memory is shared nobody counts the sessions of other backends: who sets the limit is
+// told.
 bool check_role_limit(int *value, void **, GucSource source) {
-    if (*value == 0 || is_preloaded || source < PGC_S_TEST || MyBgworkerEntry != nullptr)
+    if (*value == 0 || is_preloaded || kHasNamedSegments || source < PGC_S_TEST ||
+        MyBgworkerEntry != nullptr)
         return true;
     ereport(WARNING, (errmsg("pllua_bg.max_sessions_per_role has no effect"),
                       errhint("The library pllua_bg must be in shared_preload_libraries.")));
@@ -59,7 +62,8 @@ constexpr Number kNumbers[] = {
      "Sets the maximum number of background sessions of one backend."},
     {"pllua_bg.max_sessions_per_role", &setting_max_sessions_per_role, 0, 0, INT_MAX, PGC_SUSET, 0,
      "Sets the maximum number of background sessions that run as one role.",
-     "0 means no limit. Needs pllua_bg in shared_preload_libraries.", check_role_limit},
+     "0 means no limit. Before PostgreSQL 17 needs pllua_bg in shared_preload_libraries.",
+     check_role_limit},
     {"pllua_bg.max_depth", &setting_max_depth, 4, 1, 100, PGC_SUSET, 0,
      "Sets how many levels of background sessions may launch one another.",
      "1 means that a background session launches none."},

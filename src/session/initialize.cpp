@@ -15,9 +15,9 @@ Hooks hooks;
 
 void initialize() {
     static const pg::Step steps[] = {
-        initialize_release,    initialize_on_commit,  initialize_forgotten,
-        initialize_committers, initialize_pool,       initialize_orphans,
-        initialize_snapshots,  initialize_statistics, initialize_shared_memory,
+        initialize_shared_memory, initialize_release,    initialize_on_commit,
+        initialize_forgotten,     initialize_committers, initialize_pool,
+        initialize_orphans,       initialize_snapshots,  initialize_statistics,
     };
     static size_t done = 0;
     pg::do_rest(steps, &done);

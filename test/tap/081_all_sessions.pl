@@ -1,5 +1,5 @@
 # The table of all sessions of the cluster, on servers that preload the library: who sees what, the limit of a role, the counters; and
-# that every entry is given back, however a worker ends.
+# that every entry is given back, however a worker ends. 157 runs all of it without preloading.
 use strict;
 use warnings;
 
@@ -10,11 +10,12 @@ use SessionTest;
 use Test::More;
 
 my $slots = 8;
+my $library = $ENV{WITHOUT_PRELOADING} ? '' : 'pllua_bg';
 my $node = new_node('all', <<"CONF", extra => [ '--encoding=UTF8', '--locale=C' ]);
 max_worker_processes = $slots
 max_parallel_workers = 0
 max_logical_replication_workers = 0
-shared_preload_libraries = 'pllua_bg'
+shared_preload_libraries = '$library'
 pllua_bg.jobs = off
 restart_after_crash = on
 pllua_bg.pool_lifetime = 1h
@@ -286,6 +287,19 @@ $node->restart;
 $first = backend($superuser);
 like(answer($first, 'SELECT bg.launch()'), qr/^\d+$/, 'a session without preloading');
 is(answer($first, 'SELECT count(*) FROM bg.sessions'), '1', 'its backend sees it');
+# From 17 on processes share memory without preloading.
+if ($node->safe_psql('postgres', 'SHOW server_version_num') >= 170000)
+{
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM bg.sessions'), '1', 'others, too');
+	is($node->safe_psql('postgres', 'SELECT scope, launched FROM bg.stat'), 'cluster|1', 'it is counted in the cluster');
+	is(answer($first, 'SET pllua_bg.max_sessions_per_role = 1'), '', 'the limit does not warn');
+	like(answer($first, 'SELECT bg.launch()'), qr/too many background sessions for role/, 'and has an effect');
+	quit($first);
+	server_log_is_clean($node, killed => 1);
+	$node->stop;
+	done_testing();
+	exit;
+}
 is($node->safe_psql('postgres', 'SELECT count(*) FROM bg.sessions'), '0', 'others do not');
 is(answer($first, 'SELECT scope, launched FROM bg.stat'), 'backend|1', 'it is counted in its backend');
 is($node->safe_psql('postgres', 'SELECT scope, launched FROM bg.stat'), 'backend|0', 'only there');

@@ -131,8 +131,9 @@ void set_fields(int severity, const lua::ErrorFields &fields) {
 // Errors: pg, when the severity is one.
 void emit(int severity, const lua::ErrorFields &fields) {
     if (!errstart(severity, TEXTDOMAIN)) return;
-    // After an error the server empties this context.
-    MemoryContext outer = MemoryContextSwitchTo(ErrorContext);
+    // After an error the server empties this context; since 19 after any message.
+    MemoryContext outer =
+        MemoryContextSwitchTo(severity >= ERROR ? ErrorContext : CurrentMemoryContext);
     lua::ErrorFields shown = fields;
     for (const FieldName &field : kFields)
         if (shown.*field.field != nullptr) shown.*field.field = pg::valid_text(shown.*field.field);

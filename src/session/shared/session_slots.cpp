@@ -15,15 +15,15 @@ constexpr int64 kStaleAfter = 60 * INT64CONST(1000000);
 
 Slot *own_slot; // of the worker of this process
 
-void lock() { LWLockAcquire(shared_area->lock, LW_EXCLUSIVE); }
-void unlock() { LWLockRelease(shared_area->lock); }
+void lock() { LWLockAcquire(shared_lock, LW_EXCLUSIVE); }
+void unlock() { LWLockRelease(shared_lock); }
 
 // The session's slot; nullptr when it has none. What it holds can be trusted only with the lock.
 Slot *slot_of(SegmentHeader *header) {
     if (shared_area == nullptr) return nullptr;
     const uint32 number = pg_atomic_read_u32(&header->slot_entry);
     if (number == 0) return nullptr;
-    Slot *slot = &shared_area->slots[number - 1];
+    Slot *slot = &shared_slots[number - 1];
     return slot->entry.cookie == header->cookie && slot->entry.use != Use::kFree ? slot : nullptr;
 }
 
@@ -55,14 +55,14 @@ void fill_slot(Slot *slot, SegmentHeader *header) {
     pg::copy_clipped(NameStr(entry->server), header->server, NAMEDATALEN);
     entry->report.ready = false;
     reset_use(slot, header->name);
-    pg_atomic_write_u32(&header->slot_entry, static_cast<uint32>(slot - shared_area->slots) + 1);
+    pg_atomic_write_u32(&header->slot_entry, static_cast<uint32>(slot - shared_slots) + 1);
 }
 
 // Takes back what belongs to nobody. Call with the lock.
 void free_abandoned() {
     const TimestampTz oldest = GetCurrentTimestamp() - kStaleAfter;
     for (int i = 0; i < shared_area->nslots; i++) {
-        SlotEntry *entry = &shared_area->slots[i].entry;
+        SlotEntry *entry = &shared_slots[i].entry;
         if (entry->worker_pid == 0 && entry->launched_at < oldest) entry->use = Use::kFree;
     }
 }
@@ -70,7 +70,7 @@ void free_abandoned() {
 // nullptr when there is none. Call with the lock.
 Slot *find_free() {
     for (int i = 0; i < shared_area->nslots; i++)
-        if (shared_area->slots[i].entry.use == Use::kFree) return &shared_area->slots[i];
+        if (shared_slots[i].entry.use == Use::kFree) return &shared_slots[i];
     return nullptr;
 }
 
@@ -80,7 +80,7 @@ void check_role_limit(Oid role) {
     if (most == 0) return;
     int count = 0;
     for (int i = 0; i < shared_area->nslots; i++) {
-        const SlotEntry *entry = &shared_area->slots[i].entry;
+        const SlotEntry *entry = &shared_slots[i].entry;
         count += entry->use == Use::kSession && entry->user == role ? 1 : 0;
     }
     if (count < most) return;
@@ -108,6 +108,7 @@ void copy_text(char *into, const char *text, Size length) {
 } // namespace
 
 bool take_entry(SegmentHeader *header) {
+    reach_shared_area();
     if (shared_area == nullptr) return true;
     lock();
     free_abandoned();
@@ -151,9 +152,9 @@ void reuse_entry(SegmentHeader *header, const char *name) {
 
 void show_work(SegmentHeader *header, const Progress *progress) {
     if (shared_area == nullptr) return;
-    LWLockAcquire(shared_area->lock, LW_SHARED);
+    LWLockAcquire(shared_lock, LW_SHARED);
     if (Slot *slot = slot_of(header)) put_progress(slot, progress);
-    LWLockRelease(shared_area->lock);
+    LWLockRelease(shared_lock);
 }
 
 void show_sent(SegmentHeader *header, CommandId id) {
@@ -161,6 +162,7 @@ void show_sent(SegmentHeader *header, CommandId id) {
 }
 
 void adopt_entry(SegmentHeader *header) {
+    reach_shared_area();
     if (shared_area == nullptr) return;
     lock();
     Slot *slot = slot_of(header);
@@ -223,11 +225,14 @@ void show_title(const char *title) {
     SpinLockRelease(&own_slot->mutex);
 }
 
-int slot_count() { return shared_area == nullptr ? 0 : shared_area->nslots; }
+int slot_count() {
+    reach_shared_area();
+    return shared_area == nullptr ? 0 : shared_area->nslots;
+}
 
 bool read_entry(int index, SlotEntry *entry) {
-    Slot *slot = &shared_area->slots[index];
-    LWLockAcquire(shared_area->lock, LW_SHARED);
+    Slot *slot = &shared_slots[index];
+    LWLockAcquire(shared_lock, LW_SHARED);
     const bool shown = slot->entry.use == Use::kSession;
     if (shown) {
         SpinLockAcquire(&slot->mutex);
@@ -235,7 +240,7 @@ bool read_entry(int index, SlotEntry *entry) {
         SpinLockRelease(&slot->mutex);
         entry->sent = pg_atomic_read_u64(&slot->sent);
     }
-    LWLockRelease(shared_area->lock);
+    LWLockRelease(shared_lock);
     return shown;
 }
 

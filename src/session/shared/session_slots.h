@@ -1,4 +1,4 @@
-// The sessions of the cluster, as every backend can see them, when the library was preloaded;
+// The sessions of the cluster, as every backend can see them, as far as they share memory;
 // without it all of this does nothing. Owns the entries, one for each worker slot.
 //
 // The launcher takes an entry before it registers a worker; the worker adopts it when it starts
@@ -76,7 +76,7 @@ void show_work(SegmentHeader *header, const Progress *progress);
 // A command was sent. Errors: none.
 void show_sent(SegmentHeader *header, CommandId id);
 
-// The worker's side. Errors: none.
+// The worker's side. Errors: none; adopt_entry pg.
 
 void adopt_entry(SegmentHeader *header);
 void release_entry();
@@ -89,7 +89,7 @@ void show_title(const char *title);
 
 // The reader's side.
 
-// How many entries there are; 0 without preloading. Errors: none.
+// How many entries there are; 0 where no memory is shared. Errors: pg.
 int slot_count();
 // Copies the entry with this index; false when it is no session. Errors: none.
 bool read_entry(int index, SlotEntry *entry);

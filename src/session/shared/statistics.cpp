@@ -11,7 +11,7 @@ namespace pllua_bg::session {
 
 namespace {
 
-// Without preloading they are never published: they are the counts of this backend.
+// Where no memory is shared they are never published: they are the counts of this backend.
 uint64 own_counts[kCounters];
 bool unpublished;
 TimestampTz own_reset; // 0: with the start of the backend
@@ -45,6 +45,7 @@ void publish_counts() {
 }
 
 Counts read_counts() {
+    reach_shared_area();
     publish_counts();
     Counts counts;
     counts.shared = shared_area != nullptr;
@@ -55,20 +56,21 @@ Counts read_counts() {
     }
     for (int i = 0; i < kCounters; i++)
         counts.values[i] = pg_atomic_read_u64(&shared_area->counters[i]);
-    LWLockAcquire(shared_area->lock, LW_SHARED);
+    LWLockAcquire(shared_lock, LW_SHARED);
     counts.reset = shared_area->stats_reset;
-    LWLockRelease(shared_area->lock);
+    LWLockRelease(shared_lock);
     return counts;
 }
 
 void reset_counts() {
+    reach_shared_area();
     memset(own_counts, 0, sizeof own_counts);
     own_reset = GetCurrentTimestamp();
     if (shared_area == nullptr) return;
-    LWLockAcquire(shared_area->lock, LW_EXCLUSIVE);
+    LWLockAcquire(shared_lock, LW_EXCLUSIVE);
     shared_area->stats_reset = own_reset;
     for (pg_atomic_uint64 &counter : shared_area->counters) pg_atomic_write_u64(&counter, 0);
-    LWLockRelease(shared_area->lock);
+    LWLockRelease(shared_lock);
 }
 
 void initialize_statistics() { RegisterXactCallback(at_transaction_end, nullptr); }
