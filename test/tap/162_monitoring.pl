@@ -87,13 +87,6 @@ foreach my $rule (map { @{ $_->{rules} } } @{ $alerts->{groups} })
 }
 ok($named > 5, 'metrics are found in the alerts');
 
-SKIP:
-{
-	my ($promtool) = grep { -x } map { "$_/promtool" } split /:/, $ENV{PATH};
-	skip 'no promtool', 1 unless $promtool;
-	is(system($promtool, 'check', 'rules', "$folder/alerts.yaml"), 0, 'promtool takes the rules');
-}
-
 # Without preloading there is nothing to be shown, and no error.
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $node->restart;
