@@ -70,7 +70,7 @@ $$;
 SELECT name FROM pg_settings
 WHERE context IN ('user', 'superuser') AND (name ~ '^(tcp|idle)_|_timeout$|keepalive|connection_check' OR category ~ 'TCP Settings$')
     AND name !~ '^tcp_keepalives_(count|idle|interval)$|^tcp_user_timeout$|^idle_(session|in_transaction_session)_timeout$|^client_connection_check_interval$'
-    AND name NOT IN ('deadlock_timeout', 'lock_timeout', 'statement_timeout', 'transaction_timeout', 'wal_sender_timeout');
+    AND name NOT IN ('deadlock_timeout', 'lock_timeout', 'statement_timeout', 'transaction_timeout', 'wal_receiver_timeout', 'wal_sender_timeout', 'wal_sender_shutdown_timeout');
 -- transaction_timeout, which servers have from 17 on, is about the work: it follows, and ends the session
 DO LANGUAGE pllua_bg $$
     if not spi.execute("select current_setting('transaction_timeout', true) as t")[1].t then

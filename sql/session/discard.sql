@@ -73,7 +73,10 @@ RESET SESSION AUTHORIZATION;
 BEGIN;
 DISCARD ALL;
 ROLLBACK;
+-- the words differ by version
+\set VERBOSITY sqlstate
 DO $$ BEGIN EXECUTE 'DISCARD ALL'; END $$;
+\set VERBOSITY default
 SELECT count(*) FROM bg.backend_sessions();
 
 -- DISCARD ALL in a session ends the sessions of that session, not itself
