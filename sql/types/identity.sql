@@ -53,7 +53,7 @@ begin
         when 'float8' then '{0,-0,NaN,Infinity,-Infinity,1.7976931348623157e308,5e-324,0.1,9007199254740993}'
         when 'numeric' then '{0,-0.00,NaN,Infinity,-Infinity,1e131000,1e-16000,9223372036854775808,9007199254740993,1.50,0.1}'
         when 'money' then '{0,92233720368547758.07,-92233720368547758.08}'
-        when 'oid' then '{0,1,4294967295}' when 'xid' then '{0,1,4294967295}' when 'cid' then '{0,4294967295}' when 'xid8' then '{0,18446744073709551615}'
+        when 'oid' then '{0,1,4294967295}' when 'xid' then '{0,1,4294967295}' when 'cid' then '{0,4294967295}' when 'xid8' then '{0,18446744073709551615}' when 'oid8' then '{0,18446744073709551615}'
         when 'regclass' then '{pg_class,pg_type}' when 'regtype' then '{-,integer,text}' when 'regproc' then '{-,now,4294967295}'
         when 'regprocedure' then '{-,abs(integer)}' when 'regoper' then '{0,|/}' when 'regoperator' then '{0,"+(integer,integer)"}'
         when 'regrole' then '{-,pg_monitor}' when 'regnamespace' then '{-,pg_catalog}' when 'regcollation' then '{-,"\"C\""}'
