@@ -17,6 +17,10 @@ select show_error(s) from unnest(array[null, '', '  ', ';', '-- nothing', 'selec
     'no_schema.fn', 'public.target', 'a.b.c', 'show_error', 'begin', 'select 1; commit', 'rollback', 'savepoint a', 'prepare transaction ''x''', 'copy target from stdin',
     'copy target to stdout', 'vacuum', 'create index concurrently on target (a)', 'create database x', 'alter system set work_mem = 1', 'cluster',
     'drop index concurrently target', 'reindex index concurrently target', 'reindex schema public', 'listen x', 'select 1; unlisten *']) s;
+-- What is off is not asked for.
+begin;
+select bg.submit('reindex (concurrently off) table target') is not null as taken;
+rollback;
 -- The context says which argument it is.
 \set SHOW_CONTEXT errors
 select bg.submit('insert into target values ($2, $1)', '["x", "y"]');

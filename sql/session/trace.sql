@@ -94,7 +94,7 @@ do language pllua_bg $$
         while lost:status().state ~= 'busy' do bg.sleep(0.001) end
         lost:terminate()
         print(select(2, f:try()).sqlstate)
-        left:run("select 'left'")
+        left:run("select 'left', pg_sleep(0.5)") -- workload
         left:detach()
         kept:run("select 'running', pg_sleep(1000)") -- workload
         kept:run("select 'waiting'")

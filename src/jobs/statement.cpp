@@ -74,10 +74,8 @@ Jsonb *number_args(Jsonb *object, StringInfo call) {
     return JsonbValueToJsonb(pg::push_jsonb(&draft, WJB_END_ARRAY));
 }
 
-bool is_concurrent(const ReindexStmt *statement) {
-    ListCell *cell;
-    foreach (cell, statement->params)
-        if (strcmp(static_cast<DefElem *>(lfirst(cell))->defname, "concurrently") == 0) return true;
+bool commits_by_itself(const ReindexStmt *statement) {
+    if (pg::is_concurrent(statement->params)) return true;
     return statement->kind != REINDEX_OBJECT_INDEX && statement->kind != REINDEX_OBJECT_TABLE;
 }
 
@@ -86,7 +84,7 @@ bool refuses_transaction(const Node *statement) {
     case T_VacuumStmt: return reinterpret_cast<const VacuumStmt *>(statement)->is_vacuumcmd;
     case T_IndexStmt: return reinterpret_cast<const IndexStmt *>(statement)->concurrent;
     case T_DropStmt: return reinterpret_cast<const DropStmt *>(statement)->concurrent;
-    case T_ReindexStmt: return is_concurrent(reinterpret_cast<const ReindexStmt *>(statement));
+    case T_ReindexStmt: return commits_by_itself(reinterpret_cast<const ReindexStmt *>(statement));
     case T_CreatedbStmt:
     case T_DropdbStmt:
     case T_CreateTableSpaceStmt:

@@ -1,7 +1,7 @@
 // What all background workers of this library have in common. Owns nothing.
 #include "pg/background_worker.h"
 
-#include <dlfcn.h>
+#include "pg/library.h"
 
 namespace pllua_bg::pg {
 
@@ -10,11 +10,7 @@ namespace {
 // How a worker finds this library: by its plain name where the server looks anyway, else by
 // its path.
 void fill_library_name(BackgroundWorker *worker) {
-    Dl_info info;
-    if (dladdr(reinterpret_cast<void *>(&fill_library_name), &info) == 0 ||
-        info.dli_fname == nullptr)
-        elog(ERROR, "could not find the path of the library");
-    const char *path = info.dli_fname;
+    const char *path = library_path();
     const char *slash = strrchr(path, '/');
     Size folder = slash == nullptr ? 0 : static_cast<Size>(slash - path);
     const char *suffix = strrchr(path, '.');

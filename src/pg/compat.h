@@ -295,18 +295,23 @@ inline Oid primary_key_of(Relation table) {
 #endif
 }
 
+// True where CONCURRENTLY is among the options of a statement, and not off. Errors: pg (42601).
+inline bool is_concurrent(List *options) {
+    bool concurrent = false;
+    ListCell *cell;
+    foreach (cell, options) {
+        auto *option = static_cast<DefElem *>(lfirst(cell));
+        if (strcmp(option->defname, "concurrently") == 0) concurrent = defGetBoolean(option);
+    }
+    return concurrent;
+}
+
 // True for CLUSTER, and its successors, where it commits by itself. Errors: pg (options).
 inline bool clusters_without_transaction(const Node *statement) {
 #if PG_VERSION_NUM >= 190000
     if (!IsA(statement, RepackStmt)) return false;
     const auto *repack = reinterpret_cast<const RepackStmt *>(statement);
-    if (repack->relation == nullptr) return true;
-    ListCell *cell;
-    foreach (cell, repack->params) {
-        auto *option = static_cast<DefElem *>(lfirst(cell));
-        if (strcmp(option->defname, "concurrently") == 0) return defGetBoolean(option);
-    }
-    return false;
+    return repack->relation == nullptr || is_concurrent(repack->params);
 #else
     return IsA(statement, ClusterStmt) &&
            reinterpret_cast<const ClusterStmt *>(statement)->relation == nullptr;

@@ -12,7 +12,7 @@ using TypeId = unsigned int; // an Oid
 
 // Changes with this file: the module of another build is not used.
 inline constexpr int kClientVersion = 2;
-inline constexpr char kClientLibrary[] = "$libdir/pllua_bg_remote";
+inline constexpr char kClientLibrary[] = "pllua_bg_remote";
 inline constexpr char kClientFunction[] = "pllua_bg_remote_client";
 
 // What libpq says of a keyword.

@@ -3,6 +3,7 @@
 #include "pg/compat.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
+#include "pg/library.h"
 #include "remote/options.h"
 #include "remote/remote.h"
 #include "remote/state.h"
@@ -25,7 +26,8 @@ constexpr int kFiles = 2;
 Client *load_client() {
     void *found = nullptr;
     ErrorData *error = pg::attempt([&found] {
-        found = load_external_function(kClientLibrary, kClientFunction, true, nullptr);
+        found = load_external_function(pg::library_beside(kClientLibrary), kClientFunction, true,
+                                       nullptr);
     });
     if (error != nullptr)
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE),
