@@ -3,22 +3,8 @@
 local lu = require 'luaunit'
 local core = require 'fake_core'
 local bg = require 'bg'
+local permutations = require 'permutations'
 local scheduler = require 'bg.scheduler'
-
--- Calls fn(list) for each order of 1..n. The list is the same table.
-local function permutations(n, fn)
-    local list = {}
-    for i = 1, n do list[i] = i end
-    local function permute(k)
-        if k == n then return fn(list) end
-        for i = k, n do
-            list[k], list[i] = list[i], list[k]
-            permute(k + 1)
-            list[k], list[i] = list[i], list[k]
-        end
-    end
-    permute(1)
-end
 
 -- A tree is a list of trees, a scope, or the number of a leaf: a task that runs one command in a session of its own.
 local TREES = {

@@ -4,21 +4,7 @@
 local lu = require 'luaunit'
 local core = require 'fake_core'
 local bg = require 'bg'
-
--- Calls fn(list) for each order of 1..n. The list is the same table.
-local function permutations(n, fn)
-    local list = {}
-    for i = 1, n do list[i] = i end
-    local function permute(k)
-        if k == n then return fn(list) end
-        for i = k, n do
-            list[k], list[i] = list[i], list[k]
-            permute(k + 1)
-            list[k], list[i] = list[i], list[k]
-        end
-    end
-    permute(1)
-end
+local permutations = require 'permutations'
 
 -- Calls fn(set) for each choice of those of 1..n that fail.
 local function choices(n, fn)
