@@ -50,6 +50,7 @@ do language pllua_bg $$
         local b <close> = bg.launch()
         bg.scope(function(sc)
             sc:go(function() a:exec('select pg_sleep(1000)') end) -- workload
+            while a:status().state ~= 'busy' do bg.sleep(0.001) end
             b:exec("select 'well'")
             b:exec("do $x$ begin raise exception 'no' using errcode = 'XX123'; end $x$")
         end)
