@@ -120,3 +120,6 @@ missing_packages() {
         [ "$state" = installed ] || echo "$package"
     done
 }
+
+# control KEY EXTENSION: what its control file says.
+control() { sed -nE "s/^$1 *= *'([^']*)'.*/\1/p" "$top/$2.control"; }

@@ -94,13 +94,12 @@ Watch.__index = Watch
 -- One more task, unless it is known.
 function Watch:take(note) -- internal
     if self.known[note] then return end
-    if #self.tasks >= self.limit then
-        self.dropped = self.dropped + 1
-        self.known[note] = true
-        return
-    end
     self.known[note] = true
-    self.tasks[#self.tasks + 1] = note
+    if #self.tasks < self.limit then
+        self.tasks[#self.tasks + 1] = note
+    else
+        self.dropped = self.dropped + 1
+    end
 end
 
 local function begin(limit)

@@ -1,6 +1,6 @@
 // Differences between the server versions the project supports (15 to 19): the only place that asks
-// PG_VERSION_NUM, with the compat_*.h beside it. Owns nothing; small
-// inline functions with one meaning on every version.
+// PG_VERSION_NUM, with the compat_*.h beside it. Owns nothing; small inline functions with one
+// meaning on every version.
 #pragma once
 
 #include "pg/server.h"

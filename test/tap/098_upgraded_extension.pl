@@ -4,18 +4,13 @@ use strict;
 use warnings;
 
 use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SessionTest;
 use Test::More;
 
 # A copy of the server, into which scripts can be planted, with what is installed of ours.
-sub stdout_of
-{
-	my (@command) = @_;
-	my ($out, $err) = run_command(\@command);
-	die "@command: $err" if $out eq '';
-	return $out;
-}
 my $pg_config = $ENV{PG_CONFIG} || 'pg_config';
 my $copy = stdout_of("$FindBin::RealBin/../../tools/server", PostgreSQL::Test::Utils::tempdir . '/server');
 for my $folder ('--pkglibdir', '--sharedir')

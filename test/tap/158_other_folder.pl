@@ -11,12 +11,6 @@ use SessionTest;
 use Test::More;
 
 my $folder = PostgreSQL::Test::Utils::tempdir_short; # the server keeps 95 bytes of the path of a worker's library
-sub stdout_of
-{
-	my ($out, $err) = run_command([@_]);
-	die "@_: $err" if $out eq '';
-	return $out;
-}
 my $pg_config = $ENV{PG_CONFIG} || 'pg_config';
 my $has_path = stdout_of($pg_config, '--version') !~ /^PostgreSQL 1[567]\b/;
 

@@ -80,25 +80,24 @@ void worker_exits(int, Datum) {
         dsm_unpin_segment(pg_atomic_read_u32(&header->overflow));
 }
 
-// Attaches to the segment; false when the launcher is gone and took it along.
-// The file of the library was replaced since the launcher has loaded it.
+// Fails where the file of the library was replaced since the launcher has loaded it.
 void check_version(const SegmentHeader *header) {
-    if (header->magic != kSegmentMagic || header->version == kSegmentVersion) return;
+    if (header->version == kSegmentVersion) return;
     ereport(FATAL, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("background session was launched by another version of the library"),
                     errhint("A connection keeps the library that it has loaded: reconnect.")));
 }
 
+// Attaches to the segment; false when the launcher is gone and took it along.
 bool attach(dsm_handle handle) {
     worker.segment = dsm_attach(handle);
     if (worker.segment == nullptr) return false;
     auto *header = static_cast<SegmentHeader *>(dsm_segment_address(worker.segment));
+    if (header->magic != kSegmentMagic) return false;
     check_version(header);
     uint64 cookie;
     memcpy(&cookie, MyBgworkerEntry->bgw_extra, sizeof cookie);
-    if (header->magic != kSegmentMagic || header->version != kSegmentVersion ||
-        header->cookie != cookie)
-        return false;
+    if (header->cookie != cookie) return false;
     worker.header = header;
     session_depth = header->depth;
     pg_atomic_write_u32(&header->worker_pid, static_cast<uint32>(MyProcPid));

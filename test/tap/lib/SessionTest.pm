@@ -9,7 +9,16 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(new_node session_functions new_psql ask_later wait_until $workers no_workers_left terminate_worker process_is_gone server_log_is_clean
-  has_fault_points set_fault);
+  has_fault_points set_fault stdout_of);
+
+# What a program prints, which has to be something.
+sub stdout_of
+{
+	my (@command) = @_;
+	my ($out, $err) = run_command(\@command);
+	die "@command: $err" if $out eq '';
+	return $out;
+}
 
 # A server that runs, with what is given for its configuration and to init.
 sub new_node
