@@ -84,9 +84,13 @@ drop view left_open;
 
 -- Whoever ends it leaves nothing half done.
 update dba_big set n = 0;
-set statement_timeout = '500 ms';
-call quietly('update dba_big set n = n + 1 from (select pg_sleep(case when $1 > 1 then 1000 else 0 end)) s where id between $1 and $2', 500, name => 'canceled'); -- workload
-reset statement_timeout;
+create function cancel() returns void language plpgsql as $$
+begin
+    while (select n from dba_big where id = 1) = 0 loop end loop; -- until the first range is done
+    perform pg_cancel_backend(current_setting('my.caller')::int), pg_sleep(1000); -- workload
+end $$;
+select set_config('my.caller', pg_backend_pid()::text, false) <> '' as caller;
+call quietly('update dba_big set n = n + 1 from (select case when $1 > 1 then cancel() end) s where id between $1 and $2', 500, name => 'canceled');
 table state;
 select n, count(*) from dba_big group by n order by n;
 
@@ -134,6 +138,7 @@ delete from bg.backfill_run;
 table bg.backfill_chunk;
 drop view state;
 drop procedure quietly, quietly_resume;
+drop function cancel();
 drop table dba_big, dba_once;
 drop schema dba_s cascade;
 drop owned by dba_user, dba_other;

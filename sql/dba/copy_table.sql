@@ -73,11 +73,14 @@ insert into ids select generate_series(1, 1000);
 call quietly('ids', 'only_id', 10, workers => 1);
 select count(*) from only_id;
 create table slowly (id int);
-create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(1000); return new; end $$; -- workload
+create function slow() returns trigger language plpgsql as $$
+begin
+    perform pg_cancel_backend(current_setting('my.caller')::int), pg_sleep(1000); -- workload
+    return new;
+end $$;
+select set_config('my.caller', pg_backend_pid()::text, false) <> '' as caller;
 create trigger slow before insert on slowly for each row when (new.id = 42) execute function slow();
-set statement_timeout = '500 ms';
 call quietly('ids', 'slowly', 10, workers => 1);
-reset statement_timeout;
 select count(*) from slowly;
 select count(*) from bg.backend_sessions();
 

@@ -40,9 +40,9 @@ call bg.run_all('select');
 
 -- A cancel ends all of it, and what was done is seen.
 truncate done_by;
-set statement_timeout = '500 ms';
-call bg.run_all($$ values ('insert into done_by values (8)'), ('select pg_sleep(1000)'), ('select pg_sleep(1000) as b'), ('select 1') $$, workers => 2); -- workload
-reset statement_timeout;
+select set_config('my.caller', pg_backend_pid()::text, false) <> '' as caller;
+call bg.run_all($$ values ('insert into done_by values (8)'), ('select pg_sleep(1000)'), -- workload
+    ('select pg_cancel_backend(current_setting(''my.caller'')::int), pg_sleep(1000)'), ('select 1') $$, workers => 2); -- workload
 select * from outcome;
 select count(*) from bg.backend_sessions();
 do language pllua_bg $$

@@ -52,9 +52,9 @@ drop server dba_self cascade;
 reset client_min_messages;
 
 -- A cancel ends all.
-set statement_timeout = '500 ms';
-call bg.run_on('select pg_sleep(1000)', databases => array['dba_run_on', 'dba_run_on'], workers => 1); -- workload
-reset statement_timeout;
+select set_config('my.caller', pg_backend_pid()::text, false) <> '' as caller;
+call bg.run_on('select pg_cancel_backend(current_setting(''my.caller'')::int), pg_sleep(1000)', -- workload
+    databases => array['dba_run_on', 'dba_run_on'], workers => 1);
 select item, ok, pid is not null as begun from bg.last_run;
 select count(*) from bg.backend_sessions();
 drop database dba_run_on with (force);

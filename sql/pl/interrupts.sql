@@ -1,5 +1,6 @@
 -- A statement timeout stops Lua code whatever it does, and cannot be swallowed.
 \set VERBOSITY terse
+CREATE FUNCTION pl_endless() RETURNS SETOF int LANGUAGE pllua_bg AS $$ local i = 0 while true do i = i + 1 coroutine.yield(i) end $$;
 SET statement_timeout = '100ms';
 DO LANGUAGE pllua_bg $$ while true do end $$;
 DO LANGUAGE pllua_bg $$ while true do pcall(function() while true do end end) end $$;
@@ -27,11 +28,10 @@ $$;
 DO LANGUAGE pllua_bg $$ setmetatable({}, { __gc = function() while true do end end }) collectgarbage() $$;
 DO LANGUAGE pllua_bg $$ error(setmetatable({}, { __tostring = function() while true do end end })) $$;
 -- sets
-CREATE FUNCTION pl_endless() RETURNS SETOF int LANGUAGE pllua_bg AS $$ local i = 0 while true do i = i + 1 coroutine.yield(i) end $$;
 SELECT * FROM pl_endless() LIMIT 1;
 SELECT count(*) FROM (SELECT pl_endless()) x;
-SELECT pl_endless() LIMIT 1;
 RESET statement_timeout;
+SELECT pl_endless() LIMIT 1;
 -- all is well afterwards
 DO LANGUAGE pllua_bg $$ print(pcall(error, 'caught', 0)) print(spi.execute('SELECT 1 AS one')[1].one) $$;
 SET statement_timeout = '100ms';

@@ -99,10 +99,12 @@ do language pllua_bg $$
 $$;
 
 -- statement_timeout reaches a wait, which cancels the statement waited for
+do language pllua_bg $$ bg.launch{name = 'timed'}:exec('select 1') $$;
 set statement_timeout = '200ms';
 do language pllua_bg $$
-    local s = bg.launch {name = 'timed'}
-    s:exec('select slow(30, 1)')
+    for _, s in ipairs(bg.sessions()) do
+        if s.name == 'timed' then s:exec('select slow(30, 1)') end
+    end
 $$;
 reset statement_timeout;
 do language pllua_bg $$

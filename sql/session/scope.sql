@@ -268,8 +268,8 @@ $$;
 
 -- a cancel of the query is a cancel of everything
 \set SHOW_CONTEXT never
-set statement_timeout = '100ms';
 do language pllua_bg $$
+    local me = spi.execute('select pg_backend_pid() as pid')[1].pid
     local function closing(name) return setmetatable({}, {__close = function() print('closed', name) end}) end
     bg.scope(function(sc)
         local body <close> = closing('body')
@@ -277,13 +277,12 @@ do language pllua_bg $$
             sc:go(function()
                 local t <close> = closing(i)
                 local s <close> = bg.launch()
-                s:exec('select pg_sleep(1000)') -- workload
+                s:exec('select case when $1 = 3 then pg_cancel_backend($2) end, pg_sleep(1000)', i, me) -- workload
             end)
         end
         pcall(bg.sleep, 1000)
     end)
 $$;
-reset statement_timeout;
 select count(*) from bg.backend_sessions();
 
 -- misuse

@@ -89,21 +89,22 @@ sub wait_until
 	return 1;
 }
 
-# How many workers there are.
 # A psql that cannot connect, as while the server restarts, may be gone before it is given the query, of which IPC::Run dies: it is asked again.
 {
 	my $poll = \&PostgreSQL::Test::Cluster::poll_query_until;
 	no warnings 'redefine';
 	*PostgreSQL::Test::Cluster::poll_query_until = sub {
+		my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 		while (1)
 		{
 			my $found = eval { $poll->(@_) };
 			return $found if $@ eq '';
-			die $@ unless $@ =~ /Broken pipe/;
+			die $@ if $@ !~ /Broken pipe/ || time > $end;
 		}
 	};
 }
 
+# How many workers there are.
 our $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pllua_bg session'};
 
 # A test: all workers end.
