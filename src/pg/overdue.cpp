@@ -1,4 +1,4 @@
-// The timer runs from the interrupt until it was served, and looks where the process is. In the
+// The timer runs from the interrupt until it was served, and glances where the process is. In the
 // code of Lua itself it holds no lock of the server or of the C library and changes nothing of the
 // server's, so the error may be raised from the signal handler there, and only there.
 #include "pg/overdue.h"
@@ -16,8 +16,8 @@ namespace pllua_bg::pg {
 
 namespace {
 
-constexpr int kPatience = 2;       // seconds of processor time
-constexpr int kGlance = 20 * 1000; // microseconds, from then on
+constexpr int kGlance = 20 * 1000; // microseconds of processor time
+constexpr int kPatience = 100;     // glances: two seconds
 
 struct Code {
     uintptr_t inside; // an address in it
@@ -27,6 +27,7 @@ struct Code {
 Code code;
 
 volatile sig_atomic_t is_expecting = 0;
+volatile sig_atomic_t glances = 0; // at which an interrupt waited, one after the other
 volatile sig_atomic_t is_abandoned = 0;
 
 int find_code(struct dl_phdr_info *info, size_t, void *) {
@@ -57,7 +58,8 @@ bool is_in_code(const ucontext_t *context) {
 bool waits_for_service() { return QueryCancelPending || ProcDiePending || pending_is_final(); }
 
 void start_timer() {
-    const itimerval time = {{0, kGlance}, {kPatience, 0}};
+    const itimerval time = {{0, kGlance}, {0, kGlance}};
+    glances = 0;
     (void)setitimer(ITIMER_VIRTUAL, &time, nullptr);
 }
 
@@ -85,6 +87,8 @@ void on_timer(int, siginfo_t *, void *context) {
     const int saved_errno = errno;
     if (!waits_for_service()) {
         stop_timer();
+    } else if (glances < kPatience) {
+        glances = glances + 1;
     } else if (InterruptHoldoffCount == 0 && CritSectionCount == 0 &&
                is_in_code(static_cast<ucontext_t *>(context))) {
         stop_timer();

@@ -27,10 +27,10 @@ CREATE PROCEDURE circle() LANGUAGE pllua_bg AS $$
     spi.execute('select begins()')
     while true do pcall(object) end
 $$;
-CREATE PROCEDURE chain() LANGUAGE pllua_bg AS $$
+CREATE PROCEDURE chain(length int DEFAULT 400000) LANGUAGE pllua_bg AS $$
     local first = {}
     local last = first
-    for i = 1, 400000 do
+    for i = 1, length do
         local link = {}
         setmetatable(last, {__call = link})
         last = link
@@ -105,6 +105,11 @@ my $said = run(q{SET statement_timeout = '500ms'; DO LANGUAGE pllua_bg $$ while 
 DO LANGUAGE pllua_bg $$ local n = 0 for i = 1, 2e8 do n = n + 1 end $$; \echo alive});
 like($said, qr/alive/, 'a connection survives a cancel that is served, and long work after it');
 like($said, qr/ERROR:  57014: canceling statement due to statement timeout/, 'which is an error');
+
+# Each of many cancels has the patience of its own, however soon it comes after the one before: an operation of some tenths of a second waits for none.
+$said = run('SET statement_timeout = 40;' . 'CALL chain(30000);' x 15 . q{ \echo alive});
+like($said, qr/alive/, 'a connection survives many cancels that are served late');
+is(scalar(() = $said =~ /ERROR:  57014: canceling statement due to statement timeout/g), 15, 'each is an error');
 
 # A shutdown.
 my $client = new_psql($node);
