@@ -26,8 +26,6 @@ $$;
 SQL
 session_functions($node, "{queue_size = '4kB', on_exit = option}");
 
-my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
-
 # What a statement prints, and its error.
 sub ask
 {
@@ -44,7 +42,7 @@ sub is_done
 	ok($node->poll_query_until('postgres', "SELECT count(*) = $n AND count(*) = count(*) FILTER (WHERE size = 100000) FROM mark WHERE what = '$what'"), $name);
 }
 
-my $at_rest;
+my $at_rest = segments_at_rest($node);
 
 # No worker, no segment is left; asked in the launching backend if there is one.
 sub nothing_left
@@ -57,18 +55,12 @@ sub nothing_left
 	  or diag("$left segments instead of $at_rest");
 }
 
-my $launcher = new_psql($node);
-$launcher->query_safe(q{SELECT session_exec(session_open(), 'select 1')});
-$launcher->quit;
-no_workers_left($node, 'warmed up');
-$at_rest = $node->safe_psql('postgres', $segments);
-
 # Full queues of a session that is busy: it waits for a lock.
 my $locker = new_psql($node);
 my $pid;
 for my $how ('nothing', 'cancel', 'close', 'detach', 'quit', 'terminate')
 {
-	$launcher = new_psql($node);
+	my $launcher = new_psql($node);
 	$pid = $launcher->query_safe('SELECT session_open()');
 	$locker->query_safe('BEGIN; LOCK TABLE gate');
 	$launcher->query_safe(qq{SELECT bg.run($pid, 'do ''begin lock table gate; end''')});
@@ -98,7 +90,7 @@ for my $how ('nothing', 'cancel', 'close', 'detach', 'quit', 'terminate')
 $locker->quit;
 
 # A full queue the other way: a session in a transaction does not wait for a backend that does not read.
-$launcher = new_psql($node);
+my $launcher = new_psql($node);
 $pid = $launcher->query_safe('SELECT session_open()');
 $launcher->query_safe("SELECT session_exec($pid, 'begin; insert into mark values (''unread'', 1)')");
 $launcher->query_safe("SELECT bg.run($pid, 'select repeat(''x'', 1000) from generate_series(1, 20000)'), bg.run($pid, 'commit')");

@@ -28,7 +28,6 @@ $$;
 SQL
 session_functions($node, "{queue_size = '16kB', on_exit = 'cancel', settings = {work_mem = '64kB'}}");
 
-my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
 my $locks = q{SELECT count(*) FROM pg_locks WHERE locktype IN ('advisory', 'relation') AND database = (SELECT oid FROM pg_database WHERE datname = 'postgres')
 	AND pid <> pg_backend_pid()};
 my $temporary = q{SELECT count(*) FROM pg_ls_tmpdir()};
@@ -149,9 +148,7 @@ my %phase = (
 );
 
 my $session = q{SELECT session_exec(session_open(), 'select 42')};
-$node->safe_psql('postgres', $session);
-wait_for("($workers) = 0");
-my $at_rest = $watcher->query_safe($segments);
+my $at_rest = segments_at_rest($node);
 
 # One case: who ends, how, in which phase.
 sub end_in_phase

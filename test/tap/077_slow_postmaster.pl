@@ -12,8 +12,7 @@ use Test::More;
 my $node = new_node('slow_postmaster', "max_worker_processes = 8\ndynamic_shared_memory_type = mmap\n");
 $node->safe_psql('postgres', 'CREATE EXTENSION pllua_bg; CREATE TABLE mark (what text)');
 my $fault_points = has_fault_points($node);
-
-my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
+my $at_rest = segments_at_rest($node);
 
 # Longer than the end of a backend waits for a worker that has its process.
 my $long = '4 s';
@@ -29,7 +28,6 @@ sub end_before_worker
 	set_fault($node, $fault) if $fault_points;
 	my $launcher = new_psql($node);
 	my $own = $launcher->query_safe('SELECT pg_backend_pid()');
-	my $at_rest = $launcher->query_safe($segments);
 	kill 'STOP', $postmaster;
 	$launcher->query_safe($work);
 	$watcher->query_safe("SELECT pg_terminate_backend($own)") if $terminate;

@@ -34,10 +34,7 @@ SQL
 plan skip_all => 'built without fault points' unless has_fault_points($node);
 session_functions($node, q({queue_size = '4kB'}));
 my $watcher = new_psql($node);
-my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
-$node->safe_psql('postgres', q{SELECT session_exec(session_open(), 'select 1')});
-no_workers_left($node, 'at first');
-my $at_rest = $watcher->query_safe($segments);
+my $at_rest = segments_at_rest($node);
 
 # The temporary file of what waits for the worker is full.
 set_fault($node, 'worker-start=wait');

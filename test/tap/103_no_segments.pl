@@ -37,7 +37,6 @@ session_functions($node);
 my $watcher = new_psql($node);
 my $taker = new_psql($node);
 $taker->query_safe("SET $_ = 0") for qw(max_parallel_workers min_parallel_table_scan_size parallel_setup_cost parallel_tuple_cost);
-my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
 my $refusal = qr/ERROR:  53000: too many dynamic shared memory segments for another background session/;
 my $at_rest;
 
@@ -91,13 +90,9 @@ sub nothing_left
 # What the server keeps for good.
 take_segments();
 give_segments_back();
-my $launcher = new_launcher();
-$launcher->query_safe(q{DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec('select 1') $$});
-$launcher->quit;
-no_workers_left($node, 'at first');
-$at_rest = $watcher->query_safe($segments);
+$at_rest = segments_at_rest($node);
 
-$launcher = new_launcher();
+my $launcher = new_launcher();
 my $pid = $launcher->query_safe('SELECT session_open()');
 take_segments();
 like(ask($launcher, 'SELECT session_open()'), $refusal, 'launch: it is refused');

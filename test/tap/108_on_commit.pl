@@ -17,7 +17,6 @@ CREATE TABLE h (id int);
 CREATE FUNCTION after_row() RETURNS trigger LANGUAGE pllua_bg AS $$ bg.on_commit('insert into done(what) values ($1)', trigger.new.id) $$;
 CREATE TRIGGER t AFTER INSERT ON h FOR EACH ROW EXECUTE FUNCTION after_row();
 SQL
-my $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
 my $watcher = new_psql($node);
 my $at_rest = $watcher->query_safe($segments);
 my $busy = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pllua_bg session' AND application_name = 'on_commit'};

@@ -8,7 +8,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_node session_functions new_psql ask_later wait_until $workers no_workers_left terminate_worker process_is_gone server_log_is_clean
+our @EXPORT = qw(new_node session_functions new_psql ask_later wait_until $workers no_workers_left $segments segments_at_rest terminate_worker process_is_gone server_log_is_clean
   has_fault_points set_fault stdout_of);
 
 # What a program prints, which has to be something.
@@ -112,6 +112,18 @@ sub no_workers_left
 {
 	my ($node, $name) = @_;
 	return ok($node->poll_query_until('postgres', "SELECT ($workers) = 0"), "$name: no worker is left");
+}
+
+# How many segments there are of dynamic shared memory, where dynamic_shared_memory_type is mmap.
+our $segments = q{SELECT count(*) FROM pg_ls_dir('pg_dynshmem')};
+
+# How many stay for good, with what the first session makes and the first LISTEN.
+sub segments_at_rest
+{
+	my ($node) = @_;
+	$node->safe_psql('postgres', q{LISTEN news; DO LANGUAGE pllua_bg $$ local s <close> = bg.launch() s:exec('select 1') $$});
+	$node->poll_query_until('postgres', "SELECT ($workers) = 0") or die 'a worker is left';
+	return $node->safe_psql('postgres', $segments);
 }
 
 # Terminates a worker. One that has not started yet the server does not know.
