@@ -62,9 +62,9 @@ DO LANGUAGE pllua_bg $$
 $$;
 SELECT changes(:'before') AS cancelled_by_its_launcher;
 SELECT to_jsonb(s) AS before FROM bg.stat s \gset
-DO LANGUAGE pllua_bg $$ local s = bg.sessions()[1] s:exec("set statement_timeout = '10ms'") s:run('select pg_sleep(1000)'):wait() $$; -- workload
+DO LANGUAGE pllua_bg $$ local s = bg.sessions()[1] s:exec("begin; set local statement_timeout = '10ms'") s:run('select pg_sleep(1000)'):wait() $$; -- workload
 SELECT changes(:'before') AS cancelled_by_a_timeout;
-DO LANGUAGE pllua_bg $$ local s = bg.sessions()[1] s:exec('reset statement_timeout') $$;
+DO LANGUAGE pllua_bg $$ local s = bg.sessions()[1] s:exec('rollback') $$;
 CREATE TABLE stat_lock (x int);
 SELECT to_jsonb(s) AS before FROM bg.stat s \gset
 BEGIN;

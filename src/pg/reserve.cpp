@@ -18,7 +18,9 @@ namespace pllua_bg::pg {
 namespace {
 
 constexpr size_t kSize = 8 * 1024 * 1024;
-constexpr size_t kForSegments = 2 * 1024 * 1024;
+constexpr size_t kForSegment = 2 * 1024 * 1024;
+// What has a name brings the server's list of names, which is mapped until the process ends.
+constexpr size_t kForSegments = kHasNamedSegments ? 2 * kForSegment : kForSegment;
 // What Lua code leaves of the reserve to the server.
 constexpr size_t kLeft = kSize / 2;
 // What a later transaction may take of that.
@@ -62,9 +64,10 @@ bool can_have(size_t size) {
 }
 
 void keep_for_segments() {
-    if (for_segments.at != nullptr) return;
-    void *at = map(kForSegments);
-    if (at != nullptr) for_segments = {at, kForSegments, true};
+    for (size_t size = kForSegments; for_segments.at == nullptr && size >= kForSegment; size /= 2) {
+        void *at = map(size);
+        if (at != nullptr) for_segments = {at, size, true};
+    }
 }
 
 void renew_room(XactEvent event, void *) {
@@ -103,6 +106,14 @@ dsm_segment *create_segment(Size size, int flags) {
     dsm_segment *segment = dsm_create(size, flags);
     keep_for_segments();
     return segment;
+}
+
+void *map_named_segment(const char *name, Size size, FillSegment fill) {
+    if (!kHasNamedSegments) return nullptr;
+    give_back(&for_segments);
+    void *place = named_segment(name, size, fill);
+    keep_for_segments();
+    return place;
 }
 
 void initialize_reserve() { RegisterXactCallback(renew_room, nullptr); }

@@ -2,6 +2,7 @@
 // overcommit): given back then, so that cleaning up, and what comes next, has some. Owns it.
 #pragma once
 
+#include "pg/compat_shared.h"
 #include "pg/server.h"
 
 extern "C" {
@@ -21,6 +22,8 @@ void release_reserve();
 bool take_room(Size bytes);
 // dsm_create() in address space that is kept for it. Errors: pg.
 dsm_segment *create_segment(Size size, int flags);
+// named_segment() in the same. Errors: pg.
+void *map_named_segment(const char *name, Size size, FillSegment fill);
 
 // Called once. Errors: pg.
 void initialize_reserve();

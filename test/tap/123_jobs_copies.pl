@@ -94,7 +94,7 @@ is($other->safe_psql('one', 'SET ROLE snoop; SELECT count(*) FROM bg.jobs'), 0, 
 $other->safe_psql('one', 'SELECT bg.jobs_resume(); SELECT bg.jobs_adopt()');
 is($other->safe_psql('one', "SELECT bg.wait_job($waiting, 60) || ' ' || bg.wait_job($of_renamed, 60)"), 'done done', 'adopted, they run');
 is($other->safe_psql('one', 'SELECT string_agg(who, $$ $$ ORDER BY who) FROM ran WHERE what = $$restored$$'), 'app later_renamed', 'as the roles of these names');
-is($other->safe_psql('one', "SELECT state || ': ' || reason FROM bg.jobs WHERE id = $of_dropped"), 'held: role dropped does not exist', 'but those of a role that there is not');
+ok($other->poll_query_until('one', "SELECT state || ': ' || reason FROM bg.jobs WHERE id = $of_dropped", 'held: role dropped does not exist'), 'but those of a role that there is not');
 is($other->safe_psql('one', "SELECT state FROM bg.jobs WHERE id = $app"), 'done', 'the history was dumped, too');
 is($other->safe_psql('one', "SELECT workers FROM bg.queues WHERE name = 'q'"), 1, 'and the queues');
 cmp_ok($other->safe_psql('one', "SELECT bg.submit('select 1')"), '>', $of_dropped, 'numbers go on');
@@ -125,7 +125,7 @@ ok($node->poll_query_until('one', q{SELECT string_agg(DISTINCT owner_name, ' ' O
 value('copy', 'SELECT bg.jobs_adopt()');
 is(value('copy', "SELECT bg.wait_job($app, 60) || ' ' || bg.wait_job($child, 60)"), 'done done', 'the copy is adopted');
 is(value('copy', 'SELECT string_agg(what, $$ $$ ORDER BY what) FROM ran'), 'app child', 'and does its own work once');
-is(value('copy', "SELECT string_agg(reason, ', ' ORDER BY id) FROM bg.jobs WHERE state = 'held'"), 'role later_renamed does not exist, role dropped does not exist', 'but for roles that are not found');
+ok($node->poll_query_until('copy', "SELECT string_agg(reason, ', ' ORDER BY id) FROM bg.jobs WHERE state = 'held'", 'role later_renamed does not exist, role dropped does not exist'), 'but for roles that are not found');
 is(value('copy', 'SET ROLE renamed; SELECT count(*) FROM bg.jobs'), 0, 'whose jobs nobody gets');
 
 # A transaction that is prepared brings its jobs when it is committed.
@@ -161,7 +161,7 @@ is(value('subscriber', $held), 2, 'held it stays when the subscription is gone')
 value('subscriber', 'SELECT bg.jobs_adopt()');
 is(value('subscriber', 'SELECT bg.wait_job(id, 60) FROM bg.jobs WHERE id >= 10000'), 'done', 'what a trigger has submitted while rows were applied runs, once that is adopted');
 is(value('subscriber', 'SELECT count(*) FROM own'), 1, 'once');
-is(value('subscriber', "SELECT state || ' ' || owner FROM bg.jobs WHERE id = $published"), 'held app', 'what was brought is of the role of that name, which may use no jobs here');
+ok($node->poll_query_until('subscriber', "SELECT state || ' ' || owner FROM bg.jobs WHERE id = $published", 'held app'), 'what was brought is of the role of that name, which may use no jobs here');
 value('one', q{SELECT pg_drop_replication_slot('subscribed') FROM pg_replication_slots WHERE slot_name = 'subscribed'});
 
 $_->stop for $node, $other;

@@ -3,6 +3,7 @@
 #include "session/shared/shared_memory.h"
 
 #include "pg/compat_shared.h"
+#include "pg/reserve.h"
 #include "session/shared/session_slots.h"
 
 extern "C" {
@@ -90,7 +91,7 @@ void reach_shared_area() {
     // Libraries of several versions may be loaded: each has the area that it knows.
     char name[NAMEDATALEN];
     pg_snprintf(name, sizeof name, "%s %zu", kAreaName, area_size());
-    auto *area = static_cast<SharedArea *>(pg::named_segment(name, area_size(), fill_segment));
+    auto *area = static_cast<SharedArea *>(pg::map_named_segment(name, area_size(), fill_segment));
     if (area == nullptr) return;
     pg::name_tranche(area->own_lock.tranche, kAreaName);
     use_area(area, &area->own_lock);
