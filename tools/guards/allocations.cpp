@@ -19,6 +19,9 @@ extern "C" {
 #include "nodes/memnodes.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#if PG_VERSION_NUM >= 170000
+#include "utils/memutils_internal.h"
+#endif
 
 void *__libc_malloc(std::size_t);
 void *__libc_realloc(void *, std::size_t);
