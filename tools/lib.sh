@@ -96,6 +96,14 @@ install_privately() {
     . "$top/tools/lib.sh"
 }
 
+# watch_server LIBRARY: every server of the copy in use loads it before others, also those that tests start, of copies of it, too.
+watch_server() {
+    mv "$bindir/postgres" "$bindir/postgres.unwatched"
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\nexport LD_PRELOAD="%s${LD_PRELOAD:+:$LD_PRELOAD}"\nexec "$(dirname "$0")/postgres.unwatched" "$@"\n' "$1" >"$bindir/postgres"
+    chmod 755 "$bindir/postgres"
+}
+
 # copy_tree FOLDER: a copy of the sources and tests without what was built; what FOLDER had is gone except for what was built there.
 copy_tree() {
     mkdir -p "$1"
