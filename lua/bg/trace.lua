@@ -128,6 +128,12 @@ end
 
 Watch.__close = finish
 
+-- Of one whose coroutine was collected; nobody asks for what it has seen.
+function Watch:__gc()
+    watches[self] = nil
+    if next(watches) == nil then scheduler.observe(nil) end
+end
+
 -- Numbers from 1 for those of a list of notes, in its order.
 local function renumber(list, field)
     local numbers, n = {}, 0

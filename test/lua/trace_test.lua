@@ -226,4 +226,21 @@ function TestTrace:test_wrong_arguments()
     end
 end
 
+function TestTrace:test_nobody_observes_for_a_trace_that_was_collected()
+    local scheduler = require 'bg.scheduler'
+    local observe, observer = scheduler.observe, nil
+    scheduler.observe = function(with)
+        observer = with
+        observe(with)
+    end
+    coroutine.wrap(bg.trace)(coroutine.yield)
+    lu.assertNotNil(observer)
+    bg.trace(function() end) -- the other one goes on
+    lu.assertNotNil(observer)
+    collectgarbage()
+    scheduler.observe = observe
+    core.traces = {} -- the real core's are collected, too
+    lu.assertNil(observer)
+end
+
 os.exit(lu.LuaUnit.run())
