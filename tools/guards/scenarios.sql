@@ -105,13 +105,32 @@ CREATE FUNCTION notes() RETURNS int LANGUAGE pllua_bg AS $$
 	s:exec('notify x, $n$told$n$')
 	return #s:notification(5).payload
 $$;
+CREATE FUNCTION traced() RETURNS text LANGUAGE pllua_bg AS $$
+	local s <close> = bg.launch()
+	local t, x = bg.trace(function()
+		return bg.scope(function(sc)
+			local task = sc:go(function() return s:exec('select 1 as x')[1].x end)
+			s:run('select 1/0'):try()
+			return task:get()
+		end)
+	end)
+	t:gantt()
+	t:json()
+	return x .. ' ' .. t.n .. ' ' .. t.dropped
+$$;
+CREATE FUNCTION task_rows() RETURNS SETOF int LANGUAGE pllua_bg AS $$
+	bg.scope(function(sc)
+		for k = 1, 2 do sc:go(function() for i = 1, 3 do coroutine.yield(i) bg.sleep(0) end end) end
+	end)
+$$;
 
 CREATE TABLE scenario (what text, statement text, answer text);
 INSERT INTO scenario (what, statement) VALUES
 	('rows_of', 'SELECT string_agg(a::text, '','') FROM rows_of()'), ('rows_of, one by one', 'SELECT string_agg((r).a::text, '','') FROM (SELECT rows_of() r) x'),
-	('plain', 'SELECT plain(7)'), ('small_rows', 'SELECT count(*) FROM small_rows()');
+	('plain', 'SELECT plain(7)'), ('small_rows', 'SELECT count(*) FROM small_rows()'),
+	('task_rows', 'SELECT sum(r) FROM task_rows() r'), ('task_rows, not all', 'SELECT count(*) FROM (SELECT task_rows() r LIMIT 2) x');
 INSERT INTO scenario (what, statement) SELECT name, format('SELECT %I()', name)
-	FROM unnest('{nested,catches,sql_catches,values_of,threads,sessions,triggers,cursors,aborted,errors,compiles,futures,mapped,notes}'::text[]) name;
+	FROM unnest('{nested,catches,sql_catches,values_of,threads,sessions,triggers,cursors,aborted,errors,compiles,futures,mapped,notes,traced}'::text[]) name;
 -- the right answers, in a backend where nothing fails
 SELECT format('UPDATE scenario SET answer = (%s)::text WHERE what = %L', statement, what) FROM scenario
 \gexec
