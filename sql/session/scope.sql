@@ -72,7 +72,7 @@ do language pllua_bg $$
                     now = now + 1
                     most = math.max(most, now)
                     order[#order + 1] = i
-                    bg.sleep(0.001)
+                    while #order < math.min(5, i + limit - 1) do bg.sleep(0.001) end -- as many run as may
                     now = now - 1
                 end)
             end
