@@ -2,6 +2,7 @@
 #include "api/bg/bg.h"
 
 #include "lua/fields.h"
+#include "lua/interrupt.h"
 #include "lua/userdata.h"
 #include "pg/guard.h"
 #include "session/shared/trace.h"
@@ -96,6 +97,7 @@ int trace_commands(lua_State *L) {
     lua_createtable(L, static_cast<int>(traced.count), 0);
     lua_pushnil(L); // the text of `sql`: most have that of the one before
     for (uint32 i = 0; i < traced.count; i++) {
+        lua::check_interrupt(L);
         const session::TracedCommand &command = traced.first[i];
         if (command.user != user) {
             user = command.user;
