@@ -172,16 +172,17 @@ $$;
 CALL wait_for('(SELECT count(*) FROM pool_log) = 1');
 -- One that is too old ends, when it is let go and when it waits for its next use.
 DO LANGUAGE pllua_bg $$
-    local older = "select clock_timestamp() - backend_start > '1 s' as ok from pg_stat_activity where pid = $1"
+    local older = "select clock_timestamp() - $1::timestamptz > '1 s' as ok"
     for _, in_the_pool in ipairs{false, true} do
         local s <close> = bg.launch()
         local pid = s.pid
         s:exec('')
+        local since = spi.execute('select clock_timestamp()::text as now')[1].now
         if in_the_pool then
             s:close()
             spi.execute('call wait_for_pool(1)')
         end
-        repeat bg.sleep(0.01) until spi.execute(older, pid)[1].ok
+        repeat bg.sleep(0.01) until spi.execute(older, since)[1].ok
         spi.execute("set pllua_bg.pool_age = '1s'")
         s:close()
         local again <close> = bg.launch()

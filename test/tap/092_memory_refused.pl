@@ -40,7 +40,7 @@ my %kinds = (
 	'notices' => q{T[1] = bg.launch() while true do T[1]:run([[do $b$ begin raise notice '%', repeat('x', 10000); end $b$]]) end},
 	'results of sessions' => q{T[1] = bg.launch() while true do T[1]:run([[select repeat('x', 10000)]]) end},
 	'a result of a session' => q{T[1] = bg.launch() T[2] = T[1]:exec([[select i, repeat('x', 2000) from generate_series(1, 200000) i]])},
-	'on_commit' => q{while true do bg.on_commit('select 1') end},
+	'on_commit' => "while true do bg.on_commit('select ' .. $long .. '1') end",
 	'statements of a session' => "T[1] = bg.launch() for i = 2, 1e9 do T[i] = T[1]:prepare('select ' .. $long .. i) end",
 	'tables in a session' => q{T[1] = bg.launch() T[1]:exec('do language pllua_bg $b$ T = {} for i = 1, 1e9 do T[i] = {i} end $b$')},
 	'plans in a session' => q{T[1] = bg.launch() T[1]:exec([[do language pllua_bg $b$ T = {} for i = 1, 1e9 do T[i] = spi.prepare('select ' .. ('1,'):rep(300) .. i) end $b$]])},

@@ -109,25 +109,19 @@ bool is_imposed(const struct config_generic *setting) {
     }
 }
 
-bool write_imposed(StringInfo frames, bool elsewhere) {
-    if (!elsewhere) append_libraries(frames);
-    const int before = frames->len;
-    pg::for_each_setting([frames, elsewhere](const struct config_generic *setting) {
-        // Under what somebody has set for a library that is not loaded may lie what is imposed.
-        if (is_placeholder(setting) && !is_privileged(setting->scontext) &&
-            is_privileged(setting->reset_scontext) && !is_of_server(setting->reset_source) &&
-            travels(setting->reset_source, elsewhere))
-            write(frames, setting, setting->reset_source, pg::as_string(setting)->reset_val);
-        if (!is_of_server(setting->source) && is_imposed(setting) &&
-            travels(setting->source, elsewhere))
-            write_value(frames, setting);
-        // What he has switched off is on for the session, also where its user's own is off.
-        if (is_protection_off(setting) && !is_switched_off(setting, true) &&
-            travels(setting->reset_source, elsewhere))
-            write(frames, setting, setting->reset_source,
-                  GetConfigOptionResetString(setting->name));
-    });
-    return frames->len > before;
+void write_imposed(StringInfo frames, const struct config_generic *setting, bool elsewhere) {
+    // Under what somebody has set for a library that is not loaded may lie what is imposed.
+    if (is_placeholder(setting) && !is_privileged(setting->scontext) &&
+        is_privileged(setting->reset_scontext) && !is_of_server(setting->reset_source) &&
+        travels(setting->reset_source, elsewhere))
+        write(frames, setting, setting->reset_source, pg::as_string(setting)->reset_val);
+    if (!is_of_server(setting->source) && is_imposed(setting) &&
+        travels(setting->source, elsewhere))
+        write_value(frames, setting);
+    // What he has switched off is on for the session, also where its user's own is off.
+    if (is_protection_off(setting) && !is_switched_off(setting, true) &&
+        travels(setting->reset_source, elsewhere))
+        write(frames, setting, setting->reset_source, GetConfigOptionResetString(setting->name));
 }
 
 void write_server_settings(StringInfo frames) {

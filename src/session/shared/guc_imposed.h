@@ -13,11 +13,10 @@ struct SettingMessage;
 // True when the setting is imposed on the worker instead of being set there as its user could.
 // Errors: none.
 bool is_imposed(const struct config_generic *setting);
-// Appends the libraries of this process, and a message for each such setting that has
-// another value than it has for the whole server; true when there are any. Elsewhere: without what
-// another database has its own of, and without libraries. Errors: pg (memory).
-bool write_imposed(StringInfo frames, bool elsewhere);
-// The same for those that have not: for a worker where something else may have been set, for its
+// Appends a message for such a setting, if it has another value than it has for the whole server.
+// Elsewhere: but for what another database has its own of. Errors: pg (memory).
+void write_imposed(StringInfo frames, const struct config_generic *setting, bool elsewhere);
+// The same for all that have not: for a worker where something else may have been set, for its
 // user or by an earlier launch. Errors: pg (memory).
 void write_server_settings(StringInfo frames);
 

@@ -85,19 +85,30 @@ bool try_setting(const char *name, const char *value, Oid setter, bool change) {
                                  DEBUG1, false) != 0;
 }
 
+void write_chosen(StringInfo frames, const struct config_generic *setting, bool elsewhere) {
+    if (!is_chosen(setting, elsewhere) || is_excluded(setting) || is_imposed(setting) ||
+        is_of_client(setting))
+        return;
+    const char *value = GetConfigOption(setting->name, true, false);
+    if (value == nullptr) return;
+    append_setting(frames, {setter_of(setting), false, false, PGC_S_DEFAULT, setting->name, value});
+}
+
 } // namespace
 
 bool write_session_settings(StringInfo frames, bool elsewhere) {
-    const bool imposes = write_imposed(frames, elsewhere);
-    pg::for_each_setting([frames, elsewhere](const struct config_generic *setting) {
-        if (!is_chosen(setting, elsewhere) || is_excluded(setting) || is_imposed(setting) ||
-            is_of_client(setting))
-            return;
-        const char *value = GetConfigOption(setting->name, true, false);
-        if (value == nullptr) return;
-        append_setting(frames,
-                       {setter_of(setting), false, false, PGC_S_DEFAULT, setting->name, value});
+    if (!elsewhere) append_libraries(frames);
+    const int before = frames->len;
+    StringInfoData chosen;
+    initStringInfo(&chosen);
+    // Once: to have them all at hand takes some servers longer than all else.
+    pg::for_each_setting([frames, &chosen, elsewhere](const struct config_generic *setting) {
+        write_imposed(frames, setting, elsewhere);
+        write_chosen(&chosen, setting, elsewhere);
     });
+    const bool imposes = frames->len > before;
+    appendBinaryStringInfo(frames, chosen.data, chosen.len);
+    pfree(chosen.data);
     return imposes;
 }
 
