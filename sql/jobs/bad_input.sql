@@ -16,10 +16,12 @@ $$;
 select show_error(s) from unnest(array[null, '', '  ', ';', '-- nothing', 'selec 1', 'select 1 +', 'select * from no_table', 'select no_function()', 'select $1', 'public.no_function',
     'no_schema.fn', 'public.target', 'a.b.c', 'show_error', 'begin', 'select 1; commit', 'rollback', 'savepoint a', 'prepare transaction ''x''', 'copy target from stdin',
     'copy target to stdout', 'vacuum', 'create index concurrently on target (a)', 'create database x', 'alter system set work_mem = 1', 'cluster',
-    'drop index concurrently target', 'reindex index concurrently target', 'reindex schema public', 'listen x', 'select 1; unlisten *']) s;
+    'drop index concurrently target', 'reindex index concurrently target', 'reindex schema public', 'alter table target detach partition a concurrently',
+    'alter database x set tablespace pg_default', 'discard all', 'wait for lsn ''0/0''', 'repack (concurrently) target', 'listen x', 'select 1; unlisten *']) s;
 -- What is off is not asked for.
 begin;
-select bg.submit('reindex (concurrently off) table target') is not null as taken;
+select bg.submit(s) is not null as taken
+from unnest(array['reindex (concurrently off) table target', 'alter table target detach partition a', 'alter database x connection limit 5', 'discard plans']) s;
 rollback;
 -- The context says which argument it is.
 \set SHOW_CONTEXT errors

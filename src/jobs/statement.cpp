@@ -7,6 +7,7 @@
 #include "pg/compat_json.h"
 #include "pg/guard.h"
 #include "pg/params.h"
+#include "pg/statement_options.h"
 #include "pg/subxact.h"
 
 extern "C" {
@@ -79,18 +80,38 @@ bool commits_by_itself(const ReindexStmt *statement) {
     return statement->kind != REINDEX_OBJECT_INDEX && statement->kind != REINDEX_OBJECT_TABLE;
 }
 
+bool detaches_concurrently(const AlterTableStmt *statement) {
+    ListCell *cell;
+    foreach (cell, statement->cmds) {
+        const auto *command = static_cast<AlterTableCmd *>(lfirst(cell));
+        if (command->subtype != AT_DetachPartition) continue;
+        if (reinterpret_cast<const PartitionCmd *>(command->def)->concurrent) return true;
+    }
+    return false;
+}
+
+bool moves_database(const AlterDatabaseStmt *statement) {
+    return pg::text_option(statement->options, "tablespace", nullptr) != nullptr;
+}
+
 bool refuses_transaction(const Node *statement) {
     switch (nodeTag(statement)) {
     case T_VacuumStmt: return reinterpret_cast<const VacuumStmt *>(statement)->is_vacuumcmd;
     case T_IndexStmt: return reinterpret_cast<const IndexStmt *>(statement)->concurrent;
     case T_DropStmt: return reinterpret_cast<const DropStmt *>(statement)->concurrent;
     case T_ReindexStmt: return commits_by_itself(reinterpret_cast<const ReindexStmt *>(statement));
+    case T_AlterTableStmt:
+        return detaches_concurrently(reinterpret_cast<const AlterTableStmt *>(statement));
+    case T_AlterDatabaseStmt:
+        return moves_database(reinterpret_cast<const AlterDatabaseStmt *>(statement));
+    case T_DiscardStmt:
+        return reinterpret_cast<const DiscardStmt *>(statement)->target == DISCARD_ALL;
     case T_CreatedbStmt:
     case T_DropdbStmt:
     case T_CreateTableSpaceStmt:
     case T_DropTableSpaceStmt:
     case T_AlterSystemStmt: return true;
-    default: return pg::clusters_without_transaction(statement);
+    default: return pg::clusters_or_waits_alone(statement);
     }
 }
 

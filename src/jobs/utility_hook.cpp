@@ -5,13 +5,13 @@
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "pg/statement_options.h"
 #include "pg/wait.h"
 #include "session/shared/session_slots.h"
 
 extern "C" {
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
-#include "commands/defrem.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
 }
@@ -41,16 +41,6 @@ void go_on(const Utility &utility) {
          utility.environment, utility.receiver, utility.completion);
 }
 
-const char *option(List *options, const char *name, const char *otherwise) {
-    ListCell *cell;
-    foreach (cell, options) {
-        auto *element = static_cast<DefElem *>(lfirst(cell));
-        if (strcmp(element->defname, name) == 0)
-            return element->arg == nullptr ? otherwise : defGetString(element);
-    }
-    return otherwise;
-}
-
 // A command that wants a database for itself.
 struct Wish {
     const char *database; // nullptr: the command is none
@@ -71,12 +61,12 @@ Wish wish_of(Node *command) {
     }
     case T_AlterDatabaseStmt: {
         auto *alter = reinterpret_cast<AlterDatabaseStmt *>(command);
-        if (option(alter->options, "tablespace", nullptr) == nullptr) return {};
+        if (pg::text_option(alter->options, "tablespace", nullptr) == nullptr) return {};
         return {alter->dbname, false, false};
     }
     case T_CreatedbStmt: {
         auto *create = reinterpret_cast<CreatedbStmt *>(command);
-        return {option(create->options, "template", "template1"), true, false};
+        return {pg::text_option(create->options, "template", "template1"), true, false};
     }
     default: return {};
     }

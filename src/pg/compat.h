@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pg/server.h"
+#include "pg/statement_options.h"
 
 extern "C" {
 #include "catalog/namespace.h"
@@ -295,20 +296,11 @@ inline Oid primary_key_of(Relation table) {
 #endif
 }
 
-// True where CONCURRENTLY is among the options of a statement, and not off. Errors: pg (42601).
-inline bool is_concurrent(List *options) {
-    bool concurrent = false;
-    ListCell *cell;
-    foreach (cell, options) {
-        auto *option = static_cast<DefElem *>(lfirst(cell));
-        if (strcmp(option->defname, "concurrently") == 0) concurrent = defGetBoolean(option);
-    }
-    return concurrent;
-}
-
-// True for CLUSTER, and its successors, where it commits by itself. Errors: pg (options).
-inline bool clusters_without_transaction(const Node *statement) {
+// True for CLUSTER, and its successors, where it commits by itself, and for WAIT, which is refused
+// while anything has a snapshot. Errors: pg (options).
+inline bool clusters_or_waits_alone(const Node *statement) {
 #if PG_VERSION_NUM >= 190000
+    if (IsA(statement, WaitStmt)) return true;
     if (!IsA(statement, RepackStmt)) return false;
     const auto *repack = reinterpret_cast<const RepackStmt *>(statement);
     return repack->relation == nullptr || is_concurrent(repack->params);
