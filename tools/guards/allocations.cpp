@@ -36,6 +36,7 @@ void *__libc_realloc(void *, std::size_t);
 #pragma weak MyBackendType
 #pragma weak IsUnderPostmaster
 #pragma weak application_name
+#pragma weak ExitOnAnyError
 
 namespace guards {
 
@@ -94,6 +95,8 @@ const char *const weaknesses[] = {
     "pgstat_get_entry_ref", // an entry without a reference stays in the table
     "FreeExprContext",     // with assertions: what has been freed stays in a list, if that cannot be copied
     "AtEOSubXact_PgStat",  // the statistics of a subtransaction have left their stack before they are moved to the parent
+    // A setting of ours for which there is no memory ends the process; from 16 on that memory is of a context.
+    "DefineCustomBoolVariable", "DefineCustomIntVariable", "DefineCustomRealVariable", "DefineCustomStringVariable", "DefineCustomEnumVariable",
 };
 
 bool is_weakness_of_the_server() {
@@ -118,9 +121,10 @@ bool is_preparing() {
 bool is_enough() { return seed != 0 && access("ENOUGH_MEMORY", F_OK) == 0; }
 
 bool is_excused(MemoryContext context) {
-    // The server keeps room for errors, and means to stop when memory is short in a critical section, or before it has begun.
+    // The server keeps room for errors, and means to stop when memory is short in a critical section, or before it has begun; from 17 on
+    // also where it begins a subtransaction of ours (BeginInternalSubTransaction).
     // Without their database and the extensions in it there are no tests.
-    return CritSectionCount > 0 || context == ErrorContext || !IsUnderPostmaster || creating_extension || is_preparing();
+    return CritSectionCount > 0 || ExitOnAnyError || context == ErrorContext || !IsUnderPostmaster || creating_extension || is_preparing();
 }
 
 bool should_fail(Size size, MemoryContext context) {
