@@ -296,11 +296,22 @@ inline Oid primary_key_of(Relation table) {
 #endif
 }
 
+// True for a statement that the server refuses who holds any lock: WAIT FOR, which waits for none.
+// Errors: none.
+inline bool runs_without_locks(const Node *statement) {
+#if PG_VERSION_NUM >= 190000
+    return IsA(statement, WaitStmt);
+#else
+    (void)statement;
+    return false;
+#endif
+}
+
 // True for CLUSTER, and its successors, where it commits by itself, and for WAIT, which is refused
 // while anything has a snapshot. Errors: pg (options).
 inline bool clusters_or_waits_alone(const Node *statement) {
+    if (runs_without_locks(statement)) return true;
 #if PG_VERSION_NUM >= 190000
-    if (IsA(statement, WaitStmt)) return true;
     if (!IsA(statement, RepackStmt)) return false;
     const auto *repack = reinterpret_cast<const RepackStmt *>(statement);
     return repack->relation == nullptr || is_concurrent(repack->params);

@@ -223,7 +223,10 @@ void run_statement(CommandRun *run, RawStmt *statement, bool last) {
     if (list_length(run->statements) > 1) BeginImplicitTransactionBlock();
     CHECK_FOR_INTERRUPTS();
     refuse_unsupported(statement->stmt);
-    take_busy_lock();
+    if (pg::runs_without_locks(statement->stmt))
+        release_busy_lock();
+    else
+        take_busy_lock();
     MemoryContext own = nullptr;
     if (last) {
         MemoryContextSwitchTo(MessageContext);
