@@ -24,6 +24,7 @@ TupleDesc make_descriptor(int ncolumns) {
     return descriptor;
 }
 
+// The caller calls complete_attribute and finish_descriptor.
 void take_column(const ColumnMessage &message, Column *column, Form_pg_attribute attribute) {
     namestrcpy(&column->name, message.name);
     column->type = message.type;
