@@ -111,6 +111,8 @@ SET SESSION AUTHORIZATION oversight_low;
 SELECT bg.launch() AS pid \gset
 SELECT bg.run(:pid, 'SELECT bg.launch()');
 SELECT inner_pid FROM bg.result(:pid) AS (inner_pid int) \gset
+RESET SESSION AUTHORIZATION;
+SELECT await(:inner_pid, 'n = 1');
 SET SESSION AUTHORIZATION oversight_signaler;
 SELECT bg.terminate(:pid);
 SELECT bg.terminate(:inner_pid);
