@@ -81,7 +81,8 @@ my $launcher = process_of('pllua_bg launcher');
 $scheduler = process_of('pllua_bg jobs');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($launcher)");
 ok(wait_until(sub { process_of('pllua_bg launcher') !~ /^($launcher)?$/ }), 'a launcher that was terminated has a successor');
-is(process_of('pllua_bg jobs'), $scheduler, 'the scheduler goes on meanwhile');
+# The new launcher may have begun another one, which goes when it finds this one.
+like(process_of('pllua_bg jobs'), qr/^$scheduler$/m, 'the scheduler goes on meanwhile');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM bg.jobs WHERE id = $id");
 ok($node->poll_query_until('postgres', "SELECT j.attempt = 1 AND s.error ->> 'sqlstate' = '08006' FROM bg.jobs s JOIN bg.job j USING (id) WHERE id = $id"), 'a worker that is terminated is a failure of its job');
 $node->safe_psql('postgres', "SELECT bg.run_job_now($id)");
