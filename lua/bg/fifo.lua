@@ -23,6 +23,11 @@ function Fifo:remove(place, object) -- internal
     if rawequal(self[place], object) then drop(self, place) end
 end
 
+-- The first one, which stays; nil when there is none.
+function Fifo:peek() -- internal
+    return self[self.first]
+end
+
 -- Takes the first one out; nil when there is none.
 function Fifo:pop() -- internal
     local value = self[self.first]

@@ -2,6 +2,7 @@
 
 local core = require 'bg.core'
 local argcheck = require 'bg.argcheck'
+local launch_line = require 'bg.launch_line'
 local notify = require 'bg.notify'
 local server = require 'bg.server'
 
@@ -69,7 +70,7 @@ function launch.launch(options)
     if checked.idle_timeout then
         checked.idle_timeout = math.ceil(checked.idle_timeout * 1000)
     end
-    local session = core.launch{
+    local session = launch_line.launch{
         name = checked.name,
         queue_size = checked.queue_size,
         wait = checked.wait,

@@ -15,9 +15,13 @@ local holder_metatable = {
     end,
 }
 
--- Gives the task a session, if there is room for one; whoever would be the only one to have one waits.
+-- Gives the task a session, if there is room for one; whoever would be the only one to have one waits, which lets the
+-- others run.
 local function take_session(self, holder)
-    holder.session = map_sessions.launch(self.options, self.held == 0)
+    local is_only = self.held == 0 and not self.opening
+    self.opening = self.opening or is_only
+    holder.session = map_sessions.launch(self.options, is_only)
+    if is_only then self.opening = false end
     if holder.session then self.held = self.held + 1 end
 end
 

@@ -18,8 +18,13 @@ enum class OnExit { kFinish, kCancel };
 struct LaunchOptions {
     // Shown in application_name and bg.sessions; at most NAMEDATALEN - 1 bytes.
     const char *name = nullptr;
-    Size queue_size = 0;  // bytes; 0: setting pllua_bg.queue_size
-    double wait = -1;     // seconds to wait for a free worker slot; negative: setting
+    Size queue_size = 0; // bytes; 0: setting pllua_bg.queue_size
+    double wait = -1;    // seconds to wait for a free worker slot; negative: setting
+    // Who waits a moment at a time: how many seconds he has waited before, for his turn; and that
+    // he asks again, so that launch() returns nullptr, and counts nothing, where there is no room
+    // yet.
+    double waited = 0;
+    bool asks_again = false;
     int idle_timeout = 0; // milliseconds; 0: none
     // What becomes of sent commands when the launching backend ends.
     OnExit on_exit = OnExit::kFinish;
@@ -55,10 +60,10 @@ Oid find_database(const char *name);
 bool is_connection_string(const char *server);
 
 // Starts a session as the current effective user and returns at once,
-// without waiting for the worker to start. Errors: pg 42501 (no USAGE on schema bg;
-// security-restricted operation), 25000-class in parallel mode, 53000 (no slot within `wait`),
-// 53400 (pllua_bg.max_sessions), 22023 (bad option); of another database 3D000, 42501, 53300,
-// 55000, 0A000 (launcher/other_database.cpp).
+// without waiting for the worker to start; nullptr: see LaunchOptions::asks_again. Errors: pg 42501
+// (no USAGE on schema bg; security-restricted operation), 25000-class in parallel mode, 53000 (no
+// slot within `wait`), 53400 (pllua_bg.max_sessions), 22023 (bad option); of another database
+// 3D000, 42501, 53300, 55000, 0A000 (launcher/other_database.cpp).
 Session *launch(const LaunchOptions &options);
 // The same for who wants nothing but the pid: waits for it. Fails without leaving a session.
 // Errors: pg; as launch() and pid().

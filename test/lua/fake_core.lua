@@ -156,6 +156,7 @@ end
 core.cooperative = nil -- what has been given; for tests to see
 
 function core.cooperate(exec) core.cooperative = exec end
+function core.launch_wait() return 5.0 end
 function core.may_yield() return coroutine.isyieldable() end
 function core.forget(handle, id) core.cancel_command(handle, id) end
 function core.add_context(err, text)

@@ -75,13 +75,16 @@ void check_user(const session::LaunchOptions &options) {
                         errmsg("only the scheduler of jobs launches sessions of other users")));
 }
 
-// launch(options): a handle. The options have been checked in Lua.
+// launch(options): a handle; nil with asks_again, when there is no room yet. The options have been
+// checked in Lua.
 int launch(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     session::LaunchOptions options;
     options.name = text_field(L, "name");
     options.wait = number_field(L, "wait", -1);
+    options.waited = number_field(L, "waited", 0);
+    options.asks_again = lua::is_true(L, 1, "asks_again");
     options.idle_timeout = static_cast<int>(number_field(L, "idle_timeout", 0));
     if (lua::is_true(L, 1, "cancel_on_exit")) options.on_exit = session::OnExit::kCancel;
     options.snapshot = lua::is_true(L, 1, "snapshot");
@@ -100,9 +103,10 @@ int launch(lua_State *L) {
         check_user(options);
         if (database != nullptr) options.database = session::find_database(database);
         if (size != nullptr) options.queue_size = parse_size(size);
-        handle->number = session::number(session::launch(options));
+        const session::Session *started = session::launch(options);
+        if (started != nullptr) handle->number = session::number(started);
     });
-    return 1;
+    return handle->number != 0 ? 1 : 0;
 }
 
 // find(pid): the number of the session, or nil.

@@ -6,6 +6,7 @@
 #include "lua/error.h"
 #include "lua/stack.h"
 #include "pg/guard.h"
+#include "pg/settings.h"
 #include "session/shared/slot_waiters.h"
 
 namespace pllua_bg::api {
@@ -43,6 +44,12 @@ int is_slot_awaited(lua_State *L) {
     bool awaited = false;
     pg::call_no_subxact(L, [&] { awaited = session::is_slot_awaited(); });
     lua_pushboolean(L, awaited);
+    return 1;
+}
+
+// launch_wait(): the seconds that a launch waits for a worker slot by default.
+int launch_wait(lua_State *L) {
+    lua_pushnumber(L, pg::setting_launch_wait / 1000.0);
     return 1;
 }
 
@@ -105,6 +112,7 @@ const luaL_Reg kSchedulingFunctions[] = {
     {"cooperate", cooperate},
     {"may_yield", answer_may_yield},
     {"is_slot_awaited", is_slot_awaited},
+    {"launch_wait", launch_wait},
     {"close_threads", close_threads},
     {"add_context", add_context},
     {nullptr, nullptr},

@@ -52,6 +52,7 @@ void make_segment(Session *session, const LaunchOptions &options, StringInfo set
 
 void start_worker(LocalLink *link, const LaunchOptions &options) {
     await_slot(link->segment, options.wait >= 0 ? options.wait : pg::setting_launch_wait / 1000.0,
+               options.waited,
                options.for_commit
                    ? _("could not launch the background sessions of this transaction: "
                        "no free worker slot")
@@ -219,6 +220,11 @@ Session *launch(const LaunchOptions &options) {
     bool reused = false;
     ErrorData *error = start_as_user(options, &session, &reused);
     withdraw_snapshot();
+    if (error != nullptr && options.asks_again &&
+        error->sqlerrcode == ERRCODE_INSUFFICIENT_RESOURCES) {
+        pg::free_error(error);
+        return nullptr;
+    }
     if (error != nullptr) {
         count_failure(error);
         pg::rethrow(error);

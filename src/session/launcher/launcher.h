@@ -221,9 +221,10 @@ void check_database(const LaunchOptions &options);
 dsm_segment *try_segment(Size size);
 // The same. Errors: also pg 53000: there is none.
 dsm_segment *create_segment(Size size);
-// Registers a worker for a segment, waiting for a free slot so many seconds. The handle is in
-// TopMemoryContext, the caller's to free. Errors: pg 53000 with that message.
-void await_slot(dsm_segment *segment, double seconds, const char *refusal,
+// Registers a worker for a segment, waiting for a free slot so many seconds; `waited`: those that
+// the caller has waited before. The handle is in TopMemoryContext, the caller's to free. Errors: pg
+// 53000 with that message.
+void await_slot(dsm_segment *segment, double seconds, double waited, const char *refusal,
                 BackgroundWorkerHandle **handle);
 
 // orphan_segments.cpp

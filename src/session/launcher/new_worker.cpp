@@ -76,7 +76,7 @@ dsm_segment *create_segment(Size size) {
     return segment;
 }
 
-void await_slot(dsm_segment *segment, double seconds, const char *refusal,
+void await_slot(dsm_segment *segment, double seconds, double waited, const char *refusal,
                 BackgroundWorkerHandle **handle) {
     const TimestampTz deadline =
         GetCurrentTimestamp() + static_cast<int64>(Min(seconds, 1e9) * 1e6);
@@ -84,7 +84,7 @@ void await_slot(dsm_segment *segment, double seconds, const char *refusal,
     if (!is_slot_awaited() && register_worker(segment, handle)) return;
     long rest = pg::milliseconds_until(deadline);
     if (rest == 0) refuse_slot(refusal);
-    begin_slot_wait();
+    begin_slot_wait(waited);
     // At first often: a worker may just be ending.
     for (long pause = 1;; pause = Min(pause * 2, kPause)) {
         // A session nobody uses makes room.

@@ -44,8 +44,8 @@ bool is_held_by_others(int age) {
 
 } // namespace
 
-void begin_slot_wait() {
-    wait_began = GetCurrentTimestamp();
+void begin_slot_wait(double waited) {
+    wait_began = GetCurrentTimestamp() - static_cast<int64>(waited * 1e6);
     own_age = 0;
     hold(0);
 }

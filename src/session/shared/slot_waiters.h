@@ -8,9 +8,9 @@
 
 namespace pllua_bg::session {
 
-// From now to end_slot_wait() this backend is seen to wait; an error ends it too, with the
-// subtransaction. Errors: pg (out of shared memory).
-void begin_slot_wait();
+// From now to end_slot_wait() this backend is seen to wait, and to have waited for so many seconds
+// before; an error ends it too, with the subtransaction. Errors: pg (out of shared memory).
+void begin_slot_wait(double waited);
 void end_slot_wait();
 
 // While this backend waits: false when another has waited so much longer that a slot is his.
