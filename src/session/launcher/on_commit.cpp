@@ -1,5 +1,5 @@
 // Work that starts when the transaction that has called for it commits.
-// Owns the list of that of the current transaction; it lives in TopTransactionContext.
+// Owns the list of that of the current transaction, and its memory context, which ends with it.
 //
 // It is sent before the commit, so that a failure to do so still rolls the transaction back; the
 // worker is told how the transaction ended when that is known to all (committers.cpp).
@@ -48,11 +48,27 @@ template <class T> const char *bytes_of(const T *header) {
     return reinterpret_cast<const char *>(header + 1);
 }
 
+// Of the whole transaction. Of a kind that gives blocks back in which nothing is left, so that what
+// a subtransaction had is free for all when it is rolled back. nullptr: there is none yet.
+MemoryContext memory;
+
+void forget_memory(void *) { memory = nullptr; }
+
+MemoryContext ensure_memory() {
+    if (memory != nullptr) return memory;
+    MemoryContext made = GenerationContextCreate(TopTransactionContext, "pllua_bg on_commit",
+                                                 ALLOCSET_DEFAULT_SIZES);
+    auto *callback = static_cast<MemoryContextCallback *>(
+        MemoryContextAllocZero(TopTransactionContext, sizeof(MemoryContextCallback)));
+    callback->func = forget_memory;
+    MemoryContextRegisterResetCallback(made, callback);
+    return memory = made;
+}
+
 // One that has its bytes behind it, and counts as held.
 template <class T> T *make(const StringInfoData *frames) {
     const Size length = static_cast<Size>(frames->len);
-    auto *made =
-        static_cast<T *>(MemoryContextAllocHuge(TopTransactionContext, sizeof(T) + length));
+    auto *made = static_cast<T *>(MemoryContextAllocHuge(ensure_memory(), sizeof(T) + length));
     *made = {};
     made->length = length;
     memcpy(bytes_of(made), frames->data, length);
