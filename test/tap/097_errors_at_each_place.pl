@@ -162,24 +162,32 @@ is($out, join("\n", map { "$_|08006 background session was lost" } qw(once alway
 like($err, qr/next/, 'and the next session works');
 
 # No memory for the columns of a result: whoever reads it afterwards sees all of it or its loss, not a half. What is short is kept as it came.
+# The session waits for a lock until the fault is set.
 ($code, $out, $err) = $node->psql('postgres', <<'SQL', on_error_stop => 0, timeout => 30);
 \set VERBOSITY sqlstate
 SELECT bg.launch() AS s \gset
 SELECT string_agg(format('%s as c%s', i, i), ', ') AS list, string_agg(format('c%s int', i), ', ') AS columns FROM generate_series(1, 60) i \gset
+SELECT pg_advisory_lock(97) AS held \gset
+SELECT bg.run(:s, 'do ''begin perform pg_advisory_xact_lock(97); end''') AS waits \gset
 SELECT 'sent', bg.run(:s, 'select ' || :'list');
 SET pllua_bg.fault = 'take-columns=once';
+SELECT pg_advisory_unlock(97) AS freed \gset
+SELECT tag FROM bg.result(:s) AS (tag text);
 SELECT 'first', c60 FROM bg.result(:s) AS (:columns);
 SET pllua_bg.fault = '';
 SELECT 'second', c60 FROM bg.result(:s) AS (:columns);
 SQL
-is($out, 'sent|1', 'of columns that there was no memory for nothing is seen');
+is($out, 'sent|2', 'of columns that there was no memory for nothing is seen');
 like($err, qr/ERROR:  XX000\n.*ERROR:  08006\b/s, 'but that they are lost');
 ($code, $out, $err) = $node->psql('postgres', <<'SQL', on_error_stop => 0, timeout => 30);
 LOAD 'pllua_bg';
 CREATE FUNCTION pg_temp.reads_twice() RETURNS text LANGUAGE pllua_bg AS $$
 	local s <close> = bg.launch()
+	spi.execute('select pg_advisory_lock(97)')
+	s:run("do 'begin perform pg_advisory_xact_lock(97); end'")
 	local f = s:run('select 42 as x')
 	spi.execute("set pllua_bg.fault = 'take-columns=once'")
+	spi.execute('select pg_advisory_unlock(97)')
 	local good = pcall(function() return f:get() end)
 	return tostring(good) .. ' ' .. f:get()[1].x
 $$;

@@ -80,18 +80,23 @@ is(join("\n", @wrong), '', 'a connection that ends after any number of bytes');
 ok($outcomes{'08001'} && $outcomes{'08006'}, 'before it was made, and after');
 no_workers_left($node, 'cut');
 
+# What waits without a limit of its own, as prepare does, ends by statement_timeout.
+$psql->query_safe("SET statement_timeout = '2s'");
 @wrong = ();
 for my $place (@places[ grep { $_ % ($places[$_] < 440 ? 12 : 4) == 0 } 0 .. $#places ])
 {
 	$proxy->set("freeze $place");
 	my $begin = time;
 	my $outcome = $psql->query("SELECT life(0.05)") =~ s/\n\z//r;
+	$outcome = 'stalled' if $psql->{stderr} =~ /canceling statement due to statement timeout/;
+	$psql->{stderr} = '';
 	push @wrong, "$place: $outcome, " . (time - $begin) . ' s' if $outcome ne 'stalled' || time - $begin > 10;
 	$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pllua_bg session'});
 	wait_until(sub { workers() == 0 }) or push @wrong, "$place: a worker is left";
 	$proxy->set('reset');
 }
 is(join("\n", @wrong), '', 'one that stalls');
+$psql->query_safe('RESET statement_timeout');
 is($psql->query_safe('SELECT life(0)'), "done", 'all is well afterwards');
 $proxy->set('drip');
 is($psql->query_safe('SELECT life(0)'), "done", 'also where each byte comes by itself');
