@@ -18,7 +18,8 @@ local bg = type(target) == 'table' and target or {}
 
 for name, fn in pairs(combinators) do bg[name] = fn end
 
-bg.launch = session.launch
+function bg.launch(options) return session.launch(options) end
+
 bg.map = map.map
 bg.each = map.each
 bg.on_all = map.on_all

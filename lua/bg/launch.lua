@@ -63,8 +63,9 @@ local launch = {
     options = known, -- what checks each, by its name
 }
 
--- Starts a session; its handle. That it is to have another session's snapshot is the caller's to see to.
-function launch.launch(options)
+-- Starts a session; its handle. With asks_again nil where there is no room now, which is no failure then. That it is to
+-- have another session's snapshot is the caller's to see to.
+function launch.launch(options, asks_again)
     local checked = argcheck.options(options, known, 'bg.launch')
     local replayed = checked.settings or {}
     if checked.idle_timeout then
@@ -74,6 +75,7 @@ function launch.launch(options)
         name = checked.name,
         queue_size = checked.queue_size,
         wait = checked.wait,
+        asks_again = asks_again,
         idle_timeout = checked.idle_timeout,
         cancel_on_exit = checked.on_exit == 'cancel',
         snapshot = checked.snapshot == true,
@@ -83,7 +85,7 @@ function launch.launch(options)
         values = replayed.values,
         on_notice = checked.on_notice,
     }
-    if checked.on_notify then notify.listen(session, checked.on_notify) end
+    if session and checked.on_notify then notify.listen(session, checked.on_notify) end
     return session
 end
 

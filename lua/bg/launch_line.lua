@@ -37,7 +37,7 @@ end
 
 -- core.launch with the same options.
 function launch_line.launch(how) -- internal
-    local limit = how.wait or core.launch_wait()
+    local limit = how.asks_again and 0 or how.wait or core.launch_wait()
     if limit == 0 or not scheduler.current() or not core.may_yield() then return core.launch(how) end
     return launch_in_line(how, limit)
 end

@@ -37,11 +37,11 @@ function map_sessions.end_keeping(options) -- internal
     options.keeper = nil
 end
 
-local function start(options, launch)
+local function start(options, launch, asks_again)
     map_sessions.keep(options, launch.wait)
     launch.snapshot = options.keeper or options.snapshot
-    local handle = session.launch(launch)
-    if options.shown then options.shown:add(handle) end
+    local handle = session.launch(launch, asks_again)
+    if handle and options.shown then options.shown:add(handle) end
     return handle
 end
 
@@ -63,7 +63,7 @@ function map_sessions.launch(options, is_only) -- internal
     if is_only then return start(options, launch) end
     if core.is_slot_awaited() then return nil end
     launch.wait = 0
-    local ok, result = pcall(start, options, launch)
+    local ok, result = pcall(start, options, launch, true)
     if ok then return result end
     if result.sqlstate == '53400' or result.sqlstate == '53000' or result.sqlstate == '53300' then return nil end
     error(result, 0)

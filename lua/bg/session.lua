@@ -70,10 +70,12 @@ local function import(handle, snapshot)
     guard.done = true
 end
 
-function session.launch(options) -- internal
+-- bg.launch; with asks_again nil where there is no room now.
+function session.launch(options, asks_again) -- internal
     local from = type(options) == 'table' and options.snapshot
     local snapshot = core.is_session(from) and export(from)
-    local handle = launch.launch(options)
+    local handle = launch.launch(options, asks_again)
+    if not handle then return nil end
     sweep()
     handles[core.number(handle)] = handle
     if snapshot then import(handle, snapshot) end

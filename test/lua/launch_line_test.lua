@@ -117,6 +117,7 @@ function TestLaunchLine:test_a_map_begins_with_the_session_there_is()
         end)
     end)
     lu.assertEquals(values, {1, 2, 3, 4, n = 4})
+    lu.assertEquals(refused, 0)
     lu.assertTrue(core.time < 1.5, core.time)
     lu.assertEquals(count_sessions(), 0)
 end
