@@ -78,6 +78,19 @@ my $failures = $psql->query_safe('SELECT launch_failures FROM bg.stat');
 is($psql->query_safe('SELECT refused()'), '0 53000, 0.1 53000, 0.3 53000', 'each waits for the time it was given');
 is($psql->query_safe("SELECT launch_failures - $failures FROM bg.stat"), '3', 'each has failed once');
 
+# A wait asks many times, and takes no memory for it.
+$psql->query_safe(<<'SQL');
+CREATE FUNCTION grown_by(seconds float8) RETURNS bigint LANGUAGE pllua_bg AS $$
+	local function used() return spi.execute("select sum(used_bytes)::bigint as n from pg_backend_memory_contexts where name <> 'pllua_bg interpreter'")[1].n end
+	local function wait(limit) bg.scope(function(sc) sc:go(function() pcall(bg.launch, {wait = limit}) end) end) end
+	wait(0.1)
+	local before = used()
+	wait(seconds)
+	return used() - before
+$$;
+SQL
+cmp_ok($psql->query_safe('SELECT grown_by(3)'), '<', 100_000, 'a wait of many attempts takes no memory');
+
 # A wait in a task ends by a cancel, and leaves nothing behind by which others would wait.
 my $pid = $psql->query_safe('SELECT pg_backend_pid()');
 my $waits = "SELECT count(*) > 0 FROM pg_locks WHERE pid = $pid AND locktype = 'advisory'";

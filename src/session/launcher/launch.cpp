@@ -187,16 +187,22 @@ template <typename Try> ErrorData *make_room(const LaunchOptions &options, Try t
     return pg::attempt([&options, try_it] { try_it(options); });
 }
 
-// Starts a session as the user the options name. Errors: none, returns it.
+// Starts a session as the user the options name. Errors: pg (memory); the others it returns.
 ErrorData *start_as_user(const LaunchOptions &options, Session *volatile *session, bool *reused) {
     Oid present;
     int context;
+    // Who asks again and again leaves nothing in the context of the caller.
+    MemoryContext scratch =
+        AllocSetContextCreate(CurrentMemoryContext, "pllua_bg launch", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(scratch);
     GetUserIdAndSecContext(&present, &context);
     if (OidIsValid(options.user))
         SetUserIdAndSecContext(options.user, context | SECURITY_LOCAL_USERID_CHANGE);
     ErrorData *error =
         make_room(options, [=](const LaunchOptions &now) { *session = start(now, reused); });
     SetUserIdAndSecContext(present, context);
+    MemoryContextSwitchTo(old);
+    MemoryContextDelete(scratch);
     return error;
 }
 
